@@ -1,0 +1,32 @@
+//! The words every part of Keelson uses.
+//!
+//! Values, references and records that travel between the runtime, the operators, the store and the page. Everything
+//! here is plain data: no I/O, no clock, no Kubernetes client, so that a decider can be run on a laptop from a saved
+//! snapshot and give the same bytes as in the cluster.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`object`], [`time`], [`id`] | who, when, which |
+//! | [`mode`], [`feature`] | what a feature may do |
+//! | [`decision`], [`reason`] | what was decided and why |
+//! | [`plan`], [`action`] | what is to be done about it |
+
+pub mod action;
+pub mod decision;
+pub mod feature;
+pub mod id;
+pub mod mode;
+pub mod object;
+pub mod plan;
+pub mod reason;
+pub mod time;
+
+pub use action::{Action, ActionKind, Payload};
+pub use decision::{Candidate, Check, Decision, Effect, Outcome, Score, Step, StepResult, Trigger, Verb};
+pub use feature::Feature;
+pub use id::{DecisionId, IdSource, PlanId};
+pub use mode::Mode;
+pub use object::{GroupKind, ObjectRef};
+pub use plan::{Condition, ConditionStatus, Plan, Requeue};
+pub use reason::Reason;
+pub use time::{Span, Timestamp};

@@ -1,0 +1,59 @@
+//! Why a decision went the way it did: a closed list.
+//!
+//! A reason is a metric label, a key for translations and part of the API. Names are never reused or renamed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A stable CamelCase code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason, in order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as it appears in labels and records.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A pod was given the node with the best score.
+    PodPlaced,
+    /// Only one node could hold the pod, so no scores were compared.
+    OnlyFeasibleNode,
+    /// No node can hold the pod now.
+    Unschedulable,
+    /// The pod asks for something this version does not implement; nothing is guessed.
+    UnsupportedFeature,
+    /// The pod names Keelson as its scheduler while scheduling is not enforced.
+    SchedulerNotEnforcing,
+    /// Another scheduler bound the pod to the node Keelson would have chosen.
+    SameChoice,
+    /// Another scheduler bound the pod to a node that Keelson would not have chosen.
+    OtherChoice,
+    /// The mode of a feature was changed.
+    ModeChanged,
+    /// A person paused a feature.
+    Paused,
+    /// The circuit breaker paused a feature whose actions did harm.
+    BreakerOpened,
+    /// A decider panicked; the item is retried after a back-off.
+    Panicked,
+    /// A reconcile took longer than its deadline.
+    DeadlineExceeded,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,44 @@
+//! Developer commands.
+//!
+//! `cargo xtask test` is the one command before a commit, and the one that CI runs. Everything here is plain `std` and a
+//! JSON reader, so that a fresh checkout compiles it in seconds.
+
+mod check;
+mod direction;
+mod layers;
+mod licences;
+mod run;
+mod setup;
+mod sources;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test         set up what is missing, then run every layer of tests (what CI runs)
+  check        the house rules: dependency direction, licences, file length, file heads, network hosts
+  setup        install what is missing, or print the one command that does
+
+Each prints what it does while it does it, and is safe to repeat.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["test"] => layers::test(),
+        ["check"] => check::check(),
+        ["setup"] => setup::setup(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        [other, ..] => Err(format!("there is no command {other:?}\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

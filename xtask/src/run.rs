@@ -1,0 +1,37 @@
+//! Running another program, so that a person sees what runs and CI sees what failed.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// The outcome of a developer command: an error is one sentence for people.
+pub type Outcome = Result<(), String>;
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+/// Runs a program in the repository's root with its output shown.
+pub fn show(program: &str, args: &[&str]) -> Outcome {
+    eprintln!("  $ {program} {}", args.join(" "));
+    let status = Command::new(program)
+        .args(args)
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("{program} could not be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{program} {}` ended with {status}", args.join(" "))) }
+}
+
+/// Runs a program in the repository's root and returns what it printed.
+pub fn read(program: &str, args: &[&str]) -> Result<String, String> {
+    let Output { status, stdout, stderr } = Command::new(program)
+        .args(args)
+        .current_dir(root())
+        .output()
+        .map_err(|error| format!("{program} could not be started: {error}"))?;
+    if status.success() {
+        String::from_utf8(stdout).map_err(|_| format!("{program} printed bytes that are not UTF-8"))
+    } else {
+        Err(format!("`{program} {}` ended with {status}: {}", args.join(" "), String::from_utf8_lossy(&stderr)))
+    }
+}

@@ -1,0 +1,60 @@
+//! Every source file introduces itself, stays short, and names no host of the network.
+
+use std::fs;
+
+use crate::run::{read, root};
+
+/// No file is longer (DESIGN: a file holds one idea).
+const MAX_LINES: usize = 600;
+
+/// Hosts that are names only: nothing connects to them.
+const NAMES: &[&str] = &["www.w3.org", "www.apache.org", "kubernetes.default.svc", "example.com", "json-schema.org"];
+
+/// Every file that breaks one of the three rules.
+pub fn violations() -> Result<Vec<String>, String> {
+    let files = read("git", &["ls-files", "--cached", "--others", "--exclude-standard"])?;
+    let mut wrong = Vec::new();
+    for path in files.lines() {
+        let kind = path.rsplit('.').next().unwrap_or_default();
+        if !["rs", "ts", "tsx", "css", "go", "sh", "toml", "html"].contains(&kind) {
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
+        let lines = text.lines().count();
+        if ["rs", "ts", "tsx", "css"].contains(&kind) && lines > MAX_LINES {
+            wrong.push(format!("{path}: {lines} lines; a file holds one idea in at most {MAX_LINES}"));
+        }
+        if kind == "rs" && !text.starts_with("//!") {
+            wrong.push(format!("{path}: does not say at its top what it is for (//!)"));
+        }
+        wrong.extend(hosts(&text).map(|host| format!("{path}: names the host {host}")));
+    }
+    Ok(wrong)
+}
+
+/// The hosts of the URLs in a text that are not on this machine and not mere names.
+fn hosts(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("://").filter_map(|(at, mark)| {
+        let scheme = text.get(..at)?;
+        if !scheme.ends_with("http") && !scheme.ends_with("https") {
+            return None;
+        }
+        let rest = text.get(at + mark.len()..)?;
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c))).unwrap_or(rest.len());
+        let host = rest.get(..end)?;
+        let outside = host.contains('.') && host.chars().any(|c| c.is_ascii_alphabetic());
+        (outside && !NAMES.contains(&host)).then_some(host)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hosts;
+
+    #[test]
+    fn a_host_of_the_network_is_found_and_loopback_is_not() {
+        let url = ["https:", "//downloads.some.host/x"].concat();
+        assert_eq!(hosts(&url).collect::<Vec<_>>(), ["downloads.some.host"]);
+        assert_eq!(hosts("http://127.0.0.1:8080 http://localhost/ http://{host}/").count(), 0);
+    }
+}
