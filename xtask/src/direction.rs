@@ -10,12 +10,8 @@ use crate::run::read;
 /// Crate, the crates of ours it may use, and the libraries it must never use. Test-only dependencies are free.
 const MAP: &[(&str, &[&str], &[&str])] = &[
     ("keelson-core", &[], &["kube", "tokio", "sqlx", "axum"]),
-    ("keelson-api", &["keelson-core"], &["tokio", "sqlx", "axum"]),
     ("keelson-placement", &["keelson-core"], &["kube", "tokio", "futures", "sqlx", "axum"]),
     ("keelson-runtime", &["keelson-core", "keelson-api", "keelson-store"], &["axum", "sqlx"]),
-    ("keelson-store", &["keelson-core"], &["kube", "axum"]),
-    ("keelson-sim", &["keelson-core", "keelson-api"], &["sqlx"]),
-    ("keelson-harness", &[], &["kube"]),
     ("xtask", &[], &["kube", "tokio"]),
 ];
 

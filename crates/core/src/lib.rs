@@ -6,6 +6,9 @@
 //!
 //! | room | what it holds |
 //! |---|---|
+//! | [`quantity`], [`goduration`] | Kubernetes' number and duration strings, exactly |
+//! | [`selector`] | label and field selectors |
+//! | [`resources`] | resource vectors in integers |
 //! | [`object`], [`time`], [`id`] | who, when, which |
 //! | [`mode`], [`feature`] | what a feature may do |
 //! | [`decision`], [`reason`] | what was decided and why |
@@ -14,19 +17,26 @@
 pub mod action;
 pub mod decision;
 pub mod feature;
+pub mod goduration;
 pub mod id;
 pub mod mode;
 pub mod object;
 pub mod plan;
+pub mod quantity;
 pub mod reason;
+pub mod resources;
+pub mod selector;
 pub mod time;
 
 pub use action::{Action, ActionKind, Payload};
 pub use decision::{Candidate, Check, Decision, Effect, Outcome, Score, Step, StepResult, Trigger, Verb};
 pub use feature::Feature;
+pub use goduration::GoDuration;
 pub use id::{DecisionId, IdSource, PlanId};
 pub use mode::Mode;
 pub use object::{GroupKind, ObjectRef};
 pub use plan::{Condition, ConditionStatus, Plan, Requeue};
+pub use quantity::Quantity;
 pub use reason::Reason;
+pub use resources::{ResourceName, Resources};
 pub use time::{Span, Timestamp};

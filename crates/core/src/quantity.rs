@@ -3,10 +3,10 @@
 //! A quantity is an integer of nano-units and the family of suffixes it was written in. No floating point is used:
 //! what the API server would store, compare and print is what is stored, compared and printed here.
 //!
-//! Promises: every quantity that Kubernetes accepts is accepted; precision finer than a nano-unit rounds away from
-//! zero; magnitudes above 2^63-1 units become 2^63-1; printing gives the canonical form and never changes the value.
-//! One difference: Kubernetes lets short decimal texts such as `10E` pass above that cap and breaks later, when they
-//! are read as integers; here they are capped at once.
+//! Promises: precision finer than a nano-unit rounds away from zero; binary magnitudes above 2^63-1 units become
+//! 2^63-1, as in Kubernetes; printing gives the canonical form and never changes the value. Two differences: decimal
+//! magnitudes end at 10^29 units (Kubernetes has no end there), and a text without any digit is refused, where
+//! Kubernetes reads `-` or `Ki` as zero.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -18,10 +18,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Nano-units in one unit.
 const NANOS: i128 = 1_000_000_000;
-/// The largest magnitude a quantity can have, in nano-units: 2^63-1 units.
-const MAX_NANOS: i128 = i64::MAX as i128 * NANOS;
-/// Decimal digits of [`MAX_NANOS`]; a number with more is above it.
-const MAX_DIGITS: i64 = 28;
+/// The largest magnitude of a binary quantity, in nano-units: 2^63-1 units.
+const MAX_BINARY: i128 = i64::MAX as i128 * NANOS;
+/// The largest magnitude of a decimal quantity, in nano-units: 10^29 units.
+const MAX_DECIMAL: i128 = 10_i128.pow(38);
+/// Decimal digits of [`MAX_DECIMAL`]; a number with more is above it.
+const MAX_DIGITS: i64 = 39;
 /// How much of a rejected text an error repeats, in characters.
 const SHOWN: usize = 64;
 
@@ -88,19 +90,20 @@ impl Quantity {
     /// `milli` thousandths of a unit (for cpu: millicores).
     #[must_use]
     pub const fn from_milli(milli: i64) -> Self {
-        Self::capped(milli as i128 * 1_000_000, Format::DecimalSI)
+        Self { nanos: milli as i128 * 1_000_000, format: Format::DecimalSI }
     }
 
     /// `value` whole units, written with decimal suffixes.
     #[must_use]
     pub const fn from_value(value: i64) -> Self {
-        Self::capped(value as i128 * NANOS, Format::DecimalSI)
+        Self { nanos: value as i128 * NANOS, format: Format::DecimalSI }
     }
 
     /// `bytes` whole units, written with binary suffixes where they fit.
     #[must_use]
     pub const fn from_bytes(bytes: i64) -> Self {
-        Self::capped(bytes as i128 * NANOS, Format::BinarySI)
+        let bytes = if bytes == i64::MIN { -i64::MAX } else { bytes };
+        Self { nanos: bytes as i128 * NANOS, format: Format::BinarySI }
     }
 
     /// The exact value in nano-units (10^-9).
@@ -133,25 +136,16 @@ impl Quantity {
         self.nanos == 0
     }
 
-    const fn capped(nanos: i128, format: Format) -> Self {
-        let nanos = match nanos {
-            n if n > MAX_NANOS => MAX_NANOS,
-            n if n < -MAX_NANOS => -MAX_NANOS,
-            n => n,
-        };
-        Self { nanos, format }
-    }
-
     /// The canonical decimal form: the largest power of 1000 that leaves a whole number.
     fn write_decimal(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut number, mut exponent) = (self.nanos, -9_i32);
-        while exponent < 18 && number % 1_000 == 0 {
+        while number != 0 && number % 1_000 == 0 {
             number /= 1_000;
             exponent += 3;
         }
         match (self.format, exponent) {
             (_, 0) => write!(f, "{number}"),
-            (Format::DecimalExponent, _) => write!(f, "{number}e{exponent}"),
+            (Format::DecimalExponent, _) | (_, 19..) => write!(f, "{number}e{exponent}"),
             _ => write!(f, "{number}{}", decimal_suffix(exponent)),
         }
     }
@@ -224,7 +218,7 @@ fn scale_of(suffix: &str) -> Option<(Scale, Format)> {
     }
 }
 
-/// `whole.fraction * 10^power` in nano-units, rounded up, at most [`MAX_NANOS`].
+/// `whole.fraction * 10^power` in nano-units, rounded up, at most [`MAX_DECIMAL`].
 fn decimal_nanos(whole: &str, fraction: &str, power: i64) -> i128 {
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_start_matches('0').trim_end_matches('0');
@@ -235,18 +229,18 @@ fn decimal_nanos(whole: &str, fraction: &str, power: i64) -> i128 {
     let shift = power.saturating_add(9).saturating_add(length(trailing)).saturating_sub(length(fraction.len()));
     let kept = length(significant.len()).saturating_add(shift);
     if kept > MAX_DIGITS {
-        return MAX_NANOS;
+        return MAX_DECIMAL;
     }
     if shift >= 0 {
         let zeros = u32::try_from(shift).unwrap_or(0);
-        return integer(significant).saturating_mul(10_i128.saturating_pow(zeros)).min(MAX_NANOS);
+        return integer(significant).saturating_mul(10_i128.saturating_pow(zeros)).min(MAX_DECIMAL);
     }
     // The dropped digits end in a nonzero one, so they always round up.
     let kept = significant.get(..usize::try_from(kept).unwrap_or(0)).unwrap_or("");
-    integer(kept).saturating_add(1).min(MAX_NANOS)
+    integer(kept).saturating_add(1).min(MAX_DECIMAL)
 }
 
-/// `whole.fraction * 2^power` in nano-units, rounded up, at most [`MAX_NANOS`].
+/// `whole.fraction * 2^power` in nano-units, rounded up, at most [`MAX_BINARY`].
 fn binary_nanos(whole: &str, fraction: &str, power: u32) -> i128 {
     let unit = NANOS << power;
     let whole = integer(whole).saturating_mul(unit);
@@ -255,7 +249,7 @@ fn binary_nanos(whole: &str, fraction: &str, power: u32) -> i128 {
         let sum = i128::from(digit - b'0') * unit + part;
         (sum / 10, inexact || sum % 10 != 0)
     });
-    whole.saturating_add(part + i128::from(inexact)).min(MAX_NANOS)
+    whole.saturating_add(part + i128::from(inexact)).min(MAX_BINARY)
 }
 
 /// The digits as an integer, saturating; no digits are zero.
@@ -375,7 +369,7 @@ impl Visitor<'_> for QuantityVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Quantity, E> {
-        Ok(Quantity::from_value(i64::try_from(value).unwrap_or(i64::MAX)))
+        self.visit_str(&value.to_string())
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Quantity, E> {

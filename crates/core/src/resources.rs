@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for ResourceName {
 /// let free = Resources::new().with(ResourceName::Cpu, 380);
 /// assert_eq!(request.shortfalls(&free)[0].to_string(), "needs 500m cpu, 380m free: short 120m");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Resources(BTreeMap<ResourceName, i64>);
 
 /// One resource of which there is too little. Amounts are in the unit of [`ResourceName`].

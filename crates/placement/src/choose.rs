@@ -1,0 +1,126 @@
+//! Which node a pod gets.
+//!
+//! Every node is checked and every feasible node is scored. The best total wins; among equals a number mixed from the
+//! caller's seed and the node's name decides, so that equal nodes share the load and a replay gives the same answer.
+//!
+//! Promises: the choice depends on the set of nodes, not on their order; the chosen node passes every check.
+
+use serde::{Deserialize, Serialize};
+
+use crate::filter::failures;
+use crate::node::Node;
+use crate::pod::Pod;
+use crate::score::{self, Scores};
+
+/// The outcome of one choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The chosen node's index in the given slice; absent when no node can hold the pod.
+    pub node: Option<usize>,
+    /// How many nodes could hold it.
+    pub feasible: usize,
+    /// How many nodes were looked at.
+    pub nodes: usize,
+    /// The chosen node's weighted total; 0 when none was chosen.
+    pub total: i64,
+}
+
+/// One feasible node and its scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ranked {
+    pub(crate) index: usize,
+    pub(crate) scores: Scores,
+}
+
+/// The best node for `pod`. `seed` decides between equals; hand in another for every pod. The nodes must not hold the pod
+/// itself: one that is asked about again is taken off its node first. `O(nodes × checks + feasible × log feasible)`.
+#[must_use]
+pub fn choose(pod: &Pod, nodes: &[Node], seed: u64) -> Choice {
+    let ranked = rank(pod, nodes, seed);
+    let best = ranked.first();
+    Choice {
+        node: best.map(|best| best.index),
+        feasible: ranked.len(),
+        nodes: nodes.len(),
+        total: best.map_or(0, |best| best.scores.total()),
+    }
+}
+
+/// Every feasible node, best first.
+pub(crate) fn rank(pod: &Pod, nodes: &[Node], seed: u64) -> Vec<Ranked> {
+    let feasible: Vec<(usize, &Node)> =
+        nodes.iter().enumerate().filter(|(_, node)| failures(pod, node).is_empty()).collect();
+    let only_nodes: Vec<&Node> = feasible.iter().map(|(_, node)| *node).collect();
+    let mut ranked: Vec<(Ranked, u64, &str)> = feasible
+        .iter()
+        .zip(score::score(pod, &only_nodes))
+        .map(|((index, node), scores)| (Ranked { index: *index, scores }, lot(seed, &node.name), node.name.as_str()))
+        .collect();
+    ranked.sort_by(|(a, lot_a, name_a), (b, lot_b, name_b)| {
+        b.scores.total().cmp(&a.scores.total()).then(lot_a.cmp(lot_b)).then(name_a.cmp(name_b))
+    });
+    ranked.into_iter().map(|(ranked, ..)| ranked).collect()
+}
+
+/// A number that is fixed for a seed and a name: FNV-1a over the name, then the finaliser of SplitMix64, because names
+/// that differ in their last letter must not draw neighbouring lots.
+fn lot(seed: u64, name: &str) -> u64 {
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use keelson_core::ResourceName;
+
+    use super::*;
+    use crate::affinity::NodeTerm;
+    use crate::requests::PodRequests;
+
+    fn node(name: &str, cpu: i64) -> Node {
+        Node::new(name, [(ResourceName::Cpu, cpu), (ResourceName::Memory, 1 << 30)])
+    }
+
+    fn pod(cpu: i64) -> Pod {
+        Pod::new("shop", "cart")
+            .requesting(&PodRequests::default().container([(ResourceName::Cpu, cpu), (ResourceName::Memory, 1 << 20)]))
+    }
+
+    #[test]
+    fn the_emptier_node_wins_and_full_ones_are_not_counted_as_feasible() {
+        let nodes = [node("small", 400), node("half", 2_000).holding(&pod(1_000)), node("empty", 2_000)];
+        let choice = choose(&pod(500), &nodes, 7);
+        assert_eq!((choice.node, choice.feasible, choice.nodes), (Some(2), 2, 3));
+    }
+
+    #[test]
+    fn without_a_feasible_node_nothing_is_chosen() {
+        let none = Choice { node: None, feasible: 0, nodes: 1, total: 0 };
+        assert_eq!(choose(&pod(500), &[node("small", 400)], 7), none);
+    }
+
+    #[test]
+    fn a_preference_outweighs_a_little_room() {
+        let nodes = [node("empty", 2_000), node("half", 2_000).holding(&pod(500)).label("disk", "ssd")];
+        let wishing = pod(100).preferring(1, NodeTerm::label("disk", "ssd"));
+        assert_eq!(choose(&pod(100), &nodes, 1).node, Some(0));
+        assert_eq!(choose(&wishing, &nodes, 1).node, Some(1));
+    }
+
+    #[test]
+    fn equal_nodes_share_the_load_over_seeds_and_one_seed_always_draws_the_same() {
+        let nodes: Vec<Node> = ["a", "b", "c", "d"].map(|name| node(name, 1_000)).into();
+        let mut drawn = [0_u32; 4];
+        for seed in 0..400 {
+            let choice = choose(&pod(100), &nodes, seed);
+            assert_eq!(choice, choose(&pod(100), &nodes, seed));
+            drawn[choice.node.unwrap()] += 1;
+        }
+        assert!(drawn.iter().all(|count| (60..=140).contains(count)), "{drawn:?}");
+    }
+}

@@ -1,0 +1,188 @@
+//! Why a pod got its node, or none.
+//!
+//! The best few feasible nodes are shown with the parts of their scores. The others are grouped: nodes that fail for
+//! exactly the same reasons, numbers included, are one row, and the rows nearest to feasible come first. For tools that
+//! read kube-scheduler's words there is its one-line histogram, which counts the first failing check of each node.
+//!
+//! Promises: a row has failures exactly when its nodes cannot hold the pod; the same input gives the same bytes.
+
+use std::collections::BTreeMap;
+
+use keelson_core::Candidate;
+
+use crate::choose::rank;
+use crate::filter::{Failure, failures};
+use crate::node::Node;
+use crate::pod::Pod;
+
+/// How many feasible nodes are shown.
+pub const SHOWN_FEASIBLE: usize = 5;
+/// How many groups of nodes that cannot hold the pod are shown.
+pub const SHOWN_MISSES: usize = 5;
+/// How many names a group spells out.
+const SHOWN_NAMES: usize = 3;
+
+/// A choice in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The best feasible nodes, best first, then the nearest misses, nearest first.
+    pub candidates: Vec<Candidate>,
+    /// kube-scheduler's sentence, when no node can hold the pod.
+    pub histogram: Option<String>,
+}
+
+/// Explains what [`crate::choose()`] answers for the same pod, nodes and seed.
+#[must_use]
+pub fn explain(pod: &Pod, nodes: &[Node], seed: u64) -> Explanation {
+    let ranked = rank(pod, nodes, seed);
+    let mut candidates: Vec<Candidate> = ranked
+        .iter()
+        .take(SHOWN_FEASIBLE)
+        .filter_map(|ranked| {
+            Some(Candidate {
+                name: nodes.get(ranked.index)?.name.clone(),
+                total: Some(ranked.scores.total()),
+                scores: ranked.scores.parts(),
+                failed: Vec::new(),
+            })
+        })
+        .collect();
+    candidates.extend(nearest_misses(pod, nodes));
+    Explanation { candidates, histogram: ranked.is_empty().then(|| histogram(pod, nodes)) }
+}
+
+/// `0/5 nodes are available: 1 Too many pods, 3 Insufficient cpu.` As kube-scheduler does, each node counts with the
+/// reasons of its first failing check alone, and the parts are sorted as text.
+fn histogram(pod: &Pod, nodes: &[Node]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for node in nodes {
+        let found = failures(pod, node);
+        let first = found.first().map(Failure::check);
+        let mut reasons: Vec<String> =
+            found.iter().filter(|failure| Some(failure.check()) == first).map(Failure::reason_text).collect();
+        reasons.dedup();
+        for reason in reasons {
+            *counts.entry(reason).or_default() += 1;
+        }
+    }
+    let mut parts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    parts.sort();
+    match parts.as_slice() {
+        [] => format!("0/{} nodes are available.", nodes.len()),
+        parts => format!("0/{} nodes are available: {}.", nodes.len(), parts.join(", ")),
+    }
+}
+
+fn nearest_misses(pod: &Pod, nodes: &[Node]) -> Vec<Candidate> {
+    let mut groups: BTreeMap<Vec<Failure>, Vec<&str>> = BTreeMap::new();
+    for node in nodes {
+        let found = failures(pod, node);
+        if !found.is_empty() {
+            groups.entry(found).or_default().push(&node.name);
+        }
+    }
+    let mut groups: Vec<(Vec<Failure>, Vec<&str>)> = groups.into_iter().collect();
+    for (_, names) in &mut groups {
+        names.sort_unstable();
+    }
+    groups.sort_by_key(|(found, names)| (found.len(), distance(found), std::cmp::Reverse(names.len())));
+    groups.into_iter().take(SHOWN_MISSES).map(|(found, names)| miss(&found, &names)).collect()
+}
+
+/// How far from fitting: the summed missing shares of the requests, in parts per million; a failure without an amount
+/// counts as one whole request.
+fn distance(found: &[Failure]) -> i128 {
+    found
+        .iter()
+        .map(|failure| match failure {
+            Failure::Insufficient { shortfall, .. } => {
+                i128::from(shortfall.missing()) * 1_000_000 / i128::from(shortfall.needed.max(1))
+            }
+            _ => 1_000_000,
+        })
+        .sum()
+}
+
+fn miss(found: &[Failure], names: &[&str]) -> Candidate {
+    let nodes = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    let shown = names.iter().take(SHOWN_NAMES).copied().collect::<Vec<_>>().join(", ");
+    let name = match names.len() {
+        1 => shown,
+        count if count <= SHOWN_NAMES => format!("{count} nodes: {shown}"),
+        count => format!("{count} nodes: {shown} and {} more", count - SHOWN_NAMES),
+    };
+    let failed = found
+        .iter()
+        .map(|failure| {
+            let mut row = failure.row();
+            row.nodes = nodes;
+            row
+        })
+        .collect();
+    Candidate { name, total: None, scores: Vec::new(), failed }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use keelson_core::ResourceName;
+
+    use super::*;
+    use crate::choose::choose;
+    use crate::requests::PodRequests;
+    use crate::taints::{Taint, TaintEffect};
+
+    fn node(name: &str, cpu: i64) -> Node {
+        Node::new(name, [(ResourceName::Cpu, cpu)])
+    }
+
+    fn pod(cpu: i64) -> Pod {
+        Pod::new("shop", "cart").requesting(&PodRequests::default().container([(ResourceName::Cpu, cpu)]))
+    }
+
+    #[test]
+    fn the_histogram_reads_as_kube_schedulers_does() {
+        let taint = Taint::new("a", "", TaintEffect::NoSchedule);
+        let nodes = [
+            node("a", 100),
+            node("b", 200),
+            node("c", 300),
+            Node::new("d", [(ResourceName::Cpu, 9_000), (ResourceName::Pods, 0)]),
+            node("e", 100).taint(taint),
+        ];
+        assert_eq!(
+            explain(&pod(500), &nodes, 1).histogram.unwrap(),
+            "0/5 nodes are available: 1 Too many pods, 1 node(s) had untolerated taint(s), 3 Insufficient cpu."
+        );
+        assert_eq!(explain(&pod(500), &[], 1).histogram.unwrap(), "0/0 nodes are available.");
+    }
+
+    #[test]
+    fn a_placed_pod_shows_its_best_five_nodes_with_scores_and_no_histogram() {
+        let nodes: Vec<Node> = (0..9).map(|i| node(&format!("n{i}"), 1_000 + 500 * i)).collect();
+        let explanation = explain(&pod(500), &nodes, 1);
+        assert_eq!(explanation.histogram, None);
+        let names: Vec<&str> = explanation.candidates.iter().map(|candidate| candidate.name.as_str()).collect();
+        assert_eq!(names, ["n8", "n7", "n6", "n5", "n4"]);
+        let choice = choose(&pod(500), &nodes, 1);
+        assert_eq!(explanation.candidates[0].total, Some(choice.total));
+        assert_eq!(nodes[choice.node.unwrap()].name, "n8");
+    }
+
+    #[test]
+    fn nodes_that_fail_alike_are_one_row_and_the_nearest_row_comes_first() {
+        let nodes = [node("c", 100), node("a", 100), node("b", 100), node("d", 100), node("near", 450)];
+        let rows: Vec<(String, String, u32)> = explain(&pod(500), &nodes, 1)
+            .candidates
+            .into_iter()
+            .map(|row| (row.name, row.failed[0].text.clone(), row.failed[0].nodes))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("near".to_owned(), "needs 500m cpu, 450m free: short 50m".to_owned(), 1),
+                ("4 nodes: a, b, c and 1 more".to_owned(), "needs 500m cpu, 100m free: short 400m".to_owned(), 4),
+            ]
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! Whether one node can hold one pod, and every reason why not.
+//!
+//! The checks run in kube-scheduler's order, but all of them: kube-scheduler stops at the first that fails, which hides
+//! the others from whoever mends it.
+//!
+//! Promises: no failure means that the pod can be bound here; the list is closed, so that a failure is a label; the
+//! numbers are in the failure, not only in its text.
+
+use std::fmt;
+
+use keelson_core::Check;
+use keelson_core::resources::Shortfall;
+use serde::{Deserialize, Serialize};
+
+use crate::affinity;
+use crate::fit;
+use crate::node::Node;
+use crate::pod::Pod;
+use crate::ports::HostPort;
+use crate::taints::{self, Taint};
+
+/// One reason why a node cannot hold a pod.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Failure {
+    /// The node is cordoned and the pod does not tolerate it.
+    Cordoned,
+    /// The pod names another node.
+    OtherNode {
+        /// The node it names.
+        wanted: String,
+    },
+    /// Taints that forbid the node.
+    Untolerated {
+        /// All of them, in the node's order.
+        taints: Vec<Taint>,
+    },
+    /// Labels of the node selector that the node has not.
+    Selector {
+        /// `key=value`, in order of keys.
+        missing: Vec<String>,
+    },
+    /// None of the required node affinity terms matches.
+    Affinity {
+        /// How many terms there are.
+        terms: usize,
+    },
+    /// Host ports that other pods have taken.
+    Ports {
+        /// The pod's ports that are taken.
+        taken: Vec<HostPort>,
+    },
+    /// As many pods run as are allowed.
+    TooManyPods {
+        /// How many run.
+        running: i64,
+        /// How many may.
+        allowed: i64,
+    },
+    /// Too little of one resource is free.
+    Insufficient {
+        /// What is needed and what is free.
+        shortfall: Shortfall,
+        /// What the node would have when empty, in the unit of its resource.
+        allocatable: i64,
+    },
+}
+
+impl Failure {
+    /// The check, in kube-scheduler's name for the plugin.
+    #[must_use]
+    pub const fn check(&self) -> &'static str {
+        match self {
+            Self::Cordoned => "NodeUnschedulable",
+            Self::OtherNode { .. } => "NodeName",
+            Self::Untolerated { .. } => "TaintToleration",
+            Self::Selector { .. } | Self::Affinity { .. } => "NodeAffinity",
+            Self::Ports { .. } => "NodePorts",
+            Self::TooManyPods { .. } | Self::Insufficient { .. } => "NodeResourcesFit",
+        }
+    }
+
+    /// The short text kube-scheduler 1.36 puts into events and conditions.
+    #[must_use]
+    pub fn reason_text(&self) -> String {
+        match self {
+            Self::Cordoned => "node(s) were unschedulable".into(),
+            Self::OtherNode { .. } => "node(s) didn't match the requested node name".into(),
+            Self::Untolerated { .. } => "node(s) had untolerated taint(s)".into(),
+            Self::Selector { .. } | Self::Affinity { .. } => "node(s) didn't match Pod's node affinity/selector".into(),
+            Self::Ports { .. } => "node(s) didn't have free ports for the requested pod ports".into(),
+            Self::TooManyPods { .. } => "Too many pods".into(),
+            Self::Insufficient { shortfall, .. } => format!("Insufficient {}", shortfall.name),
+        }
+    }
+
+    /// Whether it could pass once other pods are gone, the node and the pod staying as they are.
+    #[must_use]
+    pub const fn may_pass_with_time(&self) -> bool {
+        match self {
+            Self::Ports { .. } => true,
+            Self::TooManyPods { allowed, .. } => *allowed > 0,
+            Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
+            _ => false,
+        }
+    }
+
+    /// The row of a decision record, standing for one node.
+    #[must_use]
+    pub fn row(&self) -> Check {
+        Check { name: self.check().into(), text: self.to_string(), nodes: 1 }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cordoned => f.write_str("the node is cordoned: uncordon it or tolerate it"),
+            Self::OtherNode { wanted } => write!(f, "the pod names node {wanted}"),
+            Self::Untolerated { taints } => write!(f, "taints not tolerated: {}", list(taints)),
+            Self::Selector { missing } => write!(f, "labels asked for and not there: {}", missing.join(", ")),
+            Self::Affinity { terms } => write!(f, "none of {terms} required node affinity terms matches"),
+            Self::Ports { taken } => write!(f, "host ports already taken: {}", list(taken)),
+            Self::TooManyPods { running, allowed } => {
+                let short = running.saturating_add(1).saturating_sub(*allowed);
+                write!(f, "{running} of {allowed} allowed pods run: short {short}")
+            }
+            Self::Insufficient { shortfall, .. } => shortfall.fmt(f),
+        }
+    }
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Every reason why `node` cannot hold `pod`; empty means that it can. `O(taints + labels + ports + resources)`.
+#[must_use]
+pub fn failures(pod: &Pod, node: &Node) -> Vec<Failure> {
+    let mut found = Vec::new();
+    if node.unschedulable && !taints::tolerated(&pod.tolerations, &Taint::cordon()) {
+        found.push(Failure::Cordoned);
+    }
+    if let Some(wanted) = pod.node_name.as_ref().filter(|wanted| **wanted != node.name) {
+        found.push(Failure::OtherNode { wanted: wanted.clone() });
+    }
+    let untolerated: Vec<Taint> = taints::forbidding(&pod.tolerations, &node.taints).cloned().collect();
+    if !untolerated.is_empty() {
+        found.push(Failure::Untolerated { taints: untolerated });
+    }
+    found.extend(affinity::misses(pod, node));
+    let taken: Vec<HostPort> =
+        pod.host_ports.iter().filter(|port| node.used_ports().any(|used| used.conflicts_with(port))).cloned().collect();
+    if !taken.is_empty() {
+        found.push(Failure::Ports { taken });
+    }
+    found.extend(fit::shortfalls(pod, node));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use keelson_core::ResourceName;
+
+    use super::*;
+    use crate::affinity::NodeTerm;
+    use crate::requests::PodRequests;
+    use crate::taints::{TaintEffect, Toleration};
+
+    #[test]
+    fn all_checks_are_run_and_each_says_what_is_wrong() {
+        let other = Pod::new("shop", "other").port(HostPort::tcp(80));
+        let node = Node::new("n", [(ResourceName::Cpu, 380)])
+            .cordoned()
+            .taint(Taint::new("gpu", "only", TaintEffect::NoSchedule))
+            .holding(&other);
+        let pod = Pod::new("shop", "cart")
+            .on_node("m")
+            .selecting("zone", "b")
+            .requiring(NodeTerm::label("disk", "ssd"))
+            .port(HostPort::tcp(80))
+            .requesting(&PodRequests::default().container([(ResourceName::Cpu, 500)]));
+        let found = failures(&pod, &node);
+        let rows: Vec<(&str, String, String)> =
+            found.iter().map(|failure| (failure.check(), failure.to_string(), failure.reason_text())).collect();
+        let row = |check: &'static str, text: &str, reason: &str| (check, text.to_owned(), reason.to_owned());
+        let affinity = "node(s) didn't match Pod's node affinity/selector";
+        assert_eq!(
+            rows,
+            [
+                row(
+                    "NodeUnschedulable",
+                    "the node is cordoned: uncordon it or tolerate it",
+                    "node(s) were unschedulable"
+                ),
+                row("NodeName", "the pod names node m", "node(s) didn't match the requested node name"),
+                row("TaintToleration", "taints not tolerated: gpu=only:NoSchedule", "node(s) had untolerated taint(s)"),
+                row("NodeAffinity", "labels asked for and not there: zone=b", affinity),
+                row("NodeAffinity", "none of 1 required node affinity terms matches", affinity),
+                row(
+                    "NodePorts",
+                    "host ports already taken: 80/TCP",
+                    "node(s) didn't have free ports for the requested pod ports"
+                ),
+                row("NodeResourcesFit", "needs 500m cpu, 380m free: short 120m", "Insufficient cpu"),
+            ]
+        );
+        assert_eq!(found.iter().filter(|failure| failure.may_pass_with_time()).count(), 1);
+    }
+
+    #[test]
+    fn a_pod_that_tolerates_the_cordon_may_go_to_a_cordoned_node() {
+        let node = Node::new("n", []).cordoned();
+        let pod = Pod::new("shop", "agent").tolerating(Toleration::exists(taints::UNSCHEDULABLE_KEY));
+        assert!(failures(&pod, &node).is_empty());
+    }
+
+    #[test]
+    fn only_what_an_empty_node_would_hold_can_pass_with_time() {
+        let ask = |cpu| Pod::new("a", "b").requesting(&PodRequests::default().container([(ResourceName::Cpu, cpu)]));
+        let node = Node::new("n", [(ResourceName::Cpu, 1_000)]).holding(&ask(900).uid("other"));
+        assert!(failures(&ask(1_000), &node)[0].may_pass_with_time());
+        assert!(!failures(&ask(1_001), &node)[0].may_pass_with_time());
+    }
+}

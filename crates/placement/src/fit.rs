@@ -1,0 +1,71 @@
+//! Whether a node has room.
+//!
+//! First the number of pods, then each resource the pod asks for. A resource of which nothing is asked is never short,
+//! even on an overcommitted node; the number of pods counts even for a pod that asks nothing.
+//!
+//! Promise: every shortfall is returned, so that mending the first does not uncover a second.
+
+use keelson_core::ResourceName;
+use keelson_core::resources::Shortfall;
+
+use crate::filter::Failure;
+use crate::node::Node;
+use crate::pod::Pod;
+
+/// Everything of which the node has too little for `pod`, pods first, then in the order of resources.
+#[must_use]
+pub fn shortfalls(pod: &Pod, node: &Node) -> Vec<Failure> {
+    let allowed = node.allocatable.get(&ResourceName::Pods);
+    let running = i64::try_from(node.pod_count()).unwrap_or(i64::MAX);
+    let crowded = (running >= allowed).then_some(Failure::TooManyPods { running, allowed });
+    let short = pod.requests.iter().filter(|(name, _)| **name != ResourceName::Pods).filter_map(|(name, needed)| {
+        let free = node.free(name);
+        (needed > 0 && needed > free).then(|| Failure::Insufficient {
+            shortfall: Shortfall { name: name.clone(), needed, free },
+            allocatable: node.allocatable.get(name),
+        })
+    });
+    crowded.into_iter().chain(short).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+    use crate::requests::PodRequests;
+
+    fn pod(name: &str, cpu: i64, gpus: i64) -> Pod {
+        let asked = [(ResourceName::Cpu, cpu), (ResourceName::from("nvidia.com/gpu"), gpus)];
+        Pod::new("shop", name).requesting(&PodRequests::default().container(asked))
+    }
+
+    fn texts(pod: &Pod, node: &Node) -> Vec<String> {
+        shortfalls(pod, node).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_shortfall_is_reported_with_its_numbers() {
+        let node = Node::new("n", [(ResourceName::Cpu, 880), (ResourceName::Pods, 1)]).holding(&pod("a", 500, 0));
+        assert_eq!(
+            texts(&pod("b", 500, 2), &node),
+            [
+                "1 of 1 allowed pods run: short 1",
+                "needs 500m cpu, 380m free: short 120m",
+                "needs 2 nvidia.com/gpu, 0 free: short 2"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pod_that_asks_nothing_fits_an_overcommitted_node_until_the_pods_run_out() {
+        let full = Node::new("n", [(ResourceName::Cpu, 100), (ResourceName::Pods, 2)]).holding(&pod("a", 500, 0));
+        assert!(full.free(&ResourceName::Cpu) < 0);
+        assert_eq!(texts(&pod("b", 0, 0), &full), Vec::<String>::new());
+        assert_eq!(texts(&pod("c", 0, 0), &full.holding(&pod("b", 0, 0))), ["2 of 2 allowed pods run: short 1"]);
+    }
+
+    #[test]
+    fn a_pod_that_fills_the_node_to_the_brim_fits() {
+        assert!(texts(&pod("a", 500, 0), &Node::new("n", [(ResourceName::Cpu, 500)])).is_empty());
+    }
+}

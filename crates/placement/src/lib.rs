@@ -1,0 +1,57 @@
+//! Which nodes can hold a pod, which is best, and why.
+//!
+//! The engine reads plain structs and returns integers. It knows no Kubernetes client, no clock and no chance: the same
+//! pod, nodes and seed always give the same choice, on a laptop as in the cluster. Checks and scores follow
+//! kube-scheduler 1.36 where both have them; unlike it, every check is run on every node and every feasible node is
+//! scored, so that an explanation never hides a second cause behind the first.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`node`], [`pod`], [`requests`] | what a choice may see |
+//! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each |
+//! | [`filter`] | all checks of one node, and their failures |
+//! | [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
+//! | [`mod@explain`], [`change`] | why, in words; and what would make it fit |
+//!
+//! ```
+//! use keelson_core::ResourceName::Cpu;
+//! use keelson_placement::{Node, Pod, PodRequests, choose, explain, smallest_change};
+//!
+//! let pod = Pod::new("shop", "cart-0").requesting(&PodRequests::default().container([(Cpu, 500)]));
+//! let small = Node::new("small", [(Cpu, 380)]);
+//! let large = Node::new("large", [(Cpu, 2_000)]);
+//! assert_eq!(choose(&pod, &[small.clone(), large], 42).node, Some(1));
+//!
+//! let why = explain(&pod, &[small.clone()], 42);
+//! assert_eq!(why.histogram.as_deref(), Some("0/1 nodes are available: 1 Insufficient cpu."));
+//! let change = smallest_change(&pod, &[small], 42).map(|change| change.to_string());
+//! assert_eq!(change.as_deref(), Some("with 380m cpu instead of 500m it would fit on small"));
+//! ```
+
+pub mod affinity;
+pub mod change;
+pub mod choose;
+pub mod explain;
+pub mod filter;
+pub mod fit;
+pub mod node;
+pub mod pod;
+pub mod ports;
+pub mod requests;
+pub mod score;
+pub mod taints;
+
+pub use affinity::{NodeTerm, PreferredTerm};
+pub use change::{Change, smallest_change};
+pub use choose::{Choice, choose};
+pub use explain::{Explanation, explain};
+pub use filter::{Failure, failures};
+pub use node::Node;
+pub use pod::Pod;
+pub use ports::{HostPort, Protocol};
+pub use requests::{NonZero, PodRequests};
+pub use score::Scores;
+pub use taints::{Taint, TaintEffect, Toleration, TolerationOperator};
+
+#[cfg(test)]
+mod laws;
