@@ -12,6 +12,7 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
     ("keelson-core", &[], &["kube", "tokio", "sqlx", "axum"]),
     ("keelson-placement", &["keelson-core"], &["kube", "tokio", "futures", "sqlx", "axum"]),
     ("keelson-runtime", &["keelson-core", "keelson-api", "keelson-store"], &["axum", "sqlx"]),
+    ("keelson-store", &["keelson-core"], &["kube", "axum"]),
     ("xtask", &[], &["kube", "tokio"]),
 ];
 

@@ -1,0 +1,144 @@
+//! What Keelson remembers: decisions, state, samples and recordings.
+//!
+//! One trait, [`Store`], hides where things are kept, so that a simulated day (memory), a single replica (SQLite) and a
+//! replicated installation (PostgreSQL) are served by the same code. The same test suite runs on every back end.
+//!
+//! Promises: a repeated verdict costs no new row; recording the same id twice changes nothing, so a replay is harmless;
+//! state is never overwritten by a leader that was replaced; retention deletes a little at a time.
+
+use async_trait::async_trait;
+use keelson_core::{
+    Decision, DecisionId, Feature, Span, Timestamp, decision::Effect, decision::Outcome, decision::Step,
+};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+mod error;
+mod fold;
+mod memory;
+mod postgres;
+mod query;
+mod sql;
+mod sqlite;
+pub mod writer;
+
+pub use error::StoreError;
+pub use fold::folds_into;
+pub use memory::MemoryStore;
+pub use postgres::{CHANNEL, Changes, PostgresStore};
+pub use query::{Filter, MAX_PAGE, Page, Retention, SWEEP_ROWS, Sample, StateValue, Swept};
+pub use sqlite::SqliteStore;
+
+/// Where decisions, state, samples and recordings are kept.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Records decisions in the order given; all of them, or none when it fails. A decision that only repeats the newest
+    /// one about its subject is folded into it (see [`folds_into`]); an id that is already there is left as it is.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn record(&self, decisions: &[Decision]) -> Result<(), StoreError>;
+
+    /// One decision, or none when it was never recorded, was folded away, or was swept.
+    ///
+    /// # Errors
+    /// When the back end is out of reach or the row cannot be read.
+    async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError>;
+
+    /// The decisions that match, newest first, at most [`MAX_PAGE`] of them.
+    ///
+    /// # Errors
+    /// When the back end is out of reach or a row cannot be read.
+    async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError>;
+
+    /// Says how the actions of a decision ended; `steps` replaces the steps there were.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the back end is out of reach.
+    async fn set_outcome(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) -> Result<(), StoreError>;
+
+    /// Says what came of a decision.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or when the back end is out of reach.
+    async fn set_effect(&self, id: DecisionId, effect: Effect) -> Result<(), StoreError>;
+
+    /// The state a feature keeps under a key.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn state_get(&self, feature: Feature, key: &str) -> Result<Option<StateValue>, StoreError>;
+
+    /// Writes state when its version is still `expected_version` (0: not written yet) and returns the new version.
+    ///
+    /// # Errors
+    /// [`StoreError::FenceLost`] when a later leader wrote before, [`StoreError::VersionConflict`] when somebody else
+    /// did, or when the back end is out of reach.
+    async fn state_put(
+        &self,
+        feature: Feature,
+        key: &str,
+        expected_version: u64,
+        fence: u64,
+        bytes: &[u8],
+    ) -> Result<u64, StoreError>;
+
+    /// Keeps one value of a series; a second value at the same moment replaces the first.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn sample(&self, series: &str, at: Timestamp, value: i64) -> Result<(), StoreError>;
+
+    /// The values of a series from `since` on, oldest first.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn samples(&self, series: &str, since: Timestamp) -> Result<Vec<Sample>, StoreError>;
+
+    /// Keeps what a decision saw, so that it can be made again; replaces an earlier recording of it.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn put_recording(&self, id: DecisionId, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// What a decision saw, when it was recorded.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn recording(&self, id: DecisionId) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Deletes what the retention no longer wants, oldest first and at most [`SWEEP_ROWS`] decisions a call, each with
+    /// its recording; call again while [`Swept::is_partial`] says so.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn sweep(&self, now: Timestamp, retention: &Retention) -> Result<Swept, StoreError>;
+
+    /// Writes every decision that matches as JSON Lines, newest first, and returns how many. `limit` is ignored.
+    ///
+    /// # Errors
+    /// When the back end is out of reach or `out` refuses the bytes.
+    async fn export(&self, filter: &Filter, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<u64, StoreError> {
+        let mut page_filter = Filter { limit: MAX_PAGE, ..filter.clone() };
+        let mut written = 0;
+        loop {
+            let page = self.decisions(&page_filter).await?;
+            for decision in &page.decisions {
+                let mut line = error::to_json(decision)?;
+                line.push('\n');
+                out.write_all(line.as_bytes()).await?;
+                written += 1;
+            }
+            match page.next {
+                Some(next) => page_filter.before = Some(next),
+                None => break,
+            }
+        }
+        out.flush().await?;
+        Ok(written)
+    }
+}
+
+/// The moment before which `age` has passed at `now`.
+fn horizon(now: Timestamp, age: Span) -> Timestamp {
+    Timestamp(now.0.saturating_sub(age.0))
+}

@@ -1,0 +1,173 @@
+//! What can be asked of the store, and what it answers.
+//!
+//! A page is bounded ([`MAX_PAGE`]) and continues from the last id seen, so that rows arriving meanwhile neither repeat
+//! nor hide any.
+
+use keelson_core::decision::{Outcome, Verb};
+use keelson_core::{Decision, DecisionId, Feature, Reason, Span, Timestamp};
+
+use crate::fold::search_text;
+
+/// The most decisions on one page.
+pub const MAX_PAGE: u32 = 500;
+
+/// The most decisions one sweep deletes, so that writers never wait long.
+pub const SWEEP_ROWS: u32 = 500;
+
+/// Which decisions are wanted; an absent field does not restrict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this feature.
+    pub feature: Option<Feature>,
+    /// About this kind of object.
+    pub kind: Option<String>,
+    /// About objects in this namespace.
+    pub namespace: Option<String>,
+    /// About objects of this name.
+    pub name: Option<String>,
+    /// With this verb.
+    pub verb: Option<Verb>,
+    /// For this reason.
+    pub reason: Option<Reason>,
+    /// That ended like this.
+    pub outcome: Option<Outcome>,
+    /// Made or last repeated at this moment or later.
+    pub since: Option<Timestamp>,
+    /// First made before this moment.
+    pub until: Option<Timestamp>,
+    /// Whose subject, sentence or chosen candidate contains this text, in any case.
+    pub text: Option<String>,
+    /// Older than this decision: the cursor, from [`Page::next`].
+    pub before: Option<DecisionId>,
+    /// How many at most; 0 counts as 1, and more than [`MAX_PAGE`] as that.
+    pub limit: u32,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            feature: None,
+            kind: None,
+            namespace: None,
+            name: None,
+            verb: None,
+            reason: None,
+            outcome: None,
+            since: None,
+            until: None,
+            text: None,
+            before: None,
+            limit: 100,
+        }
+    }
+}
+
+impl Filter {
+    /// The limit within its bounds.
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        self.limit.clamp(1, MAX_PAGE)
+    }
+
+    /// Whether a decision is wanted.
+    #[must_use]
+    pub fn matches(&self, d: &Decision) -> bool {
+        fn is<T: PartialEq>(wanted: Option<&T>, found: &T) -> bool {
+            wanted.is_none_or(|wanted| wanted == found)
+        }
+        is(self.feature.as_ref(), &d.feature)
+            && is(self.kind.as_ref(), &d.subject.kind)
+            && is(self.namespace.as_ref(), &d.subject.namespace)
+            && is(self.name.as_ref(), &d.subject.name)
+            && is(self.verb.as_ref(), &d.verb)
+            && is(self.reason.as_ref(), &d.reason)
+            && is(self.outcome.as_ref(), &d.outcome)
+            && self.since.is_none_or(|since| d.last_at >= since)
+            && self.until.is_none_or(|until| d.at < until)
+            && self.before.is_none_or(|before| d.id < before)
+            && self.text.as_ref().is_none_or(|text| search_text(d).contains(&text.to_lowercase()))
+    }
+}
+
+/// Some of the decisions asked for, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// The decisions.
+    pub decisions: Vec<Decision>,
+    /// Where the next page begins; absent on the last one.
+    pub next: Option<DecisionId>,
+}
+
+impl Page {
+    /// Makes a page of `limit` decisions out of one more than that, which tells whether another page follows.
+    pub(crate) fn cut(mut decisions: Vec<Decision>, limit: u32) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = decisions.len() > limit;
+        decisions.truncate(limit);
+        let next = if more { decisions.last().map(|d| d.id) } else { None };
+        Self { decisions, next }
+    }
+}
+
+/// State as it was last written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateValue {
+    /// Counts the writes, from 1.
+    pub version: u64,
+    /// The leader's fencing number at the last write.
+    pub fence: u64,
+    /// What was written.
+    pub bytes: Vec<u8>,
+}
+
+/// One value of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The value, in the series' unit.
+    pub value: i64,
+}
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// A decision goes when its last repeat is older, and a sample when it is.
+    pub age: Span,
+    /// How many decisions each controller keeps about one subject.
+    pub per_subject: u32,
+    /// How many bytes all decisions together may take, as JSON.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    /// Fourteen days, 500 decisions a subject, 1 GiB.
+    fn default() -> Self {
+        Self { age: Span::hours(14 * 24), per_subject: 500, bytes: 1 << 30 }
+    }
+}
+
+/// What one sweep deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Decisions older than the age.
+    pub by_age: u64,
+    /// Decisions beyond the count of their subject.
+    pub by_count: u64,
+    /// Decisions beyond the size.
+    pub by_size: u64,
+}
+
+impl Swept {
+    /// All decisions deleted.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.by_age + self.by_count + self.by_size
+    }
+
+    /// Whether the bound of one call was reached, so that more may be waiting.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.total() >= u64::from(SWEEP_ROWS)
+    }
+}

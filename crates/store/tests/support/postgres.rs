@@ -1,0 +1,73 @@
+//! A PostgreSQL server for one test: its own folder, a unix socket and no network; gone when dropped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keelson_store::PostgresStore;
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tempfile::TempDir;
+
+const BIN: &str = "/usr/lib/postgresql/15/bin";
+
+pub(crate) struct Server {
+    dir: TempDir,
+}
+
+/// Runs a server program; PostgreSQL refuses to run as root, so root becomes the user postgres.
+fn run(program: &str, args: &[&str]) {
+    let path = Path::new(BIN).join(program);
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    let mut command = if is_root { Command::new("runuser") } else { Command::new(&path) };
+    if is_root {
+        command.args(["-u", "postgres", "--"]).arg(&path);
+    }
+    // The server outlives pg_ctl: with pipes for output, waiting for their end would wait for the server.
+    let status = command.args(args).current_dir("/").stdout(std::process::Stdio::null()).status().unwrap();
+    assert!(status.success(), "{program} {args:?} failed");
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        assert!(Path::new(BIN).exists(), "{BIN} is missing; run: apt-get install -y postgresql-15");
+        let dir = tempfile::tempdir().unwrap();
+        if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
+            assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
+        }
+        let server = Self { dir };
+        let data = server.data();
+        let data = data.to_str().unwrap();
+        let options = format!("-c listen_addresses='' -c fsync=off -k {}", server.dir.path().display());
+        let log = server.dir.path().join("log");
+        run("initdb", &["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]);
+        run("pg_ctl", &["start", "-w", "-D", data, "-l", log.to_str().unwrap(), "-o", &options]);
+        server
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub(crate) fn options(&self, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new().socket(self.dir.path()).username("postgres").database(database)
+    }
+
+    pub(crate) async fn run_sql(&self, database: &str, sql: &str) {
+        let mut conn = PgConnection::connect_with(&self.options(database)).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
+    /// A store in a fresh database; names are cut to what PostgreSQL allows.
+    pub(crate) async fn store(&self, name: &str) -> PostgresStore {
+        let name = &name[..name.len().min(60)];
+        self.run_sql("postgres", &format!("CREATE DATABASE {name}")).await;
+        PostgresStore::connect(self.options(name)).await.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        run("pg_ctl", &["stop", "-m", "immediate", "-D", self.data().to_str().unwrap()]);
+    }
+}
