@@ -13,6 +13,7 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
     ("keelson-placement", &["keelson-core"], &["kube", "tokio", "futures", "sqlx", "axum"]),
     ("keelson-runtime", &["keelson-core", "keelson-api", "keelson-store"], &["axum", "sqlx"]),
     ("keelson-store", &["keelson-core"], &["kube", "axum"]),
+    ("keelson-harness", &[], &["kube"]),
     ("xtask", &[], &["kube", "tokio"]),
 ];
 

@@ -1,0 +1,246 @@
+//! The binaries a test cluster runs, built from the lock files in `e2e/tools` when this machine has not built them yet.
+//!
+//! Each folder of `e2e/tools` becomes one folder in the cache, named after the SHA-256 of its lock files: moving a
+//! version moves the folder, and nothing stale is ever run. A build goes to a temporary folder that is renamed when
+//! whole, under a file lock, so that suites started together build once.
+//!
+//! Promises: returns only paths that exist; says on stderr what it builds; never installs anything outside the cache.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+/// Version the Kubernetes binaries report; follows `e2e/tools/k8s/go.mod`.
+const KUBERNETES: &str = "v1.36.3";
+/// Version containerd reports; follows `e2e/tools/rt/go.mod`.
+const CONTAINERD: &str = "v2.4.2";
+/// Files of the kwok module that say how a pretended node and its pods come to life.
+const STAGES: [&str; 5] = [
+    "kustomize/stage/node/fast/node-initialize.yaml",
+    "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "kustomize/stage/pod/fast/pod-complete.yaml",
+    "kustomize/stage/pod/fast/pod-delete.yaml",
+    "kustomize/stage/pod/fast/pod-ready.yaml",
+];
+
+/// A folder of `e2e/tools`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toolset {
+    /// kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy.
+    Kubernetes,
+    /// etcd.
+    Etcd,
+    /// kwok and `stages.yaml`.
+    Kwok,
+    /// helm.
+    Helm,
+    /// containerd, containerd-shim-runc-v2, ctr, runc and the CNI plugins.
+    Runtime,
+    /// pause, the program of the test images.
+    Pause,
+}
+
+/// One run of `go build`.
+struct Build {
+    cgo: &'static str,
+    tags: &'static str,
+    ldflags: String,
+    packages: &'static [&'static str],
+}
+
+impl Toolset {
+    /// Name of the folder in `e2e/tools`.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "k8s",
+            Self::Etcd => "etcd",
+            Self::Kwok => "kwok",
+            Self::Helm => "helm",
+            Self::Runtime => "rt",
+            Self::Pause => "pause",
+        }
+    }
+
+    /// The file whose content, with go.mod, decides whether a build is stale.
+    fn lock(self) -> &'static str {
+        if self == Self::Pause { "main.go" } else { "go.sum" }
+    }
+
+    fn builds(self) -> Vec<Build> {
+        let plain = |packages| Build { cgo: "0", tags: "", ldflags: "-s -w".into(), packages };
+        match self {
+            Self::Kubernetes => vec![Build {
+                ldflags: format!("-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES}"),
+                ..plain(&[
+                    "k8s.io/kubernetes/cmd/kube-apiserver",
+                    "k8s.io/kubernetes/cmd/kube-controller-manager",
+                    "k8s.io/kubernetes/cmd/kube-proxy",
+                    "k8s.io/kubernetes/cmd/kube-scheduler",
+                    "k8s.io/kubernetes/cmd/kubelet",
+                ])
+            }],
+            Self::Etcd => vec![plain(&["go.etcd.io/etcd/server/v3"])],
+            Self::Kwok => vec![plain(&["sigs.k8s.io/kwok/cmd/kwok"])],
+            Self::Helm => vec![plain(&["helm.sh/helm/v4/cmd/helm"])],
+            Self::Runtime => vec![
+                Build {
+                    ldflags: format!("-s -w -X github.com/containerd/containerd/v2/version.Version={CONTAINERD}"),
+                    ..plain(&[
+                        "github.com/containerd/containerd/v2/cmd/containerd",
+                        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+                        "github.com/containerd/containerd/v2/cmd/ctr",
+                        "github.com/containernetworking/plugins/plugins/ipam/host-local",
+                        "github.com/containernetworking/plugins/plugins/main/bridge",
+                        "github.com/containernetworking/plugins/plugins/main/loopback",
+                        "github.com/containernetworking/plugins/plugins/meta/bandwidth",
+                        "github.com/containernetworking/plugins/plugins/meta/portmap",
+                    ])
+                },
+                Build { cgo: "1", tags: "seccomp", ..plain(&["github.com/opencontainers/runc"]) },
+            ],
+            Self::Pause => vec![plain(&["."])],
+        }
+    }
+
+    /// The folder in the cache that holds this set, building it first when it is not there.
+    ///
+    /// # Errors
+    /// When go is missing, a build fails or the cache cannot be written; the text says which, and what to do.
+    pub fn ready(self) -> Result<PathBuf> {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools").join(self.folder());
+        let cache = cache()?;
+        fs::create_dir_all(&cache).with_context(|| format!("{}: make it writable", cache.display()))?;
+        let mut lock = Sha256::new();
+        for file in ["go.mod", self.lock()] {
+            let path = source.join(file);
+            lock.update(fs::read(&path).with_context(|| format!("{}: restore it", path.display()))?);
+        }
+        let stamp: String = format!("{:x}", lock.finalize()).chars().take(12).collect();
+        let home = cache.join(format!("{}-{stamp}", self.folder()));
+        let guard = File::create(cache.join(format!("{}.lock", self.folder())))?;
+        guard.lock().context("waiting for another build of the same tools")?;
+        if !home.is_dir() {
+            eprintln!(
+                "keelson: building {} into {} (minutes when Go's caches are cold)",
+                self.folder(),
+                home.display()
+            );
+            let making = tempfile::Builder::new().prefix(".making-").tempdir_in(&cache)?;
+            self.build(&source, making.path())?;
+            let made = making.keep();
+            fs::rename(&made, &home).with_context(|| format!("moving {} to {}", made.display(), home.display()))?;
+            eprintln!("keelson: {} is built", self.folder());
+        }
+        Ok(home)
+    }
+
+    fn build(self, source: &Path, into: &Path) -> Result<()> {
+        for build in self.builds() {
+            // A single package is named after its set (etcd's would be "v3"); several are named by Go.
+            let out = match build.packages {
+                [_] if self != Self::Runtime => into.join(self.folder()),
+                _ => into.join(""),
+            };
+            let mut go = go(source);
+            go.args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", build.tags, "-ldflags"]);
+            go.arg(&build.ldflags).arg("-o").arg(out).args(build.packages).env("CGO_ENABLED", build.cgo);
+            run(go)?;
+        }
+        if self == Self::Kwok {
+            let mut list = go(source);
+            list.args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]);
+            let module = PathBuf::from(run(list)?.trim());
+            let mut stages = String::new();
+            for file in STAGES {
+                let path = module.join(file);
+                stages += &fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+                stages += "\n---\n";
+            }
+            fs::write(into.join("stages.yaml"), stages)?;
+        }
+        // A temporary folder is private to its owner; the cache is not.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(into, mode)?;
+        Ok(())
+    }
+}
+
+fn go(source: &Path) -> Command {
+    let mut go = Command::new("go");
+    go.current_dir(source).env("GOWORK", "off").env_remove("GOFLAGS");
+    go
+}
+
+/// Where built tools are kept: `$XDG_CACHE_HOME/keelson/tools`, or `~/.cache/keelson/tools`.
+fn cache() -> Result<PathBuf> {
+    let base = match std::env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()) {
+        Some(dir) => PathBuf::from(dir),
+        None => {
+            let home: OsString = std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set: set one")?;
+            PathBuf::from(home).join(".cache")
+        }
+    };
+    Ok(base.join("keelson/tools"))
+}
+
+/// Runs a command to its end and returns its output.
+///
+/// # Errors
+/// When it cannot be started or fails: the text holds the program, its first arguments and what it wrote to stderr.
+pub fn run(mut command: Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot run {name}: install it and put it on PATH"))?;
+    if !output.status.success() {
+        let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        bail!("{name} {}: {}: {}", args.join(" "), output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Checks that this process may make namespaces and that the programs a cluster needs are installed.
+///
+/// # Errors
+/// One sentence with the fix, when it is not root or a program is missing.
+pub fn machine_is_able() -> Result<()> {
+    ensure!(nix::unistd::geteuid().is_root(), "the test cluster makes namespaces and must be root: run it with sudo");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for program in ["bash", "go", "ip", "kubectl", "mount", "nsenter", "openssl", "unshare"] {
+        let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+        ensure!(found, "the test cluster needs {program}: install it and put it on PATH (see e2e/tools/README.md)");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn a_failed_command_tells_what_it_said() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such luck >&2; exit 3"]);
+        let text = run(command).unwrap_err().to_string();
+        assert!(text.contains("exit status: 3") && text.ends_with("no such luck"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_the_fix() {
+        let text = run(Command::new("keelson-no-such-program")).unwrap_err().to_string();
+        assert_eq!(text, "cannot run keelson-no-such-program: install it and put it on PATH");
+    }
+
+    #[test]
+    fn reported_versions_are_those_of_the_lock_files() {
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools");
+        let k8s = fs::read_to_string(tools.join("k8s/go.mod")).unwrap();
+        assert!(k8s.contains(&format!("k8s.io/kubernetes {KUBERNETES}")));
+        let rt = fs::read_to_string(tools.join("rt/go.mod")).unwrap();
+        assert!(rt.contains(&format!("github.com/containerd/containerd/v2 {CONTAINERD}")));
+    }
+}

@@ -1,0 +1,3 @@
+module keelson.dev/tools/pause
+
+go 1.26
