@@ -7,6 +7,7 @@
 //! Promises: `start` returns only when the API answers and the `default` ServiceAccount exists; dropping the cluster,
 //! also in a panic, ends every process, namespace and file of it; after a panic the logs stay, and stderr says where.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ pub struct Cluster {
     space: Space,
     run: Option<TempDir>,
     kubeconfig: PathBuf,
+    kubectl: PathBuf,
     kwok_nodes: u32,
     traces: Traces,
 }
@@ -76,7 +78,8 @@ impl Cluster {
         let space = Space::open(&folder.join("logs/init.log"))?;
         let traces = Traces { folder: folder.clone(), namespaces: space.names()? };
         let kubeconfig = folder.join("kubeconfig");
-        let mut cluster = Self { space, run: Some(run), kubeconfig, kwok_nodes: 0, traces };
+        let mut cluster =
+            Self { space, run: Some(run), kubeconfig, kubectl: kubernetes.join("kubectl"), kwok_nodes: 0, traces };
         cluster.network()?;
         cluster.credentials()?;
         cluster.store_and_api(&etcd, &kubernetes)?;
@@ -109,7 +112,7 @@ impl Cluster {
 
     /// A command that runs `program` in the cluster's network, on this machine's files, with `KUBECONFIG` set.
     #[must_use]
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.space.enter_network();
         command.arg(program).env("KUBECONFIG", &self.kubeconfig);
         command
@@ -120,7 +123,7 @@ impl Cluster {
     /// # Errors
     /// When kubectl fails; the text holds its arguments and what it said.
     pub fn kubectl(&self, args: &[&str]) -> Result<String> {
-        let mut command = self.command("kubectl");
+        let mut command = self.command(&self.kubectl);
         command.args(args);
         tools::run(command)
     }
@@ -130,7 +133,7 @@ impl Cluster {
     /// # Errors
     /// When the API server refuses it; the text is the refusal.
     pub fn apply(&self, manifest: &str) -> Result<()> {
-        let mut command = self.command("kubectl");
+        let mut command = self.command(&self.kubectl);
         command.args(["apply", "--filename=-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("cannot run nsenter: install util-linux")?;

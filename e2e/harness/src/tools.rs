@@ -30,7 +30,7 @@ const STAGES: [&str; 5] = [
 /// A folder of `e2e/tools`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Toolset {
-    /// kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy.
+    /// kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kubelet, kube-proxy.
     Kubernetes,
     /// etcd.
     Etcd,
@@ -81,6 +81,7 @@ impl Toolset {
                     "k8s.io/kubernetes/cmd/kube-controller-manager",
                     "k8s.io/kubernetes/cmd/kube-proxy",
                     "k8s.io/kubernetes/cmd/kube-scheduler",
+                    "k8s.io/kubernetes/cmd/kubectl",
                     "k8s.io/kubernetes/cmd/kubelet",
                 ])
             }],
@@ -209,7 +210,7 @@ pub fn run(mut command: Command) -> Result<String> {
 pub fn machine_is_able() -> Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "the test cluster makes namespaces and must be root: run it with sudo");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    for program in ["bash", "go", "ip", "kubectl", "mount", "nsenter", "openssl", "unshare"] {
+    for program in ["bash", "go", "ip", "mount", "nsenter", "openssl", "unshare"] {
         let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
         ensure!(found, "the test cluster needs {program}: install it and put it on PATH (see e2e/tools/README.md)");
     }
