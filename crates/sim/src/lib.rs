@@ -1,0 +1,13 @@
+//! A Kubernetes cluster in a process.
+//!
+//! The outside world of Keelson: an API double that real clients talk to, and behind it the kubelets, controllers and
+//! faults that make a cluster behave like one. Everything is one state machine over time that is handed in, so a run is
+//! a pure function of its seed.
+//!
+//! | room | what it promises |
+//! |---|---|
+//! | [`clock`] | the cluster's time: virtual in tests, scaled for people |
+//! | [`objects`] | how a simulated component sees and changes the cluster |
+
+pub mod clock;
+pub mod objects;

@@ -1,0 +1,107 @@
+//! How a simulated component sees and changes the cluster.
+//!
+//! Kubelets, controllers and the garbage collector are clients like any other, but they sit inside the process: they
+//! read the stored objects directly and their writes meet every rule of the API (admission, defaults, graceful deletion,
+//! optimistic locking) and none of the faults.
+
+use std::sync::Arc;
+
+use keelson_core::Timestamp;
+use serde_json::Value;
+
+/// A resource: its API group (empty for core) and its plural name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resource {
+    /// `apps`; empty for the core group.
+    pub group: &'static str,
+    /// `deployments`.
+    pub plural: &'static str,
+}
+
+/// One change of one object, in the order of resource versions.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// What kind of thing changed.
+    pub resource: Resource,
+    /// The object as it is now; for a deletion, as it last was.
+    pub object: Arc<Value>,
+    /// The object before; none when it is new.
+    pub before: Option<Arc<Value>>,
+    /// Whether it is gone.
+    pub deleted: bool,
+}
+
+/// What a component asks of the API.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Create the object; `metadata.generateName` works.
+    Create(Resource, Value),
+    /// Replace everything but the status; a `metadata.resourceVersion` makes it conditional.
+    Replace(Resource, Value),
+    /// Replace the status and nothing else.
+    ReplaceStatus(Resource, Value),
+    /// JSON merge patch of the object (`subresource` empty) or of a subresource such as `status`.
+    Merge {
+        /// What kind of thing.
+        resource: Resource,
+        /// Empty for cluster-scoped objects.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// `""`, `"status"` or `"scale"`.
+        subresource: &'static str,
+        /// The patch.
+        patch: Value,
+    },
+    /// Delete; finalizers and grace apply. `uid` guards against a namesake.
+    Delete {
+        /// What kind of thing.
+        resource: Resource,
+        /// Empty for cluster-scoped objects.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Only this uid, when given.
+        uid: Option<String>,
+        /// Seconds; none takes the object's own, zero removes at once.
+        grace_seconds: Option<i64>,
+    },
+    /// Bind a pod to a node.
+    Bind {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod's name.
+        name: String,
+        /// The pod's uid.
+        uid: String,
+        /// The node's name.
+        node: String,
+    },
+}
+
+/// Why the API refused; the fields of `metav1.Status`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code} {reason}: {message}")]
+pub struct Refusal {
+    /// The HTTP status.
+    pub code: u16,
+    /// CamelCase: `Conflict`, `NotFound`, `Forbidden`.
+    pub reason: String,
+    /// The sentence.
+    pub message: String,
+}
+
+/// The cluster, from inside.
+pub trait Cluster {
+    /// The cluster's time.
+    fn now(&self) -> Timestamp;
+    /// One object.
+    fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>>;
+    /// Every object of a resource, by namespace and name.
+    fn list(&self, resource: Resource) -> Vec<Arc<Value>>;
+    /// Changes something and returns the object as it is afterwards.
+    ///
+    /// # Errors
+    /// What any client would be told.
+    fn write(&mut self, write: Write) -> Result<Arc<Value>, Refusal>;
+}
