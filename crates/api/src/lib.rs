@@ -1,1 +1,15 @@
-//! Contract in the making.
+//! Keelson's Kubernetes types.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`platform`] | the `Platform` object: mode and settings of each feature, and their status |
+//! | [`conditions`] | how a list of conditions is changed without writing when nothing changed |
+//! | [`names`] | labels, annotations, finalizers, field managers |
+//! | [`crds`] | the definitions as the API server wants them, and as files |
+
+pub mod conditions;
+pub mod crds;
+pub mod names;
+pub mod platform;
+
+pub use platform::{Platform, PlatformSpec, PlatformStatus};

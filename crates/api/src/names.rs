@@ -1,0 +1,47 @@
+//! Names that appear on objects, each once.
+
+use keelson_core::Feature;
+
+/// The API group of every kind of ours.
+pub const GROUP: &str = "keelson.dev";
+/// The name of the one [`Platform`](crate::Platform).
+pub const PLATFORM: &str = "default";
+/// The scheduler's name when nothing else is set.
+pub const SCHEDULER: &str = "keelson";
+
+/// Annotation on any object: lowers the mode for it, never raises it.
+pub const MODE: &str = "keelson.dev/mode";
+/// Annotation on every object Keelson writes: the decision that last changed it.
+pub const DECISION: &str = "keelson.dev/decision";
+/// Annotation on every object Keelson writes: the trace of that decision.
+pub const TRACE: &str = "keelson.dev/trace";
+/// Annotation on a pod or its workload: never disrupt it.
+pub const DO_NOT_DISRUPT: &str = "keelson.dev/do-not-disrupt";
+/// Karpenter's word for the same, honoured as well.
+pub const KARPENTER_DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
+/// cluster-autoscaler's word for the same, honoured when `"false"`.
+pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+/// Label on objects Keelson creates.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The field manager of a feature's server-side applies.
+///
+/// ```
+/// assert_eq!(keelson_api::names::field_manager(keelson_core::Feature::Scheduling), "keelson/scheduling");
+/// ```
+#[must_use]
+pub fn field_manager(feature: Feature) -> String {
+    format!("keelson/{feature}")
+}
+
+/// The Lease by which a feature's leader is chosen.
+#[must_use]
+pub fn lease(feature: Feature) -> String {
+    format!("keelson-{feature}")
+}
+
+/// `reportingController` of a feature's events.
+#[must_use]
+pub fn reporter(feature: Feature) -> String {
+    format!("{GROUP}/{feature}")
+}

@@ -1,0 +1,303 @@
+//! The `Platform`: one object that switches every feature.
+//!
+//! There is one in a cluster, named `default`; the API server refuses any other name. What the schema and its CEL rules
+//! cannot refuse (an object stored before a rule existed), [`PlatformSpec::validate`] refuses again, so that a broken
+//! object never replaces good settings.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use keelson_core::{Feature, Mode};
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::names;
+
+/// What the platform should do.
+#[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[kube(
+    group = "keelson.dev",
+    version = "v1alpha1",
+    kind = "Platform",
+    status = "PlatformStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    shortname = "kp",
+    category = "keelson",
+    doc = "Switches and settings of every Keelson feature. There is one, named default.",
+    printcolumn(name = "Scheduling", type_ = "string", json_path = ".status.features.scheduling.mode"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name == 'default'")
+        .message("metadata.name must be \"default\": there is one Platform in a cluster; edit that one")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformSpec {
+    /// Each feature's switch and settings; a feature that is not named observes.
+    #[serde(default)]
+    pub features: Features,
+}
+
+/// The features of this version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Features {
+    /// A second scheduler that explains itself.
+    #[serde(default)]
+    pub scheduling: SchedulingFeature,
+}
+
+/// Scheduling's switch and settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SchedulingFeature {
+    /// Off, Observe (decide and explain, touch nothing) or Enforce.
+    #[serde(default)]
+    #[schemars(schema_with = "mode_schema")]
+    pub mode: Mode,
+    /// Hold every action and keep deciding.
+    #[serde(default)]
+    pub paused: bool,
+    /// How it schedules.
+    #[serde(default)]
+    pub settings: SchedulingSettings,
+}
+
+/// How scheduling schedules.
+#[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.podInitialBackoffSeconds <= self.podMaxBackoffSeconds")
+    .message("podInitialBackoffSeconds must not be above podMaxBackoffSeconds; lower it or raise the maximum"))]
+pub struct SchedulingSettings {
+    /// Pods that name this scheduler are ours.
+    #[serde(default = "scheduler_name")]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+        .message("schedulerName must be lower case letters, digits, '-' and '.', and start and end with a letter or digit"))]
+    #[x_kube(validation = Rule::new("self != 'default-scheduler'")
+        .message("schedulerName must not be default-scheduler: two schedulers would bind the same pods; choose another name"))]
+    pub scheduler_name: String,
+    /// The first wait of a pod that found no node, in seconds.
+    #[serde(default = "initial_backoff")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub pod_initial_backoff_seconds: i32,
+    /// The longest such wait, in seconds.
+    #[serde(default = "max_backoff")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub pod_max_backoff_seconds: i32,
+}
+
+fn scheduler_name() -> String {
+    names::SCHEDULER.to_owned()
+}
+/// kube-scheduler's podInitialBackoffSeconds (1.36).
+const fn initial_backoff() -> i32 {
+    1
+}
+/// kube-scheduler's podMaxBackoffSeconds (1.36).
+const fn max_backoff() -> i32 {
+    10
+}
+
+impl Default for SchedulingSettings {
+    fn default() -> Self {
+        Self {
+            scheduler_name: scheduler_name(),
+            pod_initial_backoff_seconds: initial_backoff(),
+            pod_max_backoff_seconds: max_backoff(),
+        }
+    }
+}
+
+fn mode_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "enum": Mode::ALL.map(Mode::as_str),
+        "default": Mode::default().as_str(),
+        "description": "Off stops the feature and undoes what it installed on nodes. Observe decides and explains and touches nothing. Enforce acts.",
+    })
+}
+
+/// What the platform does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformStatus {
+    /// The generation of the spec that the rest of the status describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Each feature as it runs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<FeatureStatuses>,
+    /// Of the platform as a whole: Ready, SettingsAccepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Each feature as it runs now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FeatureStatuses {
+    /// Scheduling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<FeatureStatus>,
+}
+
+/// One feature as it runs now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FeatureStatus {
+    /// The mode in force: the wanted one, or the ceiling below it.
+    #[schemars(schema_with = "mode_schema")]
+    pub mode: Mode,
+    /// Ready, Paused, CeilingReached, InputUnavailable and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A setting that cannot be used; each names its field and the fix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPlatform {
+    /// The object is not the one.
+    #[error("metadata.name is {name:?}; the platform reads only \"default\"")]
+    Name {
+        /// The name as given.
+        name: String,
+    },
+    /// The scheduler's name cannot be used.
+    #[error("spec.features.scheduling.settings.schedulerName {name:?} {problem}")]
+    SchedulerName {
+        /// The name as given.
+        name: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+    /// A wait is out of range.
+    #[error("spec.features.scheduling.settings.{field} is {value}; use 1 to 3600 seconds")]
+    Backoff {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: i32,
+    },
+    /// The waits are the wrong way round.
+    #[error(
+        "spec.features.scheduling.settings.podInitialBackoffSeconds {initial} is above podMaxBackoffSeconds {max}; \
+         lower it or raise the maximum"
+    )]
+    BackoffOrder {
+        /// The first wait.
+        initial: i32,
+        /// The longest wait.
+        max: i32,
+    },
+}
+
+impl PlatformSpec {
+    /// Checks again what the schema and the CEL rules check.
+    ///
+    /// ```
+    /// use keelson_api::PlatformSpec;
+    /// let mut spec = PlatformSpec::default();
+    /// assert!(spec.validate().is_ok());
+    /// spec.features.scheduling.settings.pod_max_backoff_seconds = 0;
+    /// assert_eq!(
+    ///     spec.validate().unwrap_err().to_string(),
+    ///     "spec.features.scheduling.settings.podMaxBackoffSeconds is 0; use 1 to 3600 seconds"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn validate(&self) -> Result<(), InvalidPlatform> {
+        let settings = &self.features.scheduling.settings;
+        let name = &settings.scheduler_name;
+        let problem = if name == "default-scheduler" {
+            Some("is the cluster's own scheduler: two would bind the same pods; choose another name")
+        } else if name.is_empty() || name.len() > 63 {
+            Some("must have 1 to 63 characters")
+        } else if !is_scheduler_name(name) {
+            Some("must be lower case letters, digits, '-' and '.', and start and end with a letter or digit")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return Err(InvalidPlatform::SchedulerName { name: name.chars().take(64).collect(), problem });
+        }
+        let (initial, max) = (settings.pod_initial_backoff_seconds, settings.pod_max_backoff_seconds);
+        for (field, value) in [("podInitialBackoffSeconds", initial), ("podMaxBackoffSeconds", max)] {
+            if !(1..=3600).contains(&value) {
+                return Err(InvalidPlatform::Backoff { field, value });
+            }
+        }
+        if initial > max {
+            return Err(InvalidPlatform::BackoffOrder { initial, max });
+        }
+        Ok(())
+    }
+
+    /// The mode a feature is asked to run in.
+    #[must_use]
+    pub const fn mode(&self, feature: Feature) -> Mode {
+        match feature {
+            Feature::Scheduling => self.features.scheduling.mode,
+        }
+    }
+
+    /// Whether a feature's actions are held.
+    #[must_use]
+    pub const fn paused(&self, feature: Feature) -> bool {
+        match feature {
+            Feature::Scheduling => self.features.scheduling.paused,
+        }
+    }
+}
+
+impl FeatureStatuses {
+    /// One feature's place, made when it is not there yet.
+    pub fn entry(&mut self, feature: Feature) -> &mut FeatureStatus {
+        match feature {
+            Feature::Scheduling => self.scheduling.get_or_insert_default(),
+        }
+    }
+}
+
+fn is_scheduler_name(name: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.chars().all(|c| alphanumeric(c) || c == '-' || c == '.')
+        && name.starts_with(alphanumeric)
+        && name.ends_with(alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_empty_spec_observes() {
+        let spec: PlatformSpec = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(spec, PlatformSpec::default());
+        assert_eq!(spec.mode(Feature::Scheduling), Mode::Observe);
+        assert_eq!(spec.features.scheduling.settings.scheduler_name, "keelson");
+    }
+
+    #[test]
+    fn each_refusal_names_its_field() {
+        for (settings, field) in [
+            (json!({"schedulerName": "default-scheduler"}), "schedulerName"),
+            (json!({"schedulerName": "Keelson"}), "schedulerName"),
+            (json!({"schedulerName": ""}), "schedulerName"),
+            (json!({"schedulerName": "a-"}), "schedulerName"),
+            (json!({"podInitialBackoffSeconds": 0}), "podInitialBackoffSeconds"),
+            (json!({"podMaxBackoffSeconds": 3601}), "podMaxBackoffSeconds"),
+            (json!({"podInitialBackoffSeconds": 20}), "podInitialBackoffSeconds"),
+        ] {
+            let spec: PlatformSpec =
+                serde_json::from_value(json!({"features": {"scheduling": {"settings": settings}}})).unwrap();
+            let message = spec.validate().unwrap_err().to_string();
+            assert!(message.contains(field), "{settings}: {message}");
+        }
+    }
+}
