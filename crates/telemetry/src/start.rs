@@ -1,0 +1,211 @@
+//! Turning telemetry on.
+//!
+//! Logs go to standard error, for people on a terminal and as JSON lines otherwise. With a collector named, spans go to
+//! it in batches and every metric each [`METRIC_PERIOD`]. A collector that is away costs bounded memory and no time.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use bytes::Bytes;
+use keelson_core::Timestamp;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{TraceContextExt, TracerProvider as _};
+use opentelemetry_http::HttpClient;
+use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1 as common;
+use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
+use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use prost::Message;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::{Collector, Metrics};
+
+/// How often metrics are sent to the collector.
+pub const METRIC_PERIOD: Duration = Duration::from_secs(15);
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// One readable line an event.
+    Human,
+    /// One JSON object an event.
+    Json,
+}
+
+/// What to turn on.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `controller`, `up`, ...; the service is `keelson-<component>`.
+    pub component: &'static str,
+    /// The version of the program.
+    pub version: &'static str,
+    /// How logs look.
+    pub format: LogFormat,
+    /// `tracing`'s filter, as in `info,keelson_runtime=debug`.
+    pub filter: String,
+    /// The collector's base address, as in `http://127.0.0.1:4318`; none sends nothing.
+    pub otlp: Option<String>,
+    /// More resource attributes: `k8s.pod.name`, `k8s.node.name`, ...
+    pub attributes: Vec<(String, String)>,
+}
+
+/// Why telemetry cannot be turned on.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("log filter {filter:?}: {problem}; write it like info,keelson_runtime=debug")]
+    Filter {
+        /// The filter as given.
+        filter: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The address is not one.
+    #[error("OTLP endpoint {endpoint:?} must start with http://, as in http://127.0.0.1:4318")]
+    Endpoint {
+        /// The address as given.
+        endpoint: String,
+    },
+    /// No client, no exporter, or a subscriber is there already.
+    #[error("telemetry cannot start: {0}")]
+    Start(String),
+}
+
+/// Telemetry that is on. Call [`Telemetry::stop`] last.
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+    collector: Option<(Collector, String)>,
+    resource: Vec<(String, String)>,
+    started: u64,
+}
+
+impl Telemetry {
+    /// Turns on logs and, with a collector, traces. `now` is the wall clock. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// A filter or an address that cannot be used; a second start in one process.
+    pub fn start(config: &Config, now: Timestamp) -> Result<Self, TelemetryError> {
+        let filter = EnvFilter::try_new(&config.filter)
+            .map_err(|e| TelemetryError::Filter { filter: config.filter.clone(), problem: e.to_string() })?;
+        let json = match config.format {
+            LogFormat::Auto => !std::io::stderr().is_terminal(),
+            LogFormat::Human => false,
+            LogFormat::Json => true,
+        };
+        let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let logs = if json { logs.json().flatten_event(true).boxed() } else { logs.compact().boxed() };
+
+        let mut resource = vec![
+            ("service.name".to_owned(), format!("keelson-{}", config.component)),
+            ("service.version".to_owned(), config.version.to_owned()),
+        ];
+        resource.extend(config.attributes.iter().cloned());
+        let mut telemetry = Self { provider: None, collector: None, resource, started: nanoseconds(now) };
+        let mut spans = None;
+        if let Some(endpoint) = &config.otlp {
+            let (provider, collector) = telemetry.exporter(endpoint)?;
+            spans = Some(
+                tracing_opentelemetry::layer()
+                    .with_tracer(provider.tracer("keelson"))
+                    .with_filter(EnvFilter::new("info,hyper=off,h2=off,tower=off,reqwest=off,opentelemetry=off")),
+            );
+            telemetry.provider = Some(provider);
+            telemetry.collector = Some((collector, endpoint.trim_end_matches('/').to_owned()));
+        }
+        tracing_subscriber::registry()
+            .with(spans)
+            .with(logs.with_filter(filter))
+            .try_init()
+            .map_err(|e| TelemetryError::Start(e.to_string()))?;
+        Ok(telemetry)
+    }
+
+    fn exporter(&self, endpoint: &str) -> Result<(SdkTracerProvider, Collector), TelemetryError> {
+        if !endpoint.starts_with("http://") {
+            return Err(TelemetryError::Endpoint { endpoint: endpoint.chars().take(200).collect() });
+        }
+        let handle = tokio::runtime::Handle::try_current().map_err(|e| TelemetryError::Start(e.to_string()))?;
+        let collector = Collector::new(handle).map_err(|e| TelemetryError::Start(e.to_string()))?;
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_http()
+            .with_http_client(collector.clone())
+            .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+            .build()
+            .map_err(|e| TelemetryError::Start(e.to_string()))?;
+        let attributes = self.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(Resource::builder_empty().with_attributes(attributes).build())
+            .build();
+        Ok((provider, collector))
+    }
+
+    /// The way to the collector, when there is one.
+    #[must_use]
+    pub fn collector(&self) -> Option<&Collector> {
+        self.collector.as_ref().map(|(collector, _)| collector)
+    }
+
+    /// Sends the metrics once; does nothing without a collector. `now` is the wall clock.
+    pub async fn push(&self, metrics: &Metrics, now: Timestamp) {
+        let Some((collector, endpoint)) = &self.collector else { return };
+        let attributes = self.resource.iter().map(|(key, value)| common::KeyValue {
+            key: key.clone(),
+            value: Some(common::AnyValue { value: Some(common::any_value::Value::StringValue(value.clone())) }),
+            ..common::KeyValue::default()
+        });
+        let body = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                resource: Some(ProtoResource { attributes: attributes.collect(), ..ProtoResource::default() }),
+                scope_metrics: vec![ScopeMetrics {
+                    metrics: crate::openmetrics::to_otlp(&metrics.text(), self.started, nanoseconds(now)),
+                    ..ScopeMetrics::default()
+                }],
+                ..ResourceMetrics::default()
+            }],
+        };
+        let request = http::Request::post(format!("{endpoint}/v1/metrics"))
+            .header("content-type", "application/x-protobuf")
+            .body(Bytes::from(body.encode_to_vec()));
+        match request {
+            Ok(request) => {
+                if let Err(error) = collector.send_bytes(request).await {
+                    tracing::debug!("metrics not delivered: {error}");
+                }
+            }
+            Err(error) => tracing::debug!("metrics not delivered: {error}"),
+        }
+    }
+
+    /// Sends what is left, for at most [`DEADLINE`](crate::collector::DEADLINE).
+    pub async fn stop(self) {
+        let Some(provider) = self.provider else { return };
+        // The provider's own thread needs this runtime to send, so it must not be waited for on it.
+        let stopped = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(crate::collector::DEADLINE));
+        if let Ok(Err(error)) = stopped.await {
+            tracing::debug!("last spans not delivered: {error}");
+        }
+    }
+}
+
+/// The trace of the current span: 32 hexadecimal digits, or empty when there is none or traces are off.
+#[must_use]
+pub fn trace_id() -> String {
+    let context = tracing::Span::current().context();
+    let span = context.span().span_context().clone();
+    if span.is_valid() { span.trace_id().to_string() } else { String::new() }
+}
+
+fn nanoseconds(at: Timestamp) -> u64 {
+    u64::try_from(at.0).unwrap_or(0).saturating_mul(1_000)
+}
