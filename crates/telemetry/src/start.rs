@@ -11,7 +11,7 @@ use keelson_core::Timestamp;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{TraceContextExt, TracerProvider as _};
 use opentelemetry_http::HttpClient;
-use opentelemetry_otlp::{WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
@@ -83,14 +83,14 @@ pub enum TelemetryError {
 /// Telemetry that is on. Call [`Telemetry::stop`] last.
 #[derive(Debug)]
 pub struct Telemetry {
-    provider: Option<SdkTracerProvider>,
+    provider: SdkTracerProvider,
     collector: Option<(Collector, String)>,
     resource: Vec<(String, String)>,
     started: u64,
 }
 
 impl Telemetry {
-    /// Turns on logs and, with a collector, traces. `now` is the wall clock. Needs a tokio runtime.
+    /// Turns on logs and traces; with a collector, traces go to it. `now` is the wall clock. Needs a tokio runtime.
     ///
     /// # Errors
     /// A filter or an address that cannot be used; a second start in one process.
@@ -110,44 +110,26 @@ impl Telemetry {
             ("service.version".to_owned(), config.version.to_owned()),
         ];
         resource.extend(config.attributes.iter().cloned());
-        let mut telemetry = Self { provider: None, collector: None, resource, started: nanoseconds(now) };
-        let mut spans = None;
+        let attributes = resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        let mut provider =
+            SdkTracerProvider::builder().with_resource(Resource::builder_empty().with_attributes(attributes).build());
+        let mut collector = None;
         if let Some(endpoint) = &config.otlp {
-            let (provider, collector) = telemetry.exporter(endpoint)?;
-            spans = Some(
-                tracing_opentelemetry::layer()
-                    .with_tracer(provider.tracer("keelson"))
-                    .with_filter(EnvFilter::new("info,hyper=off,h2=off,tower=off,reqwest=off,opentelemetry=off")),
-            );
-            telemetry.provider = Some(provider);
-            telemetry.collector = Some((collector, endpoint.trim_end_matches('/').to_owned()));
+            let (exporter, client) = exporter(endpoint)?;
+            provider = provider.with_batch_exporter(exporter);
+            collector = Some((client, endpoint.trim_end_matches('/').to_owned()));
         }
+        // Without a collector spans go nowhere, but every decision still carries the id that its log lines carry.
+        let provider = provider.build();
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("keelson"))
+            .with_filter(EnvFilter::new("info,hyper=off,h2=off,tower=off,reqwest=off,opentelemetry=off"));
         tracing_subscriber::registry()
             .with(spans)
             .with(logs.with_filter(filter))
             .try_init()
             .map_err(|e| TelemetryError::Start(e.to_string()))?;
-        Ok(telemetry)
-    }
-
-    fn exporter(&self, endpoint: &str) -> Result<(SdkTracerProvider, Collector), TelemetryError> {
-        if !endpoint.starts_with("http://") {
-            return Err(TelemetryError::Endpoint { endpoint: endpoint.chars().take(200).collect() });
-        }
-        let handle = tokio::runtime::Handle::try_current().map_err(|e| TelemetryError::Start(e.to_string()))?;
-        let collector = Collector::new(handle).map_err(|e| TelemetryError::Start(e.to_string()))?;
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
-            .with_http()
-            .with_http_client(collector.clone())
-            .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
-            .build()
-            .map_err(|e| TelemetryError::Start(e.to_string()))?;
-        let attributes = self.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-        let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
-            .with_resource(Resource::builder_empty().with_attributes(attributes).build())
-            .build();
-        Ok((provider, collector))
+        Ok(Self { provider, collector, resource, started: nanoseconds(now) })
     }
 
     /// The way to the collector, when there is one.
@@ -189,7 +171,7 @@ impl Telemetry {
 
     /// Sends what is left, for at most [`DEADLINE`](crate::collector::DEADLINE).
     pub async fn stop(self) {
-        let Some(provider) = self.provider else { return };
+        let provider = self.provider;
         // The provider's own thread needs this runtime to send, so it must not be waited for on it.
         let stopped = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(crate::collector::DEADLINE));
         if let Ok(Err(error)) = stopped.await {
@@ -198,12 +180,27 @@ impl Telemetry {
     }
 }
 
-/// The trace of the current span: 32 hexadecimal digits, or empty when there is none or traces are off.
+/// The trace of the current span: 32 hexadecimal digits, or empty when there is no span.
 #[must_use]
 pub fn trace_id() -> String {
     let context = tracing::Span::current().context();
     let span = context.span().span_context().clone();
     if span.is_valid() { span.trace_id().to_string() } else { String::new() }
+}
+
+fn exporter(endpoint: &str) -> Result<(SpanExporter, Collector), TelemetryError> {
+    if !endpoint.starts_with("http://") {
+        return Err(TelemetryError::Endpoint { endpoint: endpoint.chars().take(200).collect() });
+    }
+    let handle = tokio::runtime::Handle::try_current().map_err(|e| TelemetryError::Start(e.to_string()))?;
+    let collector = Collector::new(handle).map_err(|e| TelemetryError::Start(e.to_string()))?;
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(collector.clone())
+        .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+        .build()
+        .map_err(|e| TelemetryError::Start(e.to_string()))?;
+    Ok((exporter, collector))
 }
 
 fn nanoseconds(at: Timestamp) -> u64 {
