@@ -1,6 +1,8 @@
 //! Go durations: vectors by hand, laws by generated cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod support;
+
 use keelson_core::{GoDuration, Span};
 use proptest::prelude::*;
 
@@ -92,7 +94,7 @@ fn a_duration_travels_as_a_string_and_as_a_span() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(support::cases(4_000))]
 
     #[test]
     fn every_duration_survives_printing(nanos: i64) {

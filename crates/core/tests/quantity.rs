@@ -1,6 +1,8 @@
 //! Quantities: vectors by hand, laws by generated cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod support;
+
 use std::cmp::Ordering;
 
 use keelson_core::Quantity;
@@ -173,7 +175,7 @@ fn written() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(support::cases(4_000))]
 
     #[test]
     fn printing_and_reading_keep_the_value(text in written()) {

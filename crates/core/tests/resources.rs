@@ -1,6 +1,8 @@
 //! Resource vectors: what is short, by how much, and in whose words.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod support;
+
 use std::collections::BTreeMap;
 
 use keelson_core::quantity::Quantity;
@@ -85,7 +87,7 @@ fn vector() -> impl Strategy<Value = Resources> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(support::cases(2_000))]
 
     #[test]
     fn sums_do_not_depend_on_order(a in vector(), b in vector()) {

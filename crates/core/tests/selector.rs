@@ -1,6 +1,8 @@
 //! Selectors: who is selected, what is refused, and that printing and reading agree.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod support;
+
 use std::collections::BTreeMap;
 
 use keelson_core::selector::{
@@ -194,7 +196,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(support::cases(3_000))]
 
     #[test]
     fn a_printed_selector_reads_back_the_same(list in prop::collection::vec(requirement(), 0..5)) {

@@ -13,6 +13,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod field;
+mod words;
+
+pub use field::{FieldSelector, FieldTerm};
+use words::{Word, Words};
+
 /// The longest selector text that is read, in bytes.
 pub const MAX_SELECTOR: usize = 16 * 1024;
 /// How much of a rejected text an error repeats, in characters.
@@ -324,7 +330,7 @@ impl Selector {
     /// Where the text leaves the notation, or the rule a key or value breaks.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         check_length(text)?;
-        let mut words = Words { text, at: 0 };
+        let mut words = Words::of(text);
         let mut requirements = Vec::new();
         while words.peek() != Word::End {
             requirements.push(words.requirement()?);
@@ -364,235 +370,5 @@ const fn check_length(text: &str) -> Result<(), SelectorError> {
     match text.len() {
         length if length > MAX_SELECTOR => Err(SelectorError::TooLong(length)),
         _ => Ok(()),
-    }
-}
-
-/// A piece of a selector's text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word<'a> {
-    /// Anything without blanks and symbols: a key, a value, `in`, `notin`.
-    Name(&'a str),
-    Symbol(&'static str),
-    End,
-}
-
-/// Reads a selector's text word by word.
-struct Words<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Words<'a> {
-    /// The next word and where it ends.
-    fn look(&self) -> (Word<'a>, usize) {
-        let rest = self.text.get(self.at..).unwrap_or("");
-        let start = rest.trim_start_matches(is_blank);
-        let begin = self.text.len() - start.len();
-        if start.is_empty() {
-            return (Word::End, begin);
-        }
-        // The longer symbols first, so that == is not read as two of =.
-        let symbols = ["!=", "==", "=", "!", "(", ")", ",", ">", "<"];
-        if let Some(symbol) = symbols.into_iter().find(|symbol| start.starts_with(symbol)) {
-            return (Word::Symbol(symbol), begin + symbol.len());
-        }
-        let name = start.split(|c| is_blank(c) || "=!(),><".contains(c)).next().unwrap_or(start);
-        (Word::Name(name), begin + name.len())
-    }
-
-    fn peek(&self) -> Word<'a> {
-        self.look().0
-    }
-
-    fn next(&mut self) -> Word<'a> {
-        let (word, end) = self.look();
-        self.at = end;
-        word
-    }
-
-    /// The error that another word was expected next.
-    fn unexpected(&self, expected: &'static str) -> SelectorError {
-        let (word, end) = self.look();
-        let (found, at) = match word {
-            Word::End => ("the end".to_owned(), end),
-            Word::Name(name) => (format!("{:?}", shown(name)), end - name.len()),
-            Word::Symbol(symbol) => (format!("{symbol:?}"), end - symbol.len()),
-        };
-        SelectorError::Syntax { found, expected, at }
-    }
-
-    fn requirement(&mut self) -> Result<Requirement, SelectorError> {
-        let absent = self.peek() == Word::Symbol("!");
-        if absent {
-            self.next();
-        }
-        let Word::Name(key) = self.peek() else {
-            return Err(self.unexpected("a label key"));
-        };
-        self.next();
-        let (op, values) = match self.peek() {
-            _ if absent => (Operator::DoesNotExist, Vec::new()),
-            Word::End | Word::Symbol(",") => (Operator::Exists, Vec::new()),
-            Word::Symbol("=" | "==") => (Operator::In, self.value()?),
-            Word::Symbol("!=") => (Operator::NotIn, self.value()?),
-            Word::Symbol(">") => (Operator::Gt, self.value()?),
-            Word::Symbol("<") => (Operator::Lt, self.value()?),
-            Word::Name("in") => (Operator::In, self.values()?),
-            Word::Name("notin") => (Operator::NotIn, self.values()?),
-            _ => return Err(self.unexpected("one of = == != in notin > < or a comma")),
-        };
-        let wanted = Requirement { key: key.to_owned(), op, values };
-        wanted.validate()?;
-        Ok(wanted)
-    }
-
-    /// The one value behind an operator; nothing there is the empty value.
-    fn value(&mut self) -> Result<Vec<String>, SelectorError> {
-        self.next();
-        match self.peek() {
-            Word::End | Word::Symbol(",") => Ok(vec![String::new()]),
-            Word::Name(value) => {
-                self.next();
-                Ok(vec![value.to_owned()])
-            }
-            Word::Symbol(_) => Err(self.unexpected("a value")),
-        }
-    }
-
-    /// `in (a,b)`: nothing between commas is the empty value, and nothing between the parentheses is no value.
-    fn values(&mut self) -> Result<Vec<String>, SelectorError> {
-        self.next();
-        if self.peek() != Word::Symbol("(") {
-            return Err(self.unexpected("("));
-        }
-        self.next();
-        let mut values = Vec::new();
-        let mut more = self.peek() != Word::Symbol(")");
-        while more {
-            let value = match self.peek() {
-                Word::Name(value) => value,
-                _ => "",
-            };
-            if !value.is_empty() {
-                self.next();
-            }
-            values.push(value.to_owned());
-            more = self.peek() == Word::Symbol(",");
-            if more {
-                self.next();
-            }
-        }
-        if self.peek() != Word::Symbol(")") {
-            return Err(self.unexpected(", or )"));
-        }
-        self.next();
-        Ok(values)
-    }
-}
-
-const fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n')
-}
-
-/// A field selector: `metadata.name=a,spec.nodeName!=b`. A field that an object does not have compares as empty.
-///
-/// ```
-/// use keelson_core::selector::FieldSelector;
-/// let unbound = FieldSelector::parse("spec.nodeName=").unwrap();
-/// assert!(unbound.matches(|_| None));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct FieldSelector {
-    terms: Vec<FieldTerm>,
-}
-
-/// One comparison of a [`FieldSelector`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldTerm {
-    /// The path, such as `metadata.name`.
-    pub path: String,
-    /// The value to compare with.
-    pub value: String,
-    /// Whether the field must differ from the value (`!=`).
-    pub differs: bool,
-}
-
-impl FieldSelector {
-    /// Reads the text. `\`, `,` and `=` inside a value are written with a `\` before them; an empty text selects
-    /// everything.
-    ///
-    /// # Errors
-    /// Where the text leaves the notation.
-    pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        check_length(text)?;
-        let mut terms = Vec::new();
-        let mut at = 0;
-        for term in split_terms(text) {
-            if !term.is_empty() {
-                terms.push(parse_term(term, at)?);
-            }
-            at += term.len() + 1;
-        }
-        Ok(Self { terms })
-    }
-
-    /// The comparisons in the order they were written.
-    #[must_use]
-    pub fn terms(&self) -> &[FieldTerm] {
-        &self.terms
-    }
-
-    /// Whether an object, whose fields `field` looks up by path, satisfies every comparison.
-    #[must_use]
-    pub fn matches<'a>(&self, field: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.terms.iter().all(|term| (field(&term.path).unwrap_or("") == term.value) != term.differs)
-    }
-}
-
-/// Cuts at the commas that no `\` precedes.
-fn split_terms(text: &str) -> impl Iterator<Item = &str> {
-    let mut escaped = false;
-    text.split(move |c| {
-        let cut = c == ',' && !escaped;
-        escaped = c == '\\' && !escaped;
-        cut
-    })
-}
-
-fn parse_term(term: &str, at: usize) -> Result<FieldTerm, SelectorError> {
-    let syntax = |found: &str, expected| SelectorError::Syntax { found: format!("{:?}", shown(found)), expected, at };
-    let Some((left, right)) = term.split_once('=') else {
-        return Err(syntax(term, "a comparison such as metadata.name=a or metadata.name!=a"));
-    };
-    let (path, differs, value) = match left.strip_suffix('!') {
-        Some(path) => (path, true, right),
-        None => (left, false, right.strip_prefix('=').unwrap_or(right)),
-    };
-    let mut plain = String::new();
-    let mut letters = value.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => match letters.next() {
-                Some(escaped @ ('\\' | ',' | '=')) => plain.push(escaped),
-                _ => return Err(syntax(value, "a value in which \\ stands before \\ , or =")),
-            },
-            '=' => return Err(syntax(value, "a value in which = is written \\=")),
-            other => plain.push(other),
-        }
-    }
-    Ok(FieldTerm { path: path.to_owned(), value: plain, differs })
-}
-
-impl fmt::Display for FieldSelector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, term) in self.terms.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "," };
-            write!(f, "{separator}{}{}", term.path, if term.differs { "!=" } else { "=" })?;
-            for letter in term.value.chars() {
-                let escape = if matches!(letter, '\\' | ',' | '=') { "\\" } else { "" };
-                write!(f, "{escape}{letter}")?;
-            }
-        }
-        Ok(())
     }
 }
