@@ -1,0 +1,245 @@
+//! What just happened, in order, for every open page.
+//!
+//! One ring, numbered without gaps. A subscription is only a position in it: a slow reader costs nothing and holds nobody
+//! up, and when the ring has moved past its position it is told to start over instead of being shown a hole.
+//!
+//! Promises: changes are seen in order and once; a position from before a restart, or too old, is answered with
+//! [`Batch::Reset`]; memory is bounded by the ring.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use keelson_core::{Decision, DecisionId, Effect, Outcome, Step, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+use crate::schema;
+
+/// The most changes one batch holds.
+pub const MAX_BATCH: usize = 256;
+
+/// Something that happened to a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It was made, or repeated.
+    Decision(Arc<Decision>),
+    /// Its actions ended.
+    Outcome(OutcomeChange),
+    /// What came of it was measured.
+    Effect(EffectChange),
+}
+
+/// How the actions of a decision ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutcomeChange {
+    /// The decision.
+    #[schema(value_type = schema::DecisionId)]
+    pub id: DecisionId,
+    /// How they ended.
+    #[schema(value_type = schema::Outcome)]
+    pub outcome: Outcome,
+    /// What was done, step by step; replaces the steps there were.
+    #[schema(value_type = Vec<schema::Step>)]
+    pub steps: Vec<Step>,
+}
+
+/// What came of a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EffectChange {
+    /// The decision.
+    #[schema(value_type = schema::DecisionId)]
+    pub id: DecisionId,
+    /// What came of it.
+    #[schema(value_type = schema::Effect)]
+    pub effect: Effect,
+}
+
+/// The ring of what just happened.
+#[derive(Debug)]
+pub struct ChangeLog {
+    capacity: usize,
+    ring: Mutex<Ring>,
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    /// The number of the newest change, or the start when there was none.
+    newest: u64,
+    changes: VecDeque<Change>,
+}
+
+impl Ring {
+    /// The number before the oldest change that is kept.
+    fn before_oldest(&self) -> u64 {
+        self.newest.saturating_sub(self.changes.len() as u64)
+    }
+}
+
+impl ChangeLog {
+    /// A log that keeps the last `capacity` changes.
+    ///
+    /// Numbers go on from `started`, the wall clock's microseconds when the process began: so a position handed out by
+    /// an earlier process is older than every number of this one, and is answered with a reset.
+    #[must_use]
+    pub fn new(started: Timestamp, capacity: usize) -> Arc<Self> {
+        let newest = started.0.unsigned_abs();
+        Arc::new(Self {
+            capacity: capacity.max(1),
+            ring: Mutex::new(Ring { newest, changes: VecDeque::new() }),
+            newest: watch::Sender::new(newest),
+        })
+    }
+
+    /// Adds what happened, and returns its number. Never blocks.
+    pub fn push(&self, change: Change) -> u64 {
+        let newest = {
+            let mut ring = self.ring();
+            if ring.changes.len() >= self.capacity {
+                ring.changes.pop_front();
+            }
+            ring.changes.push_back(change);
+            ring.newest = ring.newest.saturating_add(1);
+            ring.newest
+        };
+        self.newest.send_replace(newest);
+        newest
+    }
+
+    /// Reads on after the change `since`, or from now on.
+    #[must_use]
+    pub fn subscribe(self: &Arc<Self>, since: Option<u64>) -> Subscription {
+        let wake = self.newest.subscribe();
+        let position = since.unwrap_or_else(|| self.ring().newest);
+        Subscription { log: Arc::clone(self), wake, position }
+    }
+
+    // Every change of the ring is complete before the lock is given back, so a poisoned one is whole.
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader's place in a [`ChangeLog`].
+#[derive(Debug)]
+pub struct Subscription {
+    log: Arc<ChangeLog>,
+    wake: watch::Receiver<u64>,
+    position: u64,
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Batch {
+    /// The next changes with their numbers, oldest first, at most [`MAX_BATCH`].
+    Changes(Vec<(u64, Change)>),
+    /// Changes were missed: read everything again. Reading goes on after this number.
+    Reset(u64),
+}
+
+impl Subscription {
+    /// The number of the last change that was read.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Waits for the next changes. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Batch {
+        loop {
+            self.wake.mark_unchanged();
+            if let Some(batch) = self.take() {
+                return batch;
+            }
+            // The sender lives in the log, which this subscription keeps alive.
+            let _ = self.wake.changed().await;
+        }
+    }
+
+    fn take(&mut self) -> Option<Batch> {
+        let ring = self.log.ring();
+        let oldest = ring.before_oldest();
+        if self.position < oldest || self.position > ring.newest {
+            self.position = ring.newest;
+            return Some(Batch::Reset(self.position));
+        }
+        let seen = usize::try_from(self.position - oldest).unwrap_or(usize::MAX);
+        let changes: Vec<_> =
+            (self.position + 1..).zip(ring.changes.iter().skip(seen).take(MAX_BATCH).cloned()).collect();
+        self.position = changes.last()?.0;
+        Some(Batch::Changes(changes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(n: u128) -> Change {
+        let id = format!("{n:032x}").parse().unwrap_or_else(|e| unreachable!("{e}"));
+        Change::Outcome(OutcomeChange { id, outcome: Outcome::Done, steps: vec![] })
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_comes_back_goes_on_where_it_was() {
+        let log = ChangeLog::new(Timestamp(100), 8);
+        assert_eq!((log.push(outcome(1)), log.push(outcome(2)), log.push(outcome(3))), (101, 102, 103));
+        let batch = log.subscribe(Some(101)).next().await;
+        assert_eq!(batch, Batch::Changes(vec![(102, outcome(2)), (103, outcome(3))]));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_fell_behind_the_ring_starts_over_once() {
+        let log = ChangeLog::new(Timestamp(0), 2);
+        let mut reader = log.subscribe(None);
+        for n in 0..5 {
+            log.push(outcome(n));
+        }
+        assert_eq!(reader.next().await, Batch::Reset(5));
+        log.push(outcome(9));
+        assert_eq!(reader.next().await, Batch::Changes(vec![(6, outcome(9))]));
+    }
+
+    #[tokio::test]
+    async fn the_whole_ring_can_be_read_and_nothing_before_it() {
+        let log = ChangeLog::new(Timestamp(0), 2);
+        for n in 0..3 {
+            log.push(outcome(n));
+        }
+        assert_eq!(log.subscribe(Some(1)).next().await, Batch::Changes(vec![(2, outcome(1)), (3, outcome(2))]));
+        assert_eq!(log.subscribe(Some(0)).next().await, Batch::Reset(3));
+    }
+
+    #[tokio::test]
+    async fn a_position_of_another_process_starts_over() {
+        let log = ChangeLog::new(Timestamp(1_000), 8);
+        assert_eq!(log.subscribe(Some(999)).next().await, Batch::Reset(1_000), "an earlier process");
+        assert_eq!(log.subscribe(Some(5_000)).next().await, Batch::Reset(1_000), "a number nobody gave out");
+    }
+
+    #[tokio::test]
+    async fn a_long_gap_comes_in_bounded_batches() {
+        let log = ChangeLog::new(Timestamp(0), 1_000);
+        let mut reader = log.subscribe(None);
+        for n in 0..600 {
+            log.push(outcome(n));
+        }
+        let mut sizes = vec![];
+        while reader.position() < 600 {
+            let Batch::Changes(changes) = reader.next().await else { unreachable!("nothing was missed") };
+            sizes.push(changes.len());
+        }
+        assert_eq!(sizes, [256, 256, 88]);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_reader_is_woken() {
+        let log = ChangeLog::new(Timestamp(0), 4);
+        let mut reader = log.subscribe(None);
+        let waiting = tokio::spawn(async move { reader.next().await });
+        tokio::task::yield_now().await;
+        log.push(outcome(1));
+        assert_eq!(waiting.await.ok(), Some(Batch::Changes(vec![(1, outcome(1))])));
+    }
+}

@@ -1,0 +1,156 @@
+//! The routes that only read.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::Uri;
+use keelson_core::{Decision, DecisionId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::{ApiError, ErrorBody};
+use crate::query::{self, DECISION_PARAMS, Params};
+use crate::schema;
+use crate::serve::App;
+use crate::view::{Nodes, Overview, Subject, Why};
+
+/// The most decisions a chain of causes shows; more is no help to a person.
+const MAX_CHAIN: usize = 32;
+/// The most consequences that are shown.
+const MAX_CONSEQUENCES: usize = 32;
+
+/// Some of the decisions asked for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DecisionPage {
+    /// The decisions, newest first.
+    #[schema(value_type = Vec<schema::Decision>)]
+    pub decisions: Vec<Decision>,
+    /// Give it as `before` to get the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::DecisionId>, nullable = false)]
+    pub next: Option<DecisionId>,
+    /// Whether a source did not answer, so that some may be missing.
+    pub partial: bool,
+}
+
+/// One decision with what led to it and what followed.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DecisionDetail {
+    /// The decision.
+    #[schema(value_type = schema::Decision)]
+    pub decision: Decision,
+    /// What led to it, and what led to that: oldest first, at most 32. Their `causes` say how they hang together.
+    #[schema(value_type = Vec<schema::Decision>)]
+    pub causes: Vec<Decision>,
+    /// The decisions that name it as a cause: oldest first, at most 32.
+    #[schema(value_type = Vec<schema::Decision>)]
+    pub consequences: Vec<Decision>,
+}
+
+/// Features, connections and facts.
+#[utoipa::path(get, path = "/api/v1/overview", tag = "platform",
+    responses((status = 200, body = Overview), (status = "4XX", body = ErrorBody)))]
+pub async fn overview(State(app): State<App>, uri: Uri) -> Result<Json<Overview>, ApiError> {
+    Params::read(&uri, &[])?;
+    Ok(Json(Overview::clone(&app.backend.overview())))
+}
+
+/// Every node and what limits it.
+#[utoipa::path(get, path = "/api/v1/nodes", tag = "platform",
+    responses((status = 200, body = Nodes), (status = "4XX", body = ErrorBody)))]
+pub async fn nodes(State(app): State<App>, uri: Uri) -> Result<Json<Nodes>, ApiError> {
+    Params::read(&uri, &[])?;
+    Ok(Json(Nodes::clone(&app.backend.nodes())))
+}
+
+/// Decisions, newest first.
+#[utoipa::path(get, path = "/api/v1/decisions", tag = "decisions", params(crate::params::DecisionParams),
+    responses((status = 200, body = DecisionPage), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn decisions(State(app): State<App>, uri: Uri) -> Result<Json<DecisionPage>, ApiError> {
+    let filter = Params::read(&uri, &DECISION_PARAMS)?.filter()?;
+    let page = app.backend.decisions(&filter).await?;
+    Ok(Json(DecisionPage { decisions: page.decisions, next: page.next, partial: page.partial }))
+}
+
+/// One decision, what led to it and what followed.
+#[utoipa::path(get, path = "/api/v1/decisions/{id}", tag = "decisions",
+    params(("id" = schema::DecisionId, Path, description = "The decision.")),
+    responses((status = 200, body = DecisionDetail), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn decision(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<DecisionDetail>, ApiError> {
+    Params::read(&uri, &[])?;
+    let id = query::decision_id(&id)?;
+    let Some(decision) = app.backend.decision(id).await? else {
+        let fix = "It may have been swept after its retention; look for newer ones about its subject.";
+        return Err(ApiError::not_found("id", format!("decision {id} is not known"), fix));
+    };
+    let causes = causes(&app, &decision).await?;
+    let consequences = app.backend.consequences(id, MAX_CONSEQUENCES).await?;
+    Ok(Json(DecisionDetail { decision, causes, consequences }))
+}
+
+/// Follows the causes of a decision, nearest first, as far as they are known and [`MAX_CHAIN`] allows.
+async fn causes(app: &App, decision: &Decision) -> Result<Vec<Decision>, ApiError> {
+    let mut seen = BTreeSet::from([decision.id]);
+    let mut chain: Vec<Decision> = Vec::new();
+    let mut level = decision.causes.clone();
+    while !level.is_empty() {
+        let mut further = Vec::new();
+        for id in level {
+            if chain.len() >= MAX_CHAIN || !seen.insert(id) {
+                continue;
+            }
+            if let Some(cause) = app.backend.decision(id).await? {
+                further.extend(&cause.causes);
+                chain.push(cause);
+            }
+        }
+        level = further;
+    }
+    chain.sort_by_key(|cause| (cause.at, cause.id));
+    Ok(chain)
+}
+
+/// One object, and why it is as it is.
+#[utoipa::path(get, path = "/api/v1/subjects/{kind}/{namespace}/{name}", tag = "subjects",
+    params(("kind" = String, Path, description = "The kind, with its group after a dot unless it is core: Pod, Deployment.apps."),
+           ("namespace" = String, Path, description = "The namespace, or - for a cluster-scoped kind."),
+           ("name" = String, Path, description = "The name.")),
+    responses((status = 200, body = Subject), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn subject(
+    State(app): State<App>,
+    Path((kind, namespace, name)): Path<(String, String, String)>,
+    uri: Uri,
+) -> Result<Json<Subject>, ApiError> {
+    Params::read(&uri, &[])?;
+    let object = query::object(&kind, &namespace, &name)?;
+    match app.backend.subject(&object).await? {
+        Some(subject) => Ok(Json(subject)),
+        None => {
+            let message = format!("{object} does not exist, and nothing was decided about it");
+            Err(ApiError::not_found("name", message, "Check the kind, the namespace and the spelling."))
+        }
+    }
+}
+
+/// Why one object is as it is.
+#[utoipa::path(get, path = "/api/v1/why/{kind}/{namespace}/{name}", tag = "subjects",
+    params(("kind" = String, Path, description = "The kind, with its group after a dot unless it is core."),
+           ("namespace" = String, Path, description = "The namespace, or - for a cluster-scoped kind."),
+           ("name" = String, Path, description = "The name.")),
+    responses((status = 200, body = Why), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn why(state: State<App>, path: Path<(String, String, String)>, uri: Uri) -> Result<Json<Why>, ApiError> {
+    let Json(subject) = subject(state, path, uri).await?;
+    match subject.why {
+        Some(why) => Ok(Json(why)),
+        None => {
+            let message = format!("no feature has looked at {}", subject.object);
+            let fix = "A feature looks at what concerns it, in mode Observe or Enforce; see /api/v1/overview.";
+            Err(ApiError::not_found("name", message, fix))
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One stream of events for each open page.
+//!
+//! A page shows what changes without asking. Decisions, outcomes and effects arrive in order, numbered; after a broken
+//! connection the browser names the last number it saw and goes on there, or is told to start over. The overview and the
+//! nodes are sent when they changed, twice a second at most; of the nodes only those that differ.
+//!
+//! Promises: a slow reader is never queued for, it falls behind the ring and starts over; a quiet stream carries a
+//! comment every 15 s, because proxies close what is silent; at most [`MAX_STREAMS`] are open.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream::unfold;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use utoipa::ToSchema;
+
+use crate::changes::{Batch, Change, Subscription};
+use crate::error::{ApiError, Category, ErrorBody};
+use crate::query::Params;
+use crate::recent::GOOD_FOR;
+use crate::serve::App;
+use crate::view::{NodeView, Nodes, Overview};
+
+/// The most streams at a time.
+pub const MAX_STREAMS: usize = 64;
+/// How often a quiet stream says that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The least time between two batches: no page can draw faster, and fewer batches compress better.
+const BATCH_EVERY: Duration = Duration::from_millis(100);
+/// How long a browser waits before it connects again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The first event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hello {
+    /// The number after which the stream goes on.
+    pub seq: u64,
+    /// Whether the page may keep what it shows: the stream goes on after the last event it saw.
+    pub resumed: bool,
+    /// Whether switches are refused.
+    pub read_only: bool,
+}
+
+/// Events were missed: ask for everything again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reset {
+    /// The number after which the stream goes on.
+    pub seq: u64,
+}
+
+/// The nodes that differ from what this stream said before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodesChange {
+    /// Grows with every change of any node.
+    pub version: u64,
+    /// Whether these are all nodes; otherwise put them in the place of those of the same name.
+    pub full: bool,
+    /// The nodes that are new or changed.
+    pub nodes: Vec<NodeView>,
+    /// The names of those that are gone.
+    pub removed: Vec<String>,
+}
+
+/// Everything that happens: events `hello`, `overview`, `nodes`, `decision`, `outcome`, `effect` and `reset`.
+///
+/// The data of each is the schema Hello, Overview, NodesChange, Decision, OutcomeChange, EffectChange and Reset.
+#[utoipa::path(get, path = "/api/v1/stream", tag = "platform",
+    params(("Last-Event-ID" = Option<u64>, Header, description = "The number of the last event seen.")),
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = "4XX", body = ErrorBody),
+              (status = 503, body = ErrorBody)))]
+pub async fn stream(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    Params::read(&uri, &[])?;
+    let since = last_event(&headers)?;
+    let permit = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
+        let message = format!("{MAX_STREAMS} pages are open");
+        ApiError::new(Category::Unavailable, message, "Close one of them.")
+    })?;
+    let events = unfold(Feed::new(app, since, permit), |mut feed| async move {
+        let event = feed.next().await?;
+        Some((Ok::<_, Infallible>(event), feed))
+    });
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    // nginx would collect the events otherwise.
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn last_event(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        let fix = "Send the id of the last event seen, or leave it out.";
+        ApiError::invalid("Last-Event-ID", "Last-Event-ID is no number", fix)
+    })
+}
+
+struct Feed {
+    app: App,
+    changes: Subscription,
+    closing: watch::Receiver<bool>,
+    look: Interval,
+    next_batch: Instant,
+    ready: VecDeque<Event>,
+    overview: Option<Arc<Overview>>,
+    nodes: Option<Arc<Nodes>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Feed {
+    fn new(app: App, since: Option<u64>, permit: OwnedSemaphorePermit) -> Self {
+        let changes = app.backend.changes(since);
+        let mut look = interval(GOOD_FOR);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let hello = Hello { seq: changes.position(), resumed: since.is_some(), read_only: app.read_only };
+        let mut feed = Self {
+            closing: app.closing.clone(),
+            app,
+            look,
+            next_batch: Instant::now(),
+            ready: VecDeque::new(),
+            overview: None,
+            nodes: None,
+            _permit: permit,
+            changes,
+        };
+        feed.say(Event::default().id(hello.seq.to_string()).retry(RETRY), "hello", &hello);
+        feed
+    }
+
+    /// The next event; none when the page is no longer served.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let changes = &mut self.changes;
+            let next_batch = self.next_batch;
+            let batch = async {
+                sleep_until(next_batch).await;
+                changes.next().await
+            };
+            let closing = &mut self.closing;
+            let closing = async {
+                // The value that was waited for keeps the channel locked; it is let go here.
+                let _ = closing.wait_for(|closing| *closing).await;
+            };
+            tokio::select! {
+                biased;
+                () = closing => return None,
+                _ = self.look.tick() => self.look(),
+                batch = batch => self.pass_on(batch),
+            }
+        }
+    }
+
+    /// Says what changed in the overview and the nodes.
+    fn look(&mut self) {
+        let now = Instant::now();
+        let overview = self.app.overview.get(now, || self.app.backend.overview());
+        if self.overview.as_ref().is_none_or(|said| !said.says_the_same(&overview)) {
+            self.say(Event::default(), "overview", &*overview);
+            self.overview = Some(overview);
+        }
+        let nodes = self.app.nodes.get(now, || self.app.backend.nodes());
+        if self.nodes.as_ref().is_none_or(|said| said.version != nodes.version) {
+            let change = difference(self.nodes.as_deref(), &nodes);
+            self.say(Event::default(), "nodes", &change);
+            self.nodes = Some(nodes);
+        }
+    }
+
+    fn pass_on(&mut self, batch: Batch) {
+        self.next_batch = Instant::now() + BATCH_EVERY;
+        match batch {
+            Batch::Reset(seq) => self.say(numbered(seq), "reset", &Reset { seq }),
+            Batch::Changes(changes) => {
+                for (seq, change) in changes {
+                    match change {
+                        Change::Decision(decision) => self.say(numbered(seq), "decision", &*decision),
+                        Change::Outcome(outcome) => self.say(numbered(seq), "outcome", &outcome),
+                        Change::Effect(effect) => self.say(numbered(seq), "effect", &effect),
+                    }
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, event: Event, name: &str, data: &impl Serialize) {
+        match event.event(name).json_data(data) {
+            Ok(event) => self.ready.push_back(event),
+            Err(error) => tracing::error!(%error, name, "an event cannot be written as JSON and is left out"),
+        }
+    }
+}
+
+fn numbered(seq: u64) -> Event {
+    Event::default().id(seq.to_string())
+}
+
+/// What to tell a page that knows `before`.
+fn difference(before: Option<&Nodes>, now: &Nodes) -> NodesChange {
+    let known: BTreeMap<&str, &NodeView> =
+        before.iter().flat_map(|before| &before.nodes).map(|node| (node.name.as_str(), node)).collect();
+    let present: BTreeMap<&str, &NodeView> = now.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
+    let nodes = now.nodes.iter().filter(|node| known.get(node.name.as_str()) != Some(node)).cloned().collect();
+    let removed = known.keys().filter(|name| !present.contains_key(*name)).map(|name| (*name).to_owned()).collect();
+    NodesChange { version: now.version, full: before.is_none(), nodes, removed }
+}

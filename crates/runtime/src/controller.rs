@@ -1,0 +1,59 @@
+//! Level-triggered reconciliation of one kind of subject.
+
+use std::fmt::Display;
+use std::hash::Hash;
+
+use keelson_core::{Feature, Plan, Span, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Level-triggered reconciliation of one kind of subject.
+pub trait Controller: Send + Sync + 'static {
+    /// Lower case, for labels: `pods`.
+    const NAME: &'static str;
+    /// Whose mind it is.
+    const FEATURE: Feature;
+    /// What is reconciled; small.
+    type Key: Ord + Hash + Clone + Display + Send + Sync + 'static;
+    /// Everything a decision sees, settings included.
+    type Snapshot: Serialize + DeserializeOwned + Send + 'static;
+
+    /// What there is to see about a key, from caches and facts only; none when there is nothing to decide.
+    fn snapshot(&self, key: &Self::Key) -> Option<Self::Snapshot>;
+
+    /// Decides. Pure: no self, no clock, no I/O.
+    fn decide(snapshot: &Self::Snapshot, now: Timestamp) -> Plan;
+}
+
+/// How a controller is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How many keys are worked on at once.
+    pub workers: usize,
+    /// How long one reconcile may take, in process time.
+    pub deadline: Span,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { workers: 4, deadline: Span::seconds(30) }
+    }
+}
+
+/// Checks that a decider is pure: decides twice, the second time on another thread from the snapshot's own bytes, and
+/// compares the bytes of both plans.
+///
+/// # Panics
+/// When they differ. For tests.
+#[expect(clippy::panic, clippy::expect_used, reason = "an assertion for tests")]
+pub fn assert_pure<C: Controller>(snapshot: &C::Snapshot, now: Timestamp) {
+    let bytes = |plan: &Plan| serde_json::to_string(plan).expect("a plan can be written");
+    let seen = serde_json::to_vec(snapshot).expect("a snapshot can be written");
+    let here = bytes(&C::decide(snapshot, now));
+    let there = std::thread::spawn(move || {
+        let again: C::Snapshot = serde_json::from_slice(&seen).expect("a snapshot can be read back");
+        bytes(&C::decide(&again, now))
+    });
+    let there = there.join().expect("the decider does not panic");
+    assert!(here == there, "{} is not pure: the same snapshot gave\n{here}\nand\n{there}", C::NAME);
+}
