@@ -75,6 +75,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database is there and will never take these bytes; anything else may pass when tried again.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            // Class 22 is a value, 23 a constraint in SQL's own codes; 18 to 20 are the same of SQLite.
+            Self::Database(sqlx::Error::Database(e)) => e.code().is_some_and(|c| {
+                (c.len() == 5 && (c.starts_with("22") || c.starts_with("23"))) || matches!(&*c, "18" | "19" | "20")
+            }),
+            Self::Database(sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_)) => true,
+            Self::Database(_) | Self::Io(_) => false,
+            _ => true,
+        }
+    }
+
     /// A closed set of words for metric labels.
     #[must_use]
     pub const fn category(&self) -> &'static str {

@@ -12,20 +12,27 @@ use keelson_core::{
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+pub mod drain;
+mod entry;
 mod error;
 mod fold;
+pub mod journal;
 mod memory;
 mod postgres;
 mod query;
+pub mod reach;
 mod sql;
 mod sqlite;
 pub mod writer;
 
+pub use entry::Entry;
 pub use error::StoreError;
 pub use fold::folds_into;
+pub use journal::{Journal, JournalError, JournalOptions, OnFull};
 pub use memory::MemoryStore;
 pub use postgres::{CHANNEL, Changes, PostgresStore};
 pub use query::{Filter, MAX_PAGE, Page, Retention, SWEEP_ROWS, Sample, StateValue, Swept};
+pub use reach::Reach;
 pub use sqlite::SqliteStore;
 
 /// Where decisions, state, samples and recordings are kept.
@@ -37,6 +44,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the back end is out of reach.
     async fn record(&self, decisions: &[Decision]) -> Result<(), StoreError>;
+
+    /// Applies what the journal kept, in order; all of it, or nothing when it fails. Applying it again changes nothing.
+    /// Returns how many entries were about a decision that is not stored; they are skipped.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn apply(&self, entries: &[Entry]) -> Result<u64, StoreError>;
 
     /// One decision, or none when it was never recorded, was folded away, or was swept.
     ///

@@ -13,7 +13,7 @@ use keelson_core::{Decision, DecisionId, Feature, Timestamp};
 
 use crate::error::to_json;
 use crate::fold::{fold, folds_into, subject_key};
-use crate::{Filter, Page, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept, horizon};
+use crate::{Entry, Filter, Page, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept, horizon};
 
 /// A [`Store`] that forgets when the process ends.
 #[derive(Debug, Default)]
@@ -108,6 +108,22 @@ impl Store for MemoryStore {
             rows.record(decision);
         }
         Ok(())
+    }
+
+    async fn apply(&self, entries: &[Entry]) -> Result<u64, StoreError> {
+        let mut rows = self.rows();
+        let mut orphans = 0;
+        for entry in entries {
+            let id = entry.id();
+            match entry {
+                Entry::Decision(decision) => rows.record(decision),
+                Entry::Recording { bytes, .. } if rows.decisions.contains_key(&id) => {
+                    rows.recordings.insert(id, bytes.clone());
+                }
+                update => orphans += u64::from(rows.change(id, |d| update.amend(d)).is_err()),
+            }
+        }
+        Ok(orphans)
     }
 
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {

@@ -195,6 +195,30 @@ macro_rules! sql_store {
                 Ok(tx.commit().await?)
             }
 
+            async fn apply(&self, entries: &[Entry]) -> Result<u64, StoreError> {
+                let mut tx = self.begin().await?;
+                let mut orphans = 0;
+                for entry in entries {
+                    if let Entry::Decision(decision) = entry {
+                        Self::record_one(&mut tx, decision).await?;
+                        continue;
+                    }
+                    let Some(mut decision) = Self::fetch(&mut tx, entry.id()).await? else {
+                        orphans += 1;
+                        continue;
+                    };
+                    if let Entry::Recording { id, bytes } = entry {
+                        let put = sqlx::query(sql::RECORDING_PUT).bind(id.0.as_bytes().to_vec()).bind(bytes.clone());
+                        put.execute(&mut *tx).await?;
+                    } else {
+                        entry.amend(&mut decision);
+                        Self::update(&mut tx, &decision).await?;
+                        $after_record(&mut tx, decision.id).await?;
+                    }
+                }
+                Ok(tx.commit().await?).map(|()| orphans)
+            }
+
             async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
                 let mut conn = self.reader.acquire().await?;
                 Self::fetch(&mut conn, id).await

@@ -21,7 +21,7 @@ use sqlx::{Sqlite, Transaction};
 use crate::error::signed;
 use crate::fold::{fold, folds_into, next_version, subject_key};
 use crate::sql::{self, sql_store};
-use crate::{Filter, Page, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept, horizon};
+use crate::{Entry, Filter, Page, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept, horizon};
 
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEGER NOT NULL) STRICT";
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_start.sql")];

@@ -5,48 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::decision::{Effect, Outcome, Step, StepResult, Trigger, Verb};
-use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, PlanId, Reason, Span, Timestamp};
+use keelson_core::decision::{Effect, Outcome, Step, StepResult, Verb};
+use keelson_core::{Decision, Feature, ObjectRef, Reason, Span, Timestamp};
 use keelson_store::{Filter, MAX_PAGE, Retention, SWEEP_ROWS, Sample, Store, StoreError};
-use uuid::Uuid;
 
+#[path = "support/decisions.rs"]
+mod decisions;
 #[path = "support/postgres.rs"]
 mod postgres;
 
-fn id(n: u128) -> DecisionId {
-    DecisionId(Uuid::from_u128(n))
-}
-
-/// Decision `n`, made `n` seconds after the epoch about pod shop/`name`.
-fn decision(n: u32, name: &str) -> Decision {
-    let at = Timestamp(i64::from(n) * 1_000_000);
-    Decision {
-        id: id(u128::from(n)),
-        at,
-        feature: Feature::Scheduling,
-        controller: "placement".to_owned(),
-        mode: Mode::Enforce,
-        subject: ObjectRef::namespaced("Pod", "shop", name),
-        trigger: Trigger::Timer,
-        causes: Vec::new(),
-        cause_count: 0,
-        verb: Verb::Wait,
-        reason: Reason::Unschedulable,
-        sentence: "Needs 500m cpu, 100% of node-3 is taken.".to_owned(),
-        chosen: None,
-        candidates: Vec::new(),
-        inputs: BTreeMap::new(),
-        plan: PlanId(Uuid::from_u128(u128::from(n))),
-        outcome: Outcome::NoAction,
-        steps: Vec::new(),
-        effect: None,
-        fence: 1,
-        trace_id: String::new(),
-        took: Span::micros(62),
-        count: 1,
-        last_at: at,
-    }
-}
+use decisions::{decision, id};
 
 fn ids(decisions: &[Decision]) -> Vec<u128> {
     decisions.iter().map(|d| d.id.0.as_u128()).collect()

@@ -1,0 +1,89 @@
+//! From the journal into the store, in order, for as long as it takes.
+//!
+//! One task takes the oldest entries, applies them in one transaction, and lets the journal forget them. While the store
+//! is away it tries again with growing pauses; what the store refuses for good is counted and left behind, so that one
+//! bad row does not hold all others.
+//!
+//! Promises: entries are applied in the order they were appended; one leaves the journal only when the store has it or
+//! will never take it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::reach::Watch;
+use crate::{Entry, Journal, Store, StoreError};
+
+/// The most entries applied in one transaction.
+pub const BATCH: usize = 256;
+/// About the most bytes applied in one transaction.
+pub const BATCH_BYTES: u64 = 4 << 20;
+/// The pause after the first failure; it doubles with each further one.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause after this one.
+pub(crate) fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE)
+}
+
+/// Drains until `stop` turns true (or is dropped) and then once more until the journal is empty or the store fails.
+#[must_use]
+pub fn start(journal: Journal, store: Arc<dyn Store>, watch: Watch, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+    tokio::spawn(drain(journal, store, watch, stop))
+}
+
+async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: watch::Receiver<bool>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let batch = journal.oldest(BATCH, BATCH_BYTES).await;
+        let stopping = *stop.borrow() || stop.has_changed().is_err();
+        if batch.is_empty() {
+            if stopping {
+                return;
+            }
+            tokio::select! { () = journal.grown() => {}, _ = stop.changed() => {} }
+            continue;
+        }
+        let taken = batch.len();
+        let entries: Vec<Entry> = batch.into_iter().flatten().collect();
+        match watch.note(apply(&journal, store.as_ref(), &entries).await) {
+            Ok(()) => {
+                journal.counters().dropped(taken - entries.len());
+                journal.drained(taken);
+                pause = FIRST_PAUSE;
+            }
+            Err(_) if stopping => return,
+            Err(_) => {
+                tokio::select! { () = sleep(pause) => {}, _ = stop.changed() => {} }
+                pause = longer(pause);
+            }
+        }
+    }
+}
+
+async fn apply(journal: &Journal, store: &dyn Store, entries: &[Entry]) -> Result<(), StoreError> {
+    let counters = journal.counters();
+    match store.apply(entries).await {
+        Err(error) if error.is_refusal() => {
+            for entry in entries {
+                match store.apply(std::slice::from_ref(entry)).await {
+                    Err(error) if error.is_refusal() => {
+                        counters.dropped(1);
+                        tracing::warn!(id = %entry.id(), category = error.category(), "refused by the store: {error}");
+                    }
+                    answer => counters.orphans(answer?),
+                }
+            }
+            Ok(())
+        }
+        answer => {
+            counters.orphans(answer?);
+            Ok(())
+        }
+    }
+}
