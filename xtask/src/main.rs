@@ -5,19 +5,26 @@
 
 mod check;
 mod direction;
+mod generated;
 mod layers;
 mod licences;
 mod run;
 mod setup;
 mod sources;
+mod up;
+mod web;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask COMMAND
 
+  up [ARGS]    set up what is missing, build, and run the platform on a simulated cluster, page on 127.0.0.1:8080;
+               --real makes a real cluster for it, other ARGS go to `keelson up`
   test         set up what is missing, then run every layer of tests (what CI runs)
   check        the house rules: dependency direction, licences, file length, file heads, network hosts
+  generate     write the files that are made from the code (definitions, rules, field table, API document)
+  web          build the page
   setup        install what is missing, or print the one command that does
 
 Each prints what it does while it does it, and is safe to repeat.";
@@ -25,8 +32,11 @@ Each prints what it does while it does it, and is safe to repeat.";
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["up", rest @ ..] => up::up(rest),
         ["test"] => layers::test(),
         ["check"] => check::check(),
+        ["generate"] => generated::write(),
+        ["web"] => web::build(),
         ["setup"] => setup::setup(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

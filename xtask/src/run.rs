@@ -1,6 +1,6 @@
 //! Running another program, so that a person sees what runs and CI sees what failed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The outcome of a developer command: an error is one sentence for people.
@@ -13,10 +13,15 @@ pub fn root() -> PathBuf {
 
 /// Runs a program in the repository's root with its output shown.
 pub fn show(program: &str, args: &[&str]) -> Outcome {
+    show_in(&root(), program, args)
+}
+
+/// Runs a program in a folder with its output shown.
+pub fn show_in(folder: &Path, program: &str, args: &[&str]) -> Outcome {
     eprintln!("  $ {program} {}", args.join(" "));
     let status = Command::new(program)
         .args(args)
-        .current_dir(root())
+        .current_dir(folder)
         .status()
         .map_err(|error| format!("{program} could not be started: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{program} {}` ended with {status}", args.join(" "))) }

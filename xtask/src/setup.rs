@@ -24,6 +24,9 @@ const NEEDS: &[Need] = &[
     Need { package: "libseccomp-dev", witness: "/usr/include/seccomp.h" },
     Need { package: "pkg-config", witness: "/usr/bin/pkg-config" },
     Need { package: "openssl", witness: "/usr/bin/openssl" },
+    Need { package: "nodejs", witness: "/usr/bin/node" },
+    Need { package: "npm", witness: "/usr/bin/npm" },
+    Need { package: "chromium", witness: "/usr/bin/chromium" },
 ];
 
 /// Installs what is missing.

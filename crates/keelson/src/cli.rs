@@ -1,0 +1,333 @@
+//! The command line: what can be said to `keelson`, and nothing else.
+//!
+//! The same words work as `kubectl keelson …` when the binary is on the path as `kubectl-keelson`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use keelson_core::{Feature, Mode};
+
+/// Five platform features of a Kubernetes cluster, one spine, every decision explained.
+#[derive(Debug, Parser)]
+#[command(name = "keelson", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How logs are filtered, as in `info,keelson_runtime=debug`.
+    #[arg(long, global = true, env = "KEELSON_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// How logs look.
+    #[arg(long, global = true, env = "KEELSON_LOG_FORMAT", default_value = "auto")]
+    pub log_format: LogFormat,
+    /// Where traces and metrics are sent (OTLP over HTTP), as in http://127.0.0.1:4318.
+    #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp: Option<String>,
+}
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    Auto,
+    /// One readable line an event.
+    Human,
+    /// One JSON object an event.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole platform here: a simulated cluster (or a real one), the controller and the page.
+    Up(Up),
+    /// Run the operators against a cluster, with a Lease for each.
+    Controller(Controller),
+    /// Serve the page from a shared store, apart from the controller.
+    Dashboard(Dashboard),
+    /// Say why something is where it is: `keelson why pod/cart-0 -n shop`.
+    Why(Why),
+    /// List decisions, newest first.
+    Decisions(Decisions),
+    /// Decide again from a decision's recording and compare.
+    Replay(Replay),
+    /// Hold every action of a feature (or of all) and keep deciding; `--resume` lets go.
+    Pause(Pause),
+    /// Check API access, permissions, definitions, clock and store, and say what to do.
+    Doctor(Doctor),
+    /// Print the custom resource definitions.
+    Crds,
+    /// Print the version.
+    Version(Print),
+    /// Print a shell's completion script.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print a file that is generated from the code and kept in the repository.
+    #[command(hide = true)]
+    Generate {
+        /// Which.
+        what: Generated,
+    },
+}
+
+/// Files that are generated from the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generated {
+    /// `deploy/crds/keelson.dev.yaml`.
+    Crds,
+    /// `deploy/rbac/controller.yaml`.
+    Rbac,
+    /// `deploy/admission/scheduling.yaml`.
+    Admission,
+    /// `docs/scheduling-fields.md`.
+    SchedulingFields,
+    /// `web/openapi.json`.
+    Openapi,
+}
+
+/// `keelson up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Use this cluster instead of the simulated one.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Where the page listens; loopback only.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Where the simulated API server listens; loopback only, port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR", conflicts_with = "kubeconfig")]
+    pub api: SocketAddr,
+    /// How many simulated seconds pass in one of yours.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600), conflicts_with = "kubeconfig")]
+    pub speed: u32,
+    /// The seed of the simulated evening.
+    #[arg(long, default_value_t = 1, conflicts_with = "kubeconfig")]
+    pub seed: u64,
+    /// Where the store, the journal and the kubeconfig are kept; a fresh folder when not given.
+    #[arg(long, env = "KEELSON_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A Platform in a file, re-read when it changes, instead of the object in the cluster.
+    #[arg(long, value_name = "FILE")]
+    pub platform: Option<PathBuf>,
+}
+
+/// `keelson controller`.
+#[derive(Debug, Args)]
+pub struct Controller {
+    /// The cluster; the pod's own service account when not given.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A SQLite file or a postgres:// URL.
+    #[arg(long, env = "KEELSON_DATABASE", default_value = "/var/lib/keelson/keelson.db", value_name = "FILE|URL")]
+    pub database: String,
+    /// The folder of the journal.
+    #[arg(long, env = "KEELSON_JOURNAL", default_value = "/var/lib/keelson/journal", value_name = "DIR")]
+    pub journal: PathBuf,
+    /// The namespace of the Leases.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
+    pub namespace: String,
+    /// Who holds the Leases; the host's name when not given.
+    #[arg(long, env = "POD_NAME")]
+    pub identity: Option<String>,
+    /// How far a feature may go, as in `scheduling=Enforce`; repeatable. Observe when not given.
+    #[arg(long = "ceiling", value_parser = ceiling, value_name = "FEATURE=MODE")]
+    pub ceilings: Vec<(Feature, Mode)>,
+    /// A Platform in a file, re-read when it changes, instead of the object in the cluster.
+    #[arg(long, value_name = "FILE")]
+    pub platform: Option<PathBuf>,
+    /// Where the page, metrics and health answers listen.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+}
+
+/// `keelson dashboard`.
+#[derive(Debug, Args)]
+pub struct Dashboard {
+    /// The controllers' store: a SQLite file or a postgres:// URL.
+    #[arg(long, env = "KEELSON_DATABASE", value_name = "FILE|URL")]
+    pub database: String,
+    /// The cluster whose Platform the switches change; read-only when not given.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Where the page listens; loopback only.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+}
+
+/// Where a running Keelson answers.
+#[derive(Debug, Clone, Args)]
+pub struct Server {
+    /// The address of a running `keelson up`, `controller` or `dashboard`.
+    #[arg(long, env = "KEELSON_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub server: String,
+}
+
+/// How answers look.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Print {
+    /// Instead of words for people.
+    #[arg(short, long, value_name = "FORMAT")]
+    pub output: Option<Format>,
+}
+
+/// How answers look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As the server has it.
+    Json,
+    /// The same, for reading.
+    Yaml,
+    /// More columns.
+    Wide,
+}
+
+/// `keelson why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// What about: `pod/NAME` or `node/NAME`.
+    #[arg(value_parser = subject, value_name = "KIND/NAME")]
+    pub subject: (String, String),
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// Where to ask.
+    #[command(flatten)]
+    pub server: Server,
+    /// How to answer.
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// `keelson decisions`.
+#[derive(Debug, Args)]
+pub struct Decisions {
+    /// Only this feature's.
+    #[arg(long)]
+    pub feature: Option<Feature>,
+    /// Only about subjects in this namespace.
+    #[arg(short, long)]
+    pub namespace: Option<String>,
+    /// Only about this subject, as in `pod/cart-0`.
+    #[arg(long, value_parser = subject, value_name = "KIND/NAME")]
+    pub subject: Option<(String, String)>,
+    /// Only with this reason, as in `Unschedulable`.
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// How many, newest first.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+    /// Where to ask.
+    #[command(flatten)]
+    pub server: Server,
+    /// How to answer.
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// `keelson replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The decision's id.
+    pub id: keelson_core::DecisionId,
+    /// Where to ask.
+    #[command(flatten)]
+    pub server: Server,
+    /// How to answer.
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// `keelson pause`.
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// Which feature; every one when not given.
+    pub feature: Option<Feature>,
+    /// Let go instead.
+    #[arg(long)]
+    pub resume: bool,
+    /// Where to say it.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `keelson doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The cluster to check; kubectl's own choice when not given.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The store to check: a SQLite file or a postgres:// URL.
+    #[arg(long, env = "KEELSON_DATABASE", value_name = "FILE|URL")]
+    pub database: Option<String>,
+    /// The highest mode that the permissions must allow.
+    #[arg(long, default_value = "Observe")]
+    pub ceiling: Mode,
+    /// A running Keelson to check too.
+    #[command(flatten)]
+    pub server: Server,
+    /// How to answer.
+    #[command(flatten)]
+    pub print: Print,
+}
+
+fn ceiling(text: &str) -> Result<(Feature, Mode), String> {
+    let (feature, mode) = text.split_once('=').ok_or("write it like scheduling=Enforce")?;
+    Ok((feature.parse().map_err(|e| format!("{e}"))?, mode.parse().map_err(|e| format!("{e}"))?))
+}
+
+/// Reads `pod/NAME`; kinds in any letter case, singular, plural or short.
+fn subject(text: &str) -> Result<(String, String), String> {
+    let (kind, name) = text.split_once('/').ok_or("write it like pod/NAME")?;
+    let kind = match kind.to_ascii_lowercase().as_str() {
+        "pod" | "pods" | "po" => "Pod",
+        "node" | "nodes" | "no" => "Node",
+        "deployment" | "deployments" | "deploy" => "Deployment",
+        "statefulset" | "statefulsets" | "sts" => "StatefulSet",
+        "platform" | "platforms" | "kp" => "Platform",
+        _ => return Err(format!("kind {kind:?} is unknown; use pod, node, deployment, statefulset or platform")),
+    };
+    if name.is_empty() || name.len() > 253 {
+        return Err("the name must have 1 to 253 characters".to_owned());
+    }
+    Ok((kind.to_owned(), name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_words_are_named() {
+        for (args, word) in [
+            (vec!["keelson", "why", "cart-0"], "pod/NAME"),
+            (vec!["keelson", "why", "ship/cart-0"], "ship"),
+            (vec!["keelson", "up", "--speed", "0"], "0"),
+            (vec!["keelson", "controller", "--ceiling", "scheduling=on"], "Off, Observe or Enforce"),
+            (vec!["keelson", "decisions", "--feature", "sched"], "sched"),
+            (vec!["keelson", "replay", "not-an-id"], "not-an-id"),
+        ] {
+            let error = Cli::try_parse_from(args).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_read_as_kubectl_reads_them() {
+        for kind in ["pod", "Pods", "po"] {
+            assert_eq!(subject(&format!("{kind}/a")).unwrap(), ("Pod".to_owned(), "a".to_owned()));
+        }
+    }
+}

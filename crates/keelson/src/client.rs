@@ -1,0 +1,105 @@
+//! Asking a running Keelson.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cli::Server;
+
+/// The longest an answer may take.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// The JSON API of one Keelson.
+#[derive(Debug)]
+pub struct Client {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client of the Keelson that answers at `server`.
+    ///
+    /// # Errors
+    /// An address that cannot be one.
+    pub fn new(server: &Server) -> Result<Self> {
+        let base = server.server.trim_end_matches('/').to_owned();
+        if !base.starts_with("http://") {
+            bail!("--server {base:?} must start with http://, as in http://127.0.0.1:8080");
+        }
+        Ok(Self { base, http: reqwest::Client::builder().timeout(DEADLINE).build()? })
+    }
+
+    /// The answer to a question.
+    ///
+    /// # Errors
+    /// When nobody answers, or what the answer says is wrong.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {
+        let mut url = format!("{}/api/v1/{path}", self.base);
+        for (index, (name, value)) in query.iter().enumerate() {
+            url.push(if index == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.push_str(&escape(value));
+        }
+        self.answer(self.http.get(url)).await
+    }
+
+    /// The answer to a change or to a question with a body.
+    ///
+    /// # Errors
+    /// When nobody answers, or what the answer says is wrong.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
+        let request = self.http.post(format!("{}/api/v1/{path}", self.base));
+        self.answer(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
+        let response = request.send().await.with_context(|| {
+            format!("nobody answers at {}; start `keelson up`, or name another address with --server", self.base)
+        })?;
+        let status = response.status();
+        let body = response.bytes().await.context("the answer ended early")?;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .context("the answer has another shape than this version expects; use the same version on both sides");
+        }
+        let error: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |field: &str| error.pointer(&format!("/error/{field}")).and_then(Value::as_str);
+        match (text("message"), text("fix")) {
+            (Some(message), Some(fix)) => bail!("{message}; {fix}"),
+            (Some(message), None) => bail!("{message}"),
+            _ => bail!("the server answered {status}"),
+        }
+    }
+}
+
+/// Percent-encodes everything but the characters that need it nowhere.
+pub fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_a_path_cannot_hold_is_escaped() {
+        assert_eq!(escape("a b/ü"), "a%20b%2F%C3%BC");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said_with_the_fix() {
+        let client = Client::new(&Server { server: "http://127.0.0.1:9".into() }).unwrap();
+        let error = client.get::<Value>("overview", &[]).await.unwrap_err();
+        assert!(error.to_string().contains("start `keelson up`"), "{error}");
+        assert!(Client::new(&Server { server: "ftp://x".into() }).is_err());
+    }
+}

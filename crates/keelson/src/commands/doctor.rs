@@ -1,0 +1,208 @@
+//! `keelson doctor`: what stands between Keelson and its work, and what to do about it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use keelson_core::Mode;
+use keelson_dashboard::view::Overview;
+use keelson_runtime::Clock;
+use kube::api::{Api, PostParams};
+use kube::client::Body;
+use serde::Serialize;
+
+use crate::cli::Doctor;
+use crate::client::Client;
+use crate::output::{Colour, paint, print};
+use crate::{cluster, permissions, store};
+
+/// How far two clocks may be apart before Leases and ages mislead people.
+const SKEW_SECONDS: i64 = 5;
+/// The longest one check may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    ok: bool,
+    detail: String,
+    /// What to do; empty when all is well.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    fix: String,
+}
+
+impl Check {
+    fn good(name: &str, detail: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), ok: true, detail: detail.into(), fix: String::new() }
+    }
+
+    fn bad(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), ok: false, detail: detail.into(), fix: fix.into() }
+    }
+}
+
+/// Runs every check, also after one failed; false when any did.
+///
+/// # Errors
+/// When standard output is closed.
+pub async fn run(args: &Doctor) -> Result<bool> {
+    let mut checks = Vec::new();
+    match cluster::client(args.kubeconfig.as_deref()).await {
+        Ok(client) => {
+            checks.push(timed("API access", version(&client)).await);
+            if checks.iter().all(|check| check.ok) {
+                checks.push(timed("permissions", allowed(&client, args.ceiling)).await);
+                checks.push(timed("definitions", definitions(&client)).await);
+                checks.push(timed("clock", skew(&client)).await);
+            }
+        }
+        Err(error) => checks.push(Check::bad("API access", format!("{error:#}"), "name a kubeconfig with --kubeconfig")),
+    }
+    if let Some(database) = &args.database {
+        checks.push(timed("store", reachable(database)).await);
+    }
+    checks.extend(running(args).await);
+    let well = checks.iter().all(|check| check.ok);
+    print(args.print, &checks, |_| words(&checks))?;
+    Ok(well)
+}
+
+async fn timed(name: &str, check: impl Future<Output = Check>) -> Check {
+    let late = || Check::bad(name, "no answer within 10 s", "see whether the address is right and reachable from here");
+    tokio::time::timeout(DEADLINE, check).await.unwrap_or_else(|_| late())
+}
+
+async fn version(client: &kube::Client) -> Check {
+    match client.apiserver_version().await {
+        Ok(info) => Check::good("API access", format!("Kubernetes {}", info.git_version)),
+        Err(error) => Check::bad("API access", error.to_string(), "see whether the cluster runs and the kubeconfig is its own"),
+    }
+}
+
+/// Asks for each right that the ceiling needs.
+async fn allowed(client: &kube::Client, ceiling: Mode) -> Check {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let mut missing = Vec::new();
+    let rights = permissions::rights(ceiling);
+    for right in &rights {
+        let (resource, subresource) = right.resource.split_once('/').unwrap_or((right.resource.as_str(), ""));
+        let attributes = ResourceAttributes {
+            group: Some(right.group.clone()),
+            resource: Some(resource.to_owned()),
+            subresource: Some(subresource.to_owned()).filter(|name| !name.is_empty()),
+            verb: Some(right.verb.clone()),
+            name: right.name.clone(),
+            ..ResourceAttributes::default()
+        };
+        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
+        let review = SelfSubjectAccessReview { spec, ..Default::default() };
+        match reviews.create(&PostParams::default(), &review).await {
+            Ok(answer) if answer.status.as_ref().is_some_and(|status| status.allowed) => {}
+            Ok(_) => missing.push(right.to_string()),
+            Err(error) => return Check::bad("permissions", error.to_string(), "allow creating selfsubjectaccessreviews"),
+        }
+    }
+    if missing.is_empty() {
+        return Check::good("permissions", format!("all {} that {ceiling} needs", rights.len()));
+    }
+    let fix = "apply deploy/rbac/controller.yaml, or check for a lower --ceiling";
+    Check::bad("permissions", format!("missing for {ceiling}: {}", missing.join(", ")), fix)
+}
+
+async fn definitions(client: &kube::Client) -> Check {
+    let there: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let mut missing = Vec::new();
+    for ours in keelson_api::crds::all() {
+        let name = ours.metadata.name.clone().unwrap_or_default();
+        match there.get_opt(&name).await {
+            Ok(Some(theirs)) if same_versions(&ours, &theirs) => {}
+            Ok(Some(_)) => missing.push(format!("{name} (another version)")),
+            Ok(None) => missing.push(name),
+            Err(error) => return Check::bad("definitions", error.to_string(), "allow reading customresourcedefinitions"),
+        }
+    }
+    if missing.is_empty() {
+        return Check::good("definitions", "as this version has them");
+    }
+    Check::bad("definitions", format!("missing: {}", missing.join(", ")), "run `keelson crds | kubectl apply -f -`")
+}
+
+/// The API server fills in defaults, so only what the versions are called and hold is compared.
+fn same_versions(ours: &CustomResourceDefinition, theirs: &CustomResourceDefinition) -> bool {
+    let columns = |crd: &CustomResourceDefinition| {
+        let versions = crd.spec.versions.iter();
+        versions.map(|version| (version.name.clone(), version.schema.clone())).collect::<Vec<_>>()
+    };
+    columns(ours) == columns(theirs)
+}
+
+/// Compares the `Date` of an answer with our clock.
+async fn skew(client: &kube::Client) -> Check {
+    let request = http::Request::get("/version").body(Body::empty());
+    let answer = match request {
+        Ok(request) => client.send(request).await,
+        Err(error) => return Check::bad("clock", error.to_string(), "report this"),
+    };
+    let date = match &answer {
+        Ok(answer) => answer.headers().get(http::header::DATE).and_then(|value| value.to_str().ok()),
+        Err(error) => return Check::bad("clock", error.to_string(), "see whether the cluster runs"),
+    };
+    let Some(there) = date.and_then(cluster::http_date) else {
+        return Check::good("clock", "not compared: the API server does not say its time");
+    };
+    let apart = (Clock::system().now().as_seconds() - there).abs();
+    if apart <= SKEW_SECONDS {
+        return Check::good("clock", format!("{apart} s from the API server's"));
+    }
+    Check::bad("clock", format!("{apart} s from the API server's"), "set this machine's clock (NTP); ages and Leases mislead until then")
+}
+
+async fn reachable(database: &str) -> Check {
+    match store::open(database).await {
+        Ok(_) => Check::good("store", "opens, and its schema is this version's"),
+        Err(error) => Check::bad("store", format!("{error:#}"), "see whether the file or the database is there and writable"),
+    }
+}
+
+/// What a running Keelson says of itself; not running is not an illness.
+async fn running(args: &Doctor) -> Vec<Check> {
+    let overview = match Client::new(&args.server.server_only()) {
+        Ok(client) => client.get::<Overview>("overview", &[]).await,
+        Err(error) => return vec![Check::bad("running Keelson", error.to_string(), "give --server an address like http://127.0.0.1:8080")],
+    };
+    let Ok(overview) = overview else {
+        return vec![Check::good("running Keelson", format!("none at {}", args.server.server))];
+    };
+    let mut checks: Vec<_> = overview
+        .connections
+        .iter()
+        .map(|connection| Check {
+            name: format!("connection to {}", connection.name.as_str()),
+            ok: connection.ok,
+            detail: connection.detail.clone(),
+            fix: if connection.ok { String::new() } else { "the detail says what to do".to_owned() },
+        })
+        .collect();
+    for feature in &overview.features {
+        let detail = format!("{} (wanted {}, ceiling {})", feature.mode, feature.wanted, feature.ceiling);
+        checks.push(match &feature.breaker {
+            Some(why) => Check::bad(&feature.title, format!("the breaker is open: {why}"), "mend the cause, then resume"),
+            None => Check::good(&feature.title, detail),
+        });
+    }
+    checks
+}
+
+fn words(checks: &[Check]) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let mark = if check.ok { paint("ok  ", Colour::Green) } else { paint("FAIL", Colour::Red) };
+        text.push_str(&format!("{mark}  {:<20} {}\n", check.name, check.detail));
+        if !check.fix.is_empty() {
+            text.push_str(&format!("      {:<20} -> {}\n", "", check.fix));
+        }
+    }
+    text
+}

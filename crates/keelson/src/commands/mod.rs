@@ -1,0 +1,8 @@
+//! The commands that ask; the ones that run are [`crate::up`] and [`crate::controller`].
+
+pub mod decisions;
+pub mod doctor;
+pub mod generate;
+pub mod pause;
+pub mod replay;
+pub mod why;

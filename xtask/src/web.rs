@@ -1,0 +1,52 @@
+//! The page, built when its sources are newer than what was built.
+//!
+//! npm is needed only here: `cargo build` embeds whatever lies in `web/dist`.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::run::{Outcome, root, show_in};
+
+/// Builds `web/dist` unless it is newer than every source.
+pub fn build() -> Outcome {
+    let web = root().join("web");
+    install(&web)?;
+    let built = modified(&web.join("dist/index.html"));
+    let sources = ["src", "public", "index.html", "vite.config.ts", "package-lock.json", "tsconfig.json"];
+    let newest = sources.iter().map(|source| newest(&web.join(source))).max().flatten();
+    if built.is_some() && built >= newest {
+        eprintln!("web: the page is up to date");
+        return Ok(());
+    }
+    show_in(&web, "npm", &["run", "--silent", "build"])
+}
+
+/// Runs the page's own checks and tests against a running platform.
+pub fn test() -> Outcome {
+    build()?;
+    let web = root().join("web");
+    show_in(&web, "npm", &["run", "--silent", "lint"])?;
+    show_in(&web, "npm", &["run", "--silent", "test"])
+}
+
+/// Installs the locked packages once for each lock file.
+fn install(web: &Path) -> Outcome {
+    let stamp = web.join("node_modules/.package-lock.json");
+    if modified(&stamp).is_some() && modified(&stamp) >= modified(&web.join("package-lock.json")) {
+        return Ok(());
+    }
+    show_in(web, "npm", &["ci", "--no-audit", "--no-fund"])
+}
+
+fn newest(path: &Path) -> Option<SystemTime> {
+    if !path.is_dir() {
+        return modified(path);
+    }
+    let entries = fs::read_dir(path).ok()?;
+    entries.flatten().map(|entry| newest(&entry.path())).max().flatten()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
