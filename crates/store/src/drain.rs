@@ -51,9 +51,10 @@ async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: 
         }
         let taken = batch.len();
         let entries: Vec<Entry> = batch.into_iter().flatten().collect();
-        match watch.note(apply(&journal, store.as_ref(), &entries).await) {
-            Ok(()) => {
-                journal.counters().dropped(taken - entries.len());
+        match watch.note(apply(store.as_ref(), &entries).await) {
+            Ok(left) => {
+                journal.counters().dropped(taken - entries.len() + left.refused);
+                journal.counters().orphans(left.orphans);
                 journal.drained(taken);
                 pause = FIRST_PAUSE;
             }
@@ -66,24 +67,30 @@ async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: 
     }
 }
 
-async fn apply(journal: &Journal, store: &dyn Store, entries: &[Entry]) -> Result<(), StoreError> {
-    let counters = journal.counters();
+/// What the store did not take.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Entries it will never take.
+    pub(crate) refused: usize,
+    /// Updates of decisions it does not have.
+    pub(crate) orphans: u64,
+}
+
+/// Applies all entries at once, or, when the store refuses one of them, each by itself without those it refuses.
+pub(crate) async fn apply(store: &dyn Store, entries: &[Entry]) -> Result<Left, StoreError> {
+    let mut left = Left::default();
     match store.apply(entries).await {
-        Err(error) if error.is_refusal() => {
-            for entry in entries {
-                match store.apply(std::slice::from_ref(entry)).await {
-                    Err(error) if error.is_refusal() => {
-                        counters.dropped(1);
-                        tracing::warn!(id = %entry.id(), category = error.category(), "refused by the store: {error}");
-                    }
-                    answer => counters.orphans(answer?),
-                }
+        Err(error) if error.is_refusal() => {}
+        answer => return answer.map(|orphans| Left { orphans, ..left }),
+    }
+    for entry in entries {
+        match store.apply(std::slice::from_ref(entry)).await {
+            Err(error) if error.is_refusal() => {
+                left.refused += 1;
+                tracing::warn!(id = %entry.id(), category = error.category(), "refused by the store: {error}");
             }
-            Ok(())
-        }
-        answer => {
-            counters.orphans(answer?);
-            Ok(())
+            answer => left.orphans += answer?,
         }
     }
+    Ok(left)
 }

@@ -20,6 +20,10 @@ pub fn folds_into(newest: &Decision, next: &Decision) -> bool {
 pub(crate) fn fold(newest: &mut Decision, next: &Decision) {
     newest.count = newest.count.saturating_add(next.count);
     newest.last_at = newest.last_at.max(next.last_at);
+    // What came of the latest repeat is the best word there is on the verdict.
+    if next.effect.is_some() {
+        newest.effect.clone_from(&next.effect);
+    }
 }
 
 /// Which decisions can fold into each other, and count together for retention: one controller about one object.

@@ -28,6 +28,7 @@ mod tail;
 
 pub use counters::{JournalCounters, JournalStats};
 pub use error::JournalError;
+pub use frame::LONGEST as LONGEST_ENTRY;
 use pending::{Pending, Place};
 use tail::{Append, Command, Tail};
 
@@ -211,7 +212,15 @@ impl Journal {
 
     /// What waits about one decision, in order.
     pub(crate) async fn about(&self, id: DecisionId) -> Vec<Entry> {
-        let places = self.shared.pending().about(id);
+        self.about_all(&[id]).await
+    }
+
+    /// What waits about several decisions; about each in order.
+    pub(crate) async fn about_all(&self, ids: &[DecisionId]) -> Vec<Entry> {
+        let places = {
+            let pending = self.shared.pending();
+            ids.iter().flat_map(|id| pending.about(*id)).collect()
+        };
         self.read(places).await.into_iter().flatten().collect()
     }
 

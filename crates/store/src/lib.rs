@@ -21,6 +21,7 @@ mod memory;
 mod postgres;
 mod query;
 pub mod reach;
+pub mod recorder;
 mod sql;
 mod sqlite;
 pub mod writer;
@@ -33,6 +34,7 @@ pub use memory::MemoryStore;
 pub use postgres::{CHANNEL, Changes, PostgresStore};
 pub use query::{Filter, MAX_PAGE, Page, Retention, SWEEP_ROWS, Sample, StateValue, Swept};
 pub use reach::Reach;
+pub use recorder::{Change, Recorder};
 pub use sqlite::SqliteStore;
 
 /// Where decisions, state, samples and recordings are kept.

@@ -306,7 +306,8 @@ async fn postgres_of_a_newer_keelson_is_refused() {
 async fn the_writer_stores_or_counts_every_decision_offered() {
     use keelson_store::writer::{QUEUE, Writer};
     let store = std::sync::Arc::new(keelson_store::MemoryStore::new());
-    let (writer, task) = Writer::start(store.clone());
+    let (writer, task) =
+        Writer::start(store.clone(), keelson_store::reach::Watch::new(std::sync::Arc::new(|| Timestamp(0))));
     // The task cannot run before the first await, so the queue takes exactly its bound.
     let offered = u32::try_from(QUEUE).unwrap() + 5;
     for n in 1..=offered {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct JournalCounters {
     appended: AtomicU64,
     drained: AtomicU64,
+    pending: AtomicU64,
     pending_bytes: AtomicU64,
     flushes: AtomicU64,
     flush_failures: AtomicU64,
@@ -21,6 +22,8 @@ pub struct JournalStats {
     pub appended: u64,
     /// Entries that left for the database, those found at start included.
     pub drained: u64,
+    /// Entries that wait for the database.
+    pub pending: u64,
     /// Bytes that wait for the database or for their flush.
     pub pending_bytes: u64,
     /// Flushes that succeeded; far fewer than entries when many come at once.
@@ -40,6 +43,7 @@ impl JournalCounters {
         JournalStats {
             appended: self.appended.load(Relaxed),
             drained: self.drained.load(Relaxed),
+            pending: self.pending.load(Relaxed),
             pending_bytes: self.pending_bytes.load(Relaxed),
             flushes: self.flushes.load(Relaxed),
             flush_failures: self.flush_failures.load(Relaxed),
@@ -48,7 +52,9 @@ impl JournalCounters {
         }
     }
 
-    pub(super) fn reserve(&self, bytes: u64) {
+    /// One entry was found at start.
+    pub(super) fn recovered(&self, bytes: u64) {
+        add(&self.pending, 1);
         self.pending_bytes.fetch_add(bytes, Relaxed);
     }
 
@@ -65,6 +71,7 @@ impl JournalCounters {
     pub(super) fn flush_succeeded(&self, entries: usize) {
         self.flushes.fetch_add(1, Relaxed);
         add(&self.appended, entries);
+        add(&self.pending, entries);
     }
 
     pub(super) fn flush_failed(&self, bytes: u64) {
@@ -74,6 +81,7 @@ impl JournalCounters {
 
     pub(super) fn drained(&self, entries: usize, bytes: u64) {
         add(&self.drained, entries);
+        self.pending.fetch_sub(u64::try_from(entries).unwrap_or(u64::MAX), Relaxed);
         self.release(bytes);
     }
 

@@ -58,7 +58,7 @@ pub enum JournalError {
         bound: u64,
     },
     /// One entry is longer than any may be.
-    #[error("an entry of {bytes} bytes about decision {id} is above {most}; record a smaller snapshot")]
+    #[error("an entry of {bytes} bytes about decision {id} is above the {most} that fit; record a smaller snapshot")]
     TooLong {
         /// About which decision.
         id: DecisionId,

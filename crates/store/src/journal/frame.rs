@@ -20,8 +20,8 @@ const CHECKSUM: usize = 8;
 /// What goes before a body.
 pub(super) const HEAD: usize = LENGTH + SEQUENCE + CHECKSUM;
 const ID: usize = 16;
-/// The longest frame; a longer one is refused when it is written.
-pub(super) const LONGEST: usize = 64 << 20;
+/// The longest entry in bytes; a longer one is refused when it is written.
+pub const LONGEST: usize = 64 << 20;
 /// How far the sequence may jump over damaged entries, once it is known; cheaper to check than the checksum.
 const JUMP: u64 = 1 << 24;
 

@@ -83,7 +83,7 @@ impl Tail {
             let mut pending = shared.pending();
             for (id, offset, length) in found.frames {
                 let place = Place::Disk { segment: *number, file: Arc::clone(&file), offset: long(offset), length };
-                shared.counters.reserve(place.length());
+                shared.counters.recovered(place.length());
                 pending.push(id, place);
             }
             segment = Some(Segment { number: *number, file, length });

@@ -1,0 +1,103 @@
+//! Reading what is remembered, wherever it is at the moment.
+//!
+//! A decision may be in the database, still in the queue or the journal, or, while the database is away, only in the ring.
+//! A reader gets one list and is told when something may be missing.
+//!
+//! Promises: no decision is listed twice; what the journal knows about a decision is shown even before the database does;
+//! a database that is away costs a reader at most [`PATIENCE`].
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use keelson_core::{Decision, DecisionId};
+use tokio::time::timeout;
+
+use super::Recorder;
+use crate::reach::Reach;
+use crate::{Entry, Filter, Page, StoreError};
+
+/// How long a reader waits for the database.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+/// How many decisions of the journal one reader looks through: a full one would take seconds.
+const LOOKED_THROUGH: usize = 4_096;
+
+/// What was found, and whether it is all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// What was found.
+    pub value: T,
+    /// Why there may be more, as a sentence for people; absent when this is all.
+    pub partial: Option<String>,
+}
+
+impl Recorder {
+    /// One decision.
+    pub async fn decision(&self, id: DecisionId) -> Answer<Option<Decision>> {
+        let queued = self.inner.writer.decision(id);
+        let waiting = self.inner.journal.about(id).await;
+        let stored = self.ask(self.inner.store.decision(id)).await;
+        let partial = stored.as_ref().err().map(|_| self.away());
+        let begun = waiting.iter().find_map(begun).cloned();
+        let found = stored.ok().flatten().or(queued).or(begun).or_else(|| self.ring().decision(id));
+        let value = found.map(|mut decision| {
+            waiting.iter().for_each(|entry| entry.amend(&mut decision));
+            decision
+        });
+        Answer { value, partial }
+    }
+
+    /// The decisions that match, newest first.
+    pub async fn decisions(&self, filter: &Filter) -> Answer<Page> {
+        let limit = filter.page_size();
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+        let queued = self.inner.writer.decisions(filter, wanted);
+        let ids = self.inner.journal.newest(filter.before, LOOKED_THROUGH);
+        let looked_through = ids.len();
+        let waiting = self.inner.journal.about_all(&ids).await;
+        let stored = self.ask(self.inner.store.decisions(filter)).await;
+
+        let mut partial = (looked_through == LOOKED_THROUGH)
+            .then(|| format!("the journal holds more than the {LOOKED_THROUGH} decisions that were looked through"));
+        let page = stored.unwrap_or_else(|_| {
+            partial = Some(self.away());
+            Page { decisions: self.ring().decisions(filter, wanted), next: None }
+        });
+        let mut found: BTreeMap<DecisionId, Decision> = page.decisions.into_iter().map(|d| (d.id, d)).collect();
+        for decision in waiting.iter().filter_map(begun).chain(&queued) {
+            found.entry(decision.id).or_insert_with(|| decision.clone());
+        }
+        for entry in &waiting {
+            if let Some(decision) = found.get_mut(&entry.id()) {
+                entry.amend(decision);
+            }
+        }
+        // What is older than the end of the database's page belongs on a later one.
+        found.retain(|id, decision| page.next.is_none_or(|end| *id >= end) && filter.matches(decision));
+        let merged = Page::cut(found.into_values().rev().take(wanted).collect(), limit);
+        Answer { value: Page { next: merged.next.or(page.next), ..merged }, partial }
+    }
+
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let answer = timeout(PATIENCE, question).await;
+        self.inner.watch.note(answer.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut))))
+    }
+
+    fn away(&self) -> String {
+        match self.inner.watch.reach() {
+            Reach::AwaySince(since) => {
+                format!("the database has not answered since {since}: shown is what this process remembers")
+            }
+            Reach::Unknown | Reach::Since(_) => {
+                "the database did not answer: shown is what this process remembers".to_owned()
+            }
+        }
+    }
+}
+
+fn begun(entry: &Entry) -> Option<&Decision> {
+    match entry {
+        Entry::Decision(decision) => Some(decision),
+        _ => None,
+    }
+}
