@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::Replay;
 use crate::client::Client;
@@ -32,7 +32,11 @@ struct Difference {
 /// # Errors
 /// When nobody answers, there is no recording, or the decision comes out otherwise.
 pub async fn run(args: &Replay) -> Result<bool> {
-    let replayed: Replayed = Client::new(&args.server)?.get(&format!("decisions/{}/replay", args.id), &[]).await?;
+    let client = Client::new(&args.server)?;
+    let told: Value = client.get(&format!("decisions/{}", args.id), &[]).await?;
+    let feature = told.pointer("/decision/feature").and_then(Value::as_str).unwrap_or_default();
+    let replayed: Replayed =
+        client.post(&format!("features/{feature}/ask/replay"), &json!({"id": args.id.to_string()})).await?;
     print(args.print, &replayed, |_| words(&replayed))?;
     Ok(replayed.same)
 }

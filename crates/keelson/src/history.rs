@@ -1,0 +1,38 @@
+//! The runtime's history is the store's recorder.
+
+use async_trait::async_trait;
+use keelson_core::{Decision, DecisionId, Effect, Outcome, Step};
+use keelson_runtime::{History, HistoryError};
+use keelson_store::Recorder;
+use std::time::Duration;
+
+/// How long a stopping process waits for the store; what it did not take stays in the journal.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
+
+/// A recorder that the runtime can write to.
+#[derive(Clone)]
+pub struct Kept(pub Recorder);
+
+#[async_trait]
+impl History for Kept {
+    fn offer(&self, decision: Decision) {
+        self.0.offer(decision);
+    }
+
+    async fn begin(&self, decision: &Decision, recording: Option<Vec<u8>>) -> Result<(), HistoryError> {
+        let kept = self.0.begin(decision.clone(), recording).await;
+        kept.map_err(|error| HistoryError { reason: error.to_string() })
+    }
+
+    fn finish(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) {
+        self.0.finish(id, outcome, steps);
+    }
+
+    fn effect(&self, id: DecisionId, effect: Effect) {
+        self.0.effect(id, effect);
+    }
+
+    async fn flush(&self) {
+        self.0.close(LAST_FLUSH).await;
+    }
+}
