@@ -161,6 +161,18 @@ impl Cluster {
         self.occupy(node, requests, 1);
     }
 
+    /// Cordons a node; its pods come back under their names, without a node.
+    pub fn drain(&mut self, node: usize, now: Timestamp) {
+        let on_it: Vec<_> =
+            self.pods.iter().filter(|(_, pod)| pod.node == Some(node)).map(|(k, p)| (k.clone(), p.clone())).collect();
+        for (key, pod) in on_it {
+            self.remove(&key);
+            self.pods.insert(key, Pod { node: None, created: now, ..pod });
+        }
+        self.nodes[node].cordoned = true;
+        self.version += 1;
+    }
+
     pub fn remove(&mut self, key: &(String, String)) {
         let Some(pod) = self.pods.remove(key) else { return };
         if let Some(node) = pod.node {

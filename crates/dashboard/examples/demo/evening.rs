@@ -9,7 +9,7 @@ use keelson_core::{
 };
 use keelson_dashboard::view::Point;
 use keelson_dashboard::{Change, ChangeLog, EffectChange, OutcomeChange};
-use keelson_store::{MemoryStore, Store, StoreError};
+use keelson_store::{Filter, MemoryStore, Store, StoreError};
 use rand::rngs::SmallRng;
 use rand::{Rng, RngCore, SeedableRng};
 
@@ -31,8 +31,8 @@ pub struct World {
     pub sparkline: Vec<Point>,
     /// What is still to be told about placed pods: in how many minutes, and what.
     later: Vec<(u32, Change)>,
-    /// Which decision led to a pod: its eviction's, or the switch of mode that let it be placed.
-    switched: Option<DecisionId>,
+    /// The newest turn of a switch, and when: a cause of what follows it closely.
+    switched: Option<(DecisionId, Timestamp)>,
     rng: SmallRng,
     ids: Ids,
     born: usize,
@@ -92,16 +92,25 @@ impl Evening {
             Change::Outcome(o) => self.store.set_outcome(o.id, o.outcome, o.steps.clone()).await?,
             Change::Effect(e) => self.store.set_effect(e.id, e.effect.clone()).await?,
         }
-        // A repeat is told as the row it was folded into.
         let change = match change {
-            Change::Decision(decision) => match self.store.decision(decision.id).await? {
-                Some(row) => Change::Decision(Arc::new(row)),
-                None => return Ok(()),
-            },
+            Change::Decision(decision) => {
+                self.row_of(&decision).await?.map_or(Change::Decision(decision), Change::Decision)
+            }
             other => other,
         };
         self.log.push(change);
         Ok(())
+    }
+
+    /// The row that a decision was folded into; none when it has its own.
+    async fn row_of(&self, decision: &Decision) -> Result<Option<Arc<Decision>>, StoreError> {
+        if self.store.decision(decision.id).await?.is_some() {
+            return Ok(None);
+        }
+        let subject = &decision.subject;
+        let (namespace, name) = (Some(subject.namespace.clone()), Some(subject.name.clone()));
+        let page = self.store.decisions(&Filter { namespace, name, limit: 1, ..Filter::default() }).await?;
+        Ok(page.decisions.into_iter().next().map(Arc::new))
     }
 }
 
@@ -118,14 +127,12 @@ impl World {
         let mut told = self.due();
         self.cluster.breathe(&mut self.rng);
         self.leave();
-        let arriving = if self.sparkline.len() < 90 { 4 } else { self.rng.random_range(0..=3) };
+        let arriving = if self.sparkline.len() < 90 { 5 } else { self.rng.random_range(0..=3) };
         for _ in 0..arriving {
             self.arrive();
         }
         if self.mode != Mode::Off {
-            let waiting = self.cluster.pods.iter().filter(|(_, pod)| pod.node.is_none());
-            let waiting: Vec<_> = waiting.map(|(key, _)| key.clone()).take(12).collect();
-            for key in waiting {
+            for key in self.waiting_for_a_look() {
                 told.extend(self.look_at(&key));
             }
         }
@@ -142,19 +149,32 @@ impl World {
         self.later.extract_if(.., |(minutes, _)| *minutes == 0).map(|(_, change)| change).collect()
     }
 
+    /// Pods without a node: new ones at once, the others again now and then.
+    fn waiting_for_a_look(&self) -> Vec<(String, String)> {
+        let minute = self.sparkline.len();
+        let due = |pod: &Pod| pod.created == self.now || minute.is_multiple_of(if pod.unsupported { 20 } else { 3 });
+        let waiting = self.cluster.pods.iter().filter(|(_, pod)| pod.node.is_none() && due(pod));
+        waiting.map(|(key, _)| key.clone()).take(12).collect()
+    }
+
     fn leave(&mut self) {
         let full = self.cluster.pods.len();
-        let going = if full > 230 { 3 } else { usize::from(full > 150) };
+        let going = if full > 430 { 3 } else { usize::from(full > 360) };
         for _ in 0..going {
             let at = self.rng.random_range(0..full);
             if let Some(key) = self.cluster.pods.keys().nth(at).cloned() {
                 self.cluster.remove(&key);
             }
         }
-        // A node is cordoned for a while now and then; what it had comes back as new pods.
-        if self.rng.random_range(0..12) == 0 {
+        // A node is drained now and then, and comes back after a while.
+        if self.rng.random_range(0..15) == 0 {
             let at = self.rng.random_range(0..self.cluster.nodes.len());
-            self.cluster.nodes[at].cordoned = !self.cluster.nodes[at].cordoned;
+            self.cluster.drain(at, self.now);
+        }
+        if let Some(node) = self.cluster.nodes.iter_mut().find(|node| node.cordoned)
+            && self.rng.random_range(0..10) == 0
+        {
+            node.cordoned = false;
         }
     }
 
@@ -274,8 +294,7 @@ impl World {
         if let Some(pod) = self.cluster.pods.get_mut(&(pod.namespace.to_owned(), pod.name.clone())) {
             decision.causes.retain(|cause| Some(*cause) != pod.decision);
             decision.cause_count = u32::try_from(decision.causes.len()).unwrap_or(0);
-            let id = *pod.decision.get_or_insert(decision.id);
-            decision.id = id;
+            pod.decision.get_or_insert(decision.id);
         }
         Change::Decision(Arc::new(decision))
     }
@@ -283,7 +302,8 @@ impl World {
     fn decision(&mut self, pod: &Pod) -> Decision {
         let at = self.now + Span::micros(self.rng.random_range(0..900_000));
         let subject = ObjectRef::namespaced("Pod", pod.namespace, &pod.name).with_uid(&format!("uid-{}", pod.name));
-        let causes: Vec<_> = pod.decision.into_iter().chain(self.switched).collect();
+        let switched = self.switched.filter(|(_, at)| self.now.since(*at) < Span::minutes(3)).map(|(id, _)| id);
+        let causes: Vec<_> = pod.decision.into_iter().chain(switched).collect();
         let trigger = if pod.decision.is_some() { Trigger::Timer } else { Trigger::Watch(subject.clone()) };
         Decision {
             id: self.ids.decision_id(at),
@@ -327,7 +347,7 @@ impl World {
             unsupported: false,
         };
         let decision = self.decision(&pod);
-        self.switched = Some(decision.id);
+        self.switched = Some((decision.id, self.now));
         let (verb, outcome, trigger, causes) = (Verb::Configure, Outcome::Done, Trigger::Request, vec![]);
         let decision =
             Decision { subject, verb, reason, outcome, trigger, causes, cause_count: 0, sentence, ..decision };
