@@ -34,7 +34,9 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
             Ok(_) => Err(ApiError::invalid("body", "the body is no JSON object", "Send {\"field\": value}.")),
-            Err(error) => Err(ApiError::invalid("body", format!("the body is not JSON: {error}"), "Send a JSON object.")),
+            Err(error) => {
+                Err(ApiError::invalid("body", format!("the body is not JSON: {error}"), "Send a JSON object."))
+            }
         }
     }
 }

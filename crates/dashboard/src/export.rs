@@ -17,6 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::backend::{Backend, Decisions};
 use crate::error::{ApiError, Category, ErrorBody};
 use crate::query::{DECISION_PARAMS, Params};
+use crate::schema;
 use crate::serve::App;
 
 /// The most exports at a time: each keeps the store busy.
@@ -30,7 +31,7 @@ struct Export {
 }
 
 /// Every decision that matches, newest first, one JSON object a line.
-#[utoipa::path(get, path = "/api/v1/decisions/export", tag = "decisions", params(crate::params::DecisionParams),
+#[utoipa::path(get, path = "/api/v1/decisions/export", tag = "decisions", params(schema::DecisionParams),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = "4XX", body = ErrorBody),
               (status = 503, body = ErrorBody)))]
 pub async fn export(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {

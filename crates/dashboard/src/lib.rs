@@ -18,7 +18,6 @@ mod body;
 mod export;
 mod guard;
 mod openapi;
-mod params;
 mod query;
 mod reads;
 mod recent;

@@ -147,8 +147,7 @@ impl Params {
 }
 
 const VERBS: [Verb; 5] = [Verb::Place, Verb::Wait, Verb::Refuse, Verb::Compare, Verb::Configure];
-const OUTCOMES: [Outcome; 5] =
-    [Outcome::NoAction, Outcome::Would, Outcome::Pending, Outcome::Done, Outcome::Failed];
+const OUTCOMES: [Outcome; 5] = [Outcome::NoAction, Outcome::Would, Outcome::Pending, Outcome::Done, Outcome::Failed];
 
 fn limit_fix() -> String {
     format!("Use a whole number from 1 to {MAX_PAGE}.")
@@ -176,7 +175,11 @@ pub fn feature(word: &str) -> Result<Feature, ApiError> {
 pub fn decision_id(text: &str) -> Result<DecisionId, ApiError> {
     text.parse().map_err(|_| {
         let message = format!("{:?} is not the id of a decision", shown(text));
-        ApiError::invalid("id", message, "Use an id from /api/v1/decisions, such as 01937f6e-0000-7000-8000-000000000000.")
+        ApiError::invalid(
+            "id",
+            message,
+            "Use an id from /api/v1/decisions, such as 01937f6e-0000-7000-8000-000000000000.",
+        )
     })
 }
 

@@ -65,7 +65,7 @@ pub async fn nodes(State(app): State<App>, uri: Uri) -> Result<Json<Nodes>, ApiE
 }
 
 /// Decisions, newest first.
-#[utoipa::path(get, path = "/api/v1/decisions", tag = "decisions", params(crate::params::DecisionParams),
+#[utoipa::path(get, path = "/api/v1/decisions", tag = "decisions", params(schema::DecisionParams),
     responses((status = 200, body = DecisionPage), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn decisions(State(app): State<App>, uri: Uri) -> Result<Json<DecisionPage>, ApiError> {
     let filter = Params::read(&uri, &DECISION_PARAMS)?.filter()?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// One switchable part of the platform.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,14 +36,17 @@ pub struct DecisionId(pub String);
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ObjectRef {
     /// The API group; absent for the core group.
+    #[schema(nullable = false)]
     pub group: Option<String>,
     /// The kind in CamelCase.
     pub kind: String,
     /// Absent for cluster-scoped kinds.
+    #[schema(nullable = false)]
     pub namespace: Option<String>,
     /// `metadata.name`.
     pub name: String,
     /// `metadata.uid`; absent when unknown.
+    #[schema(nullable = false)]
     pub uid: Option<String>,
 }
 
@@ -90,7 +93,8 @@ pub struct Decision {
     /// What made the feature look.
     pub trigger: Trigger,
     /// The decisions that led here, at most eight.
-    pub causes: Option<Vec<String>>,
+    #[schema(nullable = false)]
+    pub causes: Option<Vec<DecisionId>>,
     /// How many decisions led here, named or not.
     pub cause_count: u32,
     /// What is done to the subject.
@@ -100,10 +104,13 @@ pub struct Decision {
     /// One sentence for people.
     pub sentence: String,
     /// The chosen candidate's name, when one was chosen.
+    #[schema(nullable = false)]
     pub chosen: Option<String>,
     /// The best few candidates and the nearest misses.
+    #[schema(nullable = false)]
     pub candidates: Option<Vec<Candidate>>,
     /// The numbers used, with their units in the text.
+    #[schema(nullable = false)]
     pub inputs: Option<BTreeMap<String, String>>,
     /// The plan that this decision is part of.
     #[schema(format = "uuid")]
@@ -111,12 +118,15 @@ pub struct Decision {
     /// How the plan's actions for this decision ended.
     pub outcome: Outcome,
     /// What was done, step by step.
+    #[schema(nullable = false)]
     pub steps: Option<Vec<Step>>,
     /// What came of it, measured later.
+    #[schema(nullable = false)]
     pub effect: Option<Effect>,
     /// The leader's fencing number when it was made.
     pub fence: u64,
     /// The trace it belongs to: 32 hexadecimal digits.
+    #[schema(nullable = false)]
     pub trace_id: Option<String>,
     /// How long deciding took, in microseconds.
     pub took: i64,
@@ -204,10 +214,13 @@ pub struct Candidate {
     /// Its name; a group of alike candidates reads "34 nodes in eu-west-1a".
     pub name: String,
     /// The weighted total; absent when it cannot be chosen.
+    #[schema(nullable = false)]
     pub total: Option<i64>,
     /// The parts of the total.
+    #[schema(nullable = false)]
     pub scores: Option<Vec<Score>>,
     /// Every check it fails.
+    #[schema(nullable = false)]
     pub failed: Option<Vec<Check>>,
 }
 
@@ -243,6 +256,7 @@ pub struct Step {
     /// How it went.
     pub result: StepResult,
     /// What the other side said, when it went wrong.
+    #[schema(nullable = false)]
     pub detail: Option<String>,
 }
 
@@ -273,7 +287,51 @@ pub struct Effect {
     /// One sentence.
     pub sentence: String,
     /// Whether it came as predicted; absent when nothing was predicted.
+    #[schema(nullable = false)]
     pub as_predicted: Option<bool>,
     /// The numbers, predicted and measured.
+    #[schema(nullable = false)]
     pub figures: Option<BTreeMap<String, String>>,
+}
+
+/// Which decisions are wanted; an absent parameter does not restrict.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DecisionParams {
+    /// Of this feature.
+    #[param(nullable = false)]
+    pub feature: Option<Feature>,
+    /// With this verb.
+    #[param(nullable = false)]
+    pub verb: Option<Verb>,
+    /// For this reason.
+    #[param(nullable = false)]
+    pub reason: Option<Reason>,
+    /// That ended like this.
+    #[param(nullable = false)]
+    pub outcome: Option<Outcome>,
+    /// About this kind of object.
+    #[param(nullable = false)]
+    pub kind: Option<String>,
+    /// About objects in this namespace.
+    #[param(nullable = false)]
+    pub namespace: Option<String>,
+    /// About objects of this name.
+    #[param(nullable = false)]
+    pub name: Option<String>,
+    /// Whose subject, sentence or chosen candidate contains this text, in any case.
+    #[param(nullable = false)]
+    pub q: Option<String>,
+    /// Made or last repeated at this moment or later: microseconds since 1970, or RFC 3339.
+    #[param(nullable = false)]
+    pub since: Option<String>,
+    /// First made before this moment: microseconds since 1970, or RFC 3339.
+    #[param(nullable = false)]
+    pub until: Option<String>,
+    /// Older than this decision: the `next` of the page before.
+    #[param(nullable = false)]
+    pub before: Option<DecisionId>,
+    /// How many at most, 1 to 500; 100 when absent. An export has no limit.
+    #[param(nullable = false)]
+    pub limit: Option<u32>,
 }

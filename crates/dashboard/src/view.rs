@@ -59,6 +59,7 @@ pub struct FeatureView {
     pub paused: bool,
     /// Why the circuit breaker paused it; absent while the breaker is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub breaker: Option<String>,
     /// Whether this process leads it.
     pub leading: bool,
@@ -182,6 +183,7 @@ pub struct ResourceView {
     pub requested: i64,
     /// What was measured; absent when nobody measures it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub used: Option<i64>,
 }
 
@@ -206,6 +208,7 @@ pub struct Subject {
     pub summary: std::collections::BTreeMap<String, String>,
     /// Why it is where it is; absent when no feature has looked at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub why: Option<Why>,
 }
 
@@ -222,7 +225,7 @@ pub struct Why {
     pub at: Timestamp,
     /// The newest decision about it; absent when it was only worked out now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::DecisionId>)]
+    #[schema(value_type = Option<schema::DecisionId>, nullable = false)]
     pub decision: Option<keelson_core::DecisionId>,
     /// What was considered, best first, then the nearest misses.
     #[schema(value_type = Vec<schema::Candidate>)]
