@@ -11,8 +11,8 @@ use super::demand::is_finished;
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use super::read::{
-    Key, Wanted, annotation, at, condition, controller, int, is_leaving, list, name, namespace, owned_by, put_condition,
-    text, time, uid, yes,
+    Key, Wanted, annotation, at, condition, controller, int, is_leaving, list, name, namespace, owned_by,
+    put_condition, text, time, uid, yes,
 };
 use super::rollout::{Limits, Set, grow, limits, shrink, spread};
 use crate::objects::{Event, Refusal, Write};
@@ -330,10 +330,8 @@ fn progress(
         let changed = put_condition(conditions, Wanted { kind: "Progressing", status, reason, message: &message }, now);
         let updated = known.filter(|_| !changed && !moved).and_then(|known| at(&known, "lastUpdateTime").cloned());
         let updated = updated.unwrap_or_else(|| Value::from(super::read::stamp(now)));
-        if let Some(fields) = conditions
-            .iter_mut()
-            .find(|known| text(known, "type") == "Progressing")
-            .and_then(Value::as_object_mut)
+        if let Some(fields) =
+            conditions.iter_mut().find(|known| text(known, "type") == "Progressing").and_then(Value::as_object_mut)
         {
             fields.insert("lastUpdateTime".to_owned(), updated);
         }
@@ -351,7 +349,8 @@ fn progress(
     if reason == "NewReplicaSetAvailable" && same_template && !moved {
         return; // A pod that died later does not reopen a finished rollout.
     }
-    let Some(limit) = int(deployment, "spec.progressDeadlineSeconds").filter(|limit| *limit < i64::from(i32::MAX)) else {
+    let Some(limit) = int(deployment, "spec.progressDeadlineSeconds").filter(|limit| *limit < i64::from(i32::MAX))
+    else {
         return;
     };
     let since = known.and_then(|known| time(known, "lastUpdateTime"));

@@ -103,7 +103,8 @@ impl Desk<'_> {
     /// # Errors
     /// What the API says.
     pub fn write_status(&mut self, resource: Resource, object: &Value, status: Value) -> Result<Arc<Value>, Refusal> {
-        let patch = json!({"metadata": {"resourceVersion": text(object, "metadata.resourceVersion")}, "status": status});
+        let patch =
+            json!({"metadata": {"resourceVersion": text(object, "metadata.resourceVersion")}, "status": status});
         self.merge(resource, object, "status", patch)
     }
 

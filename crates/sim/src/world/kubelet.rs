@@ -123,7 +123,8 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         let demand = demand::of_pod(&pod);
         let load = desk.state.seen.load(&node_name).cloned().unwrap_or_default();
         let admitted = |other: &Key| desk.get(PODS, other).is_some_and(|pod| time(&pod, "status.startTime").is_some());
-        let others: Vec<&Demand> = load.pods.iter().filter(|(other, _)| *other != key && admitted(other)).map(|(_, d)| d).collect();
+        let others: Vec<&Demand> =
+            load.pods.iter().filter(|(other, _)| *other != key && admitted(other)).map(|(_, d)| d).collect();
         if let Err(rejection) = admit(&pod, &demand, &node, &others) {
             return reject(desk, &pod, &rejection);
         }

@@ -178,14 +178,8 @@ impl State {
 }
 
 /// What looks at changes.
-const NOTICES: [fn(&mut Desk<'_>, &Event); 6] = [
-    nodes::notice,
-    kubelet::notice,
-    lifecycle::notice,
-    replicaset::notice,
-    deployment::notice,
-    standin::notice,
-];
+const NOTICES: [fn(&mut Desk<'_>, &Event); 6] =
+    [nodes::notice, kubelet::notice, lifecycle::notice, replicaset::notice, deployment::notice, standin::notice];
 
 fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
     let key = &task.key;

@@ -143,7 +143,8 @@ impl NodeSpec {
                 _ => amount.clone(),
             })
         };
-        let kept = |(name, amount): (&String, &String)| (name.clone(), kept(name, amount).unwrap_or_else(|| amount.clone()));
+        let kept =
+            |(name, amount): (&String, &String)| (name.clone(), kept(name, amount).unwrap_or_else(|| amount.clone()));
         self.capacity.iter().map(kept).collect()
     }
 }

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use super::chance::Chance;
 use super::container::{CRASH_LOOP, CREATING, Container, INITIALIZING, State};
 use super::demand::{is_finished, is_sidecar};
-use super::read::{Wanted, annotation, at, controller, holds, int, is_leaving, list, put_condition, stamp, text, time, uid};
+use super::read::{
+    Wanted, annotation, at, controller, holds, int, is_leaving, list, put_condition, stamp, text, time, uid,
+};
 
 /// Annotation: the containers end after this many seconds. Without it, those of a Job end by chance, others never.
 pub const RUN_SECONDS: &str = "sim.keelson.dev/run-seconds";
@@ -215,7 +217,8 @@ impl<'a> Life<'a> {
                     self.look_at(until);
                 }
             }
-            let again = policy == "Always" || policy == "OnFailure" && container.ended().is_none_or(|end| end.code != 0);
+            let again =
+                policy == "Always" || policy == "OnFailure" && container.ended().is_none_or(|end| end.code != 0);
             self.keep_running(&mut container, again);
             self.probe(&mut container);
             if let (State::Running(since), Some((run, _))) = (&container.state, self.runs_for(&container)) {
@@ -330,7 +333,11 @@ impl<'a> Life<'a> {
             self.look_at(until);
             return false;
         }
-        if takes > grace { self.end_all(137, "Error") } else { self.end_all(0, "Completed") }
+        if takes > grace {
+            self.end_all(137, "Error")
+        } else {
+            self.end_all(0, "Completed")
+        }
         true
     }
 
@@ -379,19 +386,25 @@ impl<'a> Life<'a> {
         let unready: Vec<&str> =
             self.apps.iter().filter(|container| !container.ready).map(|container| container.name.as_str()).collect();
         let unready = format!("containers with unready status: [{}]", unready.join(" "));
-        let sidecars = list(self.pod, "spec.initContainers").iter().zip(&self.init).filter(|(spec, _)| is_sidecar(spec));
+        let sidecars =
+            list(self.pod, "spec.initContainers").iter().zip(&self.init).filter(|(spec, _)| is_sidecar(spec));
         let containers_ready =
             !over && self.apps.iter().chain(sidecars.map(|(_, sidecar)| sidecar)).all(|container| container.ready);
         let gates = list(self.pod, "spec.readinessGates").iter();
         let ready = containers_ready && gates.into_iter().all(|gate| holds(self.pod, text(gate, "conditionType")));
-        let started = self.init.iter().chain(&self.apps).any(|c| !matches!(c.state, State::Waiting(_)) || c.last.is_some());
+        let started =
+            self.init.iter().chain(&self.apps).any(|c| !matches!(c.state, State::Waiting(_)) || c.last.is_some());
         let unready_reason = if phase == "Succeeded" { "PodCompleted" } else { "ContainersNotReady" };
         let gate = "the status of a pod readiness gate is not \"True\"";
         for (kind, holds, reason, message) in [
             ("PodReadyToStartContainers", started && !gone, "", ""),
             ("Initialized", self.initialized || self.init.is_empty(), "ContainersNotInitialized", ""),
-            ("Ready", ready, if containers_ready { "ReadinessGatesNotReady" } else { unready_reason },
-                if containers_ready { gate } else { unready.as_str() }),
+            (
+                "Ready",
+                ready,
+                if containers_ready { "ReadinessGatesNotReady" } else { unready_reason },
+                if containers_ready { gate } else { unready.as_str() },
+            ),
             ("ContainersReady", containers_ready, unready_reason, unready.as_str()),
         ] {
             let (status, reason, message) =

@@ -16,8 +16,8 @@ use super::demand::is_finished;
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{PODS, REPLICA_SETS};
 use super::read::{
-    Key, annotation, at, condition, controller, holds, int, is_leaving, labels, list, name, namespace, owned_by, strings,
-    text, time, uid,
+    Key, annotation, at, condition, controller, holds, int, is_leaving, labels, list, name, namespace, owned_by,
+    strings, text, time, uid,
 };
 use crate::objects::{Event, Write};
 
@@ -162,7 +162,11 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         let victims = victims(&active, active.len() - wanted, &crowd, desk.now);
         victims.iter().try_for_each(|victim| {
             let message = format!("Deleted pod: {}", name(victim));
-            desk.tell(&set, "ReplicaSet", Note { level: "Normal", reason: "SuccessfulDelete", message: &message, by: BY });
+            desk.tell(
+                &set,
+                "ReplicaSet",
+                Note { level: "Normal", reason: "SuccessfulDelete", message: &message, by: BY },
+            );
             desk.delete(PODS, victim, None)
         })
     };
@@ -183,7 +187,8 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         "fullyLabeledReplicas": pods.iter().filter(|pod| is_active(pod) && labelled(pod)).count(),
         "terminatingReplicas": leaving, "observedGeneration": int(&set, "metadata.generation").unwrap_or(0),
     });
-    let known = |field: &str| at(&set, "status").and_then(|known| known.get(field)).and_then(Value::as_i64).unwrap_or(0);
+    let known =
+        |field: &str| at(&set, "status").and_then(|known| known.get(field)).and_then(Value::as_i64).unwrap_or(0);
     let fields = status.as_object();
     if fields.is_some_and(|fields| fields.iter().any(|(field, value)| value.as_i64() != Some(known(field)))) {
         desk.write_status(REPLICA_SETS, &set, status)?;

@@ -45,7 +45,8 @@ pub fn look(desk: &mut Desk<'_>, key: &Key, node: &Value) -> Looked {
     let mut conditions = list(&pod, "status.conditions").to_vec();
     if !asked.fits(&room_without(desk, node, key)) {
         let never = !asked.fits(&amounts(node, "status.allocatable"));
-        let short = asked.shortfalls(&room_without(desk, node, key)).first().map(ToString::to_string).unwrap_or_default();
+        let short =
+            asked.shortfalls(&room_without(desk, node, key)).first().map(ToString::to_string).unwrap_or_default();
         let reason = if never { "Infeasible" } else { "Deferred" };
         let wanted = Wanted { kind: PENDING, status: "True", reason, message: &short };
         if !put_condition(&mut conditions, wanted, desk.now) {

@@ -24,7 +24,7 @@ pub struct Rig {
     ids: u64,
 }
 
-const NAMESPACED: [Resource; 5] = [NODES, NAMESPACES, VOLUMES, STORAGE_CLASSES, Resource { group: "x", plural: "x" }];
+const CLUSTER_SCOPED: [Resource; 4] = [NODES, NAMESPACES, VOLUMES, STORAGE_CLASSES];
 
 fn refusal(code: u16, reason: &str, message: String) -> Refusal {
     Refusal { code, reason: reason.into(), message }
@@ -58,7 +58,8 @@ impl Rig {
     }
 
     fn orphaned(&mut self, owner: String) {
-        let owned = |object: &Arc<Value>| list(object, "metadata.ownerReferences").iter().any(|o| text(o, "uid") == owner);
+        let owned =
+            |object: &Arc<Value>| list(object, "metadata.ownerReferences").iter().any(|o| text(o, "uid") == owner);
         let orphans: Vec<(Resource, Key)> =
             self.objects.iter().filter(|(_, object)| owned(object)).map(|(key, _)| key.clone()).collect();
         for (resource, Key { namespace, name }) in orphans {
@@ -94,7 +95,7 @@ impl Cluster for Rig {
                     let name = format!("{}{:05}", text(&object, "metadata.generateName"), self.ids);
                     object["metadata"]["name"] = json!(name);
                 }
-                if !NAMESPACED.contains(&resource) && text(&object, "metadata.namespace").is_empty() {
+                if !CLUSTER_SCOPED.contains(&resource) && text(&object, "metadata.namespace").is_empty() {
                     object["metadata"]["namespace"] = json!("default");
                 }
                 let key = Key::of(&object);
@@ -183,7 +184,8 @@ impl Scene {
     }
 
     pub fn nodes(mut self, count: usize, cpu: u32, memory_gib: u32) -> Self {
-        for n in 0..count {
+        let known = self.api.list(NODES).len();
+        for n in known..known + count {
             let zone = format!("eu-west-1{}", ["a", "b", "c"][n % 3]);
             let spec = super::nodes::NodeSpec::new(&format!("node-{n}"), &zone, "m6i.large", cpu, memory_gib);
             self.world.add_node(&spec, &mut self.api).unwrap();

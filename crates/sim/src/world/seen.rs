@@ -58,7 +58,11 @@ impl Seen {
     }
 
     /// Every object of a resource in a namespace.
-    pub fn within<'a>(&'a self, resource: Resource, namespace: &'a str) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
+    pub fn within<'a>(
+        &'a self,
+        resource: Resource,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
         let from = Key::new(namespace, "");
         let objects = self.objects.get(&resource).map(|objects| objects.range(from..));
         objects.into_iter().flatten().take_while(move |(key, _)| key.namespace == namespace)

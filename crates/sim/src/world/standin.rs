@@ -76,7 +76,8 @@ fn changes_room(event: &Event) -> bool {
 }
 
 fn retry(desk: &mut Desk<'_>) {
-    let waiting: Vec<(Key, Timestamp)> = desk.state.unplaced.iter().map(|(key, how)| (key.clone(), how.after)).collect();
+    let waiting: Vec<(Key, Timestamp)> =
+        desk.state.unplaced.iter().map(|(key, how)| (key.clone(), how.after)).collect();
     for (key, after) in waiting {
         desk.at(after.max(desk.now), Role::StandIn, key);
     }

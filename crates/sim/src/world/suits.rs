@@ -53,7 +53,12 @@ impl NodeFacts {
         if yes(node, "spec.unschedulable") && !taints.iter().any(|taint| taint.key == CORDON) {
             taints.push(Taint { key: CORDON.into(), value: String::new(), effect: "NoSchedule".into() });
         }
-        Self { name: name(node).to_owned(), labels: labels(node), taints, allocatable: amounts(node, "status.allocatable") }
+        Self {
+            name: name(node).to_owned(),
+            labels: labels(node),
+            taints,
+            allocatable: amounts(node, "status.allocatable"),
+        }
     }
 
     /// Whether the node meets the pod's `nodeSelector` and required node affinity.
@@ -61,8 +66,7 @@ impl NodeFacts {
     pub fn is_selected_by(&self, pod: &Value) -> bool {
         let selected = strings(pod, "spec.nodeSelector").iter().all(|(key, value)| self.labels.get(key) == Some(value));
         let required = at(pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
-        selected
-            && required.is_none_or(|required| self.meets_terms(list(required, "nodeSelectorTerms")))
+        selected && required.is_none_or(|required| self.meets_terms(list(required, "nodeSelectorTerms")))
     }
 
     /// Whether one of the node selector terms holds; a term that says nothing never does.
