@@ -15,3 +15,4 @@ pub mod api;
 pub mod clock;
 pub mod face;
 pub mod objects;
+pub mod world;

@@ -1,0 +1,198 @@
+//! The world behind the API: kubelets, controllers, machines.
+//!
+//! Each component looks at one object at a time and brings it closer to what it should be, as the real ones do. What
+//! changed decides what is looked at; the size of the cluster does not. The world runs on the time it is handed, draws
+//! every delay from its seed, and repeats itself exactly.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`agenda`], [`chance`], [`seen`], [`desk`] | when, by what luck, from what knowledge, through which door components act |
+//! | [`demand`], [`suits`] | what a pod asks of a node, and which node suits it |
+//! | [`nodes`], [`lifecycle`] | machines; what happens to pods whose node goes |
+//! | [`kubelet`], [`pod_life`], [`container`], [`resize`] | the life of a pod on its node |
+//! | [`replicaset`], [`deployment`], [`rollout`] | workload controllers |
+//! | [`standin`] | a plain scheduler, where no real one runs |
+
+pub mod agenda;
+pub mod chance;
+pub mod container;
+pub mod demand;
+pub mod deployment;
+pub mod desk;
+pub mod kinds;
+pub mod kubelet;
+pub mod lifecycle;
+pub mod nodes;
+pub mod pod_life;
+pub mod read;
+pub mod replicaset;
+pub mod resize;
+pub mod rollout;
+pub mod seen;
+pub mod standin;
+pub mod suits;
+
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod rig_tests;
+
+use keelson_core::{Span, Timestamp};
+
+use agenda::{Agenda, Role, Task};
+use chance::Chance;
+use desk::{Desk, Looked, State};
+use nodes::{Heartbeats, NodeSpec};
+use seen::Seen;
+
+use crate::objects::{Cluster, Event, Refusal};
+
+/// What is decided for a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The longest a component takes to notice.
+    pub reaction: Span,
+    /// After how long of silence a node counts as gone.
+    pub node_grace: Span,
+    /// Whether lease renewals become writes.
+    pub heartbeats: Heartbeats,
+    /// Whether components record events.
+    pub events: bool,
+    /// The scheduler name the stand-in answers to; none for no stand-in.
+    pub stand_in: Option<String>,
+    /// About how long containers of a Job run.
+    pub job_run: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            reaction: Span::millis(50),
+            node_grace: Span::seconds(40),
+            heartbeats: Heartbeats::Lazy,
+            events: true,
+            stand_in: Some("default-scheduler".to_owned()),
+            job_run: Span::seconds(60),
+        }
+    }
+}
+
+/// Everything behind the API.
+#[derive(Debug)]
+pub struct World {
+    state: State,
+}
+
+impl World {
+    /// A world without machines.
+    #[must_use]
+    pub fn new(seed: u64, settings: Settings) -> Self {
+        Self { state: State::new(settings, Chance::new(seed)) }
+    }
+
+    /// Enters one change of the cluster. Nothing is written here; what follows is done by [`World::wake`].
+    pub fn on_event(&mut self, event: &Event, cluster: &mut dyn Cluster) {
+        if !seen::is_followed(event.resource) {
+            return;
+        }
+        self.state.seen.enter(event.resource, &event.object, event.deleted);
+        let mut desk = self.desk(cluster);
+        for notice in NOTICES {
+            notice(&mut desk, event);
+        }
+    }
+
+    /// When there is next something to do.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.state.agenda.next()
+    }
+
+    /// Does what is due. The events of these writes have to be entered before the next call.
+    pub fn wake(&mut self, cluster: &mut dyn Cluster) {
+        let due = self.state.agenda.take_due(cluster.now());
+        for task in due {
+            let mut desk = self.desk(cluster);
+            let now = desk.now;
+            match look(&mut desk, &task) {
+                // What is gone, or was never allowed to be, is not tried again.
+                Ok(()) | Err(Refusal { code: 404, .. }) => self.state.agenda.succeeded(&task),
+                Err(_) => self.state.agenda.retry(now, task),
+            }
+        }
+    }
+
+    /// Adds a machine; its Node appears ready.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn add_node(&mut self, spec: &NodeSpec, cluster: &mut dyn Cluster) -> Looked {
+        nodes::add(&mut self.desk(cluster), spec)
+    }
+
+    /// Switches a machine off without a word.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn kill_node(&mut self, name: &str, cluster: &mut dyn Cluster) -> Looked {
+        nodes::kill(&mut self.desk(cluster), name)
+    }
+
+    /// Switches it on again.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn recover_node(&mut self, name: &str, cluster: &mut dyn Cluster) -> Looked {
+        nodes::recover(&mut self.desk(cluster), name)
+    }
+
+    /// Gives a Spot node notice: tainted now, gone after `notice`.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub fn spot_reclaim(&mut self, name: &str, notice: Span, cluster: &mut dyn Cluster) -> Looked {
+        nodes::reclaim(&mut self.desk(cluster), name, notice)
+    }
+
+    fn desk<'a>(&'a mut self, cluster: &'a mut dyn Cluster) -> Desk<'a> {
+        let now = cluster.now();
+        Desk { state: &mut self.state, cluster, now }
+    }
+}
+
+impl State {
+    fn new(settings: Settings, chance: Chance) -> Self {
+        Self {
+            settings,
+            chance,
+            seen: Seen::default(),
+            agenda: Agenda::default(),
+            hosts: Default::default(),
+            machines: 0,
+            unplaced: Default::default(),
+            told: Default::default(),
+            told_count: 0,
+            reclaimed: Default::default(),
+        }
+    }
+}
+
+/// What looks at changes.
+const NOTICES: [fn(&mut Desk<'_>, &Event); 6] =
+    [nodes::notice, kubelet::notice, lifecycle::notice, replicaset::notice, deployment::notice, standin::notice];
+
+fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
+    let key = &task.key;
+    match task.role {
+        Role::Kubelet => kubelet::look(desk, key),
+        Role::Heartbeat => nodes::look(desk, key),
+        Role::NodeHealth => lifecycle::look(desk, key),
+        Role::Eviction => lifecycle::evict(desk, key),
+        Role::PodGc => lifecycle::collect(desk, key),
+        Role::Reclaim => nodes::take_away(desk, key),
+        Role::Deployment => deployment::look(desk, key),
+        Role::ReplicaSet => replicaset::look(desk, key),
+        Role::StandIn => standin::look(desk, key),
+        Role::EventExpiry => desk.expire(key),
+    }
+}
