@@ -1,0 +1,97 @@
+//! The controller, put together: runtime, operators, recorder. The same whether the cluster is real or simulated, in a
+//! Deployment or in a simulated day of the soak.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use keelson_core::{Feature, Mode};
+use keelson_runtime::elector::Timing;
+use keelson_runtime::{Answers, Clock, Config, Operator, Runtime};
+use keelson_scheduling::Scheduling;
+use keelson_store::{Journal, JournalOptions, Recorder, Store, recorder::RING};
+
+use crate::history::Kept;
+
+/// What a controller is made of.
+pub struct Parts {
+    /// For reading and acting.
+    pub client: kube::Client,
+    /// For Leases alone.
+    pub lease_client: kube::Client,
+    /// The cluster's time.
+    pub clock: Clock,
+    /// Seeds everything that is left to chance.
+    pub seed: u64,
+    /// Who holds the Leases.
+    pub identity: String,
+    /// Where the Leases are.
+    pub namespace: String,
+    /// How far each feature may go.
+    pub ceilings: BTreeMap<Feature, Mode>,
+    /// A Platform in a file instead of the cluster's.
+    pub mode_file: Option<PathBuf>,
+    /// The trace of the current span.
+    pub trace_id: fn() -> String,
+    /// Where decisions end up.
+    pub store: Arc<dyn Store>,
+    /// What keeps them until they are there.
+    pub journal: Journal,
+}
+
+/// A running controller.
+#[derive(Clone)]
+pub struct Platform {
+    /// The framework.
+    pub runtime: Runtime,
+    /// What was decided.
+    pub recorder: Recorder,
+    /// Every feature's questions.
+    pub answers: Answers,
+    /// The scheduler's view of the cluster.
+    pub scheduling: keelson_scheduling::Handle,
+}
+
+impl Platform {
+    /// Starts every operator.
+    ///
+    /// # Errors
+    /// What cannot start, and the fix.
+    pub fn start(parts: Parts) -> Result<Self> {
+        let clock = parts.clock;
+        let recorder = Recorder::start(parts.store, parts.journal, Arc::new(move || clock.now()), RING);
+        let runtime = Runtime::start(Config {
+            clock,
+            seed: parts.seed,
+            identity: parts.identity,
+            namespace: parts.namespace,
+            ceilings: parts.ceilings,
+            timing: Timing::default(),
+            leader_election: true,
+            trace_id: parts.trace_id,
+            history: Arc::new(Kept(recorder.clone())),
+            client: parts.client,
+            lease_client: parts.lease_client,
+            mode_file: parts.mode_file,
+        })?;
+        let scheduling = Scheduling::new(&runtime);
+        let (answers, handle) = (scheduling.answers(), scheduling.handle());
+        scheduling.start(&runtime)?;
+        Ok(Self { runtime, recorder, answers, scheduling: handle })
+    }
+
+    /// Stops in order: not ready, sources, workers, history, Leases.
+    pub async fn stop(&self) {
+        self.runtime.shutdown().await;
+    }
+}
+
+/// Opens the journal in a folder, made when it is not there.
+///
+/// # Errors
+/// When the folder cannot be written or another process has it.
+pub fn journal(folder: &Path) -> Result<Journal> {
+    std::fs::create_dir_all(folder).with_context(|| format!("journal {}: cannot be made", folder.display()))?;
+    Ok(Journal::open(folder, JournalOptions::default())?)
+}
