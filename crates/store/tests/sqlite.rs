@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use keelson_core::{Feature, Timestamp};
-use keelson_store::{SqliteStore, Store};
+use keelson_store::{Resolution, SqliteStore, Store};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -14,7 +14,7 @@ async fn what_was_written_is_there_after_a_restart() {
     store.sample("pods", Timestamp(1), 7).await.unwrap();
     store.close().await;
     let store = SqliteStore::open(&path).await.unwrap();
-    assert_eq!(store.samples("pods", Timestamp(0)).await.unwrap().len(), 1);
+    assert_eq!(store.samples("pods", Timestamp(0), Resolution::Minute).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
