@@ -32,6 +32,8 @@ const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEG
 const MIGRATIONS: [&str; 2] =
     [include_str!("../migrations/sqlite/0001_start.sql"), include_str!("../migrations/sqlite/0002_quotas.sql")];
 const READERS: u32 = 4;
+/// How long a call waits for another process that holds the file; the recorder tries again anyway.
+const PATIENCE: Duration = Duration::from_secs(2);
 const VACUUM: &str = "PRAGMA incremental_vacuum(200)";
 
 /// A [`Store`] in a SQLite file.
@@ -48,7 +50,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::SchemaTooNew`] when a newer Keelson wrote it, or when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let shared = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5));
+        let shared = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE);
         let writing = shared
             .clone()
             .create_if_missing(true)
