@@ -50,6 +50,14 @@ pub enum StoreError {
         /// The newest version this build knows.
         known: i64,
     },
+    /// There are as many series as there may be.
+    #[error("series {series:?} is one more than the {limit} that are kept; drop another or raise the limit")]
+    TooManySeries {
+        /// The new series.
+        series: String,
+        /// How many there may be.
+        limit: u64,
+    },
     /// A number does not fit the database's signed 64 bits.
     #[error("{field} is {value}, above {}; use a smaller one", i64::MAX)]
     TooLarge {
@@ -97,6 +105,7 @@ impl StoreError {
             Self::FenceLost { .. } => "fenced",
             Self::NotFound { .. } => "not_found",
             Self::SchemaTooNew { .. } => "schema",
+            Self::TooManySeries { .. } => "limit",
             Self::TooLarge { .. } => "invalid",
             Self::Corrupt { .. } => "corrupt",
             Self::Database(_) => "database",

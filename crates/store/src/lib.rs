@@ -7,9 +7,7 @@
 //! state is never overwritten by a leader that was replaced; retention deletes a little at a time.
 
 use async_trait::async_trait;
-use keelson_core::{
-    Decision, DecisionId, Feature, Span, Timestamp, decision::Effect, decision::Outcome, decision::Step,
-};
+use keelson_core::{Decision, DecisionId, Feature, Timestamp, decision::Effect, decision::Outcome, decision::Step};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 pub mod drain;
@@ -22,6 +20,8 @@ mod postgres;
 mod query;
 pub mod reach;
 pub mod recorder;
+mod retention;
+mod samples;
 mod sql;
 mod sqlite;
 pub mod writer;
@@ -31,17 +31,20 @@ pub use error::StoreError;
 pub use fold::folds_into;
 pub use journal::{Journal, JournalError, JournalOptions, OnFull};
 pub use memory::MemoryStore;
-pub use postgres::{CHANNEL, Changes, PostgresStore};
-pub use query::{Filter, MAX_PAGE, Page, Retention, SWEEP_ROWS, Sample, StateValue, Swept};
+pub use postgres::{CHANNEL, Changes, POLL, PostgresStore};
+pub use query::{Filter, MAX_PAGE, Page, StateValue};
 pub use reach::Reach;
 pub use recorder::{Change, Recorder};
+pub use retention::{KEPT_RECORDINGS, Quota, Retention, SWEEP_ROWS, Swept, keeps_recording};
+pub use samples::{Resolution, SERIES, Sample};
 pub use sqlite::SqliteStore;
 
 /// Where decisions, state, samples and recordings are kept.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Records decisions in the order given; all of them, or none when it fails. A decision that only repeats the newest
-    /// one about its subject is folded into it (see [`folds_into`]); an id that is already there is left as it is.
+    /// Records decisions in the order given; all of them, or none when it fails. A decision that only repeats the one
+    /// before it about its subject is folded into that (see [`folds_into`]). An id that is already there is left as it is,
+    /// and a repeat that is not newer than the last one counted is not counted again: a retry changes nothing.
     ///
     /// # Errors
     /// When the back end is out of reach.
@@ -98,17 +101,20 @@ pub trait Store: Send + Sync {
         bytes: &[u8],
     ) -> Result<u64, StoreError>;
 
-    /// Keeps one value of a series; a second value at the same moment replaces the first.
+    /// Keeps one value of a series at every [`Resolution`]; a second value in the same ten seconds replaces the first.
     ///
     /// # Errors
-    /// When the back end is out of reach.
+    /// [`StoreError::TooManySeries`] (counted in [`Store::refused_samples`]), or when the back end is out of reach.
     async fn sample(&self, series: &str, at: Timestamp, value: i64) -> Result<(), StoreError>;
 
-    /// The values of a series from `since` on, oldest first.
+    /// The steps of a series that begin at `since` or later, oldest first.
     ///
     /// # Errors
     /// When the back end is out of reach.
-    async fn samples(&self, series: &str, since: Timestamp) -> Result<Vec<Sample>, StoreError>;
+    async fn samples(&self, series: &str, since: Timestamp, resolution: Resolution) -> Result<Vec<Sample>, StoreError>;
+
+    /// How many values were refused because there were too many series.
+    fn refused_samples(&self) -> u64;
 
     /// Keeps what a decision saw, so that it can be made again; replaces an earlier recording of it.
     ///
@@ -122,8 +128,9 @@ pub trait Store: Send + Sync {
     /// When the back end is out of reach.
     async fn recording(&self, id: DecisionId) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Deletes what the retention no longer wants, oldest first and at most [`SWEEP_ROWS`] decisions a call, each with
-    /// its recording; call again while [`Swept::is_partial`] says so.
+    /// Deletes what the retention no longer wants, oldest first and at most [`SWEEP_ROWS`] of each sort a call; call again
+    /// while [`Swept::is_partial`] says so. A decision that others name as their cause becomes a stub first: candidates,
+    /// inputs, steps, effect and recording go, the verdict stays.
     ///
     /// # Errors
     /// When the back end is out of reach.
@@ -152,9 +159,4 @@ pub trait Store: Send + Sync {
         out.flush().await?;
         Ok(written)
     }
-}
-
-/// The moment before which `age` has passed at `now`.
-fn horizon(now: Timestamp, age: Span) -> Timestamp {
-    Timestamp(now.0.saturating_sub(age.0))
 }

@@ -3,7 +3,7 @@
 //! Promises: ordered maps only, so that the same calls give the same answers in the same order; nothing survives the
 //! process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,77 +13,94 @@ use keelson_core::{Decision, DecisionId, Feature, Timestamp};
 
 use crate::error::to_json;
 use crate::fold::{fold, folds_into, subject_key};
-use crate::{Entry, Filter, Page, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept, horizon};
+use crate::samples::SeriesLimit;
+use crate::{
+    Entry, Filter, Page, Resolution, Retention, Sample, StateValue, Store, StoreError, Swept, keeps_recording,
+};
+
+mod sweep;
 
 /// A [`Store`] that forgets when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     rows: Mutex<Rows>,
+    series: SeriesLimit,
 }
+
+type Steps = BTreeMap<(Resolution, Timestamp), Sample>;
 
 #[derive(Debug, Default)]
 struct Rows {
-    decisions: BTreeMap<DecisionId, Decision>,
-    by_subject: BTreeMap<String, BTreeMap<DecisionId, ()>>,
+    decisions: BTreeMap<DecisionId, Row>,
+    by_subject: BTreeMap<String, BTreeSet<DecisionId>>,
+    /// Who names whom as its cause: cause first.
+    causes: BTreeSet<(DecisionId, DecisionId)>,
     state: BTreeMap<(Feature, String), StateValue>,
-    samples: BTreeMap<String, BTreeMap<Timestamp, i64>>,
-    recordings: BTreeMap<DecisionId, Vec<u8>>,
+    samples: BTreeMap<String, Steps>,
+    recordings: BTreeMap<DecisionId, Recording>,
+}
+
+#[derive(Debug)]
+struct Row {
+    decision: Decision,
+    /// The last repeat that was counted.
+    last_id: DecisionId,
+    stub: bool,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Recording {
+    bytes: Vec<u8>,
+    kept: bool,
+}
+
+impl Row {
+    fn of(decision: Decision) -> Result<Self, StoreError> {
+        let bytes = size(&decision)?;
+        Ok(Self { last_id: decision.id, decision, stub: false, bytes })
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Decision)) -> Result<(), StoreError> {
+        change(&mut self.decision);
+        self.bytes = size(&self.decision)?;
+        Ok(())
+    }
+}
+
+fn size(decision: &Decision) -> Result<u64, StoreError> {
+    Ok(u64::try_from(to_json(decision)?.len()).unwrap_or(u64::MAX))
 }
 
 impl Rows {
-    fn record(&mut self, next: &Decision) {
+    fn record(&mut self, next: &Decision) -> Result<(), StoreError> {
         if self.decisions.contains_key(&next.id) {
-            return;
+            return Ok(());
         }
         let subject = self.by_subject.entry(subject_key(next)).or_default();
-        let newest = subject.last_key_value().map(|(id, ())| *id);
-        if let Some(row) = newest.and_then(|id| self.decisions.get_mut(&id))
-            && folds_into(row, next)
+        let before = subject.range(..next.id).next_back();
+        if let Some(row) = before.and_then(|id| self.decisions.get_mut(id))
+            && !row.stub
+            && folds_into(&row.decision, next)
         {
-            fold(row, next);
-            return;
-        }
-        subject.insert(next.id, ());
-        self.decisions.insert(next.id, next.clone());
-    }
-
-    fn forget(&mut self, id: DecisionId) {
-        self.recordings.remove(&id);
-        let Some(decision) = self.decisions.remove(&id) else { return };
-        let key = subject_key(&decision);
-        if let Some(subject) = self.by_subject.get_mut(&key) {
-            subject.remove(&id);
-            if subject.is_empty() {
-                self.by_subject.remove(&key);
+            if next.id > row.last_id {
+                row.last_id = next.id;
+                row.change(|d| fold(d, next))?;
             }
+            return Ok(());
         }
+        subject.insert(next.id);
+        self.causes.extend(next.causes.iter().map(|cause| (*cause, next.id)));
+        self.decisions.insert(next.id, Row::of(next.clone())?);
+        Ok(())
     }
 
     fn change(&mut self, id: DecisionId, change: impl FnOnce(&mut Decision)) -> Result<(), StoreError> {
-        self.decisions.get_mut(&id).map(change).ok_or(StoreError::NotFound { id })
+        self.decisions.get_mut(&id).ok_or(StoreError::NotFound { id })?.change(change)
     }
 
-    /// Deletes the oldest of `ids` within the room one sweep has left, and returns how many.
-    fn forget_oldest(&mut self, mut ids: Vec<DecisionId>, swept: Swept) -> u64 {
-        ids.sort_unstable();
-        let room = u64::from(SWEEP_ROWS).saturating_sub(swept.total());
-        ids.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-        for id in &ids {
-            self.forget(*id);
-        }
-        u64::try_from(ids.len()).unwrap_or(u64::MAX)
-    }
-
-    fn beyond_size(&self, limit: u64) -> Result<Vec<DecisionId>, StoreError> {
-        let mut total: u64 = 0;
-        let mut beyond = Vec::new();
-        for (id, decision) in self.decisions.iter().rev() {
-            total = total.saturating_add(u64::try_from(to_json(decision)?.len()).unwrap_or(u64::MAX));
-            if total > limit {
-                beyond.push(*id);
-            }
-        }
-        Ok(beyond)
+    fn put_recording(&mut self, id: DecisionId, bytes: &[u8]) {
+        self.recordings.insert(id, Recording { bytes: bytes.to_vec(), kept: keeps_recording(id) });
     }
 }
 
@@ -92,6 +109,13 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same store with another bound on the number of series.
+    #[must_use]
+    pub fn with_series_limit(mut self, limit: u64) -> Self {
+        self.series = SeriesLimit::new(limit);
+        self
     }
 
     // A panic elsewhere leaves no half-done change behind: every change below is a single step.
@@ -104,10 +128,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn record(&self, decisions: &[Decision]) -> Result<(), StoreError> {
         let mut rows = self.rows();
-        for decision in decisions {
-            rows.record(decision);
-        }
-        Ok(())
+        decisions.iter().try_for_each(|decision| rows.record(decision))
     }
 
     async fn apply(&self, entries: &[Entry]) -> Result<u64, StoreError> {
@@ -116,18 +137,17 @@ impl Store for MemoryStore {
         for entry in entries {
             let id = entry.id();
             match entry {
-                Entry::Decision(decision) => rows.record(decision),
-                Entry::Recording { bytes, .. } if rows.decisions.contains_key(&id) => {
-                    rows.recordings.insert(id, bytes.clone());
-                }
-                update => orphans += u64::from(rows.change(id, |d| update.amend(d)).is_err()),
+                Entry::Decision(decision) => rows.record(decision)?,
+                _ if !rows.decisions.contains_key(&id) => orphans += 1,
+                Entry::Recording { bytes, .. } => rows.put_recording(id, bytes),
+                update => rows.change(id, |d| update.amend(d))?,
             }
         }
         Ok(orphans)
     }
 
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
-        Ok(self.rows().decisions.get(&id).cloned())
+        Ok(self.rows().decisions.get(&id).map(|row| row.decision.clone()))
     }
 
     async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError> {
@@ -135,7 +155,7 @@ impl Store for MemoryStore {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
         let end = filter.before.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.rows();
-        let newest_first = rows.decisions.range((Bound::Unbounded, end)).rev().map(|(_, d)| d);
+        let newest_first = rows.decisions.range((Bound::Unbounded, end)).rev().map(|(_, row)| &row.decision);
         Ok(Page::cut(newest_first.filter(|d| filter.matches(d)).take(wanted).cloned().collect(), limit))
     }
 
@@ -171,42 +191,51 @@ impl Store for MemoryStore {
     }
 
     async fn sample(&self, series: &str, at: Timestamp, value: i64) -> Result<(), StoreError> {
-        self.rows().samples.entry(series.to_owned()).or_default().insert(at, value);
+        let mut rows = self.rows();
+        if !rows.samples.contains_key(series) {
+            self.series.admit(series, u64::try_from(rows.samples.len()).unwrap_or(u64::MAX))?;
+        }
+        let steps = rows.samples.entry(series.to_owned()).or_default();
+        let [mut finer, coarser @ ..] = Resolution::ALL;
+        steps.insert((finer, finer.floor(at)), Sample::one(finer.floor(at), value));
+        for coarse in coarser {
+            let begin = coarse.floor(at);
+            let within: Vec<_> =
+                steps.range((finer, begin)..(finer, begin + coarse.width())).map(|(_, s)| *s).collect();
+            if let Some(step) = Sample::rolled(begin, &within) {
+                steps.insert((coarse, begin), step);
+            }
+            finer = coarse;
+        }
         Ok(())
     }
 
-    async fn samples(&self, series: &str, since: Timestamp) -> Result<Vec<Sample>, StoreError> {
+    async fn samples(&self, series: &str, since: Timestamp, resolution: Resolution) -> Result<Vec<Sample>, StoreError> {
         let rows = self.rows();
-        let values = rows.samples.get(series).into_iter().flat_map(|values| values.range(since..));
-        Ok(values.map(|(at, value)| Sample { at: *at, value: *value }).collect())
+        let within = (resolution, since)..(resolution, Timestamp(i64::MAX));
+        Ok(rows
+            .samples
+            .get(series)
+            .into_iter()
+            .flat_map(|steps| steps.range(within.clone()))
+            .map(|(_, s)| *s)
+            .collect())
+    }
+
+    fn refused_samples(&self) -> u64 {
+        self.series.refused()
     }
 
     async fn put_recording(&self, id: DecisionId, bytes: &[u8]) -> Result<(), StoreError> {
-        self.rows().recordings.insert(id, bytes.to_vec());
+        self.rows().put_recording(id, bytes);
         Ok(())
     }
 
     async fn recording(&self, id: DecisionId) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.rows().recordings.get(&id).cloned())
+        Ok(self.rows().recordings.get(&id).map(|recording| recording.bytes.clone()))
     }
 
     async fn sweep(&self, now: Timestamp, retention: &Retention) -> Result<Swept, StoreError> {
-        let horizon = horizon(now, retention.age);
-        let keep = usize::try_from(retention.per_subject).unwrap_or(usize::MAX);
-        let mut rows = self.rows();
-        let mut swept = Swept::default();
-
-        let old = rows.decisions.values().filter(|d| d.last_at < horizon).map(|d| d.id).collect();
-        swept.by_age = rows.forget_oldest(old, swept);
-        let many = rows.by_subject.values().flat_map(|ids| ids.keys().rev().skip(keep)).copied().collect();
-        swept.by_count = rows.forget_oldest(many, swept);
-        let big = rows.beyond_size(retention.bytes)?;
-        swept.by_size = rows.forget_oldest(big, swept);
-
-        for values in rows.samples.values_mut() {
-            *values = values.split_off(&horizon);
-        }
-        rows.samples.retain(|_, values| !values.is_empty());
-        Ok(swept)
+        self.rows().sweep(now, retention)
     }
 }

@@ -4,15 +4,12 @@
 //! nor hide any.
 
 use keelson_core::decision::{Outcome, Verb};
-use keelson_core::{Decision, DecisionId, Feature, Reason, Span, Timestamp};
+use keelson_core::{Decision, DecisionId, Feature, Reason, Timestamp};
 
 use crate::fold::search_text;
 
 /// The most decisions on one page.
 pub const MAX_PAGE: u32 = 500;
-
-/// The most decisions one sweep deletes, so that writers never wait long.
-pub const SWEEP_ROWS: u32 = 500;
 
 /// Which decisions are wanted; an absent field does not restrict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,56 +115,4 @@ pub struct StateValue {
     pub fence: u64,
     /// What was written.
     pub bytes: Vec<u8>,
-}
-
-/// One value of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
-    /// When it was taken.
-    pub at: Timestamp,
-    /// The value, in the series' unit.
-    pub value: i64,
-}
-
-/// How much is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// A decision goes when its last repeat is older, and a sample when it is.
-    pub age: Span,
-    /// How many decisions each controller keeps about one subject.
-    pub per_subject: u32,
-    /// How many bytes all decisions together may take, as JSON.
-    pub bytes: u64,
-}
-
-impl Default for Retention {
-    /// Fourteen days, 500 decisions a subject, 1 GiB.
-    fn default() -> Self {
-        Self { age: Span::hours(14 * 24), per_subject: 500, bytes: 1 << 30 }
-    }
-}
-
-/// What one sweep deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
-    /// Decisions older than the age.
-    pub by_age: u64,
-    /// Decisions beyond the count of their subject.
-    pub by_count: u64,
-    /// Decisions beyond the size.
-    pub by_size: u64,
-}
-
-impl Swept {
-    /// All decisions deleted.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.by_age + self.by_count + self.by_size
-    }
-
-    /// Whether the bound of one call was reached, so that more may be waiting.
-    #[must_use]
-    pub fn is_partial(&self) -> bool {
-        self.total() >= u64::from(SWEEP_ROWS)
-    }
 }

@@ -20,18 +20,28 @@ use sqlx::{Sqlite, Transaction};
 
 use crate::error::signed;
 use crate::fold::{fold, folds_into, next_version, subject_key};
-use crate::sql::{self, sql_store};
-use crate::{Entry, Filter, Page, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept, horizon};
+use crate::retention::{cut_to_stub, first_id, horizon};
+use crate::samples::SeriesLimit;
+use crate::sql::{self, sql_samples, sql_store, sql_sweep};
+use crate::{
+    Entry, Filter, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept,
+    keeps_recording,
+};
 
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEGER NOT NULL) STRICT";
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_start.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/sqlite/0001_start.sql"), include_str!("../migrations/sqlite/0002_quotas.sql")];
 const READERS: u32 = 4;
+/// How long a call waits for another process that holds the file; the recorder tries again anyway.
+const PATIENCE: Duration = Duration::from_secs(2);
+const VACUUM: &str = "PRAGMA incremental_vacuum(200)";
 
 /// A [`Store`] in a SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    series: SeriesLimit,
 }
 
 impl SqliteStore {
@@ -40,7 +50,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::SchemaTooNew`] when a newer Keelson wrote it, or when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let shared = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5));
+        let shared = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE);
         let writing = shared
             .clone()
             .create_if_missing(true)
@@ -53,7 +63,14 @@ impl SqliteStore {
         Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
         tx.commit().await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(shared.read_only(true)).await?;
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, series: SeriesLimit::default() })
+    }
+
+    /// The same store with another bound on the number of series.
+    #[must_use]
+    pub fn with_series_limit(mut self, limit: u64) -> Self {
+        self.series = SeriesLimit::new(limit);
+        self
     }
 
     /// Closes the file once the calls under way are done.
@@ -62,14 +79,19 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
+    /// Gives pages of deleted rows back to the file system, a few at a time; each page freed is one step of the pragma.
+    async fn after_sweep(&self, swept: &Swept) -> Result<(), StoreError> {
+        if swept.total() + swept.recordings + swept.samples > 0 {
+            sqlx::raw_sql(VACUUM).fetch_all(&self.writer).await?;
+        }
+        Ok(())
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 
-// Readers of the same file are in this process; nobody else needs word of a row.
-async fn nobody_to_tell(_: &mut SqliteConnection, _: DecisionId) -> Result<(), StoreError> {
-    Ok(())
-}
-
-sql_store!(SqliteStore, Sqlite, SqliteConnection, nobody_to_tell);
+sql_store!(SqliteStore, Sqlite, SqliteConnection);
+sql_sweep!(SqliteStore, SqliteConnection);
+sql_samples!(SqliteStore, SqliteConnection);

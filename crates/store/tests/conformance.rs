@@ -5,16 +5,24 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::decision::{Effect, Outcome, Step, StepResult, Verb};
+use keelson_core::decision::{Candidate, Outcome, Step, StepResult, Verb};
 use keelson_core::{Decision, Feature, ObjectRef, Reason, Span, Timestamp};
-use keelson_store::{Filter, MAX_PAGE, Retention, SWEEP_ROWS, Sample, Store, StoreError};
+use keelson_store::{
+    Entry, Filter, MAX_PAGE, Quota, Resolution, Retention, SERIES, SWEEP_ROWS, Sample, Store, StoreError,
+    keeps_recording,
+};
 
 #[path = "support/decisions.rs"]
 mod decisions;
 #[path = "support/postgres.rs"]
 mod postgres;
 
-use decisions::{decision, id};
+use decisions::{decision, effect, id, pending};
+
+fn bound(detail: &str) -> Step {
+    let action = "bind Pod shop/a to node-3".to_owned();
+    Step { at: Timestamp(5), action, result: StepResult::Done, detail: detail.to_owned() }
+}
 
 fn ids(decisions: &[Decision]) -> Vec<u128> {
     decisions.iter().map(|d| d.id.0.as_u128()).collect()
@@ -59,6 +67,40 @@ async fn recording_an_id_twice_changes_nothing(store: &dyn Store) {
     store.set_outcome(pending.id, Outcome::Done, Vec::new()).await.unwrap();
     store.record(std::slice::from_ref(&pending)).await.unwrap();
     assert_eq!(store.decision(pending.id).await.unwrap().unwrap().outcome, Outcome::Done);
+}
+
+/// What a writer does that was cut off while the database committed.
+async fn a_batch_recorded_twice_counts_its_repeats_once(store: &dyn Store) {
+    store.record(&[decision(1, "a")]).await.unwrap();
+    let other = Decision { reason: Reason::PodPlaced, ..decision(4, "a") };
+    let batch = [decision(2, "a"), decision(3, "a"), other, decision(5, "a"), decision(6, "a")];
+    store.record(&batch).await.unwrap();
+    let rows = store.decisions(&Filter::default()).await.unwrap();
+    assert_eq!(rows.decisions.iter().map(|d| d.count).collect::<Vec<_>>(), [2, 1, 3]);
+    store.record(&batch).await.unwrap();
+    assert_eq!(store.decisions(&Filter::default()).await.unwrap(), rows);
+}
+
+async fn what_the_journal_kept_is_applied_in_order_and_only_once(store: &dyn Store) {
+    let outcome = |outcome| Entry::Outcome { id: id(1), outcome, steps: vec![bound("")] };
+    let entries = [
+        Entry::Decision(Box::new(pending(1))),
+        Entry::Recording { id: id(1), bytes: vec![0, 255] },
+        outcome(Outcome::Failed),
+        outcome(Outcome::Done),
+        Entry::Effect { id: id(1), effect: effect("ran") },
+        Entry::Effect { id: id(9), effect: effect("of nobody") },
+        Entry::Recording { id: id(9), bytes: vec![1] },
+    ];
+    for _ in 0..2 {
+        assert_eq!(store.apply(&entries).await.unwrap(), 2, "two entries are about a decision that is not there");
+        let row = store.decision(id(1)).await.unwrap().unwrap();
+        let (steps, effect) = (vec![bound("")], Some(effect("ran")));
+        assert_eq!(row, Decision { outcome: Outcome::Done, steps, effect, ..pending(1) });
+        assert_eq!(store.recording(id(1)).await.unwrap(), Some(vec![0, 255]));
+        assert_eq!(store.recording(id(9)).await.unwrap(), None);
+        assert_eq!(all(store).await, [1]);
+    }
 }
 
 async fn every_field_of_the_filter_restricts(store: &dyn Store) {
@@ -120,18 +162,7 @@ async fn a_page_is_never_longer_than_its_bound(store: &dyn Store) {
 
 async fn outcome_and_effect_are_written_later(store: &dyn Store) {
     store.record(&[Decision { outcome: Outcome::Pending, ..decision(1, "a") }]).await.unwrap();
-    let step = Step {
-        at: Timestamp(5),
-        action: "bind Pod shop/a to node-3".to_owned(),
-        result: StepResult::Done,
-        detail: String::new(),
-    };
-    let effect = Effect {
-        at: Timestamp(9),
-        sentence: "Running after 2.1 s.".to_owned(),
-        as_predicted: Some(true),
-        figures: BTreeMap::new(),
-    };
+    let (step, effect) = (bound(""), effect("Running after 2.1 s."));
     store.set_outcome(id(1), Outcome::Done, vec![step.clone()]).await.unwrap();
     store.set_effect(id(1), effect.clone()).await.unwrap();
     let row = store.decision(id(1)).await.unwrap().unwrap();
@@ -161,13 +192,51 @@ async fn a_replaced_leader_cannot_write_state(store: &dyn Store) {
     assert_eq!(store.state_put(f, "k", 1, 8, b"next leader").await.unwrap(), 2);
 }
 
-async fn samples_come_back_in_order_of_time(store: &dyn Store) {
-    for (at, value) in [(30, 3), (10, 1), (20, 9), (20, 2)] {
-        store.sample("pods", Timestamp(at), value).await.unwrap();
+async fn samples_roll_up_into_minutes_and_hours(store: &dyn Store) {
+    let s = |n: i64| Timestamp(n * 1_000_000);
+    let step = |at, value, low, high| Sample { at: s(at), value, low, high };
+    for (at, value) in [(3_605, 7), (3_600, 1), (3_609, 4), (3_619, 10), (3_661, 9), (7_200, -3)] {
+        store.sample("pods", s(at), value).await.unwrap();
     }
-    store.sample("nodes", Timestamp(20), 5).await.unwrap();
-    let wanted = [Sample { at: Timestamp(20), value: 2 }, Sample { at: Timestamp(30), value: 3 }];
-    assert_eq!(store.samples("pods", Timestamp(20)).await.unwrap(), wanted);
+    store.sample("nodes", s(3_600), 99).await.unwrap();
+    let fine = store.samples("pods", s(3_610), Resolution::TenSeconds).await.unwrap();
+    assert_eq!(fine, [step(3_610, 10, 10, 10), step(3_660, 9, 9, 9), step(7_200, -3, -3, -3)]);
+    let minutes = store.samples("pods", s(0), Resolution::Minute).await.unwrap();
+    assert_eq!(minutes, [step(3_600, 7, 4, 10), step(3_660, 9, 9, 9), step(7_200, -3, -3, -3)]);
+    let hours = store.samples("pods", s(0), Resolution::Hour).await.unwrap();
+    assert_eq!(hours, [step(3_600, 8, 4, 10), step(7_200, -3, -3, -3)]);
+    // The same value again, as after a retry.
+    store.sample("pods", s(7_200), -3).await.unwrap();
+    assert_eq!(store.samples("pods", s(0), Resolution::Hour).await.unwrap(), hours);
+}
+
+async fn samples_are_kept_as_long_as_their_resolution_says(store: &dyn Store) {
+    let hours = |n: i64| Timestamp(n * 3_600_000_000);
+    store.sample("pods", hours(1), 5).await.unwrap();
+    let left = async |now| {
+        store.sweep(now, &Retention::default()).await.unwrap();
+        let mut left = Vec::new();
+        for resolution in Resolution::ALL {
+            left.push(store.samples("pods", hours(0), resolution).await.unwrap().len());
+        }
+        left
+    };
+    assert_eq!(left(hours(7)).await, [1, 1, 1]);
+    assert_eq!(left(hours(8)).await, [0, 1, 1]);
+    assert_eq!(left(hours(50)).await, [0, 0, 1]);
+    assert_eq!(left(hours(90 * 24 + 2)).await, [0, 0, 0]);
+}
+
+async fn a_series_too_many_is_refused_and_counted(store: &dyn Store) {
+    for n in 0..SERIES {
+        store.sample(&format!("series {n}"), Timestamp(1), 1).await.unwrap();
+    }
+    let refused = store.sample("one more", Timestamp(1), 1).await.unwrap_err();
+    assert_eq!((refused.category(), store.refused_samples()), ("limit", 1));
+    store.sample("series 7", Timestamp(2), 1).await.unwrap();
+    let later = Timestamp(Resolution::Hour.kept().0 + 7_200_000_000);
+    while store.sweep(later, &Retention::default()).await.unwrap().is_partial() {}
+    store.sample("one more", later, 1).await.unwrap();
 }
 
 async fn a_recording_goes_with_its_decision(store: &dyn Store) {
@@ -175,18 +244,66 @@ async fn a_recording_goes_with_its_decision(store: &dyn Store) {
     store.put_recording(id(1), b"first").await.unwrap();
     store.put_recording(id(1), &[0, 255]).await.unwrap();
     assert_eq!(store.recording(id(1)).await.unwrap(), Some(vec![0, 255]));
-    store.sweep(Timestamp(i64::MAX), &Retention::default()).await.unwrap();
+    let retention = Retention { recordings: Span::hours(1 << 20), ..Retention::default() };
+    store.sweep(Timestamp(i64::MAX), &retention).await.unwrap();
     assert_eq!(store.recording(id(1)).await.unwrap(), None);
+}
+
+async fn recordings_stay_an_hour_and_one_in_a_thousand_stays(store: &dyn Store) {
+    let at = |minute: i64| Timestamp(1_800_000_000_000_000 + minute * 60_000_000);
+    let v7 = |minute, n: u128| id((u128::try_from(at(minute).0).unwrap() / 1_000) << 80 | n);
+    let of = |id, minute| Decision { id, at: at(minute), last_at: at(minute), ..pending(1) };
+    let (old, chosen, young) = (v7(0, 1), v7(0, 5_000), v7(30, 1));
+    for (id, minute) in [(old, 0), (chosen, 0), (young, 30)] {
+        store.record(&[of(id, minute)]).await.unwrap();
+        store.put_recording(id, b"snapshot").await.unwrap();
+    }
+    let there = async || {
+        let mut there = Vec::new();
+        for id in [old, chosen, young] {
+            there.push(store.recording(id).await.unwrap().is_some());
+        }
+        there
+    };
+    assert_eq!(store.sweep(at(60), &Retention::default()).await.unwrap().recordings, 0);
+    assert_eq!(there().await, [true, true, true]);
+    assert_eq!(store.sweep(at(61), &Retention::default()).await.unwrap().recordings, 1);
+    assert_eq!(there().await, [false, true, true]);
+    let kept = (0..100_000).filter(|n| keeps_recording(v7(0, *n))).count();
+    assert_eq!(kept, 100);
 }
 
 async fn a_sweep_deletes_by_age_since_the_last_repeat(store: &dyn Store) {
     store.record(&[decision(1, "a"), decision(2, "b"), decision(50, "a")]).await.unwrap();
-    store.sample("pods", Timestamp(1), 1).await.unwrap();
     let retention = Retention { age: Span::seconds(60), ..Retention::default() };
     let swept = store.sweep(Timestamp(100_000_000), &retention).await.unwrap();
     assert_eq!((swept.by_age, swept.total()), (1, 1));
     assert_eq!(all(store).await, [1]);
-    assert_eq!(store.samples("pods", Timestamp(0)).await.unwrap(), []);
+}
+
+async fn a_cause_outlives_its_age_as_a_stub(store: &dyn Store) {
+    let mut cause = decision(1, "a");
+    cause.inputs.insert("nodes".to_owned(), "102".to_owned());
+    cause.candidates.push(Candidate { name: "node-1".to_owned(), total: None, scores: Vec::new(), failed: Vec::new() });
+    cause.effect = Some(effect("waited"));
+    let bystander = decision(2, "b");
+    let mut led_to = decision(90, "c");
+    led_to.causes = vec![cause.id];
+    store.record(&[cause.clone(), bystander, led_to]).await.unwrap();
+    store.put_recording(cause.id, b"seen").await.unwrap();
+    let retention = Retention { age: Span::seconds(60), stub_age: Span::seconds(300), ..Retention::default() };
+    let swept = store.sweep(Timestamp(100_000_000), &retention).await.unwrap();
+    assert_eq!((swept.by_age, swept.stubs), (2, 1));
+    assert_eq!(all(store).await, [90, 1]);
+    let stub = store.decision(cause.id).await.unwrap().unwrap();
+    assert_eq!(stub, Decision { candidates: Vec::new(), inputs: BTreeMap::new(), effect: None, ..cause.clone() });
+    assert_eq!(store.recording(cause.id).await.unwrap(), None);
+    assert_eq!(store.sweep(Timestamp(101_000_000), &retention).await.unwrap().total(), 0);
+
+    store.record(&[decision(95, "a")]).await.unwrap();
+    assert_eq!(all(store).await, [95, 90, 1], "nothing folds into a stub");
+    let swept = store.sweep(Timestamp(302_000_000), &retention).await.unwrap();
+    assert_eq!((swept.by_age, swept.stubs, all(store).await), (3, 0, vec![]));
 }
 
 async fn a_sweep_keeps_the_newest_of_each_subject(store: &dyn Store) {
@@ -197,19 +314,38 @@ async fn a_sweep_keeps_the_newest_of_each_subject(store: &dyn Store) {
     assert_eq!(all(store).await, [4, 3, 2]);
 }
 
-async fn a_sweep_deletes_the_oldest_beyond_the_size(store: &dyn Store) {
-    let rows: Vec<_> = (1..=4).map(|n| decision(n, &format!("p{n}"))).collect();
+async fn a_sweep_deletes_the_oldest_beyond_the_quota(store: &dyn Store) {
+    let rows: Vec<_> = (1..=6).map(|n| decision(n, &format!("p{n}"))).collect();
     store.record(&rows).await.unwrap();
+    let quota = |decisions, bytes| Retention { per_feature: Quota { decisions, bytes }, ..Retention::default() };
+    let swept = store.sweep(Timestamp(0), &quota(4, 1 << 30)).await.unwrap();
+    assert_eq!((swept.by_quota, swept.total()), (2, 2));
+    assert_eq!(all(store).await, [6, 5, 4, 3]);
     let one = u64::try_from(serde_json::to_string(&rows[0]).unwrap().len()).unwrap();
-    let swept = store.sweep(Timestamp(0), &Retention { bytes: one * 2 + 20, ..Retention::default() }).await.unwrap();
-    assert_eq!((swept.by_size, swept.total()), (2, 2));
-    assert_eq!(all(store).await, [4, 3]);
+    let swept = store.sweep(Timestamp(0), &quota(100, one * 2 + 20)).await.unwrap();
+    assert_eq!((swept.by_quota, swept.total()), (2, 2));
+    assert_eq!(all(store).await, [6, 5]);
+    // An outcome makes a row longer, and the count of bytes follows.
+    store.set_outcome(id(5), Outcome::Done, vec![bound(&"x".repeat(100))]).await.unwrap();
+    assert_eq!(store.sweep(Timestamp(0), &quota(100, one * 2 + 20)).await.unwrap().by_quota, 1);
+    assert_eq!(all(store).await, [6]);
+}
+
+async fn a_quota_cuts_a_cause_first_and_deletes_it_next(store: &dyn Store) {
+    let mut rows: Vec<_> = (1..=3).map(|n| decision(n, &format!("p{n}"))).collect();
+    rows[2].causes = vec![id(1)];
+    store.record(&rows).await.unwrap();
+    let none = Retention { per_feature: Quota { decisions: 0, bytes: 0 }, ..Retention::default() };
+    let first = store.sweep(Timestamp(0), &none).await.unwrap();
+    assert_eq!((first.by_quota, first.stubs, all(store).await), (3, 1, vec![1]));
+    let second = store.sweep(Timestamp(0), &none).await.unwrap();
+    assert_eq!((second.by_quota, second.stubs, all(store).await), (1, 0, vec![]));
 }
 
 async fn a_sweep_is_bounded_and_says_that_more_is_waiting(store: &dyn Store) {
     let rows: Vec<_> = (1..=SWEEP_ROWS + 1).map(|n| decision(n, &format!("p{n}"))).collect();
     store.record(&rows).await.unwrap();
-    let retention = Retention { bytes: 0, ..Retention::default() };
+    let retention = Retention::default();
     let later = Timestamp(i64::MAX);
     let first = store.sweep(later, &retention).await.unwrap();
     assert_eq!((first.total(), first.is_partial()), (u64::from(SWEEP_ROWS), true));
@@ -226,6 +362,18 @@ async fn an_export_is_one_line_a_decision_over_all_pages(store: &dyn Store) {
     let mut read: Vec<Decision> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     read.reverse();
     assert_eq!(read, rows);
+}
+
+async fn an_export_can_be_of_a_time(store: &dyn Store) {
+    let rows: Vec<_> = (1..=9).map(|n| decision(n, &format!("p{n}"))).collect();
+    store.record(&rows).await.unwrap();
+    let (since, until) = (Some(Timestamp(3_000_000)), Some(Timestamp(6_000_000)));
+    let mut out = Vec::new();
+    let filter = Filter { since, until, kind: Some("Pod".to_owned()), ..Filter::default() };
+    assert_eq!(store.export(&filter, &mut out).await.unwrap(), 3);
+    let read: Vec<Decision> =
+        out.split_inclusive(|b| *b == b'\n').map(|l| serde_json::from_slice(l).unwrap()).collect();
+    assert_eq!(ids(&read), [5, 4, 3]);
 }
 
 macro_rules! conformance {
@@ -264,42 +412,27 @@ conformance! {
     a_different_verdict_between_repeats_starts_a_new_row
     a_decision_with_actions_is_never_folded
     recording_an_id_twice_changes_nothing
+    a_batch_recorded_twice_counts_its_repeats_once
+    what_the_journal_kept_is_applied_in_order_and_only_once
     every_field_of_the_filter_restricts
     pages_follow_each_other_without_gap_or_repeat
     a_page_is_never_longer_than_its_bound
     outcome_and_effect_are_written_later
     state_is_written_only_over_the_version_that_was_read
     a_replaced_leader_cannot_write_state
-    samples_come_back_in_order_of_time
+    samples_roll_up_into_minutes_and_hours
+    samples_are_kept_as_long_as_their_resolution_says
+    a_series_too_many_is_refused_and_counted
     a_recording_goes_with_its_decision
+    recordings_stay_an_hour_and_one_in_a_thousand_stays
     a_sweep_deletes_by_age_since_the_last_repeat
+    a_cause_outlives_its_age_as_a_stub
     a_sweep_keeps_the_newest_of_each_subject
-    a_sweep_deletes_the_oldest_beyond_the_size
+    a_sweep_deletes_the_oldest_beyond_the_quota
+    a_quota_cuts_a_cause_first_and_deletes_it_next
     a_sweep_is_bounded_and_says_that_more_is_waiting
     an_export_is_one_line_a_decision_over_all_pages
-}
-
-#[tokio::test]
-async fn postgres_tells_listeners_the_id_of_a_changed_decision() {
-    let server = postgres::Server::start();
-    let store = server.store("listen").await;
-    let mut changes = store.changes().await.unwrap();
-    store.record(&[decision(7, "a")]).await.unwrap();
-    assert_eq!(changes.next().await.unwrap(), id(7));
-    store.record(&[decision(8, "a")]).await.unwrap();
-    assert_eq!(changes.next().await.unwrap(), id(7), "a repeat names the row it was folded into");
-    drop(changes);
-    store.close().await;
-}
-
-#[tokio::test]
-async fn postgres_of_a_newer_keelson_is_refused() {
-    let server = postgres::Server::start();
-    let store = server.store("newer").await;
-    store.close().await;
-    server.run_sql("newer", "INSERT INTO schema_meta (version) VALUES (99)").await;
-    let refused = keelson_store::PostgresStore::connect(server.options("newer")).await.unwrap_err();
-    assert_eq!(refused.category(), "schema");
+    an_export_can_be_of_a_time
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use keelson_core::decision::{Effect, Outcome, Step};
 use keelson_core::{Decision, DecisionId, Feature, Timestamp};
-use keelson_store::{Entry, Filter, MemoryStore, Page, Retention, Sample, StateValue, Store, StoreError, Swept};
+use keelson_store::{
+    Entry, Filter, MemoryStore, Page, Resolution, Retention, Sample, StateValue, Store, StoreError, Swept,
+};
 
 #[derive(Default)]
 pub(crate) struct Flaky {
@@ -52,8 +54,11 @@ impl Store for Flaky {
     async fn sample(&self, series: &str, at: Timestamp, value: i64) -> Result<(), StoreError> {
         self.there()?.sample(series, at, value).await
     }
-    async fn samples(&self, series: &str, since: Timestamp) -> Result<Vec<Sample>, StoreError> {
-        self.there()?.samples(series, since).await
+    async fn samples(&self, series: &str, since: Timestamp, step: Resolution) -> Result<Vec<Sample>, StoreError> {
+        self.there()?.samples(series, since, step).await
+    }
+    fn refused_samples(&self) -> u64 {
+        self.inner.refused_samples()
     }
     async fn put_recording(&self, id: DecisionId, bytes: &[u8]) -> Result<(), StoreError> {
         self.there()?.put_recording(id, bytes).await

@@ -1,4 +1,5 @@
 //! A PostgreSQL server for one test: its own folder, a unix socket and no network; gone when dropped.
+#![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,11 +38,21 @@ impl Server {
         let server = Self { dir };
         let data = server.data();
         let data = data.to_str().unwrap();
-        let options = format!("-c listen_addresses='' -c fsync=off -k {}", server.dir.path().display());
-        let log = server.dir.path().join("log");
         run("initdb", &["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]);
-        run("pg_ctl", &["start", "-w", "-D", data, "-l", log.to_str().unwrap(), "-o", &options]);
+        server.go_on();
         server
+    }
+
+    /// Starts the server, for the first time or after [`Server::crash`].
+    pub(crate) fn go_on(&self) {
+        let options = format!("-c listen_addresses='' -c fsync=off -k {}", self.dir.path().display());
+        let (data, log) = (self.data(), self.dir.path().join("log"));
+        run("pg_ctl", &["start", "-w", "-D", data.to_str().unwrap(), "-l", log.to_str().unwrap(), "-o", &options]);
+    }
+
+    /// Ends the server without letting it finish anything.
+    pub(crate) fn crash(&self) {
+        run("pg_ctl", &["stop", "-m", "immediate", "-D", self.data().to_str().unwrap()]);
     }
 
     fn data(&self) -> PathBuf {
@@ -68,6 +79,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        run("pg_ctl", &["stop", "-m", "immediate", "-D", self.data().to_str().unwrap()]);
+        if self.data().join("postmaster.pid").exists() {
+            self.crash();
+        }
     }
 }

@@ -1,0 +1,286 @@
+//! The store over a SQL driver: decisions, state and recordings.
+
+/// Implements [`crate::Store`] for a type with `begin()` (a writing transaction that excludes other writers), `reader` (a
+/// pool), `series` (a limit) and `after_sweep()`.
+macro_rules! sql_store {
+    ($store:ty, $db:ty, $conn:ty) => {
+        impl $store {
+            async fn migrate(
+                conn: &mut $conn,
+                create_meta: &'static str,
+                migrations: &[&'static str],
+            ) -> Result<(), StoreError> {
+                sqlx::raw_sql(create_meta).execute(&mut *conn).await?;
+                let version = "SELECT COALESCE(MAX(version), 0) FROM schema_meta";
+                let found: i64 = sqlx::query_scalar(version).fetch_one(&mut *conn).await?;
+                let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+                if found > known {
+                    return Err(StoreError::SchemaTooNew { found, known });
+                }
+                for (number, sql) in (1_i64..).zip(migrations).filter(|(number, _)| *number > found) {
+                    sqlx::raw_sql(*sql).execute(&mut *conn).await?;
+                    let done = "INSERT INTO schema_meta (version) VALUES ($1)";
+                    sqlx::query(done).bind(number).execute(&mut *conn).await?;
+                }
+                Ok(())
+            }
+
+            async fn fetch(conn: &mut $conn, id: DecisionId) -> Result<Option<Decision>, StoreError> {
+                let id = id.0.as_bytes().to_vec();
+                let body: Option<String> = sqlx::query_scalar(sql::ONE).bind(id).fetch_optional(conn).await?;
+                body.as_deref().map(sql::read_body).transpose()
+            }
+
+            async fn insert(conn: &mut $conn, d: &Decision) -> Result<(), StoreError> {
+                let row = sql::Row::of(d)?;
+                sqlx::query(sql::INSERT)
+                    .bind(d.id.0.as_bytes().to_vec())
+                    .bind(row.subject_key)
+                    .bind(d.feature.as_str())
+                    .bind(d.subject.kind.clone())
+                    .bind(d.subject.namespace.clone())
+                    .bind(d.subject.name.clone())
+                    .bind(d.verb.as_str())
+                    .bind(d.reason.as_str())
+                    .bind(d.outcome.as_str())
+                    .bind(d.at.0)
+                    .bind(d.last_at.0)
+                    .bind(row.bytes)
+                    .bind(row.search)
+                    .bind(row.body)
+                    .execute(&mut *conn)
+                    .await?;
+                for cause in &d.causes {
+                    let put = sqlx::query(sql::CAUSE_PUT).bind(d.id.0.as_bytes().to_vec());
+                    put.bind(cause.0.as_bytes().to_vec()).execute(&mut *conn).await?;
+                }
+                Ok(())
+            }
+
+            /// `repeat` is the id of the repeat that was folded in, when one was.
+            async fn update(conn: &mut $conn, d: &Decision, repeat: Option<DecisionId>) -> Result<(), StoreError> {
+                let row = sql::Row::of(d)?;
+                sqlx::query(sql::UPDATE)
+                    .bind(d.id.0.as_bytes().to_vec())
+                    .bind(d.outcome.as_str())
+                    .bind(d.last_at.0)
+                    .bind(row.bytes)
+                    .bind(row.body)
+                    .bind(repeat.map(|id| id.0.as_bytes().to_vec()))
+                    .execute(conn)
+                    .await?;
+                Ok(())
+            }
+
+            async fn record_one(conn: &mut $conn, next: &Decision) -> Result<(), StoreError> {
+                if Self::fetch(conn, next.id).await?.is_some() {
+                    return Ok(());
+                }
+                let before: Option<(String, Option<Vec<u8>>, i64)> = sqlx::query_as(sql::BEFORE)
+                    .bind(subject_key(next))
+                    .bind(next.id.0.as_bytes().to_vec())
+                    .fetch_optional(&mut *conn)
+                    .await?;
+                if let Some((body, last_id, 0)) = before {
+                    let mut row = sql::read_body(&body)?;
+                    if folds_into(&row, next) {
+                        if last_id.is_some_and(|counted| next.id.0.as_bytes().as_slice() <= counted.as_slice()) {
+                            return Ok(());
+                        }
+                        fold(&mut row, next);
+                        return Self::update(conn, &row, Some(next.id)).await;
+                    }
+                }
+                Self::insert(conn, next).await
+            }
+
+            async fn put_bytes(conn: &mut $conn, id: DecisionId, bytes: &[u8]) -> Result<(), StoreError> {
+                sqlx::query(sql::RECORDING_PUT)
+                    .bind(id.0.as_bytes().to_vec())
+                    .bind(bytes.to_vec())
+                    .bind(i64::from(keeps_recording(id)))
+                    .execute(conn)
+                    .await?;
+                Ok(())
+            }
+
+            async fn change(
+                &self,
+                id: DecisionId,
+                change: impl FnOnce(&mut Decision) + Send,
+            ) -> Result<(), StoreError> {
+                let mut tx = self.begin().await?;
+                let mut decision = Self::fetch(&mut tx, id).await?.ok_or(StoreError::NotFound { id })?;
+                change(&mut decision);
+                Self::update(&mut tx, &decision, None).await?;
+                Ok(tx.commit().await?)
+            }
+        }
+
+        #[async_trait]
+        impl Store for $store {
+            async fn record(&self, decisions: &[Decision]) -> Result<(), StoreError> {
+                let mut tx = self.begin().await?;
+                for decision in decisions {
+                    Self::record_one(&mut tx, decision).await?;
+                }
+                Ok(tx.commit().await?)
+            }
+
+            async fn apply(&self, entries: &[Entry]) -> Result<u64, StoreError> {
+                let mut tx = self.begin().await?;
+                let mut orphans = 0;
+                for entry in entries {
+                    if let Entry::Decision(decision) = entry {
+                        Self::record_one(&mut tx, decision).await?;
+                        continue;
+                    }
+                    let Some(mut decision) = Self::fetch(&mut tx, entry.id()).await? else {
+                        orphans += 1;
+                        continue;
+                    };
+                    if let Entry::Recording { id, bytes } = entry {
+                        Self::put_bytes(&mut tx, *id, bytes).await?;
+                    } else {
+                        entry.amend(&mut decision);
+                        Self::update(&mut tx, &decision, None).await?;
+                    }
+                }
+                Ok(tx.commit().await?).map(|()| orphans)
+            }
+
+            async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
+                let mut conn = self.reader.acquire().await?;
+                Self::fetch(&mut conn, id).await
+            }
+
+            async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError> {
+                let mut q = sqlx::QueryBuilder::<$db>::new("SELECT body FROM decision WHERE 1 = 1");
+                let words = [
+                    (" AND feature = ", filter.feature.map(|f| f.as_str().to_owned())),
+                    (" AND kind = ", filter.kind.clone()),
+                    (" AND namespace = ", filter.namespace.clone()),
+                    (" AND name = ", filter.name.clone()),
+                    (" AND verb = ", filter.verb.map(|v| v.as_str().to_owned())),
+                    (" AND reason = ", filter.reason.map(|r| r.as_str().to_owned())),
+                    (" AND outcome = ", filter.outcome.map(|o| o.as_str().to_owned())),
+                ];
+                for (condition, word) in words {
+                    if let Some(word) = word {
+                        q.push(condition).push_bind(word);
+                    }
+                }
+                if let Some(since) = filter.since {
+                    q.push(" AND last_at >= ").push_bind(since.0);
+                }
+                if let Some(until) = filter.until {
+                    q.push(" AND at < ").push_bind(until.0);
+                }
+                if let Some(before) = filter.before {
+                    q.push(" AND id < ").push_bind(before.0.as_bytes().to_vec());
+                }
+                if let Some(text) = &filter.text {
+                    q.push(" AND search LIKE ").push_bind(sql::like(text)).push(" ESCAPE '!'");
+                }
+                let limit = filter.page_size();
+                q.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
+                let bodies: Vec<String> = q.build_query_scalar().fetch_all(&self.reader).await?;
+                let decisions = bodies.iter().map(|body| sql::read_body(body)).collect::<Result<_, _>>()?;
+                Ok(Page::cut(decisions, limit))
+            }
+
+            async fn set_outcome(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) -> Result<(), StoreError> {
+                self.change(id, |d| {
+                    d.outcome = outcome;
+                    d.steps = steps;
+                })
+                .await
+            }
+
+            async fn set_effect(&self, id: DecisionId, effect: Effect) -> Result<(), StoreError> {
+                self.change(id, |d| d.effect = Some(effect)).await
+            }
+
+            async fn state_get(&self, feature: Feature, key: &str) -> Result<Option<StateValue>, StoreError> {
+                let row: Option<(i64, i64, Vec<u8>)> = sqlx::query_as(sql::STATE)
+                    .bind(feature.as_str())
+                    .bind(key.to_owned())
+                    .fetch_optional(&self.reader)
+                    .await?;
+                Ok(row.map(|(version, fence, bytes)| StateValue {
+                    version: version.unsigned_abs(),
+                    fence: fence.unsigned_abs(),
+                    bytes,
+                }))
+            }
+
+            async fn state_put(
+                &self,
+                feature: Feature,
+                key: &str,
+                expected_version: u64,
+                fence: u64,
+                bytes: &[u8],
+            ) -> Result<u64, StoreError> {
+                let mut tx = self.begin().await?;
+                let row: Option<(i64, i64, Vec<u8>)> = sqlx::query_as(sql::STATE)
+                    .bind(feature.as_str())
+                    .bind(key.to_owned())
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                let found = row.map(|(version, fence, _)| (version.unsigned_abs(), fence.unsigned_abs()));
+                let version = next_version(feature, key, found, expected_version, fence)?;
+                sqlx::query(sql::STATE_PUT)
+                    .bind(feature.as_str())
+                    .bind(key.to_owned())
+                    .bind(signed("version", version)?)
+                    .bind(signed("fence", fence)?)
+                    .bind(bytes.to_vec())
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                Ok(version)
+            }
+
+            async fn sample(&self, series: &str, at: Timestamp, value: i64) -> Result<(), StoreError> {
+                let mut tx = self.begin().await?;
+                Self::put_sample(&mut tx, &self.series, series, at, value).await?;
+                Ok(tx.commit().await?)
+            }
+
+            async fn samples(
+                &self,
+                series: &str,
+                since: Timestamp,
+                resolution: Resolution,
+            ) -> Result<Vec<Sample>, StoreError> {
+                let mut conn = self.reader.acquire().await?;
+                Self::read_samples(&mut conn, series, resolution, since, Timestamp(i64::MAX)).await
+            }
+
+            fn refused_samples(&self) -> u64 {
+                self.series.refused()
+            }
+
+            async fn put_recording(&self, id: DecisionId, bytes: &[u8]) -> Result<(), StoreError> {
+                let mut tx = self.begin().await?;
+                Self::put_bytes(&mut tx, id, bytes).await?;
+                Ok(tx.commit().await?)
+            }
+
+            async fn recording(&self, id: DecisionId) -> Result<Option<Vec<u8>>, StoreError> {
+                let query = sqlx::query_scalar(sql::RECORDING).bind(id.0.as_bytes().to_vec());
+                Ok(query.fetch_optional(&self.reader).await?)
+            }
+
+            async fn sweep(&self, now: Timestamp, retention: &Retention) -> Result<Swept, StoreError> {
+                let mut tx = self.begin().await?;
+                let swept = Self::sweep_once(&mut tx, now, retention).await?;
+                tx.commit().await?;
+                self.after_sweep(&swept).await?;
+                Ok(swept)
+            }
+        }
+    };
+}
+pub(crate) use sql_store;

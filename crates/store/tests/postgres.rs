@@ -1,0 +1,160 @@
+//! What only a server can get wrong: lost notifications, broken connections, and being away.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_core::Timestamp;
+use keelson_core::decision::Outcome;
+use keelson_store::recorder::RING;
+use keelson_store::{
+    Filter, Journal, JournalOptions, MAX_PAGE, OnFull, POLL, PostgresStore, Quota, Recorder, Retention, Store,
+};
+use tokio::time::{sleep, timeout};
+
+#[path = "support/decisions.rs"]
+mod decisions;
+#[path = "support/flood.rs"]
+mod flood;
+#[path = "support/postgres.rs"]
+mod postgres;
+
+use decisions::{decision, id, pending};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn listeners_are_told_every_change_in_order_and_at_once() {
+    let server = postgres::Server::start();
+    let store = server.store("listen").await;
+    store.record(&[decision(1, "before")]).await.unwrap();
+    // With a poll this slow only a notification can be in time.
+    let mut changes = store.changes(Duration::from_secs(3_600)).await.unwrap();
+    let mut next = async || timeout(SOON, changes.next()).await.unwrap();
+    store.record(&[decision(7, "a")]).await.unwrap();
+    assert_eq!(next().await, Some(id(7)));
+    store.record(&[decision(8, "a")]).await.unwrap();
+    assert_eq!(next().await, Some(id(7)), "a repeat names the row it was folded into");
+    store.set_outcome(id(1), Outcome::Done, Vec::new()).await.unwrap();
+    assert_eq!(next().await, Some(id(1)));
+
+    let many: Vec<_> = (1_000..2_200).map(|n| decision(n, &format!("p{n}"))).collect();
+    store.record(&many).await.unwrap();
+    for d in &many {
+        assert_eq!(next().await, Some(d.id));
+    }
+    timeout(SOON, store.close()).await.expect("closing does not wait for listeners");
+    assert_eq!(next().await, None);
+}
+
+#[tokio::test]
+async fn a_lost_notification_is_seen_at_the_next_look() {
+    let server = postgres::Server::start();
+    let store = server.store("poll").await;
+    server.run_sql("poll", "DROP TRIGGER decision_told ON decision").await;
+    let mut changes = store.changes(Duration::from_millis(200)).await.unwrap();
+    store.record(&[decision(7, "a")]).await.unwrap();
+    assert_eq!(timeout(SOON, changes.next()).await.unwrap(), Some(id(7)));
+    store.record(&[decision(9, "b")]).await.unwrap();
+    assert_eq!(timeout(SOON, changes.next()).await.unwrap(), Some(id(9)));
+}
+
+#[tokio::test]
+async fn a_listener_outlives_a_crash_of_the_server() {
+    let server = postgres::Server::start();
+    let store = server.store("crash").await;
+    let mut changes = store.changes(POLL).await.unwrap();
+    store.record(&[decision(1, "a")]).await.unwrap();
+    assert_eq!(timeout(SOON, changes.next()).await.unwrap(), Some(id(1)));
+    let follower = tokio::spawn(async move { (changes.next().await, changes.next().await) });
+    server.crash();
+    sleep(Duration::from_millis(300)).await;
+    server.go_on();
+    // The pool needs a moment to notice that its connections are dead.
+    for n in [2, 3] {
+        timeout(SOON, async { while store.record(&[decision(n, &format!("p{n}"))]).await.is_err() {} }).await.unwrap();
+    }
+    assert_eq!(timeout(SOON, follower).await.unwrap().unwrap(), (Some(id(2)), Some(id(3))));
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_doubled_while_the_server_is_away() {
+    let server = postgres::Server::start();
+    let store = Arc::new(server.store("away").await);
+    let dir = tempfile::tempdir().unwrap();
+    let options = JournalOptions { on_full: OnFull::Hold, ..JournalOptions::default() };
+    let journal = Journal::open(dir.path(), options).unwrap();
+    let recorder = Recorder::start(store.clone(), journal, Arc::new(|| Timestamp(1)), RING);
+    for n in 1..=600_u32 {
+        match n {
+            200 | 400 => server.crash(),
+            300 | 500 => server.go_on(),
+            _ => {}
+        }
+        if n % 2 == 0 {
+            recorder.begin(pending(n), Some(vec![1, 2, 3])).await.unwrap();
+            recorder.finish(id(u128::from(n)), Outcome::Done, Vec::new());
+        } else {
+            recorder.offer(decision(n, if n % 4 == 1 { "steady" } else { "other" }));
+        }
+        sleep(Duration::from_millis(2)).await;
+        if n == 250 || n == 450 {
+            let away = recorder.decisions(&Filter::default()).await;
+            assert!(away.partial.is_some() && away.value.decisions.len() == 100, "{:?}", away.partial);
+        }
+    }
+    timeout(SOON, async {
+        while recorder.health().pending > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!((recorder.health().dropped, recorder.health().journal.orphans), (0, 0));
+    let rows = store.decisions(&Filter { limit: MAX_PAGE, ..Filter::default() }).await.unwrap().decisions;
+    let done: Vec<_> = rows.iter().filter(|d| d.outcome == Outcome::Done).collect();
+    let repeats: u32 = rows.iter().filter(|d| d.outcome == Outcome::NoAction).map(|d| d.count).sum();
+    assert_eq!((done.len(), repeats), (300, 300));
+    for d in done {
+        assert!(store.recording(d.id).await.unwrap().is_some());
+    }
+    recorder.close(SOON).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_keelson_is_refused() {
+    let server = postgres::Server::start();
+    let store = server.store("newer").await;
+    store.close().await;
+    server.run_sql("newer", "INSERT INTO schema_meta (version) VALUES (99)").await;
+    let refused = PostgresStore::connect(server.options("newer")).await.unwrap_err();
+    assert_eq!(refused.category(), "schema");
+}
+
+#[tokio::test]
+async fn the_first_schema_is_brought_up_to_date_with_what_it_holds() {
+    let server = postgres::Server::start();
+    server.run_sql("postgres", "CREATE DATABASE old").await;
+    server.run_sql("old", include_str!("../migrations/postgres/0001_start.sql")).await;
+    server
+        .run_sql("old", "CREATE TABLE schema_meta (version BIGINT NOT NULL); INSERT INTO schema_meta VALUES (1)")
+        .await;
+    for statement in flood::rows("scheduling", 7, "decode(lpad('{n}', 32, '0'), 'hex')") {
+        server.run_sql("old", &statement).await;
+    }
+    let store = PostgresStore::connect(server.options("old")).await.unwrap();
+    let three = Retention { per_feature: Quota { decisions: 3, bytes: 1 << 30 }, ..Retention::default() };
+    assert_eq!(store.sweep(Timestamp(0), &three).await.unwrap().by_quota, 4);
+}
+
+#[tokio::test]
+async fn a_flood_of_one_feature_evicts_nothing_of_another() {
+    let server = postgres::Server::start();
+    let store = server.store("flood").await;
+    store.record(&(1..=5).map(|n| decision(n, &format!("p{n}"))).collect::<Vec<_>>()).await.unwrap();
+    for statement in flood::rows("other", 30, "decode(lpad('{n}', 32, '0'), 'hex')") {
+        server.run_sql("flood", &statement).await;
+    }
+    flood::is_swept_alone(&store).await;
+}
