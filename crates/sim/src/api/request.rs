@@ -1,6 +1,6 @@
 //! What a request asks for: its path, its options, its body.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header, request::Parts};
@@ -31,6 +31,17 @@ pub(crate) struct Call {
     /// Who writes, for managed fields.
     pub manager: String,
     pub dry_run: bool,
+    /// What the client should know although the request succeeds.
+    pub warnings: Rc<RefCell<Vec<String>>>,
+}
+
+impl Call {
+    pub fn warn(&self, text: &str) {
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.iter().any(|known| known == text) {
+            warnings.push(text.to_owned());
+        }
+    }
 }
 
 /// What is to be done.
