@@ -44,6 +44,27 @@ impl Call {
     }
 }
 
+impl Call {
+    /// What to do about fields that the type does not have.
+    pub fn unknown_fields(&self, unknown: &[String]) -> Result<(), Failure> {
+        match self.query.text("fieldValidation") {
+            "Strict" if !unknown.is_empty() => {
+                let each: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+                let message = format!("strict decoding error: {}", each.join(", "));
+                Err(Failure::bad_request(format!(
+                    "{} in version {:?} cannot be handled as a {}: {message}",
+                    self.kind.kind, self.version, self.kind.kind
+                )))
+            }
+            "Ignore" => Ok(()),
+            _ => {
+                unknown.iter().for_each(|path| self.warn(&format!("unknown field {path:?}")));
+                Ok(())
+            }
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verb {

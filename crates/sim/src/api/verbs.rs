@@ -103,7 +103,7 @@ impl Api {
         let mut causes = meta::validate(kind, &object);
         causes.extend(validate::create(kind, &object));
         if let Some(crd) = &kind.crd {
-            causes.extend(crd.validate(call.version, &object, None, ""));
+            causes.extend(crd.validate(call.version, &object, None));
         }
         if !causes.is_empty() {
             return Err(Failure::invalid(kind, &name, &causes));
@@ -143,7 +143,7 @@ impl Api {
         causes.extend(finalizers(old, &new));
         causes.extend(validate::update(kind, &call.subresource, &old.value, &new));
         if let Some(crd) = &kind.crd {
-            causes.extend(crd.validate(call.version, &new, Some(&old.value), &call.subresource));
+            causes.extend(crd.validate(call.version, &new, Some(&old.value)));
         }
         if !causes.is_empty() {
             return Err(Failure::invalid(kind, &call.name, &causes));
