@@ -104,6 +104,7 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn task(name: &str) -> Task {

@@ -341,7 +341,7 @@ fn progress(
     let same_template = int(deployment, "status.observedGeneration") == int(deployment, "metadata.generation");
     if complete {
         let message = format!("ReplicaSet \"{}\" has successfully progressed.", name(new));
-        if reason != "NewReplicaSetAvailable" || !known.is_some_and(|known| text(known, "message") == message) {
+        if reason != "NewReplicaSetAvailable" || known.is_none_or(|known| text(known, "message") != message) {
             set(conditions, "True", "NewReplicaSetAvailable", message, desk.now);
         }
         return;
