@@ -28,6 +28,28 @@ pub enum Role {
     Deployment,
     /// The ReplicaSet controller.
     ReplicaSet,
+    /// The StatefulSet controller.
+    StatefulSet,
+    /// The DaemonSet controller.
+    DaemonSet,
+    /// The Job controller.
+    Job,
+    /// The Job controller, at a pod that outlives its job.
+    JobPod,
+    /// The EndpointSlice controller, at a service.
+    Endpoints,
+    /// The disruption controller, at a budget.
+    Budget,
+    /// The service account controller, at a namespace.
+    Namespace,
+    /// The quota controller, at a quota.
+    Quota,
+    /// The volume binder and provisioner, at a claim.
+    Claim,
+    /// The volume binder, at a volume.
+    Volume,
+    /// The ephemeral volume controller, at a pod.
+    EphemeralClaims,
     /// The stand-in scheduler, at a pod.
     StandIn,
     /// The end of an event's hour.
@@ -104,6 +126,7 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn task(name: &str) -> Task {

@@ -14,6 +14,7 @@ use super::read::{
     Key, Wanted, annotation, at, condition, controller, int, is_leaving, list, name, namespace, owned_by,
     put_condition, text, time, uid, yes,
 };
+use super::replicaset::says_less;
 use super::rollout::{Limits, Set, grow, limits, shrink, spread};
 use crate::objects::{Event, Refusal, Write};
 
@@ -95,7 +96,8 @@ fn plain_template(object: &Value) -> Value {
 }
 
 /// Ten characters of Kubernetes' safe alphabet that stand for a template.
-fn hash(template: &Value, collisions: i64) -> String {
+#[must_use]
+pub fn hash(template: &Value, collisions: i64) -> String {
     let alphabet = b"bcdfghjklmnpqrstvwxz2456789";
     let digest = Sha256::digest(format!("{template}{collisions}"));
     let letter = |byte: &u8| alphabet.get(usize::from(*byte) % alphabet.len()).copied().map_or('b', char::from);
@@ -305,11 +307,7 @@ fn report(desk: &mut Desk<'_>, key: &Key) -> Looked {
     if let Some(fields) = status.as_object_mut() {
         fields.insert("unavailableReplicas".to_owned(), Value::from((total.max(wanted) - available).max(0)));
     }
-    let same = |(field, value): (&String, &Value)| {
-        let known = at(&deployment, "status").and_then(|status| status.get(field));
-        known == Some(value) || known.is_none() && value.as_i64() == Some(0)
-    };
-    if status.as_object().is_some_and(|fields| fields.iter().all(same)) {
+    if !says_less(&deployment, &status) {
         return Ok(());
     }
     desk.write_status(DEPLOYMENTS, &deployment, status).map(drop)
@@ -341,7 +339,7 @@ fn progress(
     let same_template = int(deployment, "status.observedGeneration") == int(deployment, "metadata.generation");
     if complete {
         let message = format!("ReplicaSet \"{}\" has successfully progressed.", name(new));
-        if reason != "NewReplicaSetAvailable" || !known.is_some_and(|known| text(known, "message") == message) {
+        if reason != "NewReplicaSetAvailable" || known.is_none_or(|known| text(known, "message") != message) {
             set(conditions, "True", "NewReplicaSetAvailable", message, desk.now);
         }
         return;

@@ -13,7 +13,6 @@ resources! {
     NODES = "" / "nodes";
     NAMESPACES = "" / "namespaces";
     SERVICES = "" / "services";
-    ENDPOINTS = "" / "endpoints";
     EVENTS = "" / "events";
     CLAIMS = "" / "persistentvolumeclaims";
     VOLUMES = "" / "persistentvolumes";
@@ -27,7 +26,6 @@ resources! {
     DAEMON_SETS = "apps" / "daemonsets";
     REVISIONS = "apps" / "controllerrevisions";
     JOBS = "batch" / "jobs";
-    CRON_JOBS = "batch" / "cronjobs";
     BUDGETS = "policy" / "poddisruptionbudgets";
     STORAGE_CLASSES = "storage.k8s.io" / "storageclasses";
 }

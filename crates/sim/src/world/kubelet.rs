@@ -145,10 +145,11 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     if let Some(when) = next.next {
         desk.at(when, Role::Kubelet, key.clone());
     }
-    if !new && images_at <= desk.now && !missing.is_empty() {
-        if let Some(host) = desk.state.hosts.get_mut(&node_name) {
-            host.images.extend(missing);
-        }
+    if !new
+        && images_at <= desk.now
+        && let Some(host) = desk.state.hosts.get_mut(&node_name)
+    {
+        host.images.extend(missing);
     }
     if let Some(status) = next.status {
         note(desk, &pod, &status);

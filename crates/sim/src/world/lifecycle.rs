@@ -203,6 +203,7 @@ pub fn collect(desk: &mut Desk<'_>, key: &Key) -> Looked {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn taint(key: &str, since: i64) -> (Taint, Timestamp) {

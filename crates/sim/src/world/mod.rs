@@ -10,15 +10,20 @@
 //! | [`demand`], [`suits`] | what a pod asks of a node, and which node suits it |
 //! | [`nodes`], [`lifecycle`] | machines; what happens to pods whose node goes |
 //! | [`kubelet`], [`pod_life`], [`container`], [`resize`] | the life of a pod on its node |
-//! | [`replicaset`], [`deployment`], [`rollout`] | workload controllers |
+//! | [`replicaset`], [`deployment`], [`rollout`], [`statefulset`], [`daemonset`], [`job`] | workload controllers |
+//! | [`endpoints`], [`budget`], [`tenancy`], [`volumes`] | slices, disruption budgets, accounts and quotas, claims |
 //! | [`standin`] | a plain scheduler, where no real one runs |
 
 pub mod agenda;
+pub mod budget;
 pub mod chance;
 pub mod container;
+pub mod daemonset;
 pub mod demand;
 pub mod deployment;
 pub mod desk;
+pub mod endpoints;
+pub mod job;
 pub mod kinds;
 pub mod kubelet;
 pub mod lifecycle;
@@ -30,12 +35,17 @@ pub mod resize;
 pub mod rollout;
 pub mod seen;
 pub mod standin;
+pub mod statefulset;
 pub mod suits;
+pub mod tenancy;
+pub mod volumes;
 
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod rig_tests;
+#[cfg(test)]
+mod workload_tests;
 
 use keelson_core::{Span, Timestamp};
 
@@ -178,8 +188,21 @@ impl State {
 }
 
 /// What looks at changes.
-const NOTICES: [fn(&mut Desk<'_>, &Event); 6] =
-    [nodes::notice, kubelet::notice, lifecycle::notice, replicaset::notice, deployment::notice, standin::notice];
+const NOTICES: [fn(&mut Desk<'_>, &Event); 13] = [
+    nodes::notice,
+    kubelet::notice,
+    lifecycle::notice,
+    replicaset::notice,
+    deployment::notice,
+    statefulset::notice,
+    daemonset::notice,
+    job::notice,
+    endpoints::notice,
+    budget::notice,
+    tenancy::notice,
+    volumes::notice,
+    standin::notice,
+];
 
 fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
     let key = &task.key;
@@ -192,6 +215,17 @@ fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
         Role::Reclaim => nodes::take_away(desk, key),
         Role::Deployment => deployment::look(desk, key),
         Role::ReplicaSet => replicaset::look(desk, key),
+        Role::StatefulSet => statefulset::look(desk, key),
+        Role::DaemonSet => daemonset::look(desk, key),
+        Role::Job => job::look(desk, key),
+        Role::JobPod => job::release_orphan(desk, key),
+        Role::Endpoints => endpoints::look(desk, key),
+        Role::Budget => budget::look(desk, key),
+        Role::Namespace => tenancy::look_at_namespace(desk, key),
+        Role::Quota => tenancy::look_at_quota(desk, key),
+        Role::Claim => volumes::look_at_claim(desk, key),
+        Role::Volume => volumes::look_at_volume(desk, key),
+        Role::EphemeralClaims => volumes::make_ephemeral(desk, key),
         Role::StandIn => standin::look(desk, key),
         Role::EventExpiry => desk.expire(key),
     }

@@ -236,6 +236,7 @@ pub fn owned_by(owner: &Value, api_version: &str, kind: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     #[test]

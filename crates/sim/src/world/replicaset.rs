@@ -187,13 +187,21 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         "fullyLabeledReplicas": pods.iter().filter(|pod| is_active(pod) && labelled(pod)).count(),
         "terminatingReplicas": leaving, "observedGeneration": int(&set, "metadata.generation").unwrap_or(0),
     });
-    let known =
-        |field: &str| at(&set, "status").and_then(|known| known.get(field)).and_then(Value::as_i64).unwrap_or(0);
-    let fields = status.as_object();
-    if fields.is_some_and(|fields| fields.iter().any(|(field, value)| value.as_i64() != Some(known(field)))) {
+    if says_less(&set, &status) {
         desk.write_status(REPLICA_SETS, &set, status)?;
     }
     changed
+}
+
+/// Whether an object's status lacks something of what it should say; a count that is missing is zero.
+#[must_use]
+pub fn says_less(object: &Value, status: &Value) -> bool {
+    let known = at(object, "status").unwrap_or(&Value::Null);
+    let missing = |(field, value): (&String, &Value)| match known.get(field) {
+        Some(known) => known != value,
+        None => value.as_i64() != Some(0),
+    };
+    status.as_object().is_some_and(|fields| fields.iter().any(missing))
 }
 
 /// How many active pods of the set's workload are on each node: of all sets with the same owner.

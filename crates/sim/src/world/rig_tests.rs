@@ -8,33 +8,28 @@ use serde_json::json;
 use super::Settings;
 use super::kinds::{DEPLOYMENTS, NODES, PODS, REPLICA_SETS};
 use super::read::{condition, holds, int, is_leaving, list, name, text};
-use super::replicaset::is_active;
-use super::rig::{Rig, Scene, deployment, pod_spec};
-use crate::objects::{Cluster, Write};
+use super::rig::{Scene, active, deployment, pod_spec};
+use crate::objects::Write;
 
 fn scene(nodes: usize) -> Scene {
     Scene::new(7, Settings::default()).nodes(nodes, 4, 16)
-}
-
-fn pods(api: &Rig) -> Vec<std::sync::Arc<serde_json::Value>> {
-    api.list(PODS).into_iter().filter(|pod| is_active(pod)).collect()
 }
 
 #[test]
 fn a_deployment_becomes_ready_pods() {
     let mut scene = scene(3);
     scene.create(DEPLOYMENTS, deployment("shop", 5, "500m"));
-    scene.run(Span::minutes(2), |_| ());
+    scene.rest(Span::minutes(2));
     let shop = scene.get(DEPLOYMENTS, "shop");
     assert_eq!(int(&shop, "status.availableReplicas"), Some(5), "{shop:#}");
     assert!(holds(&shop, "Available") && holds(&shop, "Progressing"), "{shop:#}");
-    for pod in pods(&scene.api) {
+    for pod in scene.pods() {
         assert!(holds(&pod, "Ready") && text(&pod, "status.podIP").starts_with("10."), "{pod:#}");
         assert_eq!(text(&pod, "status.phase"), "Running");
     }
-    let writes = scene.api.writes;
-    scene.run(Span::minutes(30), |_| ());
-    assert_eq!(scene.api.writes, writes, "an idle cluster writes nothing");
+    let version = scene.api.resource_version();
+    scene.rest(Span::minutes(30));
+    assert_eq!(scene.api.resource_version(), version, "an idle cluster writes nothing");
 }
 
 #[test]
@@ -43,24 +38,24 @@ fn a_rollout_keeps_its_limits_all_the_way() {
     let mut shop = deployment("shop", 10, "200m");
     shop["spec"]["strategy"] = json!({"rollingUpdate": {"maxSurge": 2, "maxUnavailable": 1}});
     scene.create(DEPLOYMENTS, shop);
-    scene.run(Span::minutes(2), |_| ());
+    scene.rest(Span::minutes(2));
     scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}));
     scene.run(Span::minutes(5), |api| {
         // Upstream counts what sets want too: a new pod may come a moment before an old one goes.
         let wanted: i64 = api.list(REPLICA_SETS).iter().filter_map(|set| int(set, "spec.replicas")).sum();
         assert!(wanted <= 12, "{wanted} pods wanted");
-        let pods = pods(api);
+        let pods = active(api);
         let ready = pods.iter().filter(|pod| holds(pod, "Ready")).count();
         assert!(ready >= 9, "{ready} ready");
     });
-    let sets = scene.api.list(REPLICA_SETS);
+    let sets = scene.list(REPLICA_SETS);
     assert_eq!(sets.iter().map(|set| int(set, "spec.replicas").unwrap()).sum::<i64>(), 10);
     assert_eq!(sets.len(), 2);
     assert_eq!(
         super::read::annotation(&scene.get(DEPLOYMENTS, "shop"), "deployment.kubernetes.io/revision"),
         Some("2")
     );
-    assert!(pods(&scene.api).iter().all(|pod| super::read::annotation(pod, "v") == Some("2")));
+    assert!(scene.pods().iter().all(|pod| super::read::annotation(pod, "v") == Some("2")));
 }
 
 #[test]
@@ -69,37 +64,37 @@ fn recreate_never_mixes_two_versions() {
     let mut shop = deployment("shop", 3, "200m");
     shop["spec"]["strategy"] = json!({"type": "Recreate"});
     scene.create(DEPLOYMENTS, shop);
-    scene.run(Span::minutes(2), |_| ());
+    scene.rest(Span::minutes(2));
     scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}));
     scene.run(Span::minutes(5), |api| {
         let all = api.list(PODS);
         let new = all.iter().filter(|pod| super::read::annotation(pod, "v") == Some("2")).count();
         assert!(new == 0 || new == all.len());
     });
-    assert_eq!(pods(&scene.api).len(), 3);
+    assert_eq!(scene.pods().len(), 3);
 }
 
 #[test]
 fn nothing_is_left_of_a_deleted_deployment() {
     let mut scene = scene(2);
     scene.create(DEPLOYMENTS, deployment("shop", 4, "200m"));
-    scene.run(Span::minutes(2), |_| ());
+    scene.rest(Span::minutes(2));
     scene.delete(DEPLOYMENTS, "shop");
-    scene.run(Span::minutes(2), |_| ());
-    assert!(scene.api.list(PODS).is_empty() && scene.api.list(REPLICA_SETS).is_empty());
+    scene.rest(Span::minutes(2));
+    assert!(scene.list(PODS).is_empty() && scene.list(REPLICA_SETS).is_empty());
 }
 
 #[test]
 fn pods_that_do_not_fit_say_why_and_start_when_there_is_room() {
     let mut scene = scene(2);
     scene.create(DEPLOYMENTS, deployment("shop", 3, "3"));
-    scene.run(Span::minutes(2), |_| ());
-    let waiting: Vec<_> = pods(&scene.api).into_iter().filter(|pod| text(pod, "spec.nodeName").is_empty()).collect();
+    scene.rest(Span::minutes(2));
+    let waiting: Vec<_> = scene.pods().into_iter().filter(|pod| text(pod, "spec.nodeName").is_empty()).collect();
     assert_eq!(waiting.len(), 1);
     let scheduled = condition(&waiting[0], "PodScheduled").unwrap();
     assert_eq!(text(scheduled, "message"), "0/2 nodes are available: 2 Insufficient cpu.");
     scene = scene.nodes(3, 8, 16);
-    scene.run(Span::minutes(1), |_| ());
+    scene.rest(Span::minutes(1));
     assert_eq!(int(&scene.get(DEPLOYMENTS, "shop"), "status.availableReplicas"), Some(3));
 }
 
@@ -115,12 +110,12 @@ fn a_kubelet_rejects_what_a_scheduler_should_not_have_bound() {
         );
         let (namespace, node) = ("default".to_owned(), "node-0".to_owned());
         let bind = Write::Bind { namespace, name: format!("p{n}"), uid: super::read::uid(&pod).to_owned(), node };
-        scene.api.write(bind).unwrap();
+        scene.write(bind);
     }
-    scene.run(Span::minutes(1), |_| ());
-    let phases: Vec<String> = scene.api.list(PODS).iter().map(|pod| text(pod, "status.phase").to_owned()).collect();
+    scene.rest(Span::minutes(1));
+    let phases: Vec<String> = scene.list(PODS).iter().map(|pod| text(pod, "status.phase").to_owned()).collect();
     assert_eq!(phases.iter().filter(|phase| *phase == "Failed").count(), 1, "{phases:?}");
-    let failed = scene.api.list(PODS).into_iter().find(|pod| text(pod, "status.phase") == "Failed").unwrap();
+    let failed = scene.list(PODS).into_iter().find(|pod| text(pod, "status.phase") == "Failed").unwrap();
     assert_eq!(text(&failed, "status.reason"), "OutOfcpu");
     assert!(text(&failed, "status.message").contains("requested: 1500, used: 3000, capacity: 3880"), "{failed:#}");
 }
@@ -133,41 +128,41 @@ fn pods_of_a_dead_node_move_after_their_toleration() {
         {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
     ]);
     scene.create(DEPLOYMENTS, shop);
-    scene.run(Span::minutes(2), |_| ());
-    let victim = text(&pods(&scene.api)[0], "spec.nodeName").to_owned();
-    scene.world.kill_node(&victim, &mut scene.api).unwrap();
-    scene.run(Span::seconds(39), |_| ());
-    let ready = |scene: &Scene| {
-        let node = scene.api.get(NODES, "", &victim).unwrap();
+    scene.rest(Span::minutes(2));
+    let victim = text(&scene.pods()[0], "spec.nodeName").to_owned();
+    scene.act(|world, cluster| world.kill_node(&victim, cluster).unwrap());
+    scene.rest(Span::seconds(39));
+    let ready = |scene: &mut Scene| {
+        let node = scene.find(NODES, "", &victim).unwrap();
         text(condition(&node, "Ready").unwrap(), "status").to_owned()
     };
-    assert_eq!(ready(&scene), "True");
-    scene.run(Span::seconds(2), |_| ());
-    assert_eq!(ready(&scene), "Unknown");
+    assert_eq!(ready(&mut scene), "True");
+    scene.rest(Span::seconds(2));
+    assert_eq!(ready(&mut scene), "Unknown");
     assert_eq!(int(&scene.get(DEPLOYMENTS, "shop"), "status.readyReplicas"), Some(2));
-    scene.run(Span::seconds(298), |_| ());
-    assert!(scene.api.list(PODS).iter().all(|pod| !is_leaving(pod)));
-    scene.run(Span::seconds(30), |_| ());
+    scene.rest(Span::seconds(298));
+    assert!(scene.list(PODS).iter().all(|pod| !is_leaving(pod)));
+    scene.rest(Span::seconds(30));
     assert_eq!(int(&scene.get(DEPLOYMENTS, "shop"), "status.readyReplicas"), Some(3));
-    assert_eq!(scene.api.list(PODS).len(), 4, "the dead kubelet cannot confirm the deletion");
-    scene.world.recover_node(&victim, &mut scene.api).unwrap();
-    scene.run(Span::minutes(1), |_| ());
-    assert_eq!(scene.api.list(PODS).len(), 3);
-    assert!(list(&scene.api.get(NODES, "", &victim).unwrap(), "spec.taints").is_empty());
+    assert_eq!(scene.list(PODS).len(), 4, "the dead kubelet cannot confirm the deletion");
+    scene.act(|world, cluster| world.recover_node(&victim, cluster).unwrap());
+    scene.rest(Span::minutes(1));
+    assert_eq!(scene.list(PODS).len(), 3);
+    assert!(list(&scene.find(NODES, "", &victim).unwrap(), "spec.taints").is_empty());
 }
 
 #[test]
 fn a_reclaimed_spot_node_takes_its_pods_with_it() {
     let mut scene = scene(2);
     scene.create(DEPLOYMENTS, deployment("shop", 2, "1"));
-    scene.run(Span::minutes(2), |_| ());
-    scene.world.spot_reclaim("node-0", Span::minutes(2), &mut scene.api).unwrap();
-    scene.run(Span::minutes(1), |_| ());
-    assert_eq!(scene.api.list(NODES).len(), 2);
-    scene.run(Span::minutes(3), |_| ());
-    assert_eq!(scene.api.list(NODES).len(), 1);
-    assert_eq!(pods(&scene.api).len(), 2);
-    assert!(pods(&scene.api).iter().all(|pod| text(pod, "spec.nodeName") == "node-1"));
+    scene.rest(Span::minutes(2));
+    scene.act(|world, cluster| world.spot_reclaim("node-0", Span::minutes(2), cluster).unwrap());
+    scene.rest(Span::minutes(1));
+    assert_eq!(scene.list(NODES).len(), 2);
+    scene.rest(Span::minutes(3));
+    assert_eq!(scene.list(NODES).len(), 1);
+    assert_eq!(scene.pods().len(), 2);
+    assert!(scene.pods().iter().all(|pod| text(pod, "spec.nodeName") == "node-1"));
 }
 
 #[test]
@@ -176,8 +171,8 @@ fn a_crashing_container_backs_off() {
     let mut shop = deployment("shop", 1, "1");
     shop["spec"]["template"]["metadata"]["annotations"] = json!({"sim.keelson.dev/exit-code": "1"});
     scene.create(DEPLOYMENTS, shop);
-    scene.run(Span::minutes(4), |_| ());
-    let pod = pods(&scene.api).remove(0);
+    scene.rest(Span::minutes(4));
+    let pod = scene.pods().remove(0);
     let status = &list(&pod, "status.containerStatuses")[0];
     assert_eq!(int(status, "restartCount"), Some(5), "0, 10, 20, 40 and 80 seconds: {status:#}");
     assert_eq!(text(status, "state.waiting.reason"), "CrashLoopBackOff");
@@ -189,9 +184,9 @@ fn a_seed_repeats_itself() {
     let trace = |seed| {
         let mut scene = Scene::new(seed, Settings::default()).nodes(3, 4, 16);
         scene.create(DEPLOYMENTS, deployment("shop", 8, "500m"));
-        scene.run(Span::minutes(2), |_| ());
-        scene.world.kill_node("node-1", &mut scene.api).unwrap();
-        scene.run(Span::minutes(10), |_| ());
+        scene.rest(Span::minutes(2));
+        scene.act(|world, cluster| world.kill_node("node-1", cluster).unwrap());
+        scene.rest(Span::minutes(10));
         scene.log.iter().map(|event| event.object.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(trace(1), trace(1));

@@ -108,7 +108,7 @@ pub fn spread(most: i64, sets: &[i64]) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::indexing_slicing)]
     use proptest::prelude::*;
     use serde_json::json;
 

@@ -13,9 +13,11 @@ use super::agenda::Role;
 use super::demand::{Demand, of_pod};
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{CLAIMS, NODES, PODS};
-use super::read::{Key, Wanted, is_leaving, list, put_condition, text, uid};
+use super::kubelet::claims;
+use super::read::{Key, Wanted, annotation, is_leaving, list, name, namespace, put_condition, text, uid};
 use super::seen::Load;
 use super::suits::NodeFacts;
+use super::volumes::{Needs, SELECTED_NODE};
 use crate::objects::{Event, Write};
 
 /// Who says so in events.
@@ -59,7 +61,13 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
         if !desk.state.unplaced.contains_key(&key) {
             desk.soon(Role::StandIn, key);
         }
-    } else if event.resource == CLAIMS || event.resource == NODES && changes_room(event) {
+    } else if event.resource == CLAIMS {
+        let (space, claim) = (namespace(&event.object), name(&event.object));
+        let waits = |pod: &Value| text(pod, "spec.nodeName").is_empty() && claims(pod).any(|used| used == claim);
+        let pods = desk.state.seen.within(PODS, space).filter(|(_, pod)| waits(pod));
+        let keys: Vec<Key> = pods.map(|(key, _)| key.clone()).collect();
+        keys.into_iter().for_each(|key| desk.soon(Role::StandIn, key));
+    } else if event.resource == NODES && changes_room(event) {
         retry(desk);
     }
 }
@@ -129,6 +137,10 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         return Ok(());
     };
     let demand = of_pod(&pod);
+    let needs = match Needs::of(desk, &pod) {
+        Ok(needs) => needs,
+        Err(message) => return set_aside(desk, key, &pod, &message),
+    };
     let nothing = Load::default();
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     let mut best: Option<(i64, u64, String)> = None;
@@ -137,6 +149,9 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     for (name, node) in nodes {
         let load = desk.state.seen.load(name).unwrap_or(&nothing);
         match fits(&pod, &demand, node, load) {
+            Ok(()) if !needs.are_met_by(node) => {
+                *refused.entry("node(s) had volume node affinity conflict".to_owned()).or_default() += 1;
+            }
             Ok(()) => {
                 let tie = desk.state.chance.draw(uid(&pod), name);
                 let rank = (emptiness(&demand, node, load), tie, name.clone());
@@ -148,6 +163,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         }
     }
     match best {
+        Some((_, _, node)) if !needs.open.is_empty() => select(desk, &needs, &node),
         Some((_, _, node)) => bind(desk, key, &pod, node),
         None => set_aside(desk, key, &pod, &unschedulable(all, &refused)),
     }
@@ -160,6 +176,17 @@ fn unschedulable(all: usize, refused: &BTreeMap<String, usize>) -> String {
         true => "no nodes available to schedule pods".to_owned(),
         false => format!("0/{all} nodes are available: {}.", reasons.join(", ")),
     }
+}
+
+/// Tells the provisioner where the pod will run; the claims' change brings the next look.
+fn select(desk: &mut Desk<'_>, needs: &Needs, node: &str) -> Looked {
+    for (claim, _) in &needs.open {
+        if annotation(claim, SELECTED_NODE).is_none() {
+            let patch = json!({"metadata": {"annotations": {SELECTED_NODE: node}}});
+            desk.merge(CLAIMS, claim, "", patch)?;
+        }
+    }
+    Ok(())
 }
 
 fn bind(desk: &mut Desk<'_>, key: &Key, pod: &Value, node: String) -> Looked {
