@@ -19,7 +19,10 @@ use crate::tools;
 /// A name in the API server's certificate, whatever address it was reached by.
 pub const SERVER_NAME: &str = "kubernetes.default.svc";
 
-/// Writes the key of ServiceAccount tokens and the token file; returns the administrator's token.
+/// File of the certificate by which kubelets know the API server.
+pub const KUBELET_CLIENT: &str = "kubelet-client.crt";
+
+/// Writes the key of ServiceAccount tokens, the certificate the API server shows to kubelets, and the token file; returns the administrator's token.
 ///
 /// Tokens are for the administrator, for kube-proxy and for the kubelets of `nodes`, whose kubeconfig files are written
 /// to `kube-proxy.kubeconfig` and `NODE.kubeconfig`; they and the administrator's `kubeconfig` name `servers`.
@@ -29,6 +32,12 @@ pub const SERVER_NAME: &str = "kubernetes.default.svc";
 pub fn write(folder: &Path, port: u16, gateway: &str, nodes: &[String]) -> Result<String> {
     let mut openssl = Command::new("openssl");
     openssl.args(["genrsa", "-out"]).arg(folder.join("sa.key")).arg("2048");
+    tools::run(openssl)?;
+    // Signed by itself: kubelets trust this one certificate and no authority.
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "7"]);
+    openssl.args(["-subj", "/O=system:masters/CN=kube-apiserver", "-addext", "extendedKeyUsage=clientAuth"]);
+    openssl.arg("-keyout").arg(folder.join("kubelet-client.key")).arg("-out").arg(folder.join(KUBELET_CLIENT));
     tools::run(openssl)?;
     let (outside, inside) = (format!("https://127.0.0.1:{port}"), format!("https://{gateway}:{port}"));
     let admin = token()?;

@@ -6,6 +6,7 @@
 //!
 //! Promises: writes nowhere but below the new group, except to hand controllers down on version 2.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,15 +17,19 @@ use anyhow::{Context, Result};
 /// # Errors
 /// When `/proc` cannot be read.
 pub fn hierarchies() -> Result<Vec<PathBuf>> {
+    Ok(mounted()?.into_keys().collect())
+}
+
+/// Mount points with their types, `cgroup` or `cgroup2`.
+fn mounted() -> Result<BTreeMap<PathBuf, String>> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
-    let mut found: Vec<PathBuf> = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>())
-        .filter(|fields| matches!(fields.get(2), Some(&"cgroup" | &"cgroup2")))
-        .filter_map(|fields| fields.get(1).map(PathBuf::from))
-        .collect();
-    found.sort();
-    found.dedup();
+    let mut found = BTreeMap::new();
+    for line in mounts.lines() {
+        let mut fields = line.split(' ').skip(1);
+        if let (Some(point), Some(kind @ ("cgroup" | "cgroup2"))) = (fields.next(), fields.next()) {
+            found.insert(PathBuf::from(point), kind.to_owned());
+        }
+    }
     Ok(found)
 }
 
@@ -33,16 +38,24 @@ pub fn hierarchies() -> Result<Vec<PathBuf>> {
 /// # Errors
 /// When a group cannot be made.
 pub fn make(outer: &str, inner: &str) -> Result<()> {
-    for root in hierarchies()? {
+    let mounted = mounted()?;
+    // Beside version 1, version 2 serves processes and has nothing to hand down.
+    let pure = mounted.values().all(|kind| kind == "cgroup2");
+    for root in mounted.into_keys() {
         let mut parent = root;
         for part in [outer, inner] {
-            hand_down(&parent);
+            if pure {
+                hand_down(&parent);
+            }
             let group = parent.join(part);
             fs::create_dir_all(&group).with_context(|| format!("{}: must be writable", group.display()))?;
             for file in ["cpuset.cpus", "cpuset.mems"] {
                 fill(&parent.join(file), &group.join(file))?;
             }
             parent = group;
+        }
+        if pure {
+            hand_down(&parent);
         }
     }
     Ok(())

@@ -68,7 +68,6 @@ pub struct Cluster {
     token: String,
     kubectl: PathBuf,
     kwok_nodes: u32,
-    traces: Traces,
 }
 
 impl Cluster {
@@ -87,8 +86,6 @@ impl Cluster {
         };
         let run = Run::begin()?;
         let space = Space::open(&run.folder().join("logs/init.log"))?;
-        let traces =
-            Traces { folder: run.folder().to_path_buf(), group: run.group().to_owned(), namespaces: space.names()? };
         // Bound for the cluster's whole life, so the port is nobody else's.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
@@ -98,14 +95,13 @@ impl Cluster {
         let door = Door::open(listener, network, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let kubectl = kubernetes.join("kubectl");
         let (nodes, door) = (Vec::new(), Some(door));
-        let mut cluster = Self { nodes, door, space, run, port, token, kubectl, kwok_nodes: 0, traces };
+        let mut cluster = Self { nodes, door, space, run, port, token, kubectl, kwok_nodes: 0 };
         cluster.network()?;
         cluster.store_and_api(&etcd, &kubernetes)?;
         // Nodes boot while the API server does.
         let programs = Programs { kubernetes: &kubernetes, runtime: &runtime };
         for number in 0..config.real_nodes {
             let node = Node::boot(number, config.real_nodes, &cluster.space, &cluster.run, programs)?;
-            cluster.traces.namespaces.extend(node.names()?);
             cluster.nodes.push(node);
         }
         wait::until("the API server", PATIENCE, || cluster.kubectl(&["get", "--raw=/readyz"]))?;
@@ -157,9 +153,11 @@ impl Cluster {
     }
 
     /// What to look for after the cluster was dropped.
-    #[must_use]
-    pub fn traces(&self) -> Traces {
-        self.traces.clone()
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn traces(&self) -> Result<Traces> {
+        Traces::of(self.folder())
     }
 
     /// A command that runs `program` in the cluster's network, on this machine's files, with `KUBECONFIG` set.
@@ -282,7 +280,8 @@ impl Cluster {
                  --service-account-issuer=https://kubernetes.default.svc --service-account-key-file={run}/sa.key \
                  --service-account-signing-key-file={run}/sa.key --token-auth-file={run}/tokens.csv \
                  --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true \
-                 --kubelet-preferred-address-types=InternalIP --enable-aggregator-routing=true"
+                 --kubelet-preferred-address-types=InternalIP --kubelet-client-certificate={run}/kubelet-client.crt \
+                 --kubelet-client-key={run}/kubelet-client.key --enable-aggregator-routing=true"
             ),
         )
     }

@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::SigSet;
 
 /// Most connections at once.
 pub const LIMIT: usize = 512;
@@ -81,6 +82,8 @@ impl Drop for Door {
 }
 
 fn accept(listener: &TcpListener, namespace: &File, inside: SocketAddr, state: &State) {
+    // Signals are for the owner's own threads; the threads started here inherit this.
+    let _ = SigSet::all().thread_block();
     for outer in listener.incoming().flatten() {
         if state.closed.load(Ordering::SeqCst) {
             return;
@@ -129,4 +132,48 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream) {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    /// A door to an echo server in this very network; entering a network takes root.
+    fn door() -> Door {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let inside = server.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in server.incoming().flatten() {
+                thread::spawn(move || copy(&stream, &stream));
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Door::open(listener, File::open("/proc/self/ns/net").unwrap(), inside).unwrap()
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_and_the_end_of_a_stream_is_passed_on() {
+        let door = door();
+        let mut client = TcpStream::connect(door.outside).unwrap();
+        client.write_all(b"hello").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "hello");
+    }
+
+    #[test]
+    fn a_closed_door_ends_open_connections_and_accepts_no_more() {
+        let door = door();
+        let mut client = TcpStream::connect(door.outside).unwrap();
+        client.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        let outside = door.outside;
+        drop(door);
+        assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
+        assert!(TcpStream::connect(outside).is_err());
+    }
 }

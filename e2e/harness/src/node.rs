@@ -98,8 +98,10 @@ impl Node {
             fs::write(file, value)?;
         }
         fs::write(home.join("etc/cni/net.d/10-keelson.conflist"), runtime::cni(&pods(number)))?;
+        // Names of services resolve on a node as in its pods, and nobody else is asked.
+        fs::write(home.join("etc/resolv.conf"), format!("nameserver {}\n", runtime::NAME_SERVER))?;
         fs::write(home.join("containerd.toml"), runtime::containerd(programs.runtime, &home))?;
-        fs::write(home.join("kubelet.json"), runtime::kubelet(&format!("/{}/{name}", run.group())))?;
+        fs::write(home.join("kubelet.json"), runtime::kubelet(&format!("/{}/{name}", run.group()), run.folder()))?;
         fs::write(home.join("kube-proxy.json"), runtime::proxy(&name, &run.folder().join("kube-proxy.kubeconfig")))?;
         cgroup::make(run.group(), &name)?;
         let space = outer.within(&logs.join("init.log"))?;
@@ -107,7 +109,9 @@ impl Node {
         node.connect(outer, count)?;
         node.prepare()?;
         let path = std::env::join_paths(
-            [programs.runtime.to_path_buf()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+            [programs.runtime.to_path_buf()]
+                .into_iter()
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
         )?;
         let mut containerd = node.command(programs.runtime.join("containerd"));
         containerd.env("PATH", path).arg("--config").arg(node.home.join("containerd.toml"));
@@ -153,14 +157,6 @@ impl Node {
         tools::run(import).map(drop)
     }
 
-    /// Kernel names of the node's namespaces.
-    ///
-    /// # Errors
-    /// When the node has ended.
-    pub fn names(&self) -> Result<Vec<PathBuf>> {
-        self.space.names()
-    }
-
     /// Ends the node at once.
     pub fn end(&mut self) {
         self.space.end();
@@ -171,7 +167,8 @@ impl Node {
     }
 
     fn connect(&self, outer: &Space, count: u8) -> Result<()> {
-        let (link, pid, own) = (format!("{INTERFACES}-{}", self.name), self.space.pid().to_string(), address(self.number));
+        let (link, pid, own) =
+            (format!("{INTERFACES}-{}", self.name), self.space.pid().to_string(), address(self.number));
         let outside = |args: &[&str]| ip(outer.enter_network("ip"), args);
         let inside = |args: &[&str]| ip(self.space.enter_network("ip"), args);
         outside(&["link", "add", &link, "type", "veth", "peer", "name", "eth0", "netns", &pid])?;

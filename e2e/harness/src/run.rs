@@ -51,7 +51,8 @@ impl Run {
             fs::create_dir(folder.join(sub))?;
         }
         let group = group(&folder);
-        let mut watcher = watch(&folder, &group).stdin(Stdio::piped()).spawn().context("cannot run bash: install it")?;
+        let mut watcher =
+            watch(&folder, &group).stdin(Stdio::piped()).spawn().context("cannot run bash: install it")?;
         let pipe = watcher.stdin.take();
         let folder = made.keep();
         let lock = File::create(folder.join("lock.new"))?;
@@ -111,7 +112,9 @@ fn sweep() -> Result<()> {
     Ok(())
 }
 
-fn group(folder: &Path) -> String {
+/// Name of the cgroups of the run in `folder`.
+#[must_use]
+pub fn group(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     format!("keelson-{}", name.strip_prefix(PREFIX).unwrap_or(&name))
 }

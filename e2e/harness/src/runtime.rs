@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::access::KUBELET_CLIENT;
 use crate::image::Image;
 
 /// The image that holds a pod's namespaces.
@@ -59,15 +60,17 @@ pub fn cni(pods: &str) -> String {
     .to_string()
 }
 
-/// kubelet's: cgroups below `group`, in either version, and images that are never collected, for nothing can be pulled.
+/// kubelet's: cgroups below `group`, in either version; images that are never collected, for nothing can be pulled; and
+/// the API server asked who a caller is and what it may, as in production.
 #[must_use]
-pub fn kubelet(group: &str) -> String {
+pub fn kubelet(group: &str, folder: &Path) -> String {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
         "failCgroupV1": false, "cgroupDriver": "cgroupfs", "cgroupRoot": group, "failSwapOn": false,
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
-        "authentication": {"anonymous": {"enabled": true}, "webhook": {"enabled": false}},
-        "authorization": {"mode": "AlwaysAllow"},
+        "authentication": {"anonymous": {"enabled": false}, "webhook": {"enabled": true},
+            "x509": {"clientCAFile": folder.join(KUBELET_CLIENT)}},
+        "authorization": {"mode": "Webhook"},
         "resolvConf": "", "clusterDNS": [NAME_SERVER], "clusterDomain": "cluster.local",
         // A test machine's disk is shared with its builds: being nearly full is no reason to evict.
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

@@ -117,7 +117,10 @@ impl Toolset {
         fs::create_dir_all(&cache).with_context(|| format!("{}: make it writable", cache.display()))?;
         let home = cache.join(format!("{}-{}", self.folder(), self.stamp(&source)?));
         let guard = File::create(cache.join(format!("{}.lock", self.folder())))?;
-        guard.lock().context("waiting for another build of the same tools")?;
+        if guard.try_lock().is_err() {
+            eprintln!("keelson: another process may be building {}; waiting for it", self.folder());
+            guard.lock().with_context(|| format!("{}: must allow locks", cache.display()))?;
+        }
         if !home.is_dir() {
             eprintln!(
                 "keelson: building {} into {} (minutes when Go's caches are cold)",

@@ -59,6 +59,7 @@ func serve(port string) {
 	server := http.Server{Addr: ":" + port, Handler: http.HandlerFunc(answer), Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
+	fmt.Println("listening on", port)
 	fmt.Fprintf(os.Stderr, "pause: port %s: %v; set PORT to a free one\n", port, server.ListenAndServe())
 	os.Exit(1)
 }
