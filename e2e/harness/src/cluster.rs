@@ -1,26 +1,34 @@
-//! A control plane that lives as long as a value: etcd, API server, controllers, scheduler and pretended nodes.
+//! A cluster that lives as long as a value: control plane, pretended nodes, real nodes, name server.
 //!
-//! Everything runs in one [`Space`] whose network has a bridge and no route out, so addresses and ports are the same in
-//! every cluster and clusters do not meet. The API server checks what production checks: RBAC, the node authorizer and
-//! node restriction; tokens come from a file.
+//! Everything runs in one [`Space`] whose network has a bridge and no route out, so addresses are the same in every
+//! cluster and clusters do not meet; real nodes have spaces of their own within it. The API server checks what
+//! production checks (RBAC, the node authorizer and node restriction) and is reachable from this machine through one
+//! door on its loopback.
 //!
-//! Promises: `start` returns only when the API answers and the `default` ServiceAccount exists; dropping the cluster,
-//! also in a panic, ends every process, namespace and file of it; after a panic the logs stay, and stderr says where.
+//! Promises: `start` returns only when the API answers, the `default` ServiceAccount exists and real nodes are Ready;
+//! dropping the cluster, also in a panic, and killing its owner end every process, namespace, mount, cgroup and file of
+//! it; after a panic the logs stay, and stderr says where.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::expose::Door;
+use crate::image::{Image, oci_archive};
+use crate::node::{self, Node, Programs, SERVICES};
+use crate::run::{Keep, Run};
 use crate::space::Space;
 use crate::tools::{self, Toolset};
-use crate::wait;
+use crate::traces::Traces;
+use crate::{access, dns, runtime, stand_in, wait};
 
 /// Address of the bridge and of the API server, the same in every cluster.
 pub const GATEWAY: &str = "10.250.0.1";
@@ -32,34 +40,34 @@ const PRETENDED: &str = "kwok.x-k8s.io/node";
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Number of real nodes, `real-0` and so on, at most [`node::MOST`].
+    pub real_nodes: u8,
     /// Number of pretended nodes made by `start`; more can be added later.
     pub kwok_nodes: u32,
     /// Whether kube-scheduler runs; without it pods stay pending until the test binds them.
     pub default_scheduler: bool,
+    /// Whether service names resolve.
+    pub dns: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { kwok_nodes: 0, default_scheduler: true }
+        Self { real_nodes: 0, kwok_nodes: 0, default_scheduler: true, dns: false }
     }
 }
 
 /// A running cluster; dropping it ends it.
 #[derive(Debug)]
 pub struct Cluster {
+    // Fields are dropped in this order should `start` fail midway: nodes before what they lie in, files last.
+    nodes: Vec<Node>,
+    door: Option<Door>,
     space: Space,
-    run: Option<TempDir>,
-    kubeconfig: PathBuf,
+    run: Run,
+    port: u16,
+    token: String,
     kubectl: PathBuf,
     kwok_nodes: u32,
-    traces: Traces,
-}
-
-/// Where a cluster would show if something of it had stayed behind.
-#[derive(Debug, Clone)]
-pub struct Traces {
-    folder: PathBuf,
-    namespaces: Vec<PathBuf>,
 }
 
 impl Cluster {
@@ -70,52 +78,102 @@ impl Cluster {
     pub fn start(config: Config) -> Result<Self> {
         tools::machine_is_able()?;
         let (kubernetes, etcd, kwok) = (Toolset::Kubernetes.ready()?, Toolset::Etcd.ready()?, Toolset::Kwok.ready()?);
-        let run = tempfile::Builder::new().prefix("keelson-cluster-").tempdir()?;
-        let folder = run.path().to_path_buf();
-        for sub in ["logs", "state"] {
-            fs::create_dir(folder.join(sub))?;
-        }
-        let space = Space::open(&folder.join("logs/init.log"))?;
-        let traces = Traces { folder: folder.clone(), namespaces: space.names()? };
-        let kubeconfig = folder.join("kubeconfig");
-        let mut cluster =
-            Self { space, run: Some(run), kubeconfig, kubectl: kubernetes.join("kubectl"), kwok_nodes: 0, traces };
+        let runtime = if config.real_nodes > 0 {
+            node::machine_is_able(config.real_nodes)?;
+            Toolset::Runtime.ready()?
+        } else {
+            PathBuf::new()
+        };
+        let run = Run::begin()?;
+        let space = Space::open(&run.folder().join("logs/init.log"))?;
+        // Bound for the cluster's whole life, so the port is nobody else's.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let names: Vec<String> = (0..config.real_nodes).map(node::name).collect();
+        let token = access::write(run.folder(), port, GATEWAY, &names)?;
+        let network = File::open(format!("/proc/{}/ns/net", space.pid()))?;
+        let door = Door::open(listener, network, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let kubectl = kubernetes.join("kubectl");
+        let (nodes, door) = (Vec::new(), Some(door));
+        let mut cluster = Self { nodes, door, space, run, port, token, kubectl, kwok_nodes: 0 };
         cluster.network()?;
-        cluster.credentials()?;
         cluster.store_and_api(&etcd, &kubernetes)?;
+        // Nodes boot while the API server does.
+        let programs = Programs { kubernetes: &kubernetes, runtime: &runtime };
+        for number in 0..config.real_nodes {
+            let node = Node::boot(number, config.real_nodes, &cluster.space, &cluster.run, programs)?;
+            cluster.nodes.push(node);
+        }
+        wait::until("the API server", PATIENCE, || cluster.kubectl(&["get", "--raw=/readyz"]))?;
         cluster.controllers(&kubernetes, config.default_scheduler)?;
         cluster.kwok(&kwok)?;
+        if !cluster.nodes.is_empty() {
+            cluster.import(&[runtime::pause()])?;
+        }
+        for node in &mut cluster.nodes {
+            node.join(&cluster.run, programs)?;
+        }
+        if config.dns {
+            cluster.name_server()?;
+        }
         wait::until("the default ServiceAccount", PATIENCE, || {
             cluster.kubectl(&["get", "serviceaccount", "default", "--namespace=default"])
         })?;
         cluster.create_kwok_nodes(config.kwok_nodes)?;
+        wait::until("the real nodes to be Ready", PATIENCE, || {
+            let ready = cluster.ready_nodes()?;
+            names.iter().try_for_each(|name| {
+                ensure!(ready.contains(name), "{name} is not: see {}/logs/{name}", cluster.folder().display());
+                Ok(())
+            })
+        })?;
         Ok(cluster)
     }
 
-    /// Folder of the run: `logs/` has one file per component, `state/` their data.
+    /// Folder of the run: `logs/` has one file per component and one folder per real node, `state/` their data.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.traces.folder
+        self.run.folder()
     }
 
-    /// Administrator's kubeconfig. Its server is reachable from [`Cluster::command`] alone.
+    /// Administrator's kubeconfig, good on this machine and in [`Cluster::command`].
     #[must_use]
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder().join("kubeconfig")
+    }
+
+    /// Port of the API server, on this machine's loopback as well as inside.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// What to look for after the cluster was dropped.
-    #[must_use]
-    pub fn traces(&self) -> Traces {
-        self.traces.clone()
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn traces(&self) -> Result<Traces> {
+        Traces::of(self.folder())
     }
 
     /// A command that runs `program` in the cluster's network, on this machine's files, with `KUBECONFIG` set.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = self.space.enter_network();
-        command.arg(program).env("KUBECONFIG", &self.kubeconfig);
+        let mut command = self.space.enter_network(program);
+        command.env("KUBECONFIG", self.kubeconfig());
         command
+    }
+
+    /// A real node, by name.
+    ///
+    /// # Errors
+    /// When the cluster has no real node of that name.
+    pub fn node(&mut self, name: &str) -> Result<&mut Node> {
+        self.nodes.iter_mut().find(|node| node.name == name).with_context(|| format!("no real node is called {name}"))
     }
 
     /// Runs kubectl as administrator and returns what it printed.
@@ -141,6 +199,25 @@ impl Cluster {
         let output = child.wait_with_output()?;
         ensure!(output.status.success(), "kubectl apply: {}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(())
+    }
+
+    /// Gives the real nodes a stand-in for every image that the manifest names (see [`stand_in`]), so that the manifest
+    /// can be applied as it is.
+    ///
+    /// # Errors
+    /// When a container of the manifest cannot run a stand-in; the text names it.
+    pub fn stand_in(&self, manifest: &str) -> Result<()> {
+        let images: BTreeMap<String, Vec<u64>> = stand_in::images(manifest)?;
+        let listening = |ports: Vec<u64>| ports.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let image = |(name, ports)| Image { name, args: Vec::new(), env: vec![format!("PORTS={}", listening(ports))] };
+        self.import(&images.into_iter().map(image).collect::<Vec<_>>())
+    }
+
+    fn import(&self, images: &[Image]) -> Result<()> {
+        let program = Toolset::Pause.ready()?.join("pause");
+        let archive = tempfile::NamedTempFile::new_in(self.folder().join("state"))?;
+        fs::write(archive.path(), oci_archive(&fs::read(program)?, images)?)?;
+        self.nodes.iter().try_for_each(|node| node.import(archive.path()))
     }
 
     /// Adds `count` pretended nodes of 4 CPUs and 32 GiB, named `kwok-0`, `kwok-1`, ... across calls.
@@ -177,33 +254,15 @@ impl Cluster {
             &["address", "add", &address, "dev", "keelson0"],
             &["link", "set", "keelson0", "up"],
         ] {
-            let mut ip = self.space.enter_network();
-            ip.arg("ip").args(args);
+            let mut ip = self.space.enter_network("ip");
+            ip.args(args);
             tools::run(ip)?;
         }
         Ok(())
     }
 
-    fn credentials(&self) -> Result<()> {
-        let mut openssl = Command::new("openssl");
-        openssl.args(["genrsa", "-out"]).arg(self.folder().join("sa.key")).arg("2048");
-        tools::run(openssl)?;
-        let tokens = "admin-token,admin,admin,\"system:masters\"\n";
-        fs::write(self.folder().join("tokens.csv"), tokens)?;
-        // kubectl and the components read JSON as YAML.
-        let kubeconfig = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test",
-                "cluster": {"server": format!("https://{GATEWAY}:6443"), "insecure-skip-tls-verify": true}}],
-            "users": [{"name": "admin", "user": {"token": "admin-token"}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
-        });
-        fs::write(&self.kubeconfig, kubeconfig.to_string())?;
-        Ok(())
-    }
-
     fn store_and_api(&mut self, etcd: &Path, kubernetes: &Path) -> Result<()> {
-        let run = self.folder().display().to_string();
+        let (run, port) = (self.folder().display().to_string(), self.port);
         self.daemon(
             &etcd.join("etcd"),
             &format!(
@@ -212,18 +271,19 @@ impl Cluster {
                  --initial-advertise-peer-urls=http://127.0.0.1:2380 --initial-cluster=default=http://127.0.0.1:2380"
             ),
         )?;
+        // Webhooks and aggregated APIs are reached at their pods: nothing rewrites service addresses beside the nodes.
         self.daemon(
             &kubernetes.join("kube-apiserver"),
             &format!(
-                "--etcd-servers=http://127.0.0.1:2379 --cert-dir={run}/certs --secure-port=6443 \
-                 --bind-address={GATEWAY} --advertise-address={GATEWAY} --service-cluster-ip-range=10.96.0.0/16 \
+                "--etcd-servers=http://127.0.0.1:2379 --cert-dir={run}/certs --secure-port={port} \
+                 --bind-address=0.0.0.0 --advertise-address={GATEWAY} --service-cluster-ip-range={SERVICES} \
                  --service-account-issuer=https://kubernetes.default.svc --service-account-key-file={run}/sa.key \
                  --service-account-signing-key-file={run}/sa.key --token-auth-file={run}/tokens.csv \
                  --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true \
-                 --kubelet-preferred-address-types=InternalIP"
+                 --kubelet-preferred-address-types=InternalIP --kubelet-client-certificate={run}/kubelet-client.crt \
+                 --kubelet-client-key={run}/kubelet-client.key --enable-aggregator-routing=true"
             ),
-        )?;
-        wait::until("the API server", PATIENCE, || self.kubectl(&["get", "--raw=/readyz"])).map(drop)
+        )
     }
 
     fn controllers(&mut self, kubernetes: &Path, default_scheduler: bool) -> Result<()> {
@@ -254,65 +314,37 @@ impl Cluster {
         self.daemon(&kwok.join("kwok"), &args)
     }
 
+    fn name_server(&mut self) -> Result<()> {
+        let program = Toolset::Dns.ready()?.join("dns");
+        let corefile = self.folder().join("state/Corefile");
+        fs::write(&corefile, dns::corefile(&self.kubeconfig().display().to_string()))?;
+        self.apply(&dns::service().to_string())?;
+        self.daemon(&program, &format!("-conf {}", corefile.display()))
+    }
+
     /// Starts a component with arguments separated by spaces; its log is named after it.
     fn daemon(&mut self, program: &Path, args: &str) -> Result<()> {
         let name = program.file_name().context("a component has a file name")?.to_string_lossy();
         let log = self.folder().join(format!("logs/{name}.log"));
-        let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
-        self.space.daemon(program, &args, &log)
+        let mut command = self.space.enter(program);
+        command.args(args.split_whitespace());
+        self.space.daemon(command, &log)
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        self.door = None;
+        for node in &mut self.nodes {
+            node.end();
+        }
         self.space.end();
-        if !std::thread::panicking() {
-            return;
+        if std::thread::panicking() {
+            self.run.end(Keep::Logs);
+            eprintln!("keelson: the cluster's logs are in {}", self.folder().join("logs").display());
+        } else {
+            self.run.end(Keep::Nothing);
         }
-        if let Some(run) = self.run.take() {
-            let kept = run.keep();
-            // Logs explain a failure; data files only take room.
-            let _ = fs::remove_dir_all(kept.join("state"));
-            eprintln!("keelson: the cluster's logs are in {}", kept.join("logs").display());
-        }
-    }
-}
-
-impl Traces {
-    /// Folder of the run.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// What is still there of an ended cluster, one line each: processes, namespaces, mounts, files. Empty is clean.
-    ///
-    /// # Errors
-    /// When `/proc` cannot be read.
-    pub fn leftovers(&self) -> Result<Vec<String>> {
-        let folder = self.folder.display().to_string();
-        let mut found = Vec::new();
-        for process in fs::read_dir("/proc")?.flatten() {
-            let path = process.path();
-            let own = ["net", "pid"].iter().filter_map(|kind| fs::read_link(path.join("ns").join(kind)).ok());
-            let inside = own.into_iter().any(|name| self.namespaces.contains(&name));
-            let command = fs::read(path.join("cmdline")).unwrap_or_default();
-            let command = String::from_utf8_lossy(&command).replace('\0', " ");
-            let number = process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit());
-            if number && (inside || command.contains(&folder)) {
-                found.push(format!("process {}: {command}", process.file_name().to_string_lossy()));
-            }
-        }
-        for mount in fs::read_to_string("/proc/self/mountinfo")?.lines() {
-            let held = self.namespaces.iter().any(|name| mount.contains(&*name.to_string_lossy()));
-            if held || mount.contains(&folder) {
-                found.push(format!("mount {mount}"));
-            }
-        }
-        if self.folder.exists() {
-            found.push(format!("files in {folder}"));
-        }
-        Ok(found)
     }
 }
 

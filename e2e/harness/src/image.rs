@@ -1,58 +1,83 @@
-//! Container images without a registry or a builder: one static binary becomes an OCI archive that containerd imports.
+//! Container images without a registry or a builder: one static binary becomes an OCI archive that containerd imports, under one
+//! name or many.
 //!
 //! Promises: the archive depends on its inputs alone (no times, owners or host names), so the same binary gives the
 //! same digests; the binary is `/app`, the entry point; `/tmp` and `/etc` exist.
 //!
 //! Formats: OCI image layout and image spec 1.0, tar in the POSIX ustar format.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+/// Media type of an image's manifest.
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Size of a tar record in bytes.
 const RECORD: usize = 512;
 
-/// An OCI archive (tar bytes) named `name`, e.g. `keelson.local/web:1`, whose containers run `binary` with `args`.
+/// One name under which an archive's binary can be run.
+#[derive(Debug, Clone, Default)]
+pub struct Image {
+    /// Full name with tag, e.g. `keelson.local/web:1`.
+    pub name: String,
+    /// Arguments, which a container may replace.
+    pub args: Vec<String>,
+    /// Environment, `NAME=value`, which a container may add to.
+    pub env: Vec<String>,
+}
+
+/// An OCI archive (tar bytes) of several images that share one layer, the `binary`.
 ///
 /// # Errors
 /// When a file is too large for a ustar header (8 GiB) or a path too long for it (100 bytes).
-pub fn oci_archive(name: &str, binary: &[u8], args: &[&str]) -> Result<Vec<u8>> {
+pub fn oci_archive(binary: &[u8], images: &[Image]) -> Result<Vec<u8>> {
     let mut layer = Tar::default();
     layer.entry("tmp/", 0o1777, b'5', &[])?;
     layer.entry("etc/", 0o755, b'5', &[])?;
     layer.entry("app", 0o755, b'0', binary)?;
     let layer = layer.finish();
+    let diff = digest(&layer);
 
-    let config = json!({
-        "architecture": architecture(), "os": "linux",
-        "config": {"Entrypoint": ["/app"], "Cmd": args, "Env": ["PATH=/"]},
-        "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
-    })
-    .to_string()
-    .into_bytes();
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": descriptor("application/vnd.oci.image.config.v1+json", &config),
-        "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
-    })
-    .to_string()
-    .into_bytes();
-    let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
-    if let Some(fields) = entry.as_object_mut() {
-        let tag = name.rsplit_once(':').map_or("latest", |(_, tag)| tag);
-        fields.insert("platform".into(), json!({"architecture": architecture(), "os": "linux"}));
-        fields.insert(
-            "annotations".into(),
-            json!({"io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag}),
-        );
+    let mut blobs = BTreeMap::new();
+    let mut manifests = Vec::new();
+    for image in images {
+        let env: Vec<&str> = ["PATH=/"].into_iter().chain(image.env.iter().map(String::as_str)).collect();
+        let config = json!({
+            "architecture": architecture(), "os": "linux",
+            "config": {"Entrypoint": ["/app"], "Cmd": image.args, "Env": env},
+            "rootfs": {"type": "layers", "diff_ids": [diff]},
+        })
+        .to_string()
+        .into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": descriptor("application/vnd.oci.image.config.v1+json", &config),
+            "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
+        })
+        .to_string()
+        .into_bytes();
+        let mut entry = descriptor(MANIFEST, &manifest);
+        if let Some(fields) = entry.as_object_mut() {
+            let tag = image.name.rsplit_once(':').map_or("latest", |(_, tag)| tag);
+            fields.insert("platform".into(), json!({"architecture": architecture(), "os": "linux"}));
+            fields.insert(
+                "annotations".into(),
+                json!({"io.containerd.image.name": image.name, "org.opencontainers.image.ref.name": tag}),
+            );
+        }
+        manifests.push(entry);
+        blobs.extend([(hex(&config), config), (hex(&manifest), manifest)]);
     }
-    let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string().into_bytes();
+    let index = json!({"schemaVersion": 2, "manifests": manifests}).to_string().into_bytes();
 
     let mut archive = Tar::default();
     archive.entry("oci-layout", 0o644, b'0', br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     archive.entry("index.json", 0o644, b'0', &index)?;
-    for blob in [&layer, &config, &manifest] {
-        archive.entry(&format!("blobs/sha256/{}", hex(blob)), 0o644, b'0', blob)?;
+    blobs.insert(hex(&layer), layer);
+    for (name, blob) in &blobs {
+        archive.entry(&format!("blobs/sha256/{name}"), 0o644, b'0', blob)?;
     }
     Ok(archive.finish())
 }
@@ -121,9 +146,23 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
 
+    fn web(args: &[&str]) -> Vec<Image> {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        vec![Image { name: "keelson.local/web:1".into(), args, env: Vec::new() }]
+    }
+
+    #[test]
+    fn two_names_share_one_layer() {
+        let other = Image { name: "keelson.local/other:1".into(), ..Image::default() };
+        let binary = [7u8; 4096];
+        let one = oci_archive(&binary, &web(&[])).unwrap();
+        let two = oci_archive(&binary, &[web(&[]), vec![other]].concat()).unwrap();
+        assert!(two.len() < one.len() + binary.len());
+    }
+
     #[test]
     fn the_same_binary_gives_the_same_archive() {
-        let build = || oci_archive("keelson.local/web:1", b"binary", &["wait"]).unwrap();
+        let build = || oci_archive(b"binary", &web(&["wait"])).unwrap();
         assert_eq!(build(), build());
     }
 
@@ -141,7 +180,7 @@ mod tests {
 
     #[test]
     fn tar_itself_lists_what_was_written() {
-        let archive = oci_archive("keelson.local/web:1", b"binary", &[]).unwrap();
+        let archive = oci_archive(b"binary", &web(&[])).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image.tar");
         std::fs::write(&path, archive).unwrap();

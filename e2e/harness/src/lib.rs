@@ -1,15 +1,28 @@
 //! A real Kubernetes cluster in namespaces of one machine, up in seconds, gone without a trace.
 //!
 //! Tests against a pretended API server prove little, and a shared cluster proves something different every day. Here
-//! each suite gets an API server of its own, inside network and process namespaces that end with the test.
+//! each suite gets an API server of its own, with pretended nodes for scale and real ones for what touches a node,
+//! inside network and process namespaces that end with the test.
 //!
-//! Promises: nothing in a cluster has a route off this machine; when the test ends, panics or is killed, the kernel
-//! ends every process of the cluster; two clusters never meet, for addresses and ports are private to each.
+//! Promises: nothing in a cluster has a route off this machine; when the test ends, panics or is killed, every process,
+//! mount, cgroup and file of the cluster goes; two clusters never meet, for addresses and ports are private to each.
 
+pub mod access;
+pub mod cgroup;
 pub mod cluster;
+pub mod dns;
+pub mod expose;
 pub mod image;
+pub mod node;
+pub mod request;
+pub mod run;
+pub mod runtime;
 pub mod space;
+pub mod stand_in;
 pub mod tools;
+pub mod traces;
 pub mod wait;
 
-pub use cluster::{Cluster, Config, Traces};
+pub use cluster::{Cluster, Config};
+pub use request::Response;
+pub use traces::Traces;

@@ -2,16 +2,19 @@
 //!
 //! The holder is process 1 of a process namespace of its own and reads a pipe whose other end is here. When this
 //! process drops the pipe, panics or is killed, the read ends, the holder exits, and the kernel kills whatever is left
-//! in the namespace, pods included. No clean-up code has to run for that.
+//! in the namespace, pods included. No clean-up code has to run for that. A space may lie within another one: the
+//! machines of a cluster lie within the cluster, and end with it too.
 //!
 //! Promises: after [`Space::end`] no process of the space exists, and its network and mounts are gone with them.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -19,6 +22,8 @@ use crate::wait;
 
 /// Longest wait for a space's processes to begin or end.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Everything a space has of its own.
+const OWN: [&str; 5] = ["--net", "--mount", "--pid", "--ipc", "--uts"];
 
 /// Own network, mount, process, IPC and host-name namespaces.
 #[derive(Debug)]
@@ -35,62 +40,68 @@ impl Space {
     /// # Errors
     /// When namespaces cannot be made; the reason is in the file `log`.
     pub fn open(log: &Path) -> Result<Self> {
-        let mut command = Command::new("unshare");
-        command.args(["--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"]);
+        Self::keep(Command::new("unshare"), log)
+    }
+
+    /// Opens a space inside this one, which ends with this one at the latest.
+    ///
+    /// # Errors
+    /// As [`Space::open`].
+    pub fn within(&self, log: &Path) -> Result<Self> {
+        Self::keep(self.enter("unshare"), log)
+    }
+
+    fn keep(mut unshare: Command, log: &Path) -> Result<Self> {
         // bash, for it reaps orphans while it reads.
-        command.args(["bash", "-c", "read -r _ || exit 0"]);
+        unshare.args(OWN).args(["--fork", "--kill-child", "--mount-proc", "bash", "-c", "read -r _ || exit 0"]);
         let out = File::create(log).with_context(|| log.display().to_string())?;
-        command.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(out);
-        let mut keeper = command.spawn().context("cannot run unshare: install util-linux")?;
+        unshare.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(out);
+        // Ctrl-C is for the owner, who ends its spaces; their processes must not race it.
+        unshare.process_group(0);
+        let mut keeper = unshare.spawn().context("cannot run unshare: install util-linux")?;
         let pipe = keeper.stdin.take();
         let top = i32::try_from(keeper.id()).context("process id")?;
         let mut space = Self { keeper, pipe, pid: top, daemons: Vec::new() };
-        space.pid = wait::until(&format!("the namespaces of {}", log.display()), PATIENCE, || {
-            let pid = only_child(top)?;
-            // unshare becomes bash only after every namespace and mount is in place.
-            let name = fs::read_to_string(format!("/proc/{pid}/comm"))?;
-            if name.trim() == "bash" { Ok(pid) } else { bail!("process 1 is still {}", name.trim()) }
-        })?;
+        space.pid = wait::until(&format!("the namespaces of {}", log.display()), PATIENCE, || holder(top))?;
         Ok(space)
     }
 
-    fn enter(&self) -> Command {
-        self.nsenter(&["--net", "--mount", "--pid", "--ipc", "--uts"])
-    }
-
-    /// A command that runs in the space's network alone and sees this machine's files and processes.
+    /// A command that runs `program` as a process of the space: its mounts, processes and network.
     #[must_use]
-    pub fn enter_network(&self) -> Command {
-        self.nsenter(&["--net"])
+    pub fn enter(&self, program: impl AsRef<OsStr>) -> Command {
+        self.nsenter(&OWN, program.as_ref())
     }
 
-    fn nsenter(&self, which: &[&str]) -> Command {
+    /// A command that runs `program` in the space's network alone; it sees this machine's files and processes.
+    #[must_use]
+    pub fn enter_network(&self, program: impl AsRef<OsStr>) -> Command {
+        self.nsenter(&["--net"], program.as_ref())
+    }
+
+    fn nsenter(&self, which: &[&str], program: &OsStr) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg("--target").arg(self.pid.to_string()).args(which).arg("--").stdin(Stdio::null());
+        command.arg("--target").arg(self.pid.to_string()).args(which).arg("--").arg(program).stdin(Stdio::null());
         for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
             command.env_remove(proxy);
         }
         command
     }
 
-    /// Starts a program that lives as long as the space; what it writes goes to `log`.
+    /// Starts a command made by [`Space::enter`] that lives as long as the space; what it writes goes to `log`.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn daemon(&mut self, program: &Path, args: &[String], log: &Path) -> Result<()> {
+    pub fn daemon(&mut self, mut command: Command, log: &Path) -> Result<()> {
         let out = File::create(log).with_context(|| log.display().to_string())?;
-        let mut command = self.enter();
-        command.arg(program).args(args).stdout(out.try_clone()?).stderr(out);
-        self.daemons.push(command.spawn().with_context(|| format!("starting {}", program.display()))?);
+        command.stdout(out.try_clone()?).stderr(out).process_group(0);
+        self.daemons.push(command.spawn().with_context(|| format!("starting what writes {}", log.display()))?);
         Ok(())
     }
 
-    /// The kernel's names of the network and process namespaces, e.g. `net:[4026532281]`.
-    ///
-    /// # Errors
-    /// When process 1 is gone.
-    pub fn names(&self) -> Result<Vec<PathBuf>> {
-        ["net", "pid"].iter().map(|kind| Ok(fs::read_link(format!("/proc/{}/ns/{kind}", self.pid))?)).collect()
+    /// Number of process 1 of the space, as this process sees it.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
     }
 
     /// Ends the space as a crash would: nothing inside is told beforehand. Returns when every process is gone.
@@ -121,8 +132,16 @@ impl Drop for Space {
     }
 }
 
-fn only_child(parent: i32) -> Result<i32> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    let children = fs::read_to_string(&path).with_context(|| path.clone())?;
-    children.split_whitespace().next().context("no child yet")?.parse().context(path)
+/// The bash at the end of the chain of children that starts at `top`.
+fn holder(top: i32) -> Result<i32> {
+    let mut pid = top;
+    loop {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let children = fs::read_to_string(&path).with_context(|| path.clone())?;
+        pid = children.split_whitespace().next().context("no child yet")?.parse().context(path)?;
+        // unshare becomes bash only after every namespace and mount is in place.
+        if fs::read_to_string(format!("/proc/{pid}/comm"))?.trim() == "bash" {
+            return Ok(pid);
+        }
+    }
 }

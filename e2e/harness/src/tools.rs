@@ -1,7 +1,7 @@
 //! The binaries a test cluster runs, built from the lock files in `e2e/tools` when this machine has not built them yet.
 //!
-//! Each folder of `e2e/tools` becomes one folder in the cache, named after the SHA-256 of its lock files: moving a
-//! version moves the folder, and nothing stale is ever run. A build goes to a temporary folder that is renamed when
+//! Each folder of `e2e/tools` becomes one folder in the cache, named after the SHA-256 of its files, its packages and the
+//! flags they are built with: whatever changes the result moves the folder, and nothing stale is ever run. A build goes to a temporary folder that is renamed when
 //! whole, under a file lock, so that suites started together build once.
 //!
 //! Promises: returns only paths that exist; says on stderr what it builds; never installs anything outside the cache.
@@ -40,11 +40,14 @@ pub enum Toolset {
     Helm,
     /// containerd, containerd-shim-runc-v2, ctr, runc and the CNI plugins.
     Runtime,
+    /// dns, which is CoreDNS with few plugins.
+    Dns,
     /// pause, the program of the test images.
     Pause,
 }
 
 /// One run of `go build`.
+#[derive(Debug)]
 struct Build {
     cgo: &'static str,
     tags: &'static str,
@@ -62,13 +65,9 @@ impl Toolset {
             Self::Kwok => "kwok",
             Self::Helm => "helm",
             Self::Runtime => "rt",
+            Self::Dns => "dns",
             Self::Pause => "pause",
         }
-    }
-
-    /// The file whose content, with go.mod, decides whether a build is stale.
-    fn lock(self) -> &'static str {
-        if self == Self::Pause { "main.go" } else { "go.sum" }
     }
 
     fn builds(self) -> Vec<Build> {
@@ -104,7 +103,7 @@ impl Toolset {
                 },
                 Build { cgo: "1", tags: "seccomp", ..plain(&["github.com/opencontainers/runc"]) },
             ],
-            Self::Pause => vec![plain(&["."])],
+            Self::Dns | Self::Pause => vec![plain(&["."])],
         }
     }
 
@@ -116,15 +115,12 @@ impl Toolset {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools").join(self.folder());
         let cache = cache()?;
         fs::create_dir_all(&cache).with_context(|| format!("{}: make it writable", cache.display()))?;
-        let mut lock = Sha256::new();
-        for file in ["go.mod", self.lock()] {
-            let path = source.join(file);
-            lock.update(fs::read(&path).with_context(|| format!("{}: restore it", path.display()))?);
-        }
-        let stamp: String = format!("{:x}", lock.finalize()).chars().take(12).collect();
-        let home = cache.join(format!("{}-{stamp}", self.folder()));
+        let home = cache.join(format!("{}-{}", self.folder(), self.stamp(&source)?));
         let guard = File::create(cache.join(format!("{}.lock", self.folder())))?;
-        guard.lock().context("waiting for another build of the same tools")?;
+        if guard.try_lock().is_err() {
+            eprintln!("keelson: another process may be building {}; waiting for it", self.folder());
+            guard.lock().with_context(|| format!("{}: must allow locks", cache.display()))?;
+        }
         if !home.is_dir() {
             eprintln!(
                 "keelson: building {} into {} (minutes when Go's caches are cold)",
@@ -138,6 +134,20 @@ impl Toolset {
             eprintln!("keelson: {} is built", self.folder());
         }
         Ok(home)
+    }
+
+    /// Twelve digits that change with anything that changes the build: sources, lock files, packages, flags.
+    fn stamp(self, source: &Path) -> Result<String> {
+        let listing = fs::read_dir(source).with_context(|| format!("{}: restore it", source.display()))?;
+        let mut files: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        let mut input = Sha256::new();
+        for file in files {
+            input.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+            input.update(fs::read(&file).with_context(|| file.display().to_string())?);
+        }
+        input.update(format!("{:?} {STAGES:?}", self.builds()));
+        Ok(format!("{:x}", input.finalize()).chars().take(12).collect())
     }
 
     fn build(self, source: &Path, into: &Path) -> Result<()> {
@@ -209,10 +219,22 @@ pub fn run(mut command: Command) -> Result<String> {
 /// One sentence with the fix, when it is not root or a program is missing.
 pub fn machine_is_able() -> Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "the test cluster makes namespaces and must be root: run it with sudo");
+    programs(&["go"], "unpack Go 1.26 and put its bin folder on PATH")?;
+    programs(
+        &["awk", "bash", "curl", "find", "ip", "mount", "nsenter", "openssl", "unshare"],
+        "apt-get install bash curl findutils gawk iproute2 mount openssl util-linux",
+    )
+}
+
+/// Checks that every program is on PATH.
+///
+/// # Errors
+/// Names the first that is missing, and the fix.
+pub fn programs(names: &[&str], fix: &str) -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    for program in ["bash", "go", "ip", "mount", "nsenter", "openssl", "unshare"] {
-        let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-        ensure!(found, "the test cluster needs {program}: install it and put it on PATH (see e2e/tools/README.md)");
+    for name in names {
+        let found = std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+        ensure!(found, "the test cluster needs {name}: {fix}");
     }
     Ok(())
 }
@@ -234,6 +256,23 @@ mod tests {
     fn a_missing_program_is_named_with_the_fix() {
         let text = run(Command::new("keelson-no-such-program")).unwrap_err().to_string();
         assert_eq!(text, "cannot run keelson-no-such-program: install it and put it on PATH");
+    }
+
+    #[test]
+    fn a_missing_tool_is_named_with_the_way_to_install_it() {
+        programs(&["sh"], "").unwrap();
+        let text = programs(&["sh", "keelson-no-such-tool"], "apt-get install it").unwrap_err().to_string();
+        assert_eq!(text, "the test cluster needs keelson-no-such-tool: apt-get install it");
+    }
+
+    #[test]
+    fn a_changed_source_moves_the_cache_folder() {
+        let source = tempfile::tempdir().unwrap();
+        fs::write(source.path().join("go.mod"), "module a").unwrap();
+        let before = Toolset::Pause.stamp(source.path()).unwrap();
+        assert_ne!(before, Toolset::Runtime.stamp(source.path()).unwrap(), "packages and flags count");
+        fs::write(source.path().join("go.mod"), "module b").unwrap();
+        assert_ne!(before, Toolset::Pause.stamp(source.path()).unwrap());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Waiting for something outside this process to become true, and saying what was waited for when it does not.
 //!
 //! Promises: asks at least once, every 50 ms, and stops asking at the limit with an error that names the wish and the
-//! last reason it was not granted.
+//! last reason it was not granted; says on stderr what it waits for when that takes longer than two seconds.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,16 @@ use anyhow::{Result, bail};
 /// Time between two looks.
 const STEP: Duration = Duration::from_millis(50);
 
+/// Time after which people are told.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// Repeats `look` until it returns `Ok`, for at most `limit`.
 ///
 /// # Errors
 /// After `limit`, names `what` and the last error `look` gave.
 pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>) -> Result<T> {
     let start = now();
+    let mut told = false;
     loop {
         match look() {
             Ok(found) => return Ok(found),
@@ -23,6 +27,10 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T>
                 bail!("waited {} s for {what}: {reason:#}", limit.as_secs())
             }
             Err(_) => std::thread::sleep(STEP),
+        }
+        if !told && now().duration_since(start) >= QUIET {
+            eprintln!("keelson: waiting for {what}");
+            told = true;
         }
     }
 }

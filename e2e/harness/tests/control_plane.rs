@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::Duration;
 
 use keelson_harness::cluster::wait_for_nodes;
+use keelson_harness::tools::Toolset;
 use keelson_harness::{Cluster, Config};
+use serde_json::{Value, json};
 
 const DEPLOYMENT: &str = "
 apiVersion: apps/v1
@@ -29,7 +32,7 @@ fn start(config: Config) -> Cluster {
 #[test]
 fn ten_nodes_run_a_deployment_and_nothing_stays_behind() {
     let cluster = start(Config { kwok_nodes: 10, ..Config::default() });
-    let traces = cluster.traces();
+    let traces = cluster.traces().unwrap();
     wait_for_nodes(&cluster, 10, Duration::from_secs(30)).unwrap();
 
     cluster.apply(DEPLOYMENT).unwrap();
@@ -47,11 +50,45 @@ fn ten_nodes_run_a_deployment_and_nothing_stays_behind() {
 }
 
 #[test]
+fn a_user_may_what_its_rules_say_and_no_more_from_this_machine() {
+    let cluster = start(Config { default_scheduler: false, ..Config::default() });
+    let rules = [json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]})];
+    let kubeconfig = cluster.user("reader", &rules).unwrap();
+    let kubectl = |args: &[&str]| {
+        let program = Toolset::Kubernetes.ready().unwrap().join("kubectl");
+        let output = Command::new(program).arg("--kubeconfig").arg(&kubeconfig).args(args).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(kubectl(&["get", "pods"]), (true, "No resources found in default namespace.\n".into()));
+    let (allowed, said) = kubectl(&["get", "secrets"]);
+    assert!(!allowed && said.contains("Forbidden"), "{said}");
+}
+
+#[test]
+fn an_exchange_returns_status_headers_and_body_as_the_server_sent_them() {
+    let cluster = start(Config { default_scheduler: false, ..Config::default() });
+    let json = [("Content-Type", "application/json")];
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}).to_string();
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let made = cluster.request("POST", maps, &json, map.as_bytes()).unwrap();
+    assert_eq!((made.status, made.header("content-type")), (201, Some("application/json")));
+    let body: Value = serde_json::from_slice(&made.body).unwrap();
+    assert_eq!(body["metadata"]["name"], "a");
+    assert_eq!(cluster.request("POST", maps, &json, map.as_bytes()).unwrap().status, 409);
+    assert_eq!(cluster.request("GET", &format!("{maps}/b"), &[], &[]).unwrap().status, 404);
+    assert_eq!(cluster.request("GET", maps, &[("Authorization", "Bearer nobody")], &[]).unwrap().status, 401);
+    let patch = [("Content-Type", "application/merge-patch+json")];
+    let patched = cluster.request("PATCH", &format!("{maps}/a"), &patch, br#"{"data":{"k":"v"}}"#).unwrap();
+    assert_eq!(patched.status, 200);
+    assert_eq!(cluster.request("DELETE", &format!("{maps}/a"), &[], &[]).unwrap().status, 200);
+}
+
+#[test]
 fn a_test_that_panics_leaves_its_logs_and_nothing_else() {
     let mut traces = None;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let cluster = start(Config { default_scheduler: false, ..Config::default() });
-        traces = Some(cluster.traces());
+        traces = Some(cluster.traces().unwrap());
         panic!("on purpose");
     }));
     assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"on purpose"));
