@@ -24,7 +24,8 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// Whether switches are refused.
     pub read_only: bool,
-    /// More routes under the same protection: the binary's `/metrics`, `/livez`, `/readyz` and `/statusz`.
+    /// More routes under the same protection: the binary's `/metrics`, `/livez`, `/readyz` and `/statusz`. They are
+    /// answered also while the API is busy. It may not have a fallback of its own.
     pub extra: Router,
 }
 
@@ -148,14 +149,14 @@ pub fn router(options: Options, backend: Arc<dyn Backend>, closing: watch::Recei
         .route("/features/{feature}/ask/{question}", post(actions::ask))
         .route("/stream", get(stream::stream))
         .route("/openapi.json", get(openapi::document))
-        .layer(DefaultBodyLimit::max(body::MAX_BODY));
+        .layer(DefaultBodyLimit::max(body::MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::bounded));
     Router::new()
         .nest("/api/v1", api)
         .fallback(assets::page)
         .method_not_allowed_fallback(assets::wrong_method)
         .with_state(app.clone())
         .merge(options.extra)
-        .layer(middleware::from_fn_with_state(app.clone(), guard::bounded))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(app, guard::guard))
 }

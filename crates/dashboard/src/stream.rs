@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::unfold;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
@@ -73,7 +73,7 @@ pub struct NodesChange {
 ///
 /// The data of each is the schema Hello, Overview, NodesChange, Decision, OutcomeChange, EffectChange and Reset.
 #[utoipa::path(get, path = "/api/v1/stream", tag = "platform",
-    params(("Last-Event-ID" = Option<u64>, Header, description = "The number of the last event seen.")),
+    params(("Last-Event-ID" = Option<u64>, Header, nullable = false, description = "The number of the last event seen.")),
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = "4XX", body = ErrorBody),
               (status = 503, body = ErrorBody)))]
 pub async fn stream(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
@@ -88,8 +88,10 @@ pub async fn stream(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Res
         Some((Ok::<_, Infallible>(event), feed))
     });
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx would collect the events otherwise.
-    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
 }
 
