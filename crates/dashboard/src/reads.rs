@@ -90,7 +90,7 @@ pub async fn decision(
         return Err(ApiError::not_found("id", format!("decision {id} is not known"), fix));
     };
     let causes = causes(&app, &decision).await?;
-    let consequences = app.backend.consequences(id, MAX_CONSEQUENCES).await?;
+    let consequences = app.backend.consequences(&decision, MAX_CONSEQUENCES).await?;
     Ok(Json(DecisionDetail { decision, causes, consequences }))
 }
 

@@ -1,12 +1,14 @@
 //! Puts the routes together and serves them on loopback.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -85,7 +87,10 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     })
 }
 
-/// Serves the page until `shutdown`; then ends the streams, finishes what was asked, and returns.
+/// How long answers under way may take after the end was asked for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves the page until `shutdown`; then ends the streams, gives answers under way five seconds, and returns.
 ///
 /// # Errors
 /// When the listener is not on loopback or fails.
@@ -100,11 +105,24 @@ pub async fn serve(
         return Err(ServeError::NotLoopback { address });
     }
     let (close, closing) = watch::channel(false);
+    let mut closed = closing.clone();
+    let ended = async move {
+        let _ = closed.wait_for(|closing| *closing).await;
+        tokio::time::sleep(GRACE).await;
+    };
     let shutdown = async move {
         shutdown.await;
         close.send_replace(true);
     };
-    axum::serve(listener, router(options, backend, closing)).with_graceful_shutdown(shutdown).await?;
+    // An event is small and late when it waits for company.
+    let listener = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true);
+    });
+    let serving = axum::serve(listener, router(options, backend, closing)).with_graceful_shutdown(shutdown);
+    tokio::select! {
+        served = serving.into_future() => served?,
+        () = ended => tracing::warn!("a client did not take its answer in time and was left"),
+    }
     Ok(())
 }
 
@@ -122,7 +140,7 @@ pub struct App {
     pub closing: watch::Receiver<bool>,
 }
 
-/// All routes. Streams end when `closing` turns true.
+/// All routes. Streams end when `closing` turns true or its sender is gone.
 pub fn router(options: Options, backend: Arc<dyn Backend>, closing: watch::Receiver<bool>) -> Router {
     let app = App {
         backend,

@@ -216,3 +216,49 @@ fn difference(before: Option<&Nodes>, now: &Nodes) -> NodesChange {
     let removed = known.keys().filter(|name| !present.contains_key(*name)).map(|name| (*name).to_owned()).collect();
     NodesChange { version: now.version, full: before.is_none(), nodes, removed }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::view::Tightest;
+
+    fn nodes() -> impl Strategy<Value = Nodes> {
+        let some = prop::collection::btree_map("[a-e]", 0..3_u32, 0..5);
+        some.prop_map(|some| Nodes {
+            nodes: some.into_iter().map(|(name, pods)| node(name, pods)).collect(),
+            version: 1,
+        })
+    }
+
+    fn node(name: String, pods: u32) -> NodeView {
+        let (zone, instance_type, tightest) =
+            (String::new(), String::new(), Tightest { name: String::new(), permille: 0 });
+        let (spot, ready, cordoned, resources) = (false, true, false, vec![]);
+        NodeView { name, zone, instance_type, spot, ready, cordoned, pods, resources, tightest }
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_that_puts_differences_together_has_the_nodes(states in prop::collection::vec(nodes(), 1..6)) {
+            let mut page = BTreeMap::new();
+            let mut before = None;
+            for now in &states {
+                let change = difference(before, now);
+                if change.full {
+                    page.clear();
+                }
+                for name in &change.removed {
+                    prop_assert!(page.remove(name).is_some(), "only what was there is removed");
+                }
+                for node in change.nodes {
+                    let replaced = page.insert(node.name.clone(), node.clone());
+                    prop_assert!(replaced != Some(node), "only what differs is sent");
+                }
+                prop_assert!(page.values().eq(now.nodes.iter()));
+                before = Some(now);
+            }
+        }
+    }
+}

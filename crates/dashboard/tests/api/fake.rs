@@ -76,12 +76,6 @@ impl Backend for Fake {
         self.ready().await?;
         Ok(self.store.decision(id).await.unwrap())
     }
-    async fn consequences(&self, id: DecisionId, limit: usize) -> Result<Vec<Decision>, BackendError> {
-        self.ready().await?;
-        let mut all = self.store.decisions(&Filter { limit: 500, ..Filter::default() }).await.unwrap().decisions;
-        all.reverse();
-        Ok(all.into_iter().filter(|decision| decision.causes.contains(&id)).take(limit).collect())
-    }
     async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
         self.ready().await?;
         self.note(format!("subject {object:?}"));

@@ -63,8 +63,8 @@ async fn no_other_site_turns_a_switch() {
         ("http://localhost:3000", "same-site", 403),
         ("http://localhost:3000", "", 403),
         ("https://127.0.0.1:8080", "", 403),
-        ("https://evil.example", "cross-site", 403),
-        ("https://evil.example", "", 403),
+        ("https://example.com", "cross-site", 403),
+        ("https://example.com", "", 403),
         ("null", "", 403),
         ("", "same-site", 403),
         ("", "cross-site", 403),
@@ -124,7 +124,7 @@ async fn no_answer_may_be_framed_sniffed_or_read_elsewhere() {
 async fn a_preflight_gets_no_permission() {
     let site = Site::new();
     let request = Request::builder().method(Method::OPTIONS).uri(PAUSE).header("host", HOST);
-    let request = request.header("origin", "https://evil.example").header("access-control-request-method", "POST");
+    let request = request.header("origin", "https://example.com").header("access-control-request-method", "POST");
     let answer = site.answer(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, 403);
     assert!(!answer.headers.contains_key("access-control-allow-origin"));

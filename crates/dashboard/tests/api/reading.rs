@@ -118,6 +118,25 @@ async fn a_decision_comes_with_what_led_to_it_and_what_followed() {
 }
 
 #[tokio::test]
+async fn consequences_are_found_soon_after_and_half_an_hour_later_each_once() {
+    let site = Site::new();
+    let cause = decision(0);
+    let later = [1, 9, 10, 100, 1_700, 1_900].map(|second| {
+        let mut next = decision(second);
+        next.causes = vec![cause.id];
+        next
+    });
+    let mut repeated = later[1].clone();
+    repeated.last_at = decision(120).at;
+    site.fake.store.record(&[cause.clone(), decision(5), later[0].clone(), repeated]).await.unwrap();
+    site.fake.store.record(&later[2..]).await.unwrap();
+    let detail = site.get(&format!("/api/v1/decisions/{}", cause.id)).await.json();
+    let names: Vec<_> =
+        detail["consequences"].as_array().unwrap().iter().map(|d| d["subject"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cart-1", "cart-9", "cart-10", "cart-100", "cart-1700"], "after half an hour nobody looks");
+}
+
+#[tokio::test]
 async fn a_chain_that_bites_its_tail_or_is_very_long_still_ends() {
     let site = Site::new();
     let mut chain: Vec<_> = (0..60).map(decision).collect();

@@ -54,3 +54,27 @@ async fn stopping_ends_open_streams_and_returns() {
     page.read_to_end(&mut rest).await.unwrap();
     assert!(String::from_utf8_lossy(&rest).ends_with("0\r\n\r\n"), "the stream is ended, not torn");
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_does_not_hold_the_end_up() {
+    use keelson_store::Store;
+    let site = Site::new();
+    let made: Vec<_> = (0..20_000).map(crate::fake::decision).collect();
+    site.fake.store.record(&made).await.unwrap();
+    let listener = bind(ANY_PORT).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(serve(listener, Options::loopback(address.port()), site.fake.clone(), async {
+        let _ = stopped.await;
+    }));
+    let mut reader = TcpStream::connect(address).await.unwrap();
+    reader
+        .write_all(format!("GET /api/v1/decisions/export HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    reader.read_exact(&mut [0; 64]).await.unwrap();
+    // From here on the reader takes nothing. Time is stopped, so that the grace passes at once.
+    tokio::time::pause();
+    stop.send(()).unwrap();
+    assert!(served.await.unwrap().is_ok());
+}
