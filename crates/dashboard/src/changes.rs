@@ -56,6 +56,19 @@ pub struct EffectChange {
 }
 
 /// The ring of what just happened.
+///
+/// ```
+/// # async fn example(decision: keelson_core::Decision) {
+/// use std::sync::Arc;
+/// use keelson_core::Timestamp;
+/// use keelson_dashboard::{Change, ChangeLog, changes::Batch};
+///
+/// let log = ChangeLog::new(Timestamp(1_800_000_000_000_000), 4_096);
+/// let mut page = log.subscribe(None);
+/// let number = log.push(Change::Decision(Arc::new(decision)));
+/// assert!(matches!(page.next().await, Batch::Changes(changes) if changes[0].0 == number));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ChangeLog {
     capacity: usize,

@@ -21,7 +21,11 @@ const MAX_QUERY: usize = 4_096;
 const MAX_VALUE: usize = 253;
 
 /// The parameters that choose decisions.
-pub const DECISION_PARAMS: [&str; 12] =
+pub const DECISION_PARAMS: [&str; 11] =
+    ["feature", "verb", "reason", "outcome", "kind", "namespace", "name", "q", "since", "until", "before"];
+
+/// The same, and how many are wanted.
+pub const PAGE_PARAMS: [&str; 12] =
     ["feature", "verb", "reason", "outcome", "kind", "namespace", "name", "q", "since", "until", "before", "limit"];
 
 /// The parameters of one request, by name.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
-use crate::query::{self, DECISION_PARAMS, Params, Segments};
+use crate::query::{self, PAGE_PARAMS, Params, Segments};
 use crate::schema;
 use crate::serve::App;
 use crate::view::{Nodes, Overview, Subject, Why};
@@ -66,10 +66,10 @@ pub async fn nodes(State(app): State<App>, uri: Uri) -> Result<Json<Arc<Nodes>>,
 }
 
 /// Decisions, newest first.
-#[utoipa::path(get, path = "/api/v1/decisions", tag = "decisions", params(schema::DecisionParams),
+#[utoipa::path(get, path = "/api/v1/decisions", tag = "decisions", params(schema::DecisionParams, schema::PageParams),
     responses((status = 200, body = DecisionPage), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn decisions(State(app): State<App>, uri: Uri) -> Result<Json<DecisionPage>, ApiError> {
-    let filter = Params::read(&uri, &DECISION_PARAMS)?.filter()?;
+    let filter = Params::read(&uri, &PAGE_PARAMS)?.filter()?;
     let page = app.backend.decisions(&filter).await?;
     Ok(Json(DecisionPage { decisions: page.decisions, next: page.next, partial: page.partial }))
 }

@@ -158,6 +158,20 @@ async fn every_route_is_described_and_answers() {
     }
 }
 
+#[tokio::test]
+async fn exactly_the_described_parameters_are_read() {
+    let site = Site::new();
+    for path in ["/api/v1/decisions", "/api/v1/decisions/export"] {
+        let parameters = document()["paths"][path]["get"]["parameters"].as_array().unwrap().clone();
+        let mut described: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+        let fix = site.get(&format!("{path}?unknown=1")).await.json()["error"]["fix"].as_str().unwrap().to_owned();
+        let mut read: Vec<_> = fix.trim_start_matches("Use some of: ").trim_end_matches('.').split(", ").collect();
+        described.sort_unstable();
+        read.sort_unstable();
+        assert_eq!(read, described, "{path}");
+    }
+}
+
 #[test]
 fn no_reference_leads_nowhere() {
     let text = serde_json::to_string(&openapi()).unwrap();

@@ -215,7 +215,14 @@ async fn an_export_is_every_match_as_lines() {
     assert!(lines.iter().eq(made.iter().rev()), "three pages, newest first, nothing twice and nothing lost");
     let one = site.get("/api/v1/decisions/export?name=cart-7").await;
     assert_eq!(one.text().lines().count(), 1);
-    assert_eq!(site.get("/api/v1/decisions/export?limt=1").await.refusal().2, "limt");
+    for name in ["limt", "limit"] {
+        let refusal = site.get(&format!("/api/v1/decisions/export?{name}=1")).await.refusal();
+        assert_eq!(
+            refusal,
+            (400, "invalid".into(), name.into()),
+            "an export is whole, so that a limit would be ignored"
+        );
+    }
 }
 
 #[tokio::test]
