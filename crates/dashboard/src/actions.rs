@@ -3,7 +3,7 @@
 //! A mode is switched in two steps: the preview tells what it would mean and which words confirm it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::Uri;
 use keelson_core::{Feature, Mode};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::body::Fields;
 use crate::error::{ApiError, Category, ErrorBody};
-use crate::query::{self, Params};
+use crate::query::{self, Params, Segments};
 use crate::schema;
 use crate::serve::App;
 use crate::view::{Preview, Switched};
@@ -58,7 +58,7 @@ fn confirmation(feature: Feature, mode: Mode) -> String {
     responses((status = 200, body = PreviewAnswer), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn preview(
     State(app): State<App>,
-    Path(feature): Path<String>,
+    Segments(feature): Segments<String>,
     uri: Uri,
 ) -> Result<Json<PreviewAnswer>, ApiError> {
     let feature = query::feature(&feature)?;
@@ -73,7 +73,7 @@ pub async fn preview(
     responses((status = 200, body = Switched), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn set_mode(
     State(app): State<App>,
-    Path(feature): Path<String>,
+    Segments(feature): Segments<String>,
     uri: Uri,
     fields: Fields,
 ) -> Result<Json<Switched>, ApiError> {
@@ -102,7 +102,7 @@ pub async fn set_mode(
     responses((status = 200, body = Switched), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn set_paused(
     State(app): State<App>,
-    Path(feature): Path<String>,
+    Segments(feature): Segments<String>,
     uri: Uri,
     fields: Fields,
 ) -> Result<Json<Switched>, ApiError> {
@@ -124,7 +124,7 @@ pub async fn set_paused(
     responses((status = 200, body = Value), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn ask(
     State(app): State<App>,
-    Path((feature, question)): Path<(String, String)>,
+    Segments((feature, question)): Segments<(String, String)>,
     uri: Uri,
     fields: Fields,
 ) -> Result<Json<Value>, ApiError> {

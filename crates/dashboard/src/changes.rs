@@ -22,7 +22,7 @@ pub const MAX_BATCH: usize = 256;
 /// Something that happened to a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// It was made, or repeated.
+    /// It was made, or repeated: then this is the row that the store folded it into, whose count grew.
     Decision(Arc<Decision>),
     /// Its actions ended.
     Outcome(OutcomeChange),
@@ -56,6 +56,19 @@ pub struct EffectChange {
 }
 
 /// The ring of what just happened.
+///
+/// ```
+/// # async fn example(decision: keelson_core::Decision) {
+/// use std::sync::Arc;
+/// use keelson_core::Timestamp;
+/// use keelson_dashboard::{Change, ChangeLog, changes::Batch};
+///
+/// let log = ChangeLog::new(Timestamp(1_800_000_000_000_000), 4_096);
+/// let mut page = log.subscribe(None);
+/// let number = log.push(Change::Decision(Arc::new(decision)));
+/// assert!(matches!(page.next().await, Batch::Changes(changes) if changes[0].0 == number));
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ChangeLog {
     capacity: usize,
@@ -174,6 +187,8 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn outcome(n: u128) -> Change {
@@ -231,6 +246,39 @@ mod tests {
             sizes.push(changes.len());
         }
         assert_eq!(sizes, [256, 256, 88]);
+    }
+
+    proptest! {
+        /// Whatever a reader sees continues what it saw before, without a gap, except after a reset.
+        #[test]
+        fn a_reader_sees_every_change_or_is_told(steps in prop::collection::vec((any::<bool>(), 1..40_u8), 0..60)) {
+            let log = ChangeLog::new(Timestamp(0), 32);
+            let mut reader = log.subscribe(None);
+            let (mut written, mut seen) = (0_u64, 0_u64);
+            for (writes, times) in steps {
+                for _ in 0..times {
+                    if writes {
+                        written = log.push(outcome(u128::from(written) + 1));
+                    } else if let Some(batch) = reader.take() {
+                        match batch {
+                            Batch::Reset(at) => {
+                                prop_assert!(written - seen > 32, "nothing was lost");
+                                seen = at;
+                            }
+                            Batch::Changes(changes) => {
+                                for (number, change) in changes {
+                                    prop_assert_eq!((number, change), (seen + 1, outcome(u128::from(seen) + 1)));
+                                    seen = number;
+                                }
+                            }
+                        }
+                    }
+                }
+                prop_assert_eq!(seen, reader.position());
+            }
+            while reader.take().is_some() {}
+            prop_assert_eq!(reader.position(), written);
+        }
     }
 
     #[tokio::test]

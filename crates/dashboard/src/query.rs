@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use axum::extract::Query;
+use axum::extract::{FromRequestParts, Path, Query};
 use http::Uri;
+use http::request::Parts;
 use keelson_core::{DecisionId, Feature, GroupKind, Mode, ObjectRef, Outcome, Reason, Timestamp, Verb};
 use keelson_store::{Filter, MAX_PAGE};
+use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
@@ -19,7 +21,11 @@ const MAX_QUERY: usize = 4_096;
 const MAX_VALUE: usize = 253;
 
 /// The parameters that choose decisions.
-pub const DECISION_PARAMS: [&str; 12] =
+pub const DECISION_PARAMS: [&str; 11] =
+    ["feature", "verb", "reason", "outcome", "kind", "namespace", "name", "q", "since", "until", "before"];
+
+/// The same, and how many are wanted.
+pub const PAGE_PARAMS: [&str; 12] =
     ["feature", "verb", "reason", "outcome", "kind", "namespace", "name", "q", "since", "until", "before", "limit"];
 
 /// The parameters of one request, by name.
@@ -30,7 +36,7 @@ impl Params {
     /// Reads a query string that may hold the `known` parameters and no others.
     ///
     /// # Errors
-    /// Names the first parameter that is unknown, given twice or too long.
+    /// Names the first parameter that is unknown, given twice, too long or no text.
     pub fn read(uri: &Uri, known: &[&str]) -> Result<Self, ApiError> {
         let raw = uri.query().unwrap_or_default();
         if raw.len() > MAX_QUERY {
@@ -41,6 +47,9 @@ impl Params {
             .map_err(|error| ApiError::invalid("query", error.body_text(), "Write it as name=value&name=value."))?;
         let mut params = BTreeMap::new();
         for (name, value) in pairs {
+            if name.is_empty() {
+                return Err(ApiError::invalid("query", "a parameter has no name", "Write it as name=value."));
+            }
             if !known.contains(&name.as_str()) {
                 let name = shown(&name);
                 let fix = match known {
@@ -49,10 +58,7 @@ impl Params {
                 };
                 return Err(ApiError::invalid(&name, format!("the parameter {name:?} is unknown"), fix));
             }
-            if value.chars().count() > MAX_VALUE {
-                let message = format!("{name} is longer than {MAX_VALUE} characters");
-                return Err(ApiError::invalid(&name, message, "Shorten it."));
-            }
+            check_text(&name, &value)?;
             if params.insert(name.clone(), value).is_some() {
                 let message = format!("{name} is given more than once");
                 return Err(ApiError::invalid(&name, message, "Give each parameter once."));
@@ -158,6 +164,32 @@ fn shown(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
+/// Refuses a text that no name and no search contains; databases refuse some of them later and less clearly.
+fn check_text(field: &str, text: &str) -> Result<(), ApiError> {
+    if text.chars().count() > MAX_VALUE {
+        let message = format!("{field} is longer than {MAX_VALUE} characters");
+        return Err(ApiError::invalid(field, message, "Shorten it."));
+    }
+    match text.chars().any(char::is_control) {
+        false => Ok(()),
+        true => Err(ApiError::invalid(field, format!("{field} contains a control character"), "Leave it out.")),
+    }
+}
+
+/// The variable parts of a path.
+pub struct Segments<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let fix = "Write it as UTF-8, percent-encoded.";
+        let refused =
+            |error: axum::extract::rejection::PathRejection| ApiError::invalid("path", error.body_text(), fix);
+        Path::from_request_parts(parts, state).await.map(|Path(parts)| Self(parts)).map_err(refused)
+    }
+}
+
 /// A feature named in a path.
 ///
 /// # Errors
@@ -186,12 +218,13 @@ pub fn decision_id(text: &str) -> Result<DecisionId, ApiError> {
 /// An object named in a path: kind (`Pod`, `Deployment.apps`), namespace (`-` for none) and name.
 ///
 /// # Errors
-/// Names the part that is empty or too long.
+/// Names the part that is empty or makes no sense.
 pub fn object(kind: &str, namespace: &str, name: &str) -> Result<ObjectRef, ApiError> {
     for (field, value) in [("kind", kind), ("namespace", namespace), ("name", name)] {
-        if value.is_empty() || value.chars().count() > MAX_VALUE {
-            let message = format!("{field} must have 1 to {MAX_VALUE} characters");
-            return Err(ApiError::invalid(field, message, "Write it like /subjects/Pod/shop/cart-0."));
+        check_text(field, value)?;
+        if value.is_empty() {
+            let fix = "Write it like /subjects/Pod/shop/cart-0.";
+            return Err(ApiError::invalid(field, format!("{field} is empty"), fix));
         }
     }
     let GroupKind { group, kind } = match kind.split_once('.') {

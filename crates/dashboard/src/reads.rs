@@ -1,16 +1,17 @@
 //! The routes that only read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::Uri;
 use keelson_core::{Decision, DecisionId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
-use crate::query::{self, DECISION_PARAMS, Params};
+use crate::query::{self, PAGE_PARAMS, Params, Segments};
 use crate::schema;
 use crate::serve::App;
 use crate::view::{Nodes, Overview, Subject, Why};
@@ -51,24 +52,24 @@ pub struct DecisionDetail {
 /// Features, connections and facts.
 #[utoipa::path(get, path = "/api/v1/overview", tag = "platform",
     responses((status = 200, body = Overview), (status = "4XX", body = ErrorBody)))]
-pub async fn overview(State(app): State<App>, uri: Uri) -> Result<Json<Overview>, ApiError> {
+pub async fn overview(State(app): State<App>, uri: Uri) -> Result<Json<Arc<Overview>>, ApiError> {
     Params::read(&uri, &[])?;
-    Ok(Json(Overview::clone(&app.backend.overview())))
+    Ok(Json(app.backend.overview()))
 }
 
 /// Every node and what limits it.
 #[utoipa::path(get, path = "/api/v1/nodes", tag = "platform",
     responses((status = 200, body = Nodes), (status = "4XX", body = ErrorBody)))]
-pub async fn nodes(State(app): State<App>, uri: Uri) -> Result<Json<Nodes>, ApiError> {
+pub async fn nodes(State(app): State<App>, uri: Uri) -> Result<Json<Arc<Nodes>>, ApiError> {
     Params::read(&uri, &[])?;
-    Ok(Json(Nodes::clone(&app.backend.nodes())))
+    Ok(Json(app.backend.nodes()))
 }
 
 /// Decisions, newest first.
-#[utoipa::path(get, path = "/api/v1/decisions", tag = "decisions", params(schema::DecisionParams),
+#[utoipa::path(get, path = "/api/v1/decisions", tag = "decisions", params(schema::DecisionParams, schema::PageParams),
     responses((status = 200, body = DecisionPage), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn decisions(State(app): State<App>, uri: Uri) -> Result<Json<DecisionPage>, ApiError> {
-    let filter = Params::read(&uri, &DECISION_PARAMS)?.filter()?;
+    let filter = Params::read(&uri, &PAGE_PARAMS)?.filter()?;
     let page = app.backend.decisions(&filter).await?;
     Ok(Json(DecisionPage { decisions: page.decisions, next: page.next, partial: page.partial }))
 }
@@ -79,7 +80,7 @@ pub async fn decisions(State(app): State<App>, uri: Uri) -> Result<Json<Decision
     responses((status = 200, body = DecisionDetail), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn decision(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Segments(id): Segments<String>,
     uri: Uri,
 ) -> Result<Json<DecisionDetail>, ApiError> {
     Params::read(&uri, &[])?;
@@ -89,7 +90,7 @@ pub async fn decision(
         return Err(ApiError::not_found("id", format!("decision {id} is not known"), fix));
     };
     let causes = causes(&app, &decision).await?;
-    let consequences = app.backend.consequences(id, MAX_CONSEQUENCES).await?;
+    let consequences = app.backend.consequences(&decision, MAX_CONSEQUENCES).await?;
     Ok(Json(DecisionDetail { decision, causes, consequences }))
 }
 
@@ -123,7 +124,7 @@ async fn causes(app: &App, decision: &Decision) -> Result<Vec<Decision>, ApiErro
     responses((status = 200, body = Subject), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn subject(
     State(app): State<App>,
-    Path((kind, namespace, name)): Path<(String, String, String)>,
+    Segments((kind, namespace, name)): Segments<(String, String, String)>,
     uri: Uri,
 ) -> Result<Json<Subject>, ApiError> {
     Params::read(&uri, &[])?;
@@ -143,7 +144,7 @@ pub async fn subject(
            ("namespace" = String, Path, description = "The namespace, or - for a cluster-scoped kind."),
            ("name" = String, Path, description = "The name.")),
     responses((status = 200, body = Why), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub async fn why(state: State<App>, path: Path<(String, String, String)>, uri: Uri) -> Result<Json<Why>, ApiError> {
+pub async fn why(state: State<App>, path: Segments<(String, String, String)>, uri: Uri) -> Result<Json<Why>, ApiError> {
     let Json(subject) = subject(state, path, uri).await?;
     match subject.why {
         Some(why) => Ok(Json(why)),

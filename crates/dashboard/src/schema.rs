@@ -331,7 +331,13 @@ pub struct DecisionParams {
     /// Older than this decision: the `next` of the page before.
     #[param(nullable = false)]
     pub before: Option<DecisionId>,
-    /// How many at most, 1 to 500; 100 when absent. An export has no limit.
+}
+
+/// How much of it is wanted.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// How many at most, 1 to 500; 100 when absent.
     #[param(nullable = false)]
     pub limit: Option<u32>,
 }

@@ -1,12 +1,14 @@
 //! Puts the routes together and serves them on loopback.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -24,7 +26,8 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// Whether switches are refused.
     pub read_only: bool,
-    /// More routes under the same protection: the binary's `/metrics`, `/livez`, `/readyz` and `/statusz`.
+    /// More routes under the same protection: the binary's `/metrics`, `/livez`, `/readyz` and `/statusz`. They are
+    /// answered also while the API is busy. It may not have a fallback of its own.
     pub extra: Router,
 }
 
@@ -84,7 +87,10 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     })
 }
 
-/// Serves the page until `shutdown`; then ends the streams, finishes what was asked, and returns.
+/// How long answers under way may take after the end was asked for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves the page until `shutdown`; then ends the streams, gives answers under way five seconds, and returns.
 ///
 /// # Errors
 /// When the listener is not on loopback or fails.
@@ -99,11 +105,24 @@ pub async fn serve(
         return Err(ServeError::NotLoopback { address });
     }
     let (close, closing) = watch::channel(false);
+    let mut closed = closing.clone();
+    let ended = async move {
+        let _ = closed.wait_for(|closing| *closing).await;
+        tokio::time::sleep(GRACE).await;
+    };
     let shutdown = async move {
         shutdown.await;
         close.send_replace(true);
     };
-    axum::serve(listener, router(options, backend, closing)).with_graceful_shutdown(shutdown).await?;
+    // An event is small and late when it waits for company.
+    let listener = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true);
+    });
+    let serving = axum::serve(listener, router(options, backend, closing)).with_graceful_shutdown(shutdown);
+    tokio::select! {
+        served = serving.into_future() => served?,
+        () = ended => tracing::warn!("a client did not take its answer in time and was left"),
+    }
     Ok(())
 }
 
@@ -121,7 +140,7 @@ pub struct App {
     pub closing: watch::Receiver<bool>,
 }
 
-/// All routes. Streams end when `closing` turns true.
+/// All routes. Streams end when `closing` turns true or its sender is gone.
 pub fn router(options: Options, backend: Arc<dyn Backend>, closing: watch::Receiver<bool>) -> Router {
     let app = App {
         backend,
@@ -148,14 +167,14 @@ pub fn router(options: Options, backend: Arc<dyn Backend>, closing: watch::Recei
         .route("/features/{feature}/ask/{question}", post(actions::ask))
         .route("/stream", get(stream::stream))
         .route("/openapi.json", get(openapi::document))
-        .layer(DefaultBodyLimit::max(body::MAX_BODY));
+        .layer(DefaultBodyLimit::max(body::MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::bounded));
     Router::new()
         .nest("/api/v1", api)
         .fallback(assets::page)
         .method_not_allowed_fallback(assets::wrong_method)
         .with_state(app.clone())
         .merge(options.extra)
-        .layer(middleware::from_fn_with_state(app.clone(), guard::bounded))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(app, guard::guard))
 }

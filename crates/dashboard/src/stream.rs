@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::unfold;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
@@ -73,7 +73,7 @@ pub struct NodesChange {
 ///
 /// The data of each is the schema Hello, Overview, NodesChange, Decision, OutcomeChange, EffectChange and Reset.
 #[utoipa::path(get, path = "/api/v1/stream", tag = "platform",
-    params(("Last-Event-ID" = Option<u64>, Header, description = "The number of the last event seen.")),
+    params(("Last-Event-ID" = Option<u64>, Header, nullable = false, description = "The number of the last event seen.")),
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = "4XX", body = ErrorBody),
               (status = 503, body = ErrorBody)))]
 pub async fn stream(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
@@ -88,8 +88,10 @@ pub async fn stream(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Res
         Some((Ok::<_, Infallible>(event), feed))
     });
     let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx would collect the events otherwise.
-    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
 }
 
@@ -213,4 +215,50 @@ fn difference(before: Option<&Nodes>, now: &Nodes) -> NodesChange {
     let nodes = now.nodes.iter().filter(|node| known.get(node.name.as_str()) != Some(node)).cloned().collect();
     let removed = known.keys().filter(|name| !present.contains_key(*name)).map(|name| (*name).to_owned()).collect();
     NodesChange { version: now.version, full: before.is_none(), nodes, removed }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::view::Tightest;
+
+    fn nodes() -> impl Strategy<Value = Nodes> {
+        let some = prop::collection::btree_map("[a-e]", 0..3_u32, 0..5);
+        some.prop_map(|some| Nodes {
+            nodes: some.into_iter().map(|(name, pods)| node(name, pods)).collect(),
+            version: 1,
+        })
+    }
+
+    fn node(name: String, pods: u32) -> NodeView {
+        let (zone, instance_type, tightest) =
+            (String::new(), String::new(), Tightest { name: String::new(), permille: 0 });
+        let (spot, ready, cordoned, resources) = (false, true, false, vec![]);
+        NodeView { name, zone, instance_type, spot, ready, cordoned, pods, resources, tightest }
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_that_puts_differences_together_has_the_nodes(states in prop::collection::vec(nodes(), 1..6)) {
+            let mut page = BTreeMap::new();
+            let mut before = None;
+            for now in &states {
+                let change = difference(before, now);
+                if change.full {
+                    page.clear();
+                }
+                for name in &change.removed {
+                    prop_assert!(page.remove(name).is_some(), "only what was there is removed");
+                }
+                for node in change.nodes {
+                    let replaced = page.insert(node.name.clone(), node.clone());
+                    prop_assert!(replaced != Some(node), "only what differs is sent");
+                }
+                prop_assert!(page.values().eq(now.nodes.iter()));
+                before = Some(now);
+            }
+        }
+    }
 }

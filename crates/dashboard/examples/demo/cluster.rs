@@ -22,7 +22,7 @@ const TYPES: [(&str, [i64; 4]); 4] = [
 
 /// Workloads: namespace, name, requests.
 pub const WORKLOADS: [(&str, &str, [i64; 4]); 6] = [
-    ("streaming", "edge-cache", [2_000, 8 * GIB, 2 * GBIT, 0]),
+    ("streaming", "edge-cache", [1_000, 5 * GIB, 2 * GBIT, 0]),
     ("streaming", "player-api", [500, GIB, 200_000_000, 0]),
     ("catalog", "catalog-db", [1_500, 6 * GIB, 500_000_000, 0]),
     ("catalog", "search", [1_000, 3 * GIB, 300_000_000, 0]),

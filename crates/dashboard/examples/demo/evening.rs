@@ -180,7 +180,7 @@ impl World {
 
     fn arrive(&mut self) {
         self.born += 1;
-        let workload = [0, 1, 1, 1, 2, 3, 3, 4, 5][self.rng.random_range(0..9)];
+        let workload = [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 5][self.rng.random_range(0..14)];
         let (namespace, name, _) = WORKLOADS[workload];
         let zone = (workload == 2 || workload == 0).then(|| self.rng.random_range(0..3));
         let unsupported = self.rng.random_range(0..40) == 0;

@@ -4,6 +4,8 @@
 //! For building the page without a cluster. The same seed gives the same evening: 50 nodes in three zones, a streaming
 //! company's pods coming and going, and every kind of decision the page has to show.
 
+#![allow(clippy::indexing_slicing, reason = "a made-up world knows its own indices")]
+
 mod cluster;
 mod evening;
 mod minds;

@@ -75,22 +75,6 @@ impl Backend for Evening {
         self.store.decision(id).await.map_err(out_of_reach)
     }
 
-    async fn consequences(&self, id: DecisionId, limit: usize) -> Result<Vec<Decision>, BackendError> {
-        let mut found = Vec::new();
-        let mut filter = Filter { limit: MAX_PAGE, ..Filter::default() };
-        loop {
-            let page = self.store.decisions(&filter).await.map_err(out_of_reach)?;
-            found.extend(page.decisions.into_iter().filter(|decision| decision.causes.contains(&id)));
-            match page.next {
-                Some(next) => filter.before = Some(next),
-                None => break,
-            }
-        }
-        found.reverse();
-        found.truncate(limit);
-        Ok(found)
-    }
-
     async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
         let filter = Filter {
             kind: Some(object.kind.clone()),

@@ -1,0 +1,12 @@
+//! The API as a client meets it: every route, every refusal, the stream, and who is let in.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod changing;
+mod document;
+mod fake;
+mod guarding;
+mod page;
+mod properties;
+mod reading;
+mod serving;
+mod streaming;
