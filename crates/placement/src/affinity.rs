@@ -80,6 +80,13 @@ pub fn misses(pod: &Pod, node: &Node) -> Vec<Failure> {
     selector.into_iter().chain(unmatched.map(|terms| Failure::Affinity { terms: terms.len() })).collect()
 }
 
+/// Whether [`misses`] would be empty.
+#[must_use]
+pub fn allows(pod: &Pod, node: &Node) -> bool {
+    pod.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
+        && pod.required.as_ref().is_none_or(|terms| terms.iter().any(|term| term.matches(node)))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -7,6 +7,8 @@
 //! Promises: nothing is proposed that was not tried; nothing is proposed for a pod that fits; no request is lowered to
 //! nothing, for a pod without what it asked is another pod.
 
+use std::borrow::Borrow;
+
 use keelson_core::ResourceName;
 use serde::{Deserialize, Serialize};
 
@@ -40,9 +42,9 @@ impl std::fmt::Display for Change {
 /// reduction of one request alone is enough. Shares are compared, because cpu and bytes have no common unit; equal
 /// shares fall to the first resource, then to the first node name.
 #[must_use]
-pub fn smallest_change(pod: &Pod, nodes: &[Node], seed: u64) -> Option<Change> {
+pub fn smallest_change<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Option<Change> {
     let mut best: Option<(i128, Change)> = None;
-    for node in nodes {
+    for node in nodes.iter().map(Borrow::borrow) {
         let found = failures(pod, node);
         let shortfall = match found.as_slice() {
             [] => return None,
@@ -63,7 +65,7 @@ pub fn smallest_change(pod: &Pod, nodes: &[Node], seed: u64) -> Option<Change> {
     }
     let (_, change) = best?;
     let smaller = lowered(pod, &change);
-    let holder = choose(&smaller, nodes, seed).node.and_then(|index| nodes.get(index))?;
+    let holder = choose(&smaller, nodes, seed).node.and_then(|index| nodes.get(index))?.borrow();
     Some(Change { node: holder.name.clone(), ..change })
 }
 

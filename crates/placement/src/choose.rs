@@ -5,9 +5,11 @@
 //!
 //! Promises: the choice depends on the set of nodes, not on their order; the chosen node passes every check.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::filter::failures;
+use crate::filter::fits;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::score::{self, Scores};
@@ -35,7 +37,7 @@ pub(crate) struct Ranked {
 /// The best node for `pod`. `seed` decides between equals; hand in another for every pod. The nodes must not hold the pod
 /// itself: one that is asked about again is taken off its node first. `O(nodes × checks + feasible × log feasible)`.
 #[must_use]
-pub fn choose(pod: &Pod, nodes: &[Node], seed: u64) -> Choice {
+pub fn choose<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Choice {
     let ranked = rank(pod, nodes, seed);
     let best = ranked.first();
     Choice {
@@ -47,9 +49,9 @@ pub fn choose(pod: &Pod, nodes: &[Node], seed: u64) -> Choice {
 }
 
 /// Every feasible node, best first.
-pub(crate) fn rank(pod: &Pod, nodes: &[Node], seed: u64) -> Vec<Ranked> {
+pub(crate) fn rank<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Vec<Ranked> {
     let feasible: Vec<(usize, &Node)> =
-        nodes.iter().enumerate().filter(|(_, node)| failures(pod, node).is_empty()).collect();
+        nodes.iter().map(Borrow::borrow).enumerate().filter(|(_, node)| fits(pod, node)).collect();
     let only_nodes: Vec<&Node> = feasible.iter().map(|(_, node)| *node).collect();
     let mut ranked: Vec<(Ranked, u64, &str)> = feasible
         .iter()

@@ -6,6 +6,7 @@
 //!
 //! Promises: a row has failures exactly when its nodes cannot hold the pod; the same input gives the same bytes.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use keelson_core::Candidate;
@@ -33,14 +34,14 @@ pub struct Explanation {
 
 /// Explains what [`crate::choose()`] answers for the same pod, nodes and seed.
 #[must_use]
-pub fn explain(pod: &Pod, nodes: &[Node], seed: u64) -> Explanation {
+pub fn explain<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Explanation {
     let ranked = rank(pod, nodes, seed);
     let mut candidates: Vec<Candidate> = ranked
         .iter()
         .take(SHOWN_FEASIBLE)
         .filter_map(|ranked| {
             Some(Candidate {
-                name: nodes.get(ranked.index)?.name.clone(),
+                name: nodes.get(ranked.index)?.borrow().name.clone(),
                 total: Some(ranked.scores.total()),
                 scores: ranked.scores.parts(),
                 failed: Vec::new(),
@@ -53,9 +54,9 @@ pub fn explain(pod: &Pod, nodes: &[Node], seed: u64) -> Explanation {
 
 /// `0/5 nodes are available: 1 Too many pods, 3 Insufficient cpu.` As kube-scheduler does, each node counts with the
 /// reasons of its first failing check alone, and the parts are sorted as text.
-fn histogram(pod: &Pod, nodes: &[Node]) -> String {
+fn histogram<N: Borrow<Node>>(pod: &Pod, nodes: &[N]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for node in nodes {
+    for node in nodes.iter().map(Borrow::borrow) {
         let found = failures(pod, node);
         let first = found.first().map(Failure::check);
         let mut reasons: Vec<String> =
@@ -73,9 +74,9 @@ fn histogram(pod: &Pod, nodes: &[Node]) -> String {
     }
 }
 
-fn nearest_misses(pod: &Pod, nodes: &[Node]) -> Vec<Candidate> {
+fn nearest_misses<N: Borrow<Node>>(pod: &Pod, nodes: &[N]) -> Vec<Candidate> {
     let mut groups: BTreeMap<Vec<Failure>, Vec<&str>> = BTreeMap::new();
-    for node in nodes {
+    for node in nodes.iter().map(Borrow::borrow) {
         let found = failures(pod, node);
         if !found.is_empty() {
             groups.entry(found).or_default().push(&node.name);
@@ -154,7 +155,7 @@ mod tests {
             explain(&pod(500), &nodes, 1).histogram.unwrap(),
             "0/5 nodes are available: 1 Too many pods, 1 node(s) had untolerated taint(s), 3 Insufficient cpu."
         );
-        assert_eq!(explain(&pod(500), &[], 1).histogram.unwrap(), "0/0 nodes are available.");
+        assert_eq!(explain::<Node>(&pod(500), &[], 1).histogram.unwrap(), "0/0 nodes are available.");
     }
 
     #[test]

@@ -157,6 +157,17 @@ pub fn failures(pod: &Pod, node: &Node) -> Vec<Failure> {
     found
 }
 
+/// Whether `node` can hold `pod`: the answer of [`failures`] without its words, so that asking allocates nothing.
+#[must_use]
+pub fn fits(pod: &Pod, node: &Node) -> bool {
+    pod.node_name.as_ref().is_none_or(|wanted| *wanted == node.name)
+        && (!node.unschedulable || taints::tolerated_cordon(&pod.tolerations))
+        && fit::has_room(pod, node)
+        && taints::forbidding(&pod.tolerations, &node.taints).next().is_none()
+        && affinity::allows(pod, node)
+        && !pod.host_ports.iter().any(|port| node.used_ports().any(|used| used.conflicts_with(port)))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

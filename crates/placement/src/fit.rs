@@ -28,6 +28,17 @@ pub fn shortfalls(pod: &Pod, node: &Node) -> Vec<Failure> {
     crowded.into_iter().chain(short).collect()
 }
 
+/// Whether [`shortfalls`] would be empty.
+#[must_use]
+pub fn has_room(pod: &Pod, node: &Node) -> bool {
+    let allowed = node.allocatable.get(&ResourceName::Pods);
+    i64::try_from(node.pod_count()).is_ok_and(|running| running < allowed)
+        && pod
+            .requests
+            .iter()
+            .all(|(name, needed)| *name == ResourceName::Pods || needed <= 0 || needed <= node.free(name))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

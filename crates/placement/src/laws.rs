@@ -80,6 +80,13 @@ proptest! {
     }
 
     #[test]
+    fn asking_whether_it_fits_agrees_with_the_list_of_failures(pod in pods(), nodes in clusters()) {
+        for node in &nodes {
+            prop_assert_eq!(crate::filter::fits(&pod, node), failures(&pod, node).is_empty(), "{:?}", node);
+        }
+    }
+
+    #[test]
     fn one_more_node_never_makes_a_pod_unschedulable(pod in pods(), nodes in clusters(), seed: u64) {
         let before = choose(&pod, &nodes, seed);
         let mut more = nodes;

@@ -6,10 +6,11 @@
 //! always equal what the pods on the node ask for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keelson_core::{ResourceName, Resources};
 
-use crate::pod::Pod;
+use crate::pod::{Claim, Pod};
 use crate::ports::HostPort;
 use crate::requests::NonZero;
 use crate::taints::Taint;
@@ -27,17 +28,9 @@ pub struct Node {
     pub unschedulable: bool,
     /// `status.allocatable`, with its `pods` row: how many pods may run.
     pub allocatable: Resources,
-    pods: BTreeMap<String, Held>,
+    pods: BTreeMap<Arc<str>, Arc<Claim>>,
     requested: Resources,
     non_zero: NonZero,
-}
-
-/// What one pod takes of its node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
-    requests: Resources,
-    non_zero: NonZero,
-    ports: Vec<HostPort>,
 }
 
 impl Node {
@@ -90,10 +83,16 @@ impl Node {
 
     /// Puts a pod on the node; one with the same uid is replaced. Nothing is checked: what is, is.
     pub fn add(&mut self, pod: &Pod) {
-        self.remove(&pod.uid);
-        let held = Held { requests: pod.requests.clone(), non_zero: pod.non_zero, ports: pod.host_ports.clone() };
-        self.pods.insert(pod.uid.clone(), held);
-        self.recount();
+        self.hold(pod.uid.as_str().into(), Arc::new(pod.claim()));
+    }
+
+    /// As [`Self::add`], with a claim that alike pods share.
+    pub fn hold(&mut self, uid: Arc<str>, claim: Arc<Claim>) {
+        if self.pods.insert(uid, Arc::clone(&claim)).is_some() {
+            self.recount();
+        } else {
+            self.count(&claim);
+        }
     }
 
     /// Takes the pod with this uid off the node; whether it was there.
@@ -107,14 +106,32 @@ impl Node {
 
     // Recounted rather than subtracted: a saturated sum cannot be taken back.
     fn recount(&mut self) {
-        let mut requested = Resources::default();
-        let mut non_zero = NonZero::default();
-        for held in self.pods.values() {
-            requested.add_assign(&held.requests);
-            non_zero = non_zero.plus(held.non_zero);
+        self.requested = Resources::default();
+        self.non_zero = NonZero::default();
+        for claim in self.pods.values().cloned().collect::<Vec<_>>() {
+            self.count(&claim);
         }
-        self.requested = requested;
-        self.non_zero = non_zero;
+    }
+
+    fn count(&mut self, claim: &Claim) {
+        self.requested.add_assign(&claim.requests);
+        self.non_zero = self.non_zero.plus(claim.non_zero);
+    }
+
+    /// Takes over the pods of what this node was before.
+    pub fn succeed(&mut self, before: Self) {
+        (self.pods, self.requested, self.non_zero) = (before.pods, before.requested, before.non_zero);
+    }
+
+    /// What the pod with this uid takes, when it is here.
+    #[must_use]
+    pub fn claim(&self, uid: &str) -> Option<&Claim> {
+        self.pods.get(uid).map(AsRef::as_ref)
+    }
+
+    /// What each pod takes, by uid.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &Claim)> {
+        self.pods.iter().map(|(uid, claim)| (uid.as_ref(), claim.as_ref()))
     }
 
     /// How many pods are on it.
@@ -137,7 +154,7 @@ impl Node {
 
     /// The host ports that its pods take.
     pub fn used_ports(&self) -> impl Iterator<Item = &HostPort> {
-        self.pods.values().flat_map(|held| held.ports.iter())
+        self.pods.values().flat_map(|claim| claim.host_ports.iter())
     }
 
     /// What is left of a resource; negative on an overcommitted node.

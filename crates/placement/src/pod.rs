@@ -5,14 +5,27 @@
 use std::collections::BTreeMap;
 
 use keelson_core::Resources;
+use serde::{Deserialize, Serialize};
 
 use crate::affinity::{NodeTerm, PreferredTerm};
 use crate::ports::HostPort;
 use crate::requests::{NonZero, PodRequests};
 use crate::taints::Toleration;
 
+/// What a pod takes of its node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Claim {
+    /// See [`Pod::requests`].
+    pub requests: Resources,
+    /// See [`Pod::non_zero`].
+    pub non_zero: NonZero,
+    /// See [`Pod::host_ports`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_ports: Vec<HostPort>,
+}
+
 /// One pod, placed or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// `metadata.namespace`.
     pub namespace: String,
@@ -58,6 +71,12 @@ impl Pod {
             host_ports: Vec::new(),
             priority: 0,
         }
+    }
+
+    /// What it takes of its node.
+    #[must_use]
+    pub fn claim(&self) -> Claim {
+        Claim { requests: self.requests.clone(), non_zero: self.non_zero, host_ports: self.host_ports.clone() }
     }
 
     /// The same pod with this uid.

@@ -21,7 +21,7 @@ pub const DEFAULT_CPU_MILLI: i64 = 100;
 pub const DEFAULT_MEMORY_BYTES: i64 = 200 * 1024 * 1024;
 
 /// Cpu and memory as the scores count them: what is missing has a default, so that pods without requests spread too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct NonZero {
     /// In milli-cpu.
     pub cpu_milli: i64,

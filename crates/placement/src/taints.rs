@@ -142,6 +142,16 @@ pub fn tolerated(tolerations: &[Toleration], taint: &Taint) -> bool {
     tolerations.iter().any(|toleration| toleration.tolerates(taint))
 }
 
+/// Whether the cordon is tolerated, without making the taint that it stands for.
+#[must_use]
+pub fn tolerated_cordon(tolerations: &[Toleration]) -> bool {
+    tolerations.iter().any(|toleration| {
+        toleration.effect.is_none_or(|effect| effect == TaintEffect::NoSchedule)
+            && (toleration.key.is_empty() || toleration.key == UNSCHEDULABLE_KEY)
+            && (toleration.operator == TolerationOperator::Exists || toleration.value.is_empty())
+    })
+}
+
 /// The taints that forbid the node: effect `NoSchedule` or `NoExecute`, and not tolerated. In the node's order.
 pub fn forbidding<'a>(tolerations: &'a [Toleration], taints: &'a [Taint]) -> impl Iterator<Item = &'a Taint> + 'a {
     taints.iter().filter(|taint| taint.effect.forbids() && !tolerated(tolerations, taint))

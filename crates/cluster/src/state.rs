@@ -1,0 +1,386 @@
+//! Events in.
+//!
+//! The state follows what the API server says and what the scheduler assumes before the API server says it. A pod that
+//! was assumed to be on a node counts there at once; the watch then confirms it, or corrects it: when the watch names
+//! another node, the watch is right.
+//!
+//! Promises: however events are ordered and repeated, the same last objects give the same state; an assumption survives
+//! every event that does not decide it, and nothing else does; pods may come before their node and stay after it.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use keelson_placement::{Claim, Node};
+
+use crate::read::{self, ReadNode, ReadPod};
+use crate::repel::Repel;
+use crate::view::{Member, Nominated, View};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A node was made or changed.
+    NodeApplied(Box<ReadNode>),
+    /// A node is gone.
+    NodeDeleted {
+        /// Its name.
+        name: String,
+    },
+    /// The nodes there are; all others are gone.
+    Nodes(Vec<ReadNode>),
+    /// A pod was made or changed.
+    PodApplied(Box<ReadPod>),
+    /// A pod is gone.
+    PodDeleted {
+        /// Its uid.
+        uid: String,
+    },
+    /// The pods there are; all others are gone.
+    Pods(Vec<ReadPod>),
+    /// A pod is about to be bound.
+    Assumed {
+        /// Its uid.
+        uid: String,
+        /// The node.
+        node: String,
+    },
+    /// A pod was not bound after all.
+    Forgotten {
+        /// Its uid.
+        uid: String,
+    },
+    /// Whoever assumed does not lead any more: every assumption falls.
+    ForgottenAll,
+}
+
+impl Event {
+    /// A node as the API server has it.
+    #[must_use]
+    pub fn node(node: &k8s_openapi::api::core::v1::Node) -> Self {
+        Self::NodeApplied(Box::new(read::node(node)))
+    }
+
+    /// A pod as the API server has it.
+    #[must_use]
+    pub fn pod(pod: &k8s_openapi::api::core::v1::Pod) -> Self {
+        Self::PodApplied(Box::new(read::pod(pod)))
+    }
+}
+
+/// What is kept of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    key: Arc<str>,
+    node: Option<Arc<str>>,
+    assumed: bool,
+    nominated: Option<Arc<str>>,
+    priority: i32,
+    claim: Arc<Claim>,
+    repels: Arc<Vec<Repel>>,
+    unread: bool,
+}
+
+/// The state; one writer owns it.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    view: View,
+    slots: HashMap<Arc<str>, u32>,
+    free: Vec<u32>,
+    pods: HashMap<Arc<str>, Kept>,
+    uids: HashMap<Arc<str>, Arc<str>>,
+    claims: Shared<Claim>,
+    terms: Shared<Vec<Repel>>,
+    changed: VecDeque<u32>,
+    forgotten_changes: u64,
+}
+
+/// Values that many pods have in common, each once.
+#[derive(Debug, Clone)]
+struct Shared<T: Hash + Eq>(HashSet<Arc<T>>);
+
+impl<T: Hash + Eq> Default for Shared<T> {
+    fn default() -> Self {
+        Self(HashSet::new())
+    }
+}
+
+impl<T: Hash + Eq> Shared<T> {
+    fn share(&mut self, value: Arc<T>) -> Arc<T> {
+        if let Some(known) = self.0.get(&value) {
+            return Arc::clone(known);
+        }
+        // Values of pods that are long gone are dropped now and then, at a size that doubles with what is in use.
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|known| Arc::strong_count(known) > 1);
+        }
+        self.0.insert(Arc::clone(&value));
+        value
+    }
+}
+
+/// Carries an event into the state.
+pub fn apply(state: &mut State, event: Event) {
+    state.apply(event);
+}
+
+impl State {
+    /// Carries an event in.
+    pub fn apply(&mut self, event: Event) {
+        self.view.version += 1;
+        match event {
+            Event::NodeApplied(node) => self.node_applied(*node),
+            Event::NodeDeleted { name } => self.node_deleted(&name),
+            Event::Nodes(nodes) => {
+                let listed: BTreeSet<&str> = nodes.iter().map(|node| node.node.name.as_str()).collect();
+                let known = self.view.members().map(|member| member.node.name.clone());
+                let gone: Vec<String> = known.filter(|name| !listed.contains(name.as_str())).collect();
+                gone.iter().for_each(|name| self.node_deleted(name));
+                nodes.into_iter().for_each(|node| self.node_applied(node));
+            }
+            Event::PodApplied(pod) => self.pod_applied(*pod),
+            Event::PodDeleted { uid } => self.pod_deleted(&uid),
+            Event::Pods(pods) => {
+                let listed: HashSet<&str> = pods.iter().map(|pod| pod.pod.uid.as_str()).collect();
+                let gone: Vec<_> = self.pods.keys().filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
+                gone.iter().for_each(|uid| self.pod_deleted(uid));
+                pods.into_iter().for_each(|pod| self.pod_applied(pod));
+            }
+            Event::Assumed { uid, node } => self.assume(&uid, Some(&node)),
+            Event::Forgotten { uid } => self.assume(&uid, None),
+            Event::ForgottenAll => {
+                let assumed = self.pods.iter().filter(|(_, pod)| pod.assumed).map(|(uid, _)| Arc::clone(uid));
+                assumed.collect::<Vec<_>>().iter().for_each(|uid| self.assume(uid, None));
+            }
+        }
+    }
+
+    /// What it looks like now, without copying.
+    #[must_use]
+    pub const fn live(&self) -> &View {
+        &self.view
+    }
+
+    /// What it looks like now, to keep. `O(nodes / 64)`.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        Arc::new(self.view.clone())
+    }
+
+    /// How many pods are known, bound or not.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// The node a pod is on, bound or assumed.
+    #[must_use]
+    pub fn node_of(&self, uid: &str) -> Option<&str> {
+        self.pods.get(uid)?.node.as_deref()
+    }
+
+    /// Whether a pod is assumed to be where the API server does not say it is yet.
+    #[must_use]
+    pub fn is_assumed(&self, uid: &str) -> bool {
+        self.pods.get(uid).is_some_and(|pod| pod.assumed)
+    }
+
+    /// The number of changes of nodes so far; see [`Self::changed_since`].
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.forgotten_changes + self.changed.len() as u64
+    }
+
+    /// The slots of [`View::slot`] that changed since [`Self::changes`] was `before`; `None` when that is too long ago to
+    /// tell, and everything must be looked at again.
+    #[must_use]
+    pub fn changed_since(&self, before: u64) -> Option<impl Iterator<Item = u32>> {
+        let skip = usize::try_from(before.checked_sub(self.forgotten_changes)?).ok()?;
+        Some(self.changed.iter().skip(skip).copied())
+    }
+
+    fn node_applied(&mut self, read: ReadNode) {
+        let slot = self.slot(&read.node.name);
+        let ReadNode { mut node, capacity, ready, zone, instance_type, problems } = read;
+        if let Some(member) = self.touch(slot) {
+            let before = std::mem::replace(&mut member.node, Node::new("", []));
+            node.succeed(before);
+            let unread = std::mem::take(&mut member.unread);
+            *member = Member { node, capacity, ready, zone, instance_type, problems, unread, known: true };
+        }
+    }
+
+    fn node_deleted(&mut self, name: &str) {
+        if let Some(slot) = self.slots.get(name).copied() {
+            if let Some(member) = self.touch(slot) {
+                let mut node = Node::new(name, []);
+                node.succeed(member.node.clone());
+                *member = Member { node, unread: std::mem::take(&mut member.unread), ..Member::default() };
+            }
+            self.release(slot);
+        }
+    }
+
+    fn pod_applied(&mut self, read: ReadPod) {
+        let key: Arc<str> = format!("{}/{}", read.pod.namespace, read.pod.name).into();
+        if let Some(uid) = self.uids.get(&key).filter(|uid| uid.as_ref() != read.pod.uid).cloned() {
+            self.pod_deleted(&uid);
+        }
+        if read.ended {
+            return self.pod_deleted(&read.pod.uid);
+        }
+        let before = self.pods.get(read.pod.uid.as_str());
+        let assumed = before.filter(|pod| pod.assumed && read.bound_to.is_none()).and_then(|pod| pod.node.clone());
+        let next = Kept {
+            key: before.map_or(key, |pod| Arc::clone(&pod.key)),
+            assumed: assumed.is_some(),
+            node: read.bound_to.as_deref().map(|name| self.name(name)).or(assumed),
+            nominated: read.nominated.as_deref().map(Arc::from),
+            priority: read.pod.priority,
+            claim: self.claims.share(Arc::new(read.pod.claim())),
+            repels: self.terms.share(Arc::new(read.repels)),
+            unread: !read.problems.is_empty(),
+        };
+        self.replace(&read.pod.uid, Some(next));
+    }
+
+    fn pod_deleted(&mut self, uid: &str) {
+        self.replace(uid, None);
+    }
+
+    fn assume(&mut self, uid: &str, node: Option<&str>) {
+        let Some(pod) = self.pods.get(uid).filter(|pod| pod.node.is_none() || pod.assumed) else {
+            return;
+        };
+        let next = Kept { node: node.map(|name| self.name(name)), assumed: node.is_some(), ..pod.clone() };
+        self.replace(uid, Some(next));
+    }
+
+    /// The one place where what is known of a pod changes, so that every count changes with it.
+    fn replace(&mut self, uid: &str, next: Option<Kept>) {
+        let (uid, before) = match self.pods.remove_entry(uid) {
+            Some((uid, before)) => (uid, Some(before)),
+            None if next.is_none() => return,
+            None => (Arc::from(uid), None),
+        };
+        if before == next {
+            self.pods.extend(next.map(|pod| (uid, pod)));
+            return;
+        }
+        if let Some(pod) = before {
+            self.uids.remove(&pod.key);
+            if let Some(slot) = pod.node.as_ref().and_then(|name| self.slots.get(name)).copied() {
+                // Taking it off and putting it on again is left out when nothing that counts there changes.
+                let stays = next
+                    .as_ref()
+                    .is_some_and(|next| (&next.node, &next.claim, next.unread) == (&pod.node, &pod.claim, pod.unread));
+                if let Some(member) = (!stays).then(|| self.touch(slot)).flatten() {
+                    member.node.remove(&uid);
+                    member.unread.remove(&pod.key);
+                }
+                self.release(slot);
+                self.forget_terms(&pod);
+            } else {
+                self.forget_nomination(&uid, &pod);
+            }
+        }
+        let Some(pod) = next else {
+            return;
+        };
+        self.uids.insert(Arc::clone(&pod.key), Arc::clone(&uid));
+        match &pod.node {
+            Some(name) => {
+                let slot = self.slot(name);
+                if self.view.slot(slot).is_some_and(|member| !member.holds(&uid, &pod.claim))
+                    && let Some(member) = self.touch(slot)
+                {
+                    member.node.hold(Arc::clone(&uid), Arc::clone(&pod.claim));
+                    if pod.unread {
+                        member.unread.insert(Arc::clone(&pod.key));
+                    }
+                }
+                self.keep_terms(&pod);
+            }
+            None => self.keep_nomination(&uid, &pod),
+        }
+        self.pods.insert(uid, pod);
+    }
+
+    fn keep_terms(&mut self, pod: &Kept) {
+        for term in pod.repels.iter() {
+            Arc::make_mut(&mut self.view.repels).entry(term.clone()).or_default().insert(Arc::clone(&pod.key));
+        }
+    }
+
+    fn forget_terms(&mut self, pod: &Kept) {
+        for term in pod.repels.iter() {
+            let repels = Arc::make_mut(&mut self.view.repels);
+            if let Some(holders) = repels.get_mut(term) {
+                holders.remove(&pod.key);
+                if holders.is_empty() {
+                    repels.remove(term);
+                }
+            }
+        }
+    }
+
+    fn keep_nomination(&mut self, uid: &Arc<str>, pod: &Kept) {
+        if let Some(node) = &pod.nominated {
+            let (node, claim, priority) = (Arc::clone(node), Arc::clone(&pod.claim), pod.priority);
+            let nominated = Nominated { key: Arc::clone(&pod.key), node, priority, claim };
+            Arc::make_mut(&mut self.view.nominated).insert(Arc::clone(uid), nominated);
+        }
+    }
+
+    fn forget_nomination(&mut self, uid: &str, pod: &Kept) {
+        if pod.nominated.is_some() {
+            Arc::make_mut(&mut self.view.nominated).remove(uid);
+        }
+    }
+
+    /// The shared text of a node's name.
+    fn name(&self, name: &str) -> Arc<str> {
+        self.slots.get_key_value(name).map_or_else(|| name.into(), |(known, _)| Arc::clone(known))
+    }
+
+    fn slot(&mut self, name: &str) -> u32 {
+        if let Some(slot) = self.slots.get(name) {
+            return *slot;
+        }
+        let member = Member { node: Node::new(name, []), ..Member::default() };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                if let Some(empty) = self.touch(slot) {
+                    *empty = member;
+                }
+                slot
+            }
+            None => u32::try_from(self.view.slots.push(member)).unwrap_or(u32::MAX),
+        };
+        self.slots.insert(name.into(), slot);
+        slot
+    }
+
+    /// A member, to change; the change is noted.
+    fn touch(&mut self, slot: u32) -> Option<&mut Member> {
+        if self.changed.len() > 1_024 + 4 * self.view.slots.len() {
+            self.changed.pop_front();
+            self.forgotten_changes += 1;
+        }
+        self.changed.push_back(slot);
+        self.view.slots.get_mut(slot as usize)
+    }
+
+    /// Frees the slot of a node that does not exist and holds nothing.
+    fn release(&mut self, slot: u32) {
+        let empty = self.view.slot(slot).filter(|member| !member.known && member.node.pod_count() == 0);
+        if let Some(name) = empty.map(|member| member.node.name.clone())
+            && self.slots.remove(name.as_str()).is_some()
+        {
+            self.free.push(slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Laws of the state: order does not matter, assumptions fall when and only when they should.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use keelson_core::ResourceName;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn node_json(name: &str, cpu: i64) -> Value {
+    json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": format!("{cpu}m"), "pods": "10"}}})
+}
+
+fn pod_json(name: &str, uid: &str, node: Option<&str>, cpu: i64) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "a", "uid": uid, "labels": {"app": name}},
+        "spec": {"nodeName": node, "containers": [{"name": "c", "resources": {"requests": {"cpu": format!("{cpu}m")}}}]},
+    })
+}
+
+fn node(value: Value) -> Event {
+    Event::node(&serde_json::from_value(value).unwrap())
+}
+
+fn pod(value: Value) -> Event {
+    Event::pod(&serde_json::from_value(value).unwrap())
+}
+
+/// Everything a reader can see, in one comparable text.
+fn seen(state: &State) -> String {
+    let mut members: Vec<_> = state.live().members().cloned().collect();
+    members.sort_by(|a, b| a.node.name.cmp(&b.node.name));
+    let pods: BTreeMap<_, _> = state.pods.iter().collect();
+    format!("{members:?} {:?} {:?} {pods:?}", state.live().repels, state.live().nominated)
+}
+
+fn requested(state: &State, name: &str) -> i64 {
+    state.live().member(name).unwrap().node.requested().get(&ResourceName::Cpu)
+}
+
+#[test]
+fn an_assumed_pod_counts_until_the_watch_decides() {
+    let mut state = State::default();
+    for event in [node(node_json("n1", 1_000)), node(node_json("n2", 1_000)), pod(pod_json("p", "u", None, 300))] {
+        state.apply(event);
+    }
+    let before = seen(&state);
+    let assume = Event::Assumed { uid: "u".into(), node: "n1".into() };
+    state.apply(assume.clone());
+    assert_eq!((requested(&state, "n1"), state.is_assumed("u")), (300, true));
+    // The watch is behind: it still says unbound.
+    state.apply(pod(pod_json("p", "u", None, 300)));
+    assert_eq!(requested(&state, "n1"), 300);
+    // Forgetting gives back exactly what was.
+    state.apply(Event::Forgotten { uid: "u".into() });
+    assert_eq!(seen(&state), before);
+    // The watch names another node: it is right.
+    state.apply(assume.clone());
+    state.apply(pod(pod_json("p", "u", Some("n2"), 300)));
+    assert_eq!((requested(&state, "n1"), requested(&state, "n2"), state.is_assumed("u")), (0, 300, false));
+    // What the watch said is neither forgotten nor assumed away.
+    state.apply(Event::Forgotten { uid: "u".into() });
+    state.apply(assume);
+    state.apply(Event::ForgottenAll);
+    assert_eq!((requested(&state, "n1"), requested(&state, "n2")), (0, 300));
+}
+
+#[test]
+fn a_new_leader_forgets_every_assumption() {
+    let mut state = State::default();
+    state.apply(node(node_json("n1", 1_000)));
+    state.apply(pod(pod_json("p", "u", None, 300)));
+    state.apply(Event::Assumed { uid: "u".into(), node: "n1".into() });
+    state.apply(Event::ForgottenAll);
+    assert_eq!((requested(&state, "n1"), state.node_of("u")), (0, None));
+}
+
+#[test]
+fn pods_may_come_before_their_node_and_a_recreated_pod_is_another() {
+    let mut state = State::default();
+    state.apply(pod(pod_json("p", "u1", Some("n1"), 300)));
+    assert_eq!(state.live().members().count(), 0);
+    state.apply(node(node_json("n1", 1_000)));
+    assert_eq!(requested(&state, "n1"), 300);
+    state.apply(pod(pod_json("p", "u2", Some("n1"), 200)));
+    assert_eq!((requested(&state, "n1"), state.pod_count()), (200, 1));
+    let mut ended = pod_json("p", "u2", Some("n1"), 200);
+    ended["status"] = json!({"phase": "Succeeded"});
+    state.apply(pod(ended));
+    assert_eq!((requested(&state, "n1"), state.pod_count()), (0, 0));
+}
+
+#[test]
+fn a_nomination_takes_its_room_from_pods_of_no_higher_priority() {
+    let mut state = State::default();
+    state.apply(node(node_json("n1", 1_000)));
+    let mut nominated = pod_json("big", "big", None, 800);
+    nominated["spec"]["priority"] = json!(5);
+    nominated["status"] = json!({"nominatedNodeName": "n1"});
+    state.apply(pod(nominated.clone()));
+    let free = |state: &State, uid: &str, priority| {
+        let pod = keelson_placement::Pod::new("a", "x").uid(uid).priority(priority);
+        state.live().nodes_for(&pod)[0].free(&ResourceName::Cpu)
+    };
+    assert_eq!((free(&state, "x", 0), free(&state, "x", 5), free(&state, "x", 6)), (200, 200, 1_000));
+    assert_eq!(free(&state, "big", 5), 1_000, "a pod is not in its own way");
+    nominated["spec"]["nodeName"] = json!("n1");
+    state.apply(pod(nominated));
+    assert_eq!(free(&state, "x", 6), 200);
+    assert!(!state.live().has_nominations(0));
+}
+
+#[test]
+fn a_view_does_not_move_and_changes_are_listed() {
+    let mut state = State::default();
+    state.apply(node(node_json("n1", 1_000)));
+    let (view, before) = (state.view(), state.changes());
+    state.apply(pod(pod_json("p", "u", Some("n1"), 300)));
+    assert_eq!(view.member("n1").unwrap().node.pod_count(), 0);
+    assert!(view.version() < state.live().version());
+    assert_eq!(state.changed_since(before).unwrap().collect::<Vec<_>>(), [0]);
+    for _ in 0..3_000 {
+        state.apply(node(node_json("n1", 1_000)));
+    }
+    assert!(state.changed_since(before).is_none(), "too long ago to tell");
+    assert_eq!(state.changed_since(state.changes()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_could_not_be_read_shows_in_the_cell() {
+    let mut state = State::default();
+    let mut wrong = node_json("n1", 1_000);
+    wrong["status"]["allocatable"]["memory"] = json!("much");
+    state.apply(node(wrong));
+    let mut wrong = pod_json("p", "u", Some("n1"), 250);
+    wrong["spec"]["containers"][0]["resources"]["requests"]["memory"] = json!("some");
+    state.apply(pod(wrong));
+    let cell = state.live().cells().remove(0);
+    assert_eq!(cell.problems.len(), 2, "{:?}", cell.problems);
+    let tightest = cell.tightest.unwrap();
+    assert_eq!((tightest.resource, tightest.permille), (ResourceName::Cpu, 250));
+}
+
+/// One step of a history: which object, and what becomes of it.
+#[derive(Debug, Clone)]
+enum Step {
+    Node(u8, i64),
+    NoNode(u8),
+    Pod { name: u8, life: u8, node: Option<u8>, cpu: i64, nominated: bool, repels: bool, ended: bool },
+    NoPod(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let pod = (0..5_u8, 0..2_u8, prop::option::of(0..4_u8), 0..3_i64, any::<bool>(), any::<bool>(), 0..8_u8).prop_map(
+        |(name, life, node, cpu, nominated, repels, ended)| Step::Pod {
+            name,
+            life,
+            node,
+            cpu: cpu * 100,
+            nominated,
+            repels,
+            ended: ended == 0,
+        },
+    );
+    let step = prop_oneof![
+        2 => (0..4_u8, 1..3_i64).prop_map(|(name, cpu)| Step::Node(name, cpu * 1_000)),
+        1 => (0..4_u8).prop_map(Step::NoNode),
+        5 => pod,
+        1 => (0..5_u8).prop_map(Step::NoPod),
+    ];
+    prop::collection::vec(step, 0..40)
+}
+
+/// The events of a step, and the objects that are left after it.
+fn carry(step: &Step, nodes: &mut BTreeMap<u8, Value>, pods: &mut BTreeMap<u8, Value>) -> Event {
+    match step {
+        Step::Node(name, cpu) => {
+            let value = node_json(&format!("n{name}"), *cpu);
+            nodes.insert(*name, value.clone());
+            node(value)
+        }
+        Step::NoNode(name) => {
+            nodes.remove(name);
+            Event::NodeDeleted { name: format!("n{name}") }
+        }
+        Step::Pod { name, life, node, cpu, nominated, repels, ended } => {
+            let on = node.map(|node| format!("n{node}"));
+            let mut value = pod_json(&format!("p{name}"), &format!("u{name}-{life}"), on.as_deref(), *cpu);
+            value["status"] = json!({"phase": if *ended { "Failed" } else { "Running" }});
+            if *nominated {
+                value["status"]["nominatedNodeName"] = json!("n0");
+            }
+            if *repels {
+                let terms =
+                    json!([{"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": format!("p{name}")}}}]);
+                value["spec"]["affinity"] =
+                    json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}});
+            }
+            pods.insert(*name, value.clone());
+            pod(value)
+        }
+        Step::NoPod(name) => {
+            let uid = pods.remove(name).map_or_else(String::new, |pod| pod["metadata"]["uid"].as_str().unwrap().into());
+            Event::PodDeleted { uid }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_history_ends_where_its_last_objects_do(steps in steps(), repeats in prop::collection::vec(any::<bool>(), 40)) {
+        let (mut nodes, mut pods) = (BTreeMap::new(), BTreeMap::new());
+        let mut state = State::default();
+        for (step, again) in steps.iter().zip(repeats) {
+            let event = carry(step, &mut nodes, &mut pods);
+            if again {
+                state.apply(event.clone());
+            }
+            state.apply(event);
+        }
+        let mut fresh = State::default();
+        for value in pods.values() {
+            fresh.apply(pod(value.clone()));
+        }
+        for value in nodes.values() {
+            fresh.apply(node(value.clone()));
+        }
+        prop_assert_eq!(seen(&state), seen(&fresh));
+        let mut listed = state.clone();
+        listed.apply(Event::Pods(Vec::new()));
+        listed.apply(Event::Nodes(Vec::new()));
+        prop_assert_eq!(seen(&listed), seen(&State::default()));
+    }
+
+    #[test]
+    fn assuming_and_forgetting_leaves_no_trace(steps in steps(), uid in 0..5_u8, life in 0..2_u8, on in 0..6_u8) {
+        let (mut nodes, mut pods) = (BTreeMap::new(), BTreeMap::new());
+        let mut state = State::default();
+        for step in &steps {
+            state.apply(carry(step, &mut nodes, &mut pods));
+        }
+        let before = seen(&state);
+        let uid = format!("u{uid}-{life}");
+        state.apply(Event::Assumed { uid: uid.clone(), node: format!("n{on}") });
+        state.apply(Event::Forgotten { uid });
+        prop_assert_eq!(seen(&state), before);
+    }
+}

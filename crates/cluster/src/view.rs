@@ -1,0 +1,154 @@
+//! Views out: the state at one version, for whoever must not stop the loop.
+//!
+//! Promise: a view never changes; making one costs a few pointers, whatever the size of the cluster.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use keelson_core::Resources;
+use keelson_placement::{Claim, Node, Pod};
+
+use crate::blocks::Blocks;
+use crate::cell::Cell;
+use crate::read::Problem;
+use crate::repel::Repel;
+
+/// One node and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What placement looks at, with its pods, assumed ones included.
+    pub node: Node,
+    /// `status.capacity`.
+    pub capacity: Resources,
+    /// Whether the node reports Ready.
+    pub ready: bool,
+    /// Its zone.
+    pub zone: Option<String>,
+    /// Its instance type.
+    pub instance_type: Option<String>,
+    /// What of the node could not be read.
+    pub problems: Vec<Problem>,
+    /// `namespace/name` of the pods on it of which something could not be read: its sums are too small by that.
+    pub unread: BTreeSet<Arc<str>>,
+    pub(crate) known: bool,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        Self {
+            node: Node::new("", []),
+            capacity: Resources::default(),
+            ready: false,
+            zone: None,
+            instance_type: None,
+            problems: Vec::new(),
+            unread: BTreeSet::new(),
+            known: false,
+        }
+    }
+}
+
+impl Member {
+    pub(crate) fn holds(&self, uid: &str, claim: &Arc<Claim>) -> bool {
+        self.node.claim(uid) == Some(claim.as_ref())
+    }
+}
+
+/// A pod that another scheduler makes room for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nominated {
+    /// `namespace/name`.
+    pub key: Arc<str>,
+    /// Where the room is made.
+    pub node: Arc<str>,
+    /// Its priority.
+    pub priority: i32,
+    /// What it will take.
+    pub claim: Arc<Claim>,
+}
+
+/// The state at one version.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    pub(crate) version: u64,
+    pub(crate) slots: Blocks<Member>,
+    pub(crate) repels: Arc<BTreeMap<Repel, BTreeSet<Arc<str>>>>,
+    pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
+}
+
+impl View {
+    /// Counts the events behind it.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The nodes that exist; the order means nothing and may differ between two views.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.slots.iter().filter(|member| member.known)
+    }
+
+    /// One node by name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        self.members().find(|member| member.node.name == name)
+    }
+
+    /// The node in a slot; `None` when there is none now.
+    #[must_use]
+    pub fn slot(&self, slot: u32) -> Option<&Member> {
+        self.slots.get(slot as usize)
+    }
+
+    /// The existing node in a slot.
+    #[must_use]
+    pub fn node_at(&self, slot: u32) -> Option<&Node> {
+        self.slot(slot).filter(|member| member.known).map(|member| &member.node)
+    }
+
+    /// How many slots there are, empty ones included.
+    #[must_use]
+    pub const fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The nodes as they are for `pod`: without itself, and with the room taken that others made for pods of at least its
+    /// priority.
+    #[must_use]
+    pub fn nodes_for(&self, pod: &Pod) -> Vec<Cow<'_, Node>> {
+        let mut nodes: Vec<_> = self.members().map(|member| Cow::Borrowed(&member.node)).collect();
+        let ahead =
+            |(uid, nominated): &(&Arc<str>, &Nominated)| uid.as_ref() != pod.uid && nominated.priority >= pod.priority;
+        for (uid, nominated) in self.nominated.iter().filter(ahead) {
+            if let Some(node) = nodes.iter_mut().find(|node| node.name == nominated.node.as_ref()) {
+                node.to_mut().hold(Arc::clone(uid), Arc::clone(&nominated.claim));
+            }
+        }
+        for node in nodes.iter_mut().filter(|node| node.claim(&pod.uid).is_some()) {
+            node.to_mut().remove(&pod.uid);
+        }
+        nodes
+    }
+
+    /// Whether room was made for a pod of at least this priority.
+    #[must_use]
+    pub fn has_nominations(&self, priority: i32) -> bool {
+        self.nominated.values().any(|nominated| nominated.priority >= priority)
+    }
+
+    /// A pod that keeps a pod with these labels away somewhere, and the topology key of its term.
+    #[must_use]
+    pub fn repelled_by(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<(&str, &str)> {
+        let (term, holders) = self.repels.iter().find(|(term, _)| term.touches(namespace, labels))?;
+        Some((holders.first()?.as_ref(), term.topology_key.as_str()))
+    }
+
+    /// One row a node, by name.
+    #[must_use]
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<_> = self.members().map(Cell::of).collect();
+        cells.sort_by(|a, b| a.name.cmp(&b.name));
+        cells
+    }
+}
