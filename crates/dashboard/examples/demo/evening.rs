@@ -127,7 +127,7 @@ impl World {
         let mut told = self.due();
         self.cluster.breathe(&mut self.rng);
         self.leave();
-        let arriving = if self.sparkline.len() < 90 { 5 } else { self.rng.random_range(0..=3) };
+        let arriving = if self.sparkline.len() < 90 { 6 } else { self.rng.random_range(0..=3) };
         for _ in 0..arriving {
             self.arrive();
         }
@@ -159,7 +159,7 @@ impl World {
 
     fn leave(&mut self) {
         let full = self.cluster.pods.len();
-        let going = if full > 430 { 3 } else { usize::from(full > 360) };
+        let going = if full > 520 { 3 } else { usize::from(full > 480) };
         for _ in 0..going {
             let at = self.rng.random_range(0..full);
             if let Some(key) = self.cluster.pods.keys().nth(at).cloned() {
