@@ -43,6 +43,17 @@ pub fn set(list: &mut Vec<Stored>, wanted: &Condition, generation: i64, now: Tim
     changed
 }
 
+/// A stored condition in core's words; an unknown status word is `Unknown`.
+#[must_use]
+pub fn read(stored: Stored) -> Condition {
+    let status = match stored.status.as_str() {
+        "True" => ConditionStatus::True,
+        "False" => ConditionStatus::False,
+        _ => ConditionStatus::Unknown,
+    };
+    Condition { kind: stored.type_, status, reason: stored.reason, message: stored.message }
+}
+
 /// The words of `metav1.ConditionStatus`.
 #[must_use]
 pub const fn word(status: ConditionStatus) -> &'static str {

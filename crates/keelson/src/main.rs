@@ -2,22 +2,6 @@
 //!
 //! Exit codes: 0 it is so, 1 it is not or it failed, 2 the question makes no sense.
 
-mod backend;
-mod cli;
-mod client;
-mod cluster;
-mod commands;
-mod controller;
-mod health;
-mod history;
-mod output;
-mod permissions;
-mod platform;
-mod simulated;
-mod store;
-mod tally;
-mod up;
-
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -26,11 +10,9 @@ use clap::{CommandFactory, Parser};
 use keelson_runtime::Clock;
 use keelson_telemetry::{Config, LogFormat, Telemetry};
 
-use crate::cli::{Cli, Command};
-use crate::commands::{decisions, doctor, generate, pause, replay, why};
-
-/// The version and the commit it was built from.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+use keelson::cli::{self, Cli, Command};
+use keelson::commands::{decisions, doctor, generate, pause, replay, why};
+use keelson::{VERSION, controller, output, up};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

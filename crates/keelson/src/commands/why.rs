@@ -9,12 +9,19 @@ use crate::cli::Why;
 use crate::client::{Client, escape};
 use crate::output::{Colour, age, colour_of, paint, print, table};
 
+/// How many of the newest decisions about it are shown.
+const DECISIONS: usize = 8;
+
 /// What the server says about one object.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Told {
     #[serde(flatten)]
     subject: Subject,
-    #[serde(default)]
+    decisions: Vec<Decision>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listed {
     decisions: Vec<Decision>,
 }
 
@@ -26,7 +33,14 @@ pub async fn run(args: &Why) -> Result<()> {
     let (kind, name) = &args.subject;
     let namespace = if matches!(kind.as_str(), "Node" | "Platform") { "-" } else { &args.namespace };
     let path = format!("subjects/{kind}/{}/{}", escape(namespace), escape(name));
-    let told: Told = Client::new(&args.server)?.get(&path, &[]).await?;
+    let client = Client::new(&args.server)?;
+    let subject: Subject = client.get(&path, &[]).await?;
+    let mut query = vec![("kind", kind.clone()), ("name", name.clone()), ("limit", DECISIONS.to_string())];
+    if namespace != "-" {
+        query.push(("namespace", namespace.to_owned()));
+    }
+    let Listed { decisions } = client.get("decisions", &query).await?;
+    let told = Told { subject, decisions };
     print(args.print, &told, |wide| words(&told, wide))
 }
 

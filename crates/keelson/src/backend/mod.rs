@@ -2,20 +2,23 @@
 //!
 //! Everything here is a translation: what the runtime, the recorder and the features know, in the page's words.
 
+mod cells;
+mod replay;
+mod subject;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Pod;
 use keelson_api::Platform as PlatformObject;
-use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, Span, Timestamp};
+use keelson_core::{Condition, Decision, DecisionId, Feature, Mode, ObjectRef, Span, Timestamp};
 use keelson_dashboard::view::{
-    Cluster, Connection, ConnectionName, FactView, FeatureView, Nodes, Overview, Preview, Subject, Switched, Why,
+    Cluster, Connection, ConnectionName, FactView, FeatureView, Nodes, Overview, Preview, Subject, Switched,
 };
 use keelson_dashboard::{
     Backend, BackendError, Change, ChangeLog, Decisions, EffectChange, OutcomeChange, Subscription,
 };
-use keelson_runtime::{AnswerError, Clock};
+use keelson_runtime::{AnswerError, Cache, Clock};
 use keelson_store::{Change as Recorded, Filter, Reach};
 use keelson_telemetry::Collector;
 use kube::api::{Api, Patch, PatchParams};
@@ -28,12 +31,16 @@ use crate::tally::Tally;
 
 /// How many changes a browser may miss and still catch up.
 const CHANGES: usize = 4_096;
+/// Facts older than this are drawn as stale.
+const STALE: Span = Span::seconds(60);
 
 /// What the page says about the cluster.
 #[derive(Debug, Clone)]
 pub struct About {
     /// Its name for people.
     pub cluster: String,
+    /// The version of Kubernetes.
+    pub kubernetes: String,
     /// How many of its seconds pass in one of ours.
     pub speed: u32,
     /// The file that holds the Platform, when it is not in the cluster.
@@ -48,6 +55,8 @@ pub struct Live {
     collector: Option<Collector>,
     log: Arc<ChangeLog>,
     tally: Mutex<Tally>,
+    cells: cells::Cells,
+    status: Cache<PlatformObject>,
     started: Timestamp,
 }
 
@@ -59,12 +68,14 @@ impl Live {
         let log = ChangeLog::new(Clock::system().now(), CHANGES);
         let live = Arc::new(Self {
             switches: Api::all(client),
-            platform,
             about,
             collector,
             log,
             tally: Mutex::default(),
+            cells: cells::Cells::default(),
+            status: platform.runtime.optional_cache(),
             started,
+            platform,
         });
         let follower = Arc::clone(&live);
         live.platform.runtime.spawn("page", move || {
@@ -137,8 +148,16 @@ impl Live {
             headline,
             counts,
             sparkline,
-            conditions: self.platform.runtime.conditions(feature),
+            conditions: self.conditions(feature),
         }
+    }
+
+    /// What the Platform's status says of a feature.
+    fn conditions(&self, feature: Feature) -> Vec<Condition> {
+        let platform = self.status.get("", keelson_api::names::PLATFORM);
+        let status = platform.and_then(|platform| platform.status.clone()).and_then(|status| status.features);
+        let stored = status.map(|mut features| features.entry(feature).conditions.clone()).unwrap_or_default();
+        stored.into_iter().map(keelson_api::conditions::read).collect()
     }
 
     fn connections(&self) -> Vec<Connection> {
@@ -176,11 +195,12 @@ impl Live {
     }
 
     fn facts(&self, now: Timestamp) -> Vec<FactView> {
-        let facts = self.platform.runtime.facts().list(now);
-        facts
-            .into_iter()
-            .map(|fact| FactView { name: fact.name, age_us: fact.age.0, stale: fact.stale, detail: fact.detail })
-            .collect()
+        let facts = self.platform.runtime.facts().list();
+        let view = |fact: keelson_runtime::facts::Listed| {
+            let age = now.since(fact.at);
+            FactView { name: fact.name.to_owned(), age_us: age.0, stale: age > STALE, detail: fact.value.to_string() }
+        };
+        facts.into_iter().map(view).collect()
     }
 
     /// Changes the Platform by a merge patch; who asked is in the field manager.
@@ -262,14 +282,6 @@ impl Backend for Live {
 
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, BackendError> {
         Ok(self.platform.recorder.decision(id).await.value)
-    }
-
-    async fn consequences(&self, id: DecisionId, limit: usize) -> Result<Vec<Decision>, BackendError> {
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let filter = Filter { cause: Some(id), limit, ..Filter::default() };
-        let mut found = self.platform.recorder.decisions(&filter).await.value.decisions;
-        found.reverse();
-        Ok(found)
     }
 
     async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {

@@ -1,0 +1,29 @@
+//! The one binary, as a library: what the command line does, for those who put the platform together elsewhere (the soak).
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`cli`], [`commands`], [`client`], [`output`] | what can be said, and how answers look |
+//! | [`platform`] | the controller, put together |
+//! | [`up`], [`simulated`], [`controller`] | the ways to run it |
+//! | [`backend`], [`tally`], [`page`], [`health`] | what it shows |
+//! | [`permissions`], [`store`], [`history`], [`cluster`] | what it needs |
+
+pub mod backend;
+pub mod cli;
+pub mod client;
+pub mod cluster;
+pub mod commands;
+pub mod controller;
+pub mod health;
+pub mod history;
+pub mod output;
+pub mod page;
+pub mod permissions;
+pub mod platform;
+pub mod simulated;
+pub mod store;
+pub mod tally;
+pub mod up;
+
+/// The version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

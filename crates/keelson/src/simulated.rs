@@ -1,0 +1,121 @@
+//! The simulated cluster of `keelson up`: an evening of a streaming service, with Keelson installed in it.
+//!
+//! Two things run side by side: Online Boutique asks for Keelson and is placed by it; the streaming service is bound by a
+//! plain stand-in for the default scheduler, and Keelson says what it would have chosen.
+
+use std::io::Read;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use keelson_api::{Platform, PlatformSpec, names};
+use keelson_core::{Mode, Timestamp};
+use keelson_sim::api::{Api, Config, Token};
+use keelson_sim::face::{Shared, http, tower::Face};
+use keelson_sim::world::drive::Simulation;
+use keelson_sim::world::scenario::{EVENING, Scenario};
+use keelson_sim::world::{Settings, World};
+use kube::api::{Patch, PatchParams};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Where Keelson's Leases are.
+pub const NAMESPACE: &str = "keelson-system";
+
+/// A running simulated cluster.
+pub struct Simulated {
+    shared: Shared,
+    token: String,
+    address: SocketAddr,
+    clock: keelson_runtime::Clock,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Simulated {
+    /// Starts the evening and serves its API on `listener`.
+    ///
+    /// # Errors
+    /// When the evening's manifests cannot be read or the installation is refused.
+    pub async fn start(listener: TcpListener, seed: u64, speed: u32) -> Result<Self> {
+        let begin = Timestamp::parse(EVENING)?;
+        let clock = keelson_sim::clock::Clock::start(begin, speed);
+        let ours = keelson_runtime::Clock::start(begin, speed);
+        let token = token()?;
+        let admin =
+            Token { token: token.clone(), user: "admin".to_owned(), groups: vec!["system:masters".to_owned()] };
+        let api = Api::new(Config { seed, tokens: vec![admin], anonymous_admin: false, ..Config::default() });
+        let shared = Shared::new(api, clock);
+        let address = listener.local_addr()?;
+        let face = Face::new(shared.clone());
+        let served = tokio::spawn(async move {
+            if let Err(error) = http::serve(listener, face, std::future::pending()).await {
+                tracing::error!("the simulated API server ended: {error}");
+            }
+        });
+        let mut simulated = Self { shared: shared.clone(), token, address, clock: ours, tasks: vec![served] };
+        install(&simulated.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
+
+        let simulation = Simulation::new(shared, World::new(seed, Settings::default()));
+        let scenario = Scenario::evening(seed, names::SCHEDULER)?;
+        simulation
+            .act(|world, cluster| world.follow(scenario, cluster))
+            .map_err(|refusal| anyhow::anyhow!("the evening cannot begin: {refusal}"))?;
+        simulated.tasks.push(tokio::spawn(simulation.clone().run(|_, _| {})));
+        simulated.tasks.push(tokio::spawn(simulation.feed_metrics()));
+        Ok(simulated)
+    }
+
+    /// An administrator's client, in the process.
+    #[must_use]
+    pub fn client(&self) -> kube::Client {
+        kube::Client::new(Face::new(self.shared.clone()).with_token(&self.token), "default")
+    }
+
+    /// The cluster's time.
+    #[must_use]
+    pub fn clock(&self) -> keelson_runtime::Clock {
+        self.clock
+    }
+
+    /// A kubeconfig for kubectl.
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        http::kubeconfig(self.address, &self.token)
+    }
+
+    /// Ends it.
+    pub async fn stop(self) {
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+/// Puts Keelson's definitions and its Platform into a cluster.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn install(client: &kube::Client, mode: Mode) -> Result<()> {
+    let params = PatchParams::apply("keelson/install").force();
+    let definitions: kube::Api<CustomResourceDefinition> = kube::Api::all(client.clone());
+    for crd in keelson_api::crds::all() {
+        let name = crd.metadata.name.clone().unwrap_or_default();
+        definitions.patch(&name, &params, &Patch::Apply(&crd)).await?;
+    }
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(client.clone());
+    let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    namespaces.patch(NAMESPACE, &params, &Patch::Apply(&namespace)).await?;
+    let mut spec = PlatformSpec::default();
+    spec.features.scheduling.mode = mode;
+    let platforms: kube::Api<Platform> = kube::Api::all(client.clone());
+    platforms.patch(names::PLATFORM, &params, &Patch::Apply(&Platform::new(names::PLATFORM, spec))).await?;
+    Ok(())
+}
+
+/// A token that nobody can guess.
+fn token() -> Result<String> {
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,148 @@
+//! `keelson up`: everything in one process.
+//!
+//! The simulated cluster (or a real one), the controller, the store in a file, and the page. What a person sees here is
+//! what a Deployment runs; only the world behind it differs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use keelson_core::{Feature, Mode};
+use keelson_runtime::Clock;
+use keelson_telemetry::{Telemetry, trace_id};
+
+use crate::backend::About;
+use crate::cli::Up;
+use crate::controller::{seed, stop_signal};
+use crate::output::{Colour, paint};
+use crate::page::Page;
+use crate::platform::{self, Parts, Platform};
+use crate::simulated::{self, Simulated};
+use crate::{cluster, store};
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// What cannot start, and the fix.
+pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
+    let listener = keelson_dashboard::bind(args.listen).await?;
+    let address = listener.local_addr()?;
+    let folder = Folder::open(args.data.as_deref())?;
+    let world = World::open(args, &folder.path).await?;
+    let platform = Platform::start(Parts {
+        client: world.client.clone(),
+        lease_client: world.lease_client.clone(),
+        clock: world.clock,
+        seed: world.seed,
+        identity: format!("keelson-up-{}", std::process::id()),
+        namespace: world.namespace.clone(),
+        ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
+        mode_file: args.platform.clone(),
+        trace_id,
+        store: store::open(&folder.path.join("keelson.db").to_string_lossy()).await?,
+        journal: platform::journal(&folder.path.join("journal"))?,
+    })?;
+    println!("\n  {}  http://{address}", paint("page      ", Colour::Bold));
+    println!("  {}  export KUBECONFIG={}", paint("kubectl   ", Colour::Bold), world.kubeconfig.display());
+    println!("  {}  {}", paint("data      ", Colour::Bold), folder.path.display());
+    println!("  {}  keelson why pod/NAME -n NAMESPACE\n  stop with Ctrl-C\n", paint("ask       ", Colour::Bold));
+    let page = Page { platform: platform.clone(), client: world.client.clone(), about: world.about, telemetry };
+    let served = page.serve(listener, stop_signal()).await;
+    platform.stop().await;
+    if let Some(simulated) = world.simulated {
+        simulated.stop().await;
+    }
+    served
+}
+
+/// The cluster that is run against.
+struct World {
+    client: kube::Client,
+    lease_client: kube::Client,
+    clock: Clock,
+    seed: u64,
+    namespace: String,
+    kubeconfig: PathBuf,
+    about: About,
+    simulated: Option<Simulated>,
+}
+
+impl World {
+    async fn open(args: &Up, folder: &Path) -> Result<Self> {
+        match &args.kubeconfig {
+            Some(file) => Self::real(args, file).await,
+            None => Self::simulated(args, folder).await,
+        }
+    }
+
+    async fn real(args: &Up, file: &Path) -> Result<Self> {
+        let client = cluster::client(Some(file)).await?;
+        let version = client.apiserver_version().await.with_context(|| format!("the cluster of {}", file.display()))?;
+        let clock = Clock::system();
+        Ok(Self {
+            lease_client: cluster::lease_client(Some(file)).await?,
+            client,
+            clock,
+            seed: seed(clock),
+            namespace: "keelson-system".to_owned(),
+            kubeconfig: file.to_owned(),
+            about: About {
+                cluster: "kubernetes".to_owned(),
+                kubernetes: version.git_version,
+                speed: 1,
+                mode_file: args.platform.clone(),
+            },
+            simulated: None,
+        })
+    }
+
+    async fn simulated(args: &Up, folder: &Path) -> Result<Self> {
+        let listener = keelson_dashboard::bind(args.api).await.context("the simulated API server")?;
+        let kubeconfig = folder.join("kubeconfig");
+        let simulated = Simulated::start(listener, args.seed, args.speed).await?;
+        std::fs::write(&kubeconfig, simulated.kubeconfig())
+            .with_context(|| format!("{} cannot be written; choose another --data", kubeconfig.display()))?;
+        let about = About {
+            cluster: "simulated streaming evening".to_owned(),
+            kubernetes: "v1.36 (simulated)".to_owned(),
+            speed: args.speed,
+            mode_file: args.platform.clone(),
+        };
+        Ok(Self {
+            client: simulated.client(),
+            lease_client: simulated.client(),
+            clock: simulated.clock(),
+            seed: args.seed,
+            namespace: simulated::NAMESPACE.to_owned(),
+            kubeconfig,
+            about,
+            simulated: Some(simulated),
+        })
+    }
+}
+
+/// Where things are kept; a fresh folder is removed at the end.
+struct Folder {
+    path: PathBuf,
+    fresh: bool,
+}
+
+impl Folder {
+    fn open(given: Option<&Path>) -> Result<Self> {
+        let (path, fresh) = match given {
+            Some(path) => (path.to_owned(), false),
+            None => (std::env::temp_dir().join(format!("keelson-up-{}", std::process::id())), true),
+        };
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("folder {} cannot be made; choose another with --data", path.display()))?;
+        Ok(Self { path, fresh })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.fresh {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
