@@ -5,6 +5,8 @@
 //!
 //! Promises: applying the same entries in the same order twice leaves what applying them once leaves.
 
+use std::sync::Arc;
+
 use keelson_core::decision::{Effect, Outcome, Step};
 use keelson_core::{Decision, DecisionId};
 
@@ -12,7 +14,7 @@ use keelson_core::{Decision, DecisionId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A decision was made; its actions have not started.
-    Decision(Box<Decision>),
+    Decision(Arc<Decision>),
     /// The actions of a decision ended.
     Outcome {
         /// Which decision.

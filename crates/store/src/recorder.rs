@@ -15,13 +15,13 @@ use keelson_core::decision::{Effect, Outcome, Step};
 use keelson_core::{Decision, DecisionId};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::drain;
+use crate::drain::{self, FIRST_PAUSE, longer};
 use crate::journal::{Journal, JournalError, JournalStats, LONGEST_ENTRY, OnFull};
 use crate::reach::{Clock, Reach, Watch};
 use crate::writer::Writer;
-use crate::{Entry, Store};
+use crate::{Changes, Entry, Store};
 
 mod read;
 mod ring;
@@ -81,7 +81,8 @@ impl Recorder {
 
     /// Remembers a decision without actions as well as it can, and does not wait.
     pub fn offer(&self, decision: Decision) {
-        self.announce(|ring| ring.record(&decision));
+        let decision = Arc::new(decision);
+        self.announce(|ring| Some(ring.record(&decision)));
         self.inner.writer.offer(decision);
     }
 
@@ -97,7 +98,8 @@ impl Recorder {
             return Err(JournalError::NotPending { id: decision.id, outcome: decision.outcome });
         }
         let id = decision.id;
-        let mut entries = vec![Entry::Decision(Box::new(decision.clone()))];
+        let decision = Arc::new(decision);
+        let mut entries = vec![Entry::Decision(Arc::clone(&decision))];
         match recording {
             Some(bytes) if bytes.len() > LONGEST_ENTRY => {
                 self.inner.journal.counters().dropped(1);
@@ -110,23 +112,23 @@ impl Recorder {
             Err(error) => {
                 self.inner.journal.counters().dropped(entries.len() - 1);
                 tracing::warn!(%id, category = error.category(), "acting on a decision that may be forgotten: {error}");
-                self.announce(|ring| ring.record(&decision));
+                self.announce(|ring| Some(ring.record(&decision)));
                 self.inner.writer.offer(decision);
             }
-            Ok(()) => self.announce(|ring| ring.record(&decision)),
+            Ok(()) => self.announce(|ring| Some(ring.record(&decision))),
         }
         Ok(())
     }
 
     /// Remembers how the actions of a decision ended, and does not wait.
     pub fn finish(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) {
-        self.announce(|ring| ring.end(id, outcome, &steps));
+        self.announce(|ring| Some(ring.end(id, outcome, &steps)));
         self.update(Entry::Outcome { id, outcome, steps });
     }
 
     /// Remembers what came of a decision, and does not wait.
     pub fn effect(&self, id: DecisionId, effect: Effect) {
-        self.announce(|ring| ring.measure(id, &effect));
+        self.announce(|ring| Some(ring.measure(id, &effect)));
         self.update(Entry::Effect { id, effect });
     }
 
@@ -138,15 +140,35 @@ impl Recorder {
     }
 
     // The ring's lock is held while sending, so that subscribers see the numbers in order.
-    fn announce(&self, change: impl FnOnce(&mut Ring) -> Change) {
+    fn announce(&self, change: impl FnOnce(&mut Ring) -> Option<Change>) {
         let mut ring = self.ring();
-        let change = change(&mut ring);
-        // An error says that nobody listens.
-        let _ = self.inner.changes.send(change);
+        if let Some(change) = change(&mut ring) {
+            // An error says that nobody listens.
+            let _ = self.inner.changes.send(change);
+        }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.inner.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Announces what other processes remember in the same database, until that is closed. What this one remembers is not
+    /// announced again.
+    pub async fn follow(&self, mut changes: Changes) {
+        while let Some(id) = changes.next().await {
+            let mut pause = FIRST_PAUSE;
+            let decision = loop {
+                match self.inner.watch.note(self.inner.store.decision(id).await) {
+                    Ok(decision) => break decision,
+                    Err(error) if error.is_refusal() => break None,
+                    Err(_) => sleep(pause).await,
+                }
+                pause = longer(pause);
+            };
+            if let Some(decision) = decision {
+                self.announce(|ring| ring.hear(decision));
+            }
+        }
     }
 
     /// Every change from now on. One who lags behind resumes with [`Recorder::since`].

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::drain::{self, FIRST_PAUSE, longer};
 use crate::reach::Watch;
-use crate::{Entry, Filter, Store};
+use crate::{Entry, Store};
 
 /// The most decisions that wait.
 pub const QUEUE: usize = 8_192;
@@ -48,9 +48,9 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Held {
     order: VecDeque<DecisionId>,
-    waiting: BTreeMap<DecisionId, Decision>,
+    waiting: BTreeMap<DecisionId, Arc<Decision>>,
     /// The batch that the store is being given.
-    writing: BTreeMap<DecisionId, Decision>,
+    writing: BTreeMap<DecisionId, Arc<Decision>>,
     /// What was learned about that batch since.
     late: Vec<Entry>,
     closed: bool,
@@ -66,7 +66,8 @@ impl Writer {
     }
 
     /// Queues a decision, or drops and counts it when there is no room.
-    pub fn offer(&self, decision: Decision) {
+    pub fn offer(&self, decision: impl Into<Arc<Decision>>) {
+        let decision = decision.into();
         let queue = &self.near.0;
         let mut held = queue.held();
         if held.closed || held.order.len() >= QUEUE {
@@ -84,30 +85,27 @@ impl Writer {
     pub fn amend(&self, entry: &Entry) -> bool {
         let mut held = self.near.0.held();
         if let Some(decision) = held.waiting.get_mut(&entry.id()) {
-            entry.amend(decision);
+            entry.amend(Arc::make_mut(decision));
             return true;
         }
         let Some(decision) = held.writing.get_mut(&entry.id()) else { return false };
-        entry.amend(decision);
+        entry.amend(Arc::make_mut(decision));
         held.late.push(entry.clone());
         true
     }
 
     /// A decision that the store does not have yet.
     #[must_use]
-    pub fn decision(&self, id: DecisionId) -> Option<Decision> {
+    pub fn decision(&self, id: DecisionId) -> Option<Arc<Decision>> {
         let held = self.near.0.held();
         held.waiting.get(&id).or_else(|| held.writing.get(&id)).cloned()
     }
 
-    /// The newest decisions in the queue that match, at most `most` of those that wait and of those being written.
+    /// All decisions that the store does not have yet.
     #[must_use]
-    pub fn decisions(&self, filter: &Filter, most: usize) -> Vec<Decision> {
+    pub fn decisions(&self) -> Vec<Arc<Decision>> {
         let held = self.near.0.held();
-        let of = |some: &BTreeMap<DecisionId, Decision>| -> Vec<Decision> {
-            some.values().rev().filter(|d| filter.matches(d)).take(most).cloned().collect()
-        };
-        [of(&held.waiting), of(&held.writing)].concat()
+        held.waiting.values().chain(held.writing.values()).cloned().collect()
     }
 
     /// How many decisions wait or are being written.
@@ -169,7 +167,7 @@ impl Queue {
                 held.writing.insert(*id, decision);
             }
         }
-        ids.iter().filter_map(|id| held.writing.get(id)).map(|d| Entry::Decision(Box::new(d.clone()))).collect()
+        ids.iter().filter_map(|id| held.writing.get(id)).cloned().map(Entry::Decision).collect()
     }
 
     /// What was learned about the batch while it was being written; when that is nothing, the batch is done.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keelson_core::decision::{Candidate, Outcome, Step, StepResult, Verb};
 use keelson_core::{Decision, Feature, ObjectRef, Reason, Span, Timestamp};
@@ -84,7 +85,7 @@ async fn a_batch_recorded_twice_counts_its_repeats_once(store: &dyn Store) {
 async fn what_the_journal_kept_is_applied_in_order_and_only_once(store: &dyn Store) {
     let outcome = |outcome| Entry::Outcome { id: id(1), outcome, steps: vec![bound("")] };
     let entries = [
-        Entry::Decision(Box::new(pending(1))),
+        Entry::Decision(Arc::new(pending(1))),
         Entry::Recording { id: id(1), bytes: vec![0, 255] },
         outcome(Outcome::Failed),
         outcome(Outcome::Done),

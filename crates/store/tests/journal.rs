@@ -23,7 +23,7 @@ fn open(dir: &Path) -> Journal {
 }
 
 fn made(n: u32) -> Entry {
-    Entry::Decision(Box::new(pending(n)))
+    Entry::Decision(Arc::new(pending(n)))
 }
 
 fn done(n: u128) -> Entry {

@@ -8,7 +8,7 @@ use keelson_core::Timestamp;
 use keelson_core::decision::Outcome;
 use keelson_store::recorder::RING;
 use keelson_store::{
-    Filter, Journal, JournalOptions, MAX_PAGE, OnFull, POLL, PostgresStore, Quota, Recorder, Retention, Store,
+    Change, Filter, Journal, JournalOptions, MAX_PAGE, OnFull, POLL, PostgresStore, Quota, Recorder, Retention, Store,
 };
 use tokio::time::{sleep, timeout};
 
@@ -119,6 +119,35 @@ async fn nothing_is_lost_or_doubled_while_the_server_is_away() {
         assert!(store.recording(d.id).await.unwrap().is_some());
     }
     recorder.close(SOON).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_standby_announces_what_the_leader_decides() {
+    let server = postgres::Server::start();
+    let store = Arc::new(server.store("standby").await);
+    let start = || {
+        let journal = Journal::in_memory(JournalOptions::default());
+        Recorder::start(store.clone(), journal, Arc::new(|| Timestamp(1)), RING)
+    };
+    let (leader, standby) = (start(), start());
+    let mut heard = standby.subscribe();
+    for recorder in [&leader, &standby] {
+        let (recorder, changes) = (recorder.clone(), store.changes(POLL).await.unwrap());
+        tokio::spawn(async move { recorder.follow(changes).await });
+    }
+    leader.begin(pending(1), None).await.unwrap();
+    leader.finish(id(1), Outcome::Done, Vec::new());
+    let done = timeout(SOON, async {
+        loop {
+            match heard.recv().await.unwrap() {
+                Change::Recorded { decision, .. } if decision.outcome == Outcome::Done => return decision.id,
+                _ => {}
+            }
+        }
+    });
+    assert_eq!(done.await.unwrap(), id(1));
+    assert_eq!(leader.since(1).unwrap().len(), 2, "its own are not announced to it again");
     store.close().await;
 }
 

@@ -146,6 +146,26 @@ async fn a_reader_sees_everything_and_is_told_when_the_database_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_is_listed_on_the_page_it_belongs_to() {
+    let (store, recorder) = recorder();
+    let stored = [decision(2, "b"), decision(4, "d"), decision(6, "f"), decision(8, "h")];
+    store.inner.record(&stored).await.unwrap();
+    recorder.begin(pending(1), None).await.unwrap();
+    recorder.begin(pending(5), None).await.unwrap();
+    recorder.offer(decision(3, "c"));
+    let (mut filter, mut pages) = (Filter { limit: 2, ..Filter::default() }, Vec::new());
+    loop {
+        let page = recorder.decisions(&filter).await.value;
+        pages.push(ids(&page.decisions));
+        filter.before = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [vec![8, 6], vec![5, 4], vec![3, 2], vec![1]]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_begun_before_a_restart_is_read_while_the_database_is_still_away() {
     let dir = tempfile::tempdir().unwrap();
     let (store, recorder) = recorder_of(Journal::open(dir.path(), HOLD).unwrap(), RING);

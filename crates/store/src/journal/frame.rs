@@ -9,6 +9,8 @@
 //! Promises: [`scan`] never returns an entry that was not written; it returns every entry that is whole; what is damaged
 //! between two whole entries is skipped, and what follows the last one is the torn tail.
 
+use std::sync::Arc;
+
 use keelson_core::DecisionId;
 use sha2::{Digest, Sha256};
 
@@ -28,7 +30,7 @@ const JUMP: u64 = 1 << 24;
 /// Kind, id and payload of an entry.
 pub(super) fn body(entry: &Entry) -> Result<Vec<u8>, serde_json::Error> {
     let (kind, payload) = match entry {
-        Entry::Decision(decision) => (1, serde_json::to_vec(decision)?),
+        Entry::Decision(decision) => (1, serde_json::to_vec(decision.as_ref())?),
         Entry::Outcome { outcome, steps, .. } => (2, serde_json::to_vec(&(outcome, steps))?),
         Entry::Effect { effect, .. } => (3, serde_json::to_vec(effect)?),
         Entry::Recording { bytes, .. } => (4, bytes.clone()),
@@ -92,7 +94,7 @@ pub(super) fn open(bytes: &[u8], after: u64) -> Option<Frame<'_>> {
 pub(super) fn decode(frame: &Frame<'_>) -> Option<Entry> {
     let (id, payload) = (frame.id, frame.payload);
     match frame.kind {
-        1 => Some(Entry::Decision(Box::new(serde_json::from_slice(payload).ok()?))),
+        1 => Some(Entry::Decision(Arc::new(serde_json::from_slice(payload).ok()?))),
         2 => {
             let (outcome, steps) = serde_json::from_slice(payload).ok()?;
             Some(Entry::Outcome { id, outcome, steps })

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_core::{Decision, DecisionId};
@@ -38,9 +39,10 @@ impl Recorder {
         let waiting = self.inner.journal.about(id).await;
         let stored = self.ask(self.inner.store.decision(id)).await;
         let partial = stored.as_ref().err().map(|_| self.away());
-        let begun = waiting.iter().find_map(begun).cloned();
-        let found = stored.ok().flatten().or(queued).or(begun).or_else(|| self.ring().decision(id));
-        let value = found.map(|mut decision| {
+        let begun = waiting.iter().find_map(begun);
+        let found = stored.ok().flatten().map(Arc::new).or(queued).or(begun).or_else(|| self.ring().decision(id));
+        let value = found.map(|decision| {
+            let mut decision = Arc::unwrap_or_clone(decision);
             waiting.iter().for_each(|entry| entry.amend(&mut decision));
             decision
         });
@@ -51,7 +53,7 @@ impl Recorder {
     pub async fn decisions(&self, filter: &Filter) -> Answer<Page> {
         let limit = filter.page_size();
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-        let queued = self.inner.writer.decisions(filter, wanted);
+        let queued = self.inner.writer.decisions();
         let ids = self.inner.journal.newest(filter.before, LOOKED_THROUGH);
         let looked_through = ids.len();
         let waiting = self.inner.journal.about_all(&ids).await;
@@ -59,23 +61,27 @@ impl Recorder {
 
         let mut partial = (looked_through == LOOKED_THROUGH)
             .then(|| format!("the journal holds more than the {LOOKED_THROUGH} decisions that were looked through"));
-        let page = stored.unwrap_or_else(|_| {
-            partial = Some(self.away());
-            Page { decisions: self.ring().decisions(filter, wanted), next: None }
-        });
-        let mut found: BTreeMap<DecisionId, Decision> = page.decisions.into_iter().map(|d| (d.id, d)).collect();
-        for decision in waiting.iter().filter_map(begun).chain(&queued) {
-            found.entry(decision.id).or_insert_with(|| decision.clone());
+        let (stored, next, remembered) = match stored {
+            Ok(page) => (page.decisions, page.next, Vec::new()),
+            Err(_) => {
+                partial = Some(self.away());
+                (Vec::new(), None, self.ring().decisions())
+            }
+        };
+        let mut found: BTreeMap<DecisionId, Arc<Decision>> =
+            stored.into_iter().map(|decision| (decision.id, Arc::new(decision))).collect();
+        for decision in remembered.into_iter().chain(waiting.iter().filter_map(begun)).chain(queued) {
+            found.entry(decision.id).or_insert(decision);
         }
-        for entry in &waiting {
+        for entry in waiting.iter().filter(|entry| begun(entry).is_none()) {
             if let Some(decision) = found.get_mut(&entry.id()) {
-                entry.amend(decision);
+                entry.amend(Arc::make_mut(decision));
             }
         }
         // What is older than the end of the database's page belongs on a later one.
-        found.retain(|id, decision| page.next.is_none_or(|end| *id >= end) && filter.matches(decision));
-        let merged = Page::cut(found.into_values().rev().take(wanted).collect(), limit);
-        Answer { value: Page { next: merged.next.or(page.next), ..merged }, partial }
+        found.retain(|id, decision| next.is_none_or(|end| *id >= end) && filter.matches(decision));
+        let merged = Page::cut(found.into_values().rev().take(wanted).map(Arc::unwrap_or_clone).collect(), limit);
+        Answer { value: Page { next: merged.next.or(next), ..merged }, partial }
     }
 
     async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -95,9 +101,9 @@ impl Recorder {
     }
 }
 
-fn begun(entry: &Entry) -> Option<&Decision> {
+fn begun(entry: &Entry) -> Option<Arc<Decision>> {
     match entry {
-        Entry::Decision(decision) => Some(decision),
+        Entry::Decision(decision) => Some(Arc::clone(decision)),
         _ => None,
     }
 }

@@ -13,7 +13,6 @@ use keelson_core::decision::{Effect, Outcome, Step};
 use keelson_core::{Decision, DecisionId, Timestamp};
 use serde::Serialize;
 
-use crate::Filter;
 use crate::fold::{fold, folds_into, subject_key};
 
 /// Something that was remembered.
@@ -72,9 +71,16 @@ impl Change {
 pub(super) struct Ring {
     capacity: usize,
     seq: u64,
-    decisions: BTreeMap<DecisionId, Arc<Decision>>,
+    decisions: BTreeMap<DecisionId, Kept>,
     newest: BTreeMap<String, DecisionId>,
     changes: VecDeque<Change>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    decision: Arc<Decision>,
+    /// Made here: what the database says about it is older than what is known here.
+    own: bool,
 }
 
 impl Ring {
@@ -85,27 +91,42 @@ impl Ring {
         Self { capacity: capacity.max(1), seq, decisions, newest, changes }
     }
 
-    pub(super) fn record(&mut self, next: &Decision) -> Change {
+    pub(super) fn record(&mut self, next: &Arc<Decision>) -> Change {
         let key = subject_key(next);
         let newest = self.newest.get(&key).and_then(|id| self.decisions.get_mut(id));
-        let decision = match newest.filter(|row| folds_into(row, next)) {
+        let decision = match newest.filter(|row| folds_into(&row.decision, next)) {
             Some(row) => {
-                fold(Arc::make_mut(row), next);
-                Arc::clone(row)
+                fold(Arc::make_mut(&mut row.decision), next);
+                Arc::clone(&row.decision)
             }
-            None => {
-                let row = Arc::new(next.clone());
-                self.newest.insert(key, row.id);
-                self.decisions.insert(row.id, Arc::clone(&row));
-                self.evict();
-                row
-            }
+            None => self.keep(key, Arc::clone(next), true),
         };
         self.change(|seq| Change::Recorded { seq, decision })
     }
 
+    /// Takes what the database says about a decision of another process; none when it is one of this process, or the row
+    /// into which the database folded one.
+    pub(super) fn hear(&mut self, decision: Decision) -> Option<Change> {
+        let key = subject_key(&decision);
+        let newest = self.newest.get(&key).and_then(|id| self.decisions.get(id));
+        let folded = newest.is_some_and(|row| row.own && folds_into(&decision, &row.decision));
+        if folded || self.decisions.get(&decision.id).is_some_and(|row| row.own) {
+            return None;
+        }
+        let decision = self.keep(key, Arc::new(decision), false);
+        Some(self.change(|seq| Change::Recorded { seq, decision }))
+    }
+
+    fn keep(&mut self, key: String, decision: Arc<Decision>, own: bool) -> Arc<Decision> {
+        let newest = self.newest.entry(key).or_insert(decision.id);
+        *newest = (*newest).max(decision.id);
+        self.decisions.insert(decision.id, Kept { decision: Arc::clone(&decision), own });
+        self.evict();
+        decision
+    }
+
     pub(super) fn end(&mut self, id: DecisionId, outcome: Outcome, steps: &[Step]) -> Change {
-        if let Some(row) = self.decisions.get_mut(&id).map(Arc::make_mut) {
+        if let Some(row) = self.decisions.get_mut(&id).map(|row| Arc::make_mut(&mut row.decision)) {
             row.outcome = outcome;
             row.steps = steps.to_vec();
         }
@@ -114,7 +135,7 @@ impl Ring {
     }
 
     pub(super) fn measure(&mut self, id: DecisionId, effect: &Effect) -> Change {
-        if let Some(row) = self.decisions.get_mut(&id).map(Arc::make_mut) {
+        if let Some(row) = self.decisions.get_mut(&id).map(|row| Arc::make_mut(&mut row.decision)) {
             row.effect = Some(effect.clone());
         }
         let effect = Arc::new(effect.clone());
@@ -135,7 +156,7 @@ impl Ring {
     fn evict(&mut self) {
         while self.decisions.len() > self.capacity {
             let Some((id, oldest)) = self.decisions.pop_first() else { return };
-            let key = subject_key(&oldest);
+            let key = subject_key(&oldest.decision);
             if self.newest.get(&key) == Some(&id) {
                 self.newest.remove(&key);
             }
@@ -153,13 +174,12 @@ impl Ring {
         Some(self.changes.iter().skip(skipped).cloned().collect())
     }
 
-    pub(super) fn decision(&self, id: DecisionId) -> Option<Decision> {
-        self.decisions.get(&id).map(|d| Decision::clone(d))
+    pub(super) fn decision(&self, id: DecisionId) -> Option<Arc<Decision>> {
+        self.decisions.get(&id).map(|row| Arc::clone(&row.decision))
     }
 
-    /// The newest decisions that match, at most `most`.
-    pub(super) fn decisions(&self, filter: &Filter, most: usize) -> Vec<Decision> {
-        let newest_first = self.decisions.values().rev().filter(|d| filter.matches(d));
-        newest_first.take(most).map(|d| Decision::clone(d)).collect()
+    /// All decisions, newest first.
+    pub(super) fn decisions(&self) -> Vec<Arc<Decision>> {
+        self.decisions.values().rev().map(|row| Arc::clone(&row.decision)).collect()
     }
 }
