@@ -65,7 +65,7 @@ impl Default for Options {
 ///
 /// # Panics
 /// When they differ. For tests.
-#[expect(clippy::panic, clippy::expect_used, reason = "an assertion for tests")]
+#[expect(clippy::expect_used, reason = "an assertion for tests")]
 pub fn assert_pure<C: Controller>(snapshot: &C::Snapshot, now: Timestamp) {
     let bytes = |plan: &Plan| serde_json::to_string(plan).expect("a plan can be written");
     let seen = serde_json::to_vec(snapshot).expect("a snapshot can be written");

@@ -43,8 +43,10 @@ pub(crate) async fn keep(runtime: Runtime) {
     let mut written = Written::new();
     let mut wait = Span::seconds(1);
     loop {
-        (changes.borrow_and_update(), switches.borrow_and_update(), reported.borrow_and_update());
-        drop(verdict.borrow_and_update());
+        changes.mark_unchanged();
+        switches.mark_unchanged();
+        verdict.mark_unchanged();
+        reported.mark_unchanged();
         let next = match write(&runtime, &cache, &mut written).await {
             Ok(()) => {
                 wait = Span::seconds(1);

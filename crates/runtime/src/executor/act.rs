@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use super::Inner;
 use super::key::{ANNOTATION, contains, key};
 use super::kinds::Place;
-use super::wire::{APPLY, Answer, Call, JSON_PATCH, MERGE};
+use super::wire::{APPLY, Answer, Call, JSON_PATCH, MERGE, set};
 
 /// The longest an action may take, repeats included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -259,7 +259,7 @@ impl Inner {
             "metadata": {"name": object.name, "namespace": object.namespace},
         });
         if !object.uid.is_empty() {
-            body["deleteOptions"] = json!({"preconditions": {"uid": object.uid}});
+            set(&mut body, &["deleteOptions", "preconditions", "uid"], json!(object.uid));
         }
         let call = Call::post(place.path(object, "eviction"), body);
         let mut tries = 0;
@@ -294,7 +294,7 @@ impl Inner {
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         });
         if !pod.uid.is_empty() {
-            body["metadata"]["uid"] = json!(pod.uid);
+            set(&mut body, &["metadata", "uid"], json!(pod.uid));
         }
         annotate(&mut body, decision);
         let call = Call::post(place.path(pod, "binding"), body);
@@ -432,17 +432,6 @@ fn annotate(body: &mut Value, decision: &Decision) {
     if !decision.trace_id.is_empty() {
         set(body, &["metadata", "annotations", names::TRACE], json!(decision.trace_id));
     }
-}
-
-fn set(body: &mut Value, path: &[&str], value: Value) {
-    let mut at = body;
-    for part in path {
-        if !at.is_object() {
-            *at = json!({});
-        }
-        at = &mut at[*part];
-    }
-    *at = value;
 }
 
 /// Who owns the fields that an apply was refused for: `(manager, field)`.

@@ -89,12 +89,12 @@ impl Inner {
         let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
         let uid = meta.uid.clone().unwrap_or_default();
         let reference = ObjectRef::namespaced("Pod", &namespace, &name).with_uid(&uid);
-        let owners = meta.owner_references.iter().flatten();
-        let owner = owners.filter(|owner| owner.controller == Some(true)).map(|owner| {
+        let mut owners = meta.owner_references.iter().flatten();
+        let owner = owners.find(|owner| owner.controller == Some(true)).map(|owner| {
             let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
             ObjectRef::namespaced(&owner.kind, &namespace, &owner.name).in_group(group)
         });
-        let workload = owner.last().unwrap_or_else(|| reference.clone());
+        let workload = owner.unwrap_or_else(|| reference.clone());
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
         let protected = meta.annotations.as_ref().and_then(protection);
         let protected = protected.or_else(|| protection(&self.caches.annotations(&workload)?));

@@ -54,7 +54,7 @@ impl Call {
     pub(super) fn delete(path: String, uid: &str) -> Self {
         let mut options = serde_json::json!({"apiVersion": "v1", "kind": "DeleteOptions"});
         if !uid.is_empty() {
-            options["preconditions"] = serde_json::json!({"uid": uid});
+            set(&mut options, &["preconditions", "uid"], Value::from(uid));
         }
         Self { method: Method::DELETE, path, content_type: JSON, body: Some(options) }
     }
@@ -159,5 +159,19 @@ impl Wire {
         let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let seconds = seconds.or_else(|| body.pointer("/details/retryAfterSeconds")?.as_i64());
         Ok(Answer { code, body, retry_after: seconds.filter(|seconds| *seconds > 0).map(Span::seconds) })
+    }
+}
+
+/// Sets a field, making the objects on the way to it.
+pub(super) fn set(body: &mut Value, path: &[&str], value: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *body = value;
+        return;
+    };
+    if !body.is_object() {
+        *body = Value::Object(serde_json::Map::new());
+    }
+    if let Some(fields) = body.as_object_mut() {
+        set(fields.entry((*first).to_owned()).or_insert(Value::Null), rest, value);
     }
 }
