@@ -10,6 +10,7 @@
 mod decode;
 mod prune;
 mod reflect;
+mod shared;
 mod subscription;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::Clock;
-pub(crate) use reflect::{Source, reflect};
+pub(crate) use shared::Caches;
 pub use subscription::{Delta, Subscription};
 
 /// A kind that can be cached.
@@ -70,6 +71,7 @@ pub(crate) struct Shared<K> {
     clock: Clock,
     inner: RwLock<Inner<K>>,
     synced: watch::Sender<bool>,
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -98,7 +100,8 @@ impl<K: Cached> Cache<K> {
             behind: None,
             unavailable: false,
         };
-        Self { shared: Arc::new(Shared { clock, inner: RwLock::new(inner), synced: watch::channel(false).0 }) }
+        let (synced, changes) = (watch::channel(false).0, watch::channel(0).0);
+        Self { shared: Arc::new(Shared { clock, inner: RwLock::new(inner), synced, changes }) }
     }
 
     /// One object. `namespace` is empty for cluster-scoped kinds.
@@ -130,6 +133,18 @@ impl<K: Cached> Cache<K> {
     #[must_use]
     pub fn is_synced(&self) -> bool {
         *self.shared.synced.borrow()
+    }
+
+    /// Changes whenever something in the cache may have, objects that cannot be read included.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Why an object cannot be read, when it cannot.
+    #[must_use]
+    pub fn broken(&self, namespace: &str, name: &str) -> Option<String> {
+        self.shared.read().broken.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
     /// How long the content may have been behind: zero while the watch is healthy.

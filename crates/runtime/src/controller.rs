@@ -1,13 +1,24 @@
 //! Level-triggered reconciliation of one kind of subject.
+//!
+//! A [`Controller`] says what there is to see about a key and, purely, what to do about it. The runtime does the rest:
+//! queue, back-off, workers, deadlines, panics, recording, acting.
+
+mod run;
 
 use std::fmt::Display;
 use std::hash::Hash;
 
-use keelson_core::{Feature, Plan, Span, Timestamp};
+use keelson_core::{Feature, ObjectRef, Plan, Span, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use run::Inbox;
+pub(crate) use run::{AnyLine, Lines};
+
 /// Level-triggered reconciliation of one kind of subject.
+///
+/// Ids of decisions need not be made by the decider: the executor replaces every id that is no version 7 UUID, such as a
+/// number counted from zero, and the action's reference with it.
 pub trait Controller: Send + Sync + 'static {
     /// Lower case, for labels: `pods`.
     const NAME: &'static str;
@@ -17,6 +28,15 @@ pub trait Controller: Send + Sync + 'static {
     type Key: Ord + Hash + Clone + Display + Send + Sync + 'static;
     /// Everything a decision sees, settings included.
     type Snapshot: Serialize + DeserializeOwned + Send + 'static;
+
+    /// Every key there is: queued, at low priority, when this process begins to lead or the switch moves.
+    fn keys(&self) -> Vec<Self::Key>;
+
+    /// Whose turn a key takes; usually its namespace.
+    fn flow(key: &Self::Key) -> String;
+
+    /// The object a key stands for, to say what a panic was about.
+    fn subject(key: &Self::Key) -> ObjectRef;
 
     /// What there is to see about a key, from caches and facts only; none when there is nothing to decide.
     fn snapshot(&self, key: &Self::Key) -> Option<Self::Snapshot>;
@@ -45,7 +65,7 @@ impl Default for Options {
 ///
 /// # Panics
 /// When they differ. For tests.
-#[expect(clippy::panic, clippy::expect_used, reason = "an assertion for tests")]
+#[expect(clippy::expect_used, reason = "an assertion for tests")]
 pub fn assert_pure<C: Controller>(snapshot: &C::Snapshot, now: Timestamp) {
     let bytes = |plan: &Plan| serde_json::to_string(plan).expect("a plan can be written");
     let seen = serde_json::to_vec(snapshot).expect("a snapshot can be written");

@@ -153,7 +153,9 @@ mod tests {
     fn a_fold_that_changes_nothing_wakes_nobody_but_keeps_the_fact_young() {
         let facts = Facts::default();
         let changes = facts.changes::<Loads>();
-        let set = |loads: &mut Loads| drop(loads.0.insert("a".into(), 1));
+        let set = |loads: &mut Loads| {
+            loads.0.insert("a".into(), 1);
+        };
         facts.fold(Timestamp(1), None, set);
         facts.fold(Timestamp(2), None, set);
         assert_eq!(*changes.borrow(), 1);

@@ -11,6 +11,7 @@
 //! | [`switch`] | what each feature may do now |
 //! | [`controller`], [`queue`], [`backoff`] | urgent keys first, namespaces in turn, failures spaced out |
 //! | [`executor`], [`history`] | a decision is recorded before its actions start |
+//! | [`gate`], [`breaker`] | nobody takes away too much, and who does harm is stopped |
 //! | [`elector`] | one leader, without trusting another machine's clock, and a fencing number for each |
 //! | [`facts`], [`answers`] | what features tell one another, and people |
 //! | [`operator`], [`permissions`] | what a feature is and what it needs |
@@ -18,23 +19,30 @@
 
 pub mod answers;
 pub mod backoff;
+pub mod breaker;
 pub mod cache;
 pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod elector;
+mod events;
 pub mod executor;
 pub mod facts;
+pub mod gate;
 pub mod health;
 pub mod history;
+mod lease;
+mod metrics;
 pub mod operator;
 pub mod permissions;
+mod platform;
 pub mod queue;
 pub mod reach;
 mod runtime;
 mod shutdown;
 pub mod spawn;
+mod status;
 pub mod switch;
 
 pub use answers::{Access, AnswerError, Answers};
@@ -42,8 +50,8 @@ pub use cache::{Cache, Cached, Delta, Subscription};
 pub use chance::Chance;
 pub use clock::Clock;
 pub use config::{Config, StartError};
-pub use controller::{Controller, Options, assert_pure};
-pub use executor::{Executor, Report};
+pub use controller::{Controller, Inbox, Options, assert_pure};
+pub use executor::{Executor, Provided, Provider, Report};
 pub use facts::{Fact, Facts};
 pub use health::Health;
 pub use history::{History, HistoryError, MemoryHistory};

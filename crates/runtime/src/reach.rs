@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keelson_core::Timestamp;
+use kube::runtime::watcher;
 use serde::Serialize;
 
 use crate::Clock;
@@ -37,6 +38,17 @@ impl Reach {
     /// A call was answered, be it with a refusal.
     pub(crate) fn worked(&self) {
         self.set(true, "");
+    }
+
+    /// A watch failed: a refusal is an answer, a server's own failure is none.
+    pub(crate) fn told(&self, error: &watcher::Error) {
+        let code = match error {
+            watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            | watcher::Error::WatchError(status) => status.code,
+            _ => 0,
+        };
+        if (400..500).contains(&code) { self.worked() } else { self.failed(&error.to_string()) }
     }
 
     /// A call was not answered.

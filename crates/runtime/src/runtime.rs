@@ -1,63 +1,56 @@
 //! The one object that operators hold.
 
-use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keelson_api::PlatformSpec;
+use keelson_api::{Platform, PlatformSpec};
 use keelson_core::{Condition, DecisionId, Feature, IdSource, PlanId};
 use tokio::sync::watch;
 
-use crate::cache::{AnyCache, Cache, Cached, Source, reflect};
+use crate::cache::{Cache, Cached, Caches};
 use crate::chance::Chance;
-use crate::executor::Executor;
+use crate::controller::{Controller, Inbox, Lines, Options};
+use crate::executor::{Executor, look_after};
 use crate::facts::Facts;
-use crate::health::Health;
+use crate::health::LeaseHealth;
 use crate::history::History;
+use crate::lease::{Candidate, stand};
+use crate::metrics::Metrics;
+use crate::platform::{self, Verdict};
 use crate::reach::Reach;
-use crate::shutdown::{Phase, Stages};
+use crate::shutdown::Stages;
 use crate::spawn::{Task, Tasks};
 use crate::switch::{Switch, Switches};
-use crate::{Clock, Config, StartError};
+use crate::{Clock, Config, StartError, status};
 
 /// The runtime; clones share it.
 #[derive(Clone)]
 pub struct Runtime(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) chance: Chance,
     pub(crate) reach: Reach,
+    pub(crate) metrics: Metrics,
     pub(crate) switches: Arc<Switches>,
     pub(crate) settings: watch::Sender<Arc<PlatformSpec>>,
+    pub(crate) verdict: watch::Sender<Verdict>,
+    /// Whether a Platform was read, or is known to be absent.
+    pub(crate) known: watch::Sender<bool>,
+    pub(crate) reported: watch::Sender<BTreeMap<Feature, Vec<Condition>>>,
+    pub(crate) leases: BTreeMap<Feature, Arc<Mutex<LeaseHealth>>>,
     pub(crate) caches: Caches,
     pub(crate) executor: Executor,
     pub(crate) facts: Facts,
-    pub(crate) tasks: Tasks,
+    pub(crate) lines: Lines,
+    /// Watches and what follows them: stopped first.
     pub(crate) sources: Tasks,
+    /// Workers and loops: drained.
+    pub(crate) tasks: Tasks,
+    /// Lease holders: the last to go.
+    pub(crate) candidates: Tasks,
     pub(crate) stages: Stages,
-}
-
-/// The caches, by kind and Rust type.
-#[derive(Clone, Default)]
-pub(crate) struct Caches(Arc<Mutex<BTreeMap<(String, &'static str), Held>>>);
-
-#[derive(Clone)]
-struct Held {
-    typed: Arc<dyn Any + Send + Sync>,
-    any: Arc<dyn AnyCache>,
-}
-
-impl Caches {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, &'static str), Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Every cache, by kind.
-    pub(crate) fn all(&self) -> Vec<Arc<dyn AnyCache>> {
-        self.lock().values().map(|held| Arc::clone(&held.any)).collect()
-    }
 }
 
 impl Runtime {
@@ -73,30 +66,71 @@ impl Runtime {
         if config.namespace.is_empty() {
             return Err(StartError::Namespace);
         }
-        let chance = Chance::new(config.seed);
-        let reach = Reach::new(config.clock);
-        let switches = Arc::new(Switches::new(&config.ceilings));
-        let executor = Executor::new(&config, &chance, &switches);
-        let shared = Shared {
+        let config = Arc::new(config);
+        let (clock, client) = (config.clock, config.client.clone());
+        let (chance, reach, metrics) = (Chance::new(config.seed), Reach::new(clock), Metrics::default());
+        let (switches, sources) = (Arc::new(Switches::new(&config.ceilings)), Tasks::default());
+        let caches = Caches::new(client, clock, chance.clone(), reach.clone(), sources.clone());
+        let executor = Executor::new(&config, &chance, &reach, &metrics, &switches, &caches);
+        let runtime = Self(Arc::new(Shared {
+            config,
             chance,
             reach,
+            metrics,
             switches,
             settings: watch::channel(Arc::default()).0,
-            caches: Caches::default(),
+            verdict: watch::channel(Verdict::default()).0,
+            known: watch::channel(false).0,
+            reported: watch::channel(BTreeMap::new()).0,
+            leases: Feature::ALL.into_iter().map(|feature| (feature, Arc::default())).collect(),
+            caches,
             executor,
             facts: Facts::default(),
+            lines: Lines::default(),
+            sources,
             tasks: Tasks::default(),
-            sources: Tasks::default(),
+            candidates: Tasks::default(),
             stages: Stages::default(),
-            config,
-        };
-        Ok(Self(Arc::new(shared)))
+        }));
+        runtime.start_own_tasks();
+        Ok(runtime)
+    }
+
+    fn start_own_tasks(&self) {
+        let shared = &self.0;
+        let runtime = self.clone();
+        shared.sources.spawn(&shared.chance, "platform", move || platform::follow(runtime.clone()));
+        let runtime = self.clone();
+        shared.sources.spawn(&shared.chance, "platform status", move || status::keep(runtime.clone()));
+        let executor = shared.executor.clone();
+        shared.sources.spawn(&shared.chance, "breakers", move || look_after(executor.clone()));
+        for (feature, seen) in &shared.leases {
+            let candidate = Candidate {
+                feature: *feature,
+                config: Arc::clone(&shared.config),
+                chance: shared.chance.clone(),
+                reach: shared.reach.clone(),
+                metrics: shared.metrics.clone(),
+                switches: Arc::clone(&shared.switches),
+                stages: shared.stages.clone(),
+                known: shared.known.subscribe(),
+                seen: Arc::clone(seen),
+            };
+            let name = format!("lease {feature}");
+            shared.candidates.spawn(&shared.chance, &name, move || stand(candidate.clone()));
+        }
     }
 
     /// The time.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.0.config.clock
+    }
+
+    /// Seeded randomness: ids and jitter.
+    #[must_use]
+    pub fn chance(&self) -> &Chance {
+        &self.0.chance
     }
 
     /// A fresh id for a decision made now.
@@ -123,40 +157,22 @@ impl Runtime {
         self.0.settings.subscribe()
     }
 
+    /// The Platform as it is in the cluster.
+    #[must_use]
+    pub fn platform(&self) -> Cache<Platform> {
+        self.optional_cache()
+    }
+
     /// The shared copy of a kind, started on first use.
     #[must_use]
     pub fn cache<K: Cached>(&self) -> Cache<K> {
-        self.open(false)
+        self.0.caches.open(false)
     }
 
     /// The shared copy of a kind that the API server may not have; looked for again every minute.
     #[must_use]
     pub fn optional_cache<K: Cached>(&self) -> Cache<K> {
-        self.open(true)
-    }
-
-    fn open<K: Cached>(&self, optional: bool) -> Cache<K> {
-        let kind = format!("{}.{}", K::kind(&()), K::api_version(&()));
-        let mut caches = self.0.caches.lock();
-        let key = (kind, type_name::<K>());
-        if let Some(held) = caches.get(&key)
-            && let Some(cache) = held.typed.downcast_ref::<Cache<K>>()
-        {
-            return cache.clone();
-        }
-        let cache = Cache::new(self.clock());
-        caches.insert(key, Held { typed: Arc::new(cache.clone()), any: Arc::new(cache.clone()) });
-        let source = Source {
-            client: self.0.config.client.clone(),
-            clock: self.clock(),
-            chance: self.0.chance.clone(),
-            reach: self.0.reach.clone(),
-            optional,
-        };
-        let name = format!("cache {}", K::plural(&()));
-        let kept = cache.clone();
-        self.0.sources.spawn(&self.0.chance, &name, move || reflect(kept.clone(), source.clone()));
-        cache
+        self.0.caches.open(true)
     }
 
     /// Carries out plans.
@@ -177,9 +193,13 @@ impl Runtime {
         &self.0.facts
     }
 
-    /// Says how a feature is doing, in the Platform's status; written only when it changes.
+    /// Says how a feature is doing, in the Platform's status: the whole list, in place of what was said before. Written
+    /// only when it changes.
     pub fn report(&self, feature: Feature, conditions: Vec<Condition>) {
-        tracing::debug!(%feature, ?conditions, "reported");
+        self.0.reported.send_if_modified(|reported| {
+            let before = reported.insert(feature, conditions);
+            before.as_ref() != reported.get(&feature)
+        });
     }
 
     /// Runs a task that is looked after: what `make` makes is run, and made again after a panic.
@@ -191,22 +211,14 @@ impl Runtime {
         self.0.tasks.spawn(&self.0.chance, name, make)
     }
 
-    /// Returns when the process begins to stop.
-    pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
-        self.0.stages.reached(Phase::Stopping)
-    }
-
-    /// Stops in order.
-    pub async fn shutdown(&self) {
-        self.0.stages.enter(Phase::Stopping);
-        self.0.config.history.flush().await;
-    }
-
-    /// How everything is doing.
+    /// Runs a controller; the inbox is where its sources ask for keys.
     #[must_use]
-    pub fn health(&self) -> Health {
-        let caches: Vec<_> = self.0.caches.all().iter().map(|cache| cache.health()).collect();
-        let synced = caches.iter().all(|cache| cache.synced);
-        Health { live: true, ready: synced, caches, api: Some(self.0.reach.now()), ..Health::default() }
+    pub fn run_controller<C: Controller>(&self, controller: C, options: Options) -> Inbox<C> {
+        Inbox::start(self, controller, options)
+    }
+
+    pub(crate) fn lease_health(&self, feature: Feature) -> LeaseHealth {
+        let seen = self.0.leases.get(&feature);
+        seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
     }
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use keelson_core::Span;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Duration, Instant};
 
@@ -45,14 +46,37 @@ impl Task {
     }
 }
 
-/// Every task of a runtime.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Tasks(Arc<Mutex<Held>>);
+/// Tasks that end together; clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Tasks(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    held: Mutex<Held>,
+    running: watch::Sender<usize>,
+}
 
 #[derive(Debug, Default)]
 struct Held {
-    running: Vec<Task>,
+    tasks: BTreeMap<u64, Task>,
+    next: u64,
     panics: BTreeMap<Arc<str>, u64>,
+}
+
+/// Takes a task off the list, however it ended.
+struct Entry(Tasks, u64);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.0.lock().tasks.remove(&self.1);
+        self.0.0.running.send_modify(|running| *running -= 1);
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self(Arc::new(Inner { held: Mutex::default(), running: watch::channel(0).0 }))
+    }
 }
 
 impl Tasks {
@@ -63,11 +87,19 @@ impl Tasks {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let name: Arc<str> = name.into();
-        let task = tokio::spawn(supervise(self.clone(), chance.clone(), Arc::clone(&name), make));
-        let task = Task { name, handle: task.abort_handle() };
+        // Held until the task is on its list: it may end on another thread before that.
         let mut held = self.lock();
-        held.running.retain(|task| !task.is_finished());
-        held.running.push(task.clone());
+        let id = held.next;
+        held.next += 1;
+        self.0.running.send_modify(|running| *running += 1);
+        let entry = Entry(self.clone(), id);
+        let supervised = supervise(self.clone(), chance.clone(), Arc::clone(&name), make);
+        let running = tokio::spawn(async move {
+            let _entry = entry;
+            supervised.await;
+        });
+        let task = Task { name, handle: running.abort_handle() };
+        held.tasks.insert(id, task.clone());
         task
     }
 
@@ -78,7 +110,19 @@ impl Tasks {
 
     /// The tasks that run.
     pub(crate) fn running(&self) -> Vec<Task> {
-        self.lock().running.iter().filter(|task| !task.is_finished()).cloned().collect()
+        self.lock().tasks.values().cloned().collect()
+    }
+
+    /// Cancels every one of them where it waits.
+    pub(crate) fn abort(&self) {
+        self.running().iter().for_each(Task::abort);
+    }
+
+    /// Returns when every one has ended.
+    pub(crate) async fn ended(&self) {
+        let mut running = self.0.running.subscribe();
+        // The sender lives as long as `self`.
+        let _ = running.wait_for(|running| *running == 0).await;
     }
 
     fn panicked(&self, name: &Arc<str>) {
@@ -86,7 +130,7 @@ impl Tasks {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -77,7 +77,10 @@ impl std::fmt::Display for Hold {
 
 /// Every feature's switch.
 #[derive(Debug)]
-pub(crate) struct Switches(BTreeMap<Feature, watch::Sender<Switch>>);
+pub(crate) struct Switches {
+    features: BTreeMap<Feature, watch::Sender<Switch>>,
+    changes: watch::Sender<u64>,
+}
 
 impl Switches {
     /// Everything observes and nobody leads, until something else is known.
@@ -87,12 +90,13 @@ impl Switches {
             let effective = Mode::Observe.min(ceiling);
             watch::channel(Switch { wanted: Mode::Observe, ceiling, effective, ..Switch::default() }).0
         };
-        Self(Feature::ALL.iter().map(|feature| (*feature, switch(feature))).collect())
+        let features = Feature::ALL.iter().map(|feature| (*feature, switch(feature))).collect();
+        Self { features, changes: watch::channel(0).0 }
     }
 
     /// Watches one feature's switch.
     pub(crate) fn subscribe(&self, feature: Feature) -> watch::Receiver<Switch> {
-        match self.0.get(&feature) {
+        match self.features.get(&feature) {
             Some(sender) => sender.subscribe(),
             None => watch::channel(Switch::default()).1,
         }
@@ -100,18 +104,31 @@ impl Switches {
 
     /// One feature's switch now.
     pub(crate) fn now(&self, feature: Feature) -> Switch {
-        self.0.get(&feature).map(|sender| sender.borrow().clone()).unwrap_or_default()
+        self.features.get(&feature).map(|sender| sender.borrow().clone()).unwrap_or_default()
     }
 
     /// Changes what bears on it; the effective mode follows.
     pub(crate) fn change(&self, feature: Feature, change: impl FnOnce(&mut Switch)) {
-        let Some(sender) = self.0.get(&feature) else { return };
-        sender.send_if_modified(|switch| {
+        let Some(sender) = self.features.get(&feature) else { return };
+        let changed = sender.send_if_modified(|switch| {
             let before = switch.clone();
             change(switch);
             switch.effective = switch.wanted.min(switch.ceiling);
             *switch != before
         });
+        if changed {
+            self.touch();
+        }
+    }
+
+    /// Tells whoever watches all switches that something beside them has changed.
+    pub(crate) fn touch(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Changes when any switch does.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }
 

@@ -11,7 +11,6 @@ use kube::{Api, Client};
 
 use super::decode::Tolerant;
 use super::{Cache, Cached, Delta, Inner, Key};
-use crate::Clock;
 use crate::chance::Chance;
 use crate::reach::Reach;
 
@@ -25,7 +24,6 @@ const ABSENT: Span = Span::seconds(60);
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) client: Client,
-    pub(crate) clock: Clock,
     pub(crate) chance: Chance,
     pub(crate) reach: Reach,
     /// Whether the API may be absent.
@@ -59,7 +57,7 @@ async fn follow<K: Cached>(cache: &Cache<K>, source: &Source) -> Span {
                 return ABSENT;
             }
             Err(error) => {
-                source.reach.failed(&error.to_string());
+                source.reach.told(&error);
                 cache.behind(&error.to_string());
                 tokio::time::sleep(source.chance.jitter(wait).to_std()).await;
                 wait = Span(wait.0.saturating_mul(2)).min(LONGEST);
@@ -152,11 +150,14 @@ impl<K: Cached> Cache<K> {
         inner.behind = None;
         inner.unavailable = false;
         change(&mut inner);
+        drop(inner);
+        self.shared.changes.send_modify(|count| *count += 1);
     }
 
     fn read_once(&self) {
         self.shared.synced.send_replace(true);
         self.shared.read().followers.wake();
+        self.shared.changes.send_modify(|count| *count += 1);
     }
 }
 
