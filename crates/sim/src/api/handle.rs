@@ -109,7 +109,7 @@ impl Api {
             return self.answer_virtual(call, parts, body).map(Reply::Response);
         }
         let form = render::form(&parts.headers)?;
-        let render = Render::new(&call.kind, call.version, form, &call.query);
+        let render = Render::new(call, form);
         if !matches!(call.subresource.as_str(), "" | "status" | "resize" | "finalize" | "ephemeralcontainers") {
             return self.subresource(call, parts, body).map(Reply::Response);
         }
