@@ -99,6 +99,9 @@ impl Api {
         self.garbage.blocked_may_go(&gone.value);
         if kind.namespaced {
             self.garbage.namespace_may_go(&key.0);
+            if self.has_quota(&key.0) {
+                self.garbage.count_again(&key.0);
+            }
         }
         Some(gone)
     }

@@ -27,6 +27,7 @@ pub(crate) struct Pending {
     objects: VecDeque<(Resource, Key)>,
     owners: BTreeSet<String>,
     namespaces: BTreeSet<String>,
+    quotas: BTreeSet<String>,
 }
 
 impl Pending {
@@ -58,6 +59,11 @@ impl Pending {
         }
     }
 
+    /// A namespace with quotas has changed.
+    pub fn count_again(&mut self, namespace: &str) {
+        self.quotas.insert(namespace.to_owned());
+    }
+
     pub fn namespace_may_go(&mut self, namespace: &str) {
         self.namespaces.insert(namespace.to_owned());
     }
@@ -75,6 +81,11 @@ impl Api {
                 self.recheck(&owners);
             } else if let Some(namespace) = self.garbage.namespaces.pop_first() {
                 self.empty(now, &namespace);
+            } else if let Some(namespace) = self.garbage.quotas.pop_first() {
+                let Some(kind) = self.kinds.get("", "resourcequotas") else { continue };
+                for counted in self.quota_statuses(&namespace) {
+                    self.commit(now, &kind, counted);
+                }
             } else {
                 return;
             }

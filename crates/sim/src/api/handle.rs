@@ -1,9 +1,9 @@
 //! From a request to its answer.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, request::Parts};
+use http::{Request, header, request::Parts};
 use keelson_core::Timestamp;
 use serde_json::{Value, json};
 
@@ -63,13 +63,23 @@ impl Api {
             query,
             manager,
             dry_run,
+            warnings: Rc::default(),
         };
         // A watch or list of one namespace-scoped namespace object is by its own name.
         self.authorize(&call)?;
         if call.verb == Verb::Watch && !call.name.is_empty() {
             call.query.set("fieldSelector", &format!("metadata.name={}", call.name));
         }
-        self.serve(&call, parts, body)
+        let mut reply = self.serve(&call, parts, body)?;
+        if let Reply::Response(response) = &mut reply {
+            for warning in call.warnings.borrow().iter() {
+                let text = format!("299 - {warning:?}");
+                if let Ok(value) = header::HeaderValue::from_str(&text) {
+                    response.headers_mut().append(header::WARNING, value);
+                }
+            }
+        }
+        Ok(reply)
     }
 
     fn authenticate(&self, now: Timestamp, parts: &Parts) -> Result<Arc<User>, Failure> {
@@ -99,7 +109,7 @@ impl Api {
             return self.answer_virtual(call, parts, body).map(Reply::Response);
         }
         let form = render::form(&parts.headers)?;
-        let render = Render::new(&call.kind, call.version, form, &call.query);
+        let render = Render::new(call, form);
         if !matches!(call.subresource.as_str(), "" | "status" | "resize" | "finalize" | "ephemeralcontainers") {
             return self.subresource(call, parts, body).map(Reply::Response);
         }

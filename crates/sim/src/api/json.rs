@@ -21,6 +21,8 @@ pub(crate) trait Json {
     fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&String, &Value)>;
     /// The place at the path, its branches made when missing.
     fn place(&mut self, path: &[&str]) -> &mut Value;
+    /// The place at the path, when it is there.
+    fn place_if(&mut self, path: &[&str]) -> Option<&mut Value>;
     /// The object at the path, made when missing.
     fn object(&mut self, path: &[&str]) -> &mut Map<String, Value>;
     /// The list at the path, made when missing.
@@ -67,6 +69,10 @@ impl Json for Value {
             here = force_object(here).entry(*key).or_insert(Value::Null);
         }
         here
+    }
+
+    fn place_if(&mut self, path: &[&str]) -> Option<&mut Value> {
+        path.iter().try_fold(self, |here, key| here.get_mut(key))
     }
 
     fn object(&mut self, path: &[&str]) -> &mut Map<String, Value> {

@@ -8,6 +8,7 @@
 mod admission;
 mod auth;
 mod base64;
+mod cel;
 mod cluster;
 mod crd;
 mod defaults;
@@ -94,6 +95,7 @@ pub struct Api {
     counters: Counters,
     garbage: garbage::Pending,
     next_address: u32,
+    programs: cel::Programs,
     metrics: BTreeMap<(Resource, storage::Key), Value>,
 }
 
@@ -111,6 +113,7 @@ impl Api {
             counters: BTreeMap::new(),
             garbage: garbage::Pending::default(),
             next_address: 1,
+            programs: cel::Programs::default(),
             metrics: BTreeMap::new(),
             config,
         };

@@ -1,6 +1,6 @@
 //! What a request asks for: its path, its options, its body.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header, request::Parts};
@@ -31,6 +31,38 @@ pub(crate) struct Call {
     /// Who writes, for managed fields.
     pub manager: String,
     pub dry_run: bool,
+    /// What the client should know although the request succeeds.
+    pub warnings: Rc<RefCell<Vec<String>>>,
+}
+
+impl Call {
+    pub fn warn(&self, text: &str) {
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.iter().any(|known| known == text) {
+            warnings.push(text.to_owned());
+        }
+    }
+}
+
+impl Call {
+    /// What to do about fields that the type does not have.
+    pub fn unknown_fields(&self, unknown: &[String]) -> Result<(), Failure> {
+        match self.query.text("fieldValidation") {
+            "Strict" if !unknown.is_empty() => {
+                let each: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
+                let message = format!("strict decoding error: {}", each.join(", "));
+                Err(Failure::bad_request(format!(
+                    "{} in version {:?} cannot be handled as a {}: {message}",
+                    self.kind.kind, self.version, self.kind.kind
+                )))
+            }
+            "Ignore" => Ok(()),
+            _ => {
+                unknown.iter().for_each(|path| self.warn(&format!("unknown field {path:?}")));
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What is to be done.

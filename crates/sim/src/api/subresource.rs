@@ -303,7 +303,7 @@ pub(crate) fn at_path<'a>(value: &'a Value, path: &str) -> &'a Value {
 }
 
 /// A selector as the text that list options take.
-fn selector_text(selector: &Value) -> String {
+pub(crate) fn selector_text(selector: &Value) -> String {
     match selector {
         Value::String(text) => text.clone(),
         Value::Object(map) if map.contains_key("matchLabels") || map.contains_key("matchExpressions") => {

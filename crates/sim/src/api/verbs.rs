@@ -3,7 +3,7 @@
 //! Every write, whatever its form, ends in [`Api::create`] or [`Api::change`]: there the rules of metadata, defaults,
 //! admission, validation, generations and field ownership are applied, in upstream's order.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use keelson_core::Timestamp;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use super::{
     storage::Object,
     validate,
 };
+use crate::objects::Resource;
 
 /// How a changed object's field ownership is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,7 @@ impl Api {
             query: Query::default(),
             manager: "kube-controller-manager".into(),
             dry_run: false,
+            warnings: Rc::default(),
         }
     }
 
@@ -101,7 +103,7 @@ impl Api {
         let mut causes = meta::validate(kind, &object);
         causes.extend(validate::create(kind, &object));
         if let Some(crd) = &kind.crd {
-            causes.extend(crd.validate(call.version, &object, None, ""));
+            causes.extend(crd.validate(call.version, &object, None));
         }
         if !causes.is_empty() {
             return Err(Failure::invalid(kind, &name, &causes));
@@ -141,7 +143,7 @@ impl Api {
         causes.extend(finalizers(old, &new));
         causes.extend(validate::update(kind, &call.subresource, &old.value, &new));
         if let Some(crd) = &kind.crd {
-            causes.extend(crd.validate(call.version, &new, Some(&old.value), &call.subresource));
+            causes.extend(crd.validate(call.version, &new, Some(&old.value)));
         }
         if !causes.is_empty() {
             return Err(Failure::invalid(kind, &call.name, &causes));
@@ -291,7 +293,26 @@ impl Api {
         if kind.is("apiextensions.k8s.io", "customresourcedefinitions") {
             self.serve_definition(now, stored);
         }
+        if kind.is("", "namespaces") && !stored.deleting() {
+            self.furnish(now, stored.value.text(&["metadata", "name"]));
+        }
         self.garbage.look_at(kind, stored);
+        let namespace = stored.value.text(&["metadata", "namespace"]);
+        if self.has_quota(namespace) {
+            self.garbage.count_again(namespace);
+        }
+    }
+}
+
+impl Api {
+    /// Every namespace has a default service account.
+    fn furnish(&mut self, now: Timestamp, namespace: &str) {
+        let accounts = Resource { group: "", plural: "serviceaccounts" };
+        if self.store.find(accounts, namespace, "default").is_none() {
+            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+            let made = self.create_as(now, &Arc::new(User::admin()), "", "serviceaccounts", namespace, account);
+            debug_assert!(made.is_ok(), "{made:?}");
+        }
     }
 }
 

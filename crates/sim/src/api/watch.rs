@@ -117,6 +117,7 @@ impl Api {
             return Frames { ended: true, ..Frames::default() };
         };
         let mut out = Frames::default();
+        watch.render.now = now;
         if let Some((state, bookmark)) = watch.initial.take() {
             for object in &state {
                 let frame = watch.frame("ADDED", object);

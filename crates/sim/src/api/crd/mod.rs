@@ -1,6 +1,9 @@
 //! Custom resources: from a definition to a served kind.
 
-use std::sync::Arc;
+mod rules;
+mod schema;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use keelson_core::Timestamp;
 use serde_json::{Value, json};
@@ -23,9 +26,19 @@ static NOTHING: Value = Value::Null;
 pub(crate) struct Crd {
     /// The definition's `spec`.
     spec: Value,
+    rules: BTreeMap<String, rules::Rules>,
 }
 
 impl Crd {
+    fn new(spec: &Value) -> Self {
+        let versions = spec.items(&["versions"]).iter();
+        let rules = versions.filter_map(|version| {
+            let rules = rules::Rules::of(version.at(&["schema", "openAPIV3Schema"]))?;
+            Some((version.text(&["name"]).to_owned(), rules))
+        });
+        Self { spec: spec.clone(), rules: rules.collect() }
+    }
+
     /// One version's entry; null when there is none.
     pub fn version(&self, name: &str) -> &Value {
         self.spec.items(&["versions"]).iter().find(|version| version.text(&["name"]) == name).unwrap_or(&NOTHING)
@@ -44,8 +57,16 @@ impl Crd {
         self.version(version).items(&["selectableFields"]).iter().map(|field| field.text(&["jsonPath"])).collect()
     }
 
-    pub fn validate(&self, _version: &str, _new: &Value, _old: Option<&Value>, _subresource: &str) -> Vec<Cause> {
-        Vec::new()
+    /// What the schema and its rules refuse.
+    pub fn validate(&self, version: &str, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        if let Some(schema) = self.schema(version) {
+            schema::validate(schema, new, "", &mut causes);
+        }
+        if let (true, Some(rules)) = (causes.is_empty(), self.rules.get(version)) {
+            causes.extend(rules.check(new, old));
+        }
+        causes
     }
 }
 
@@ -61,8 +82,13 @@ impl Kind {
 }
 
 impl Api {
-    pub(super) fn read_schema(&self, _call: &Call, _object: &mut Value) -> Result<(), Failure> {
-        Ok(())
+    /// Prunes and completes a custom resource; unknown fields are an error, a warning or nothing, as the client wants.
+    pub(super) fn read_schema(&self, call: &Call, object: &mut Value) -> Result<(), Failure> {
+        let Some(schema) = call.kind.crd.as_ref().and_then(|crd| crd.schema(call.version)) else { return Ok(()) };
+        let mut unknown = Vec::new();
+        schema::prune(schema, object, "", &mut unknown);
+        schema::fill_in(schema, object);
+        call.unknown_fields(&unknown)
     }
 
     /// Serves what a definition describes, from now on.
@@ -104,7 +130,7 @@ impl Api {
             categories: words("categories"),
             subresources,
             storage: Resource { group, plural },
-            crd: Some(Arc::new(Crd { spec: spec.clone() })),
+            crd: Some(Arc::new(Crd::new(&spec))),
             virtual_: false,
         });
         self.accept_definition(now, stored);

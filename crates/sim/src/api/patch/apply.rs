@@ -214,3 +214,8 @@ fn prune_map(shape: Shape<'_>, map: &mut Map<String, Value>, dropped: &Fields, o
         }
     }
 }
+
+/// A document laid over another by the rules of apply, without ownership: what a mutating policy wants.
+pub(crate) fn overlay(call: &Call, live: &Value, wanted: &Value) -> Value {
+    merged(managed::shape(call), live, wanted)
+}
