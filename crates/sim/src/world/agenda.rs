@@ -52,6 +52,10 @@ pub enum Role {
     EphemeralClaims,
     /// The stand-in scheduler, at a pod.
     StandIn,
+    /// The stand-in autoscaler, at a workload.
+    Autoscale,
+    /// Somebody outside, who does a deed of a script.
+    Script,
     /// The end of an event's hour.
     EventExpiry,
 }

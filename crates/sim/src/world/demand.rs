@@ -128,7 +128,7 @@ fn ports(pod: &Value) -> BTreeSet<HostPort> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use serde_json::json;
 
     use super::*;

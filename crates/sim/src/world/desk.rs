@@ -10,11 +10,14 @@ use keelson_core::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use super::agenda::{Agenda, Role, Task};
+use super::autoscale::{Recommended, Scaled};
 use super::chance::Chance;
 use super::kinds::EVENTS;
 use super::nodes::Host;
 use super::read::{Key, name, namespace, stamp, text, uid};
+use super::script::Deed;
 use super::seen::Seen;
+use super::traffic::Day;
 use super::{Settings, standin};
 use crate::objects::{Cluster, Refusal, Resource, Write};
 
@@ -44,6 +47,14 @@ pub struct State {
     pub told_count: u64,
     /// Spot nodes with a notice.
     pub reclaimed: BTreeSet<String>,
+    /// What a script does.
+    pub deeds: Vec<Deed>,
+    /// Workloads that follow the traffic.
+    pub scaled: Vec<Scaled>,
+    /// The traffic.
+    pub day: Option<Day>,
+    /// What the stand-in autoscaler recommended lately.
+    pub recommended: BTreeMap<Key, Recommended>,
 }
 
 /// A component's place at one moment.

@@ -12,9 +12,12 @@
 //! | [`kubelet`], [`pod_life`], [`container`], [`resize`] | the life of a pod on its node |
 //! | [`replicaset`], [`deployment`], [`rollout`], [`statefulset`], [`daemonset`], [`job`] | workload controllers |
 //! | [`endpoints`], [`budget`], [`tenancy`], [`volumes`] | slices, disruption budgets, accounts and quotas, claims |
-//! | [`standin`] | a plain scheduler, where no real one runs |
+//! | [`standin`], [`neighbours`], [`autoscale`] | a plain scheduler and a plain autoscaler, where no real ones run |
+//! | [`invariants`], [`drive`] | what must hold whatever happens; the loop that runs it all |
+//! | [`traffic`], [`metrics`], [`script`], [`scenario`] | viewers, what pods use, what happens from outside, whole situations |
 
 pub mod agenda;
+pub mod autoscale;
 pub mod budget;
 pub mod chance;
 pub mod container;
@@ -22,22 +25,29 @@ pub mod daemonset;
 pub mod demand;
 pub mod deployment;
 pub mod desk;
+pub mod drive;
 pub mod endpoints;
+pub mod invariants;
 pub mod job;
 pub mod kinds;
 pub mod kubelet;
 pub mod lifecycle;
+pub mod metrics;
+pub mod neighbours;
 pub mod nodes;
 pub mod pod_life;
 pub mod read;
 pub mod replicaset;
 pub mod resize;
 pub mod rollout;
+pub mod scenario;
+pub mod script;
 pub mod seen;
 pub mod standin;
 pub mod statefulset;
 pub mod suits;
 pub mod tenancy;
+pub mod traffic;
 pub mod volumes;
 
 #[cfg(test)]
@@ -45,14 +55,20 @@ mod rig;
 #[cfg(test)]
 mod rig_tests;
 #[cfg(test)]
+mod scenario_tests;
+#[cfg(test)]
 mod workload_tests;
 
 use keelson_core::{Span, Timestamp};
 
 use agenda::{Agenda, Role, Task};
+use autoscale::Scaled;
 use chance::Chance;
 use desk::{Desk, Looked, State};
+use metrics::Usage;
 use nodes::{Heartbeats, NodeSpec};
+use read::Key;
+use scenario::Scenario;
 use seen::Seen;
 
 use crate::objects::{Cluster, Event, Refusal};
@@ -164,6 +180,60 @@ impl World {
         nodes::reclaim(&mut self.desk(cluster), name, notice)
     }
 
+    /// Plays a scenario from now: its machines and objects at once, its script later.
+    ///
+    /// # Errors
+    /// What the API says to the first machine or object it refuses.
+    pub fn follow(&mut self, scenario: Scenario, cluster: &mut dyn Cluster) -> Looked {
+        let mut desk = self.desk(cluster);
+        scenario.nodes.iter().try_for_each(|spec| nodes::add(&mut desk, spec))?;
+        for object in scenario.objects {
+            desk.write(object)?;
+        }
+        for scaled in &scenario.scaled {
+            desk.soon(Role::Autoscale, scaled.key.clone());
+        }
+        script::follow(&mut desk, scenario.script);
+        self.state.scaled.extend(scenario.scaled);
+        self.state.day = scenario.day.or_else(|| self.state.day.take());
+        Ok(())
+    }
+
+    /// What a pod uses now; none when there is no such pod.
+    #[must_use]
+    pub fn pod_usage(&self, pod: &Key, now: Timestamp) -> Option<Usage> {
+        let state = &self.state;
+        let pod = state.seen.get(kinds::PODS, pod)?;
+        let replicas = |scaled: &Scaled| {
+            let workload = state.seen.get(scaled.resource, &scaled.key);
+            workload.and_then(|workload| read::int(&workload, "status.readyReplicas")).unwrap_or(0)
+        };
+        let load = metrics::load(&pod, &state.scaled, replicas, state.day.as_ref(), now);
+        Some(metrics::usage(&pod, load, state.chance, now))
+    }
+
+    /// What the pods of a node use now, by pod.
+    #[must_use]
+    pub fn node_usage(&self, node: &str, now: Timestamp) -> Vec<(Key, Usage)> {
+        let pods = self.state.seen.bound(node);
+        let keys = pods.iter().map(|pod| Key::of(pod));
+        keys.filter_map(|key| self.pod_usage(&key, now).map(|usage| (key, usage))).collect()
+    }
+
+    /// Tells what every running pod and every node uses, as `metrics.k8s.io` has it: namespace (empty for nodes), name,
+    /// value. Costs what the cluster has pods; call it when somebody looks.
+    pub fn measure(&self, now: Timestamp, mut tell: impl FnMut(&str, &str, serde_json::Value)) {
+        for node in self.state.seen.nodes().keys() {
+            let usages = self.node_usage(node, now);
+            for (key, usage) in &usages {
+                if let Some(pod) = self.state.seen.get(kinds::PODS, key).filter(|_| usage.cpu_milli > 0) {
+                    tell(&key.namespace, &key.name, metrics::pod_metrics(&pod, *usage, now));
+                }
+            }
+            tell("", node, metrics::node_metrics(usages.into_iter().map(|(_, usage)| usage).sum(), now));
+        }
+    }
+
     fn desk<'a>(&'a mut self, cluster: &'a mut dyn Cluster) -> Desk<'a> {
         let now = cluster.now();
         Desk { state: &mut self.state, cluster, now }
@@ -183,6 +253,10 @@ impl State {
             told: Default::default(),
             told_count: 0,
             reclaimed: Default::default(),
+            deeds: Vec::new(),
+            scaled: Vec::new(),
+            day: None,
+            recommended: Default::default(),
         }
     }
 }
@@ -227,6 +301,8 @@ fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
         Role::Volume => volumes::look_at_volume(desk, key),
         Role::EphemeralClaims => volumes::make_ephemeral(desk, key),
         Role::StandIn => standin::look(desk, key),
+        Role::Autoscale => autoscale::look(desk, key),
+        Role::Script => script::look(desk, key),
         Role::EventExpiry => desk.expire(key),
     }
 }

@@ -256,7 +256,7 @@ pub fn pod_from(template: &Value, owner: &Value, api_version: &str, kind: &str) 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn pod(name: &str, node: &str, ready_at: Option<i64>, more: &Value) -> Arc<Value> {

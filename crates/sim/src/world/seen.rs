@@ -198,7 +198,7 @@ fn version(object: &Value) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use keelson_core::ResourceName;
     use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! A stand-in for a scheduler: it binds the pods that ask for `default-scheduler`, so that a world lives without one.
 //!
 //! It is plain on purpose and no model of kube-scheduler: every node is checked for taints, selector, room, ports and the
-//! zones of volumes; among those that fit, the emptiest is taken, ties by chance. Its events and its bindings say that the
+//! zones of volumes, neighbours that must be near or apart; among those that fit, the emptiest is taken, ties by chance. Its events and its bindings say that the
 //! stand-in made them.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use super::demand::{Demand, of_pod};
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{CLAIMS, NODES, PODS};
 use super::kubelet::claims;
+use super::neighbours::Neighbours;
 use super::read::{Key, Wanted, annotation, is_leaving, list, name, namespace, put_condition, text, uid};
 use super::seen::Load;
 use super::suits::NodeFacts;
@@ -146,20 +147,26 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let mut best: Option<(i64, u64, String)> = None;
     let nodes = desk.state.seen.nodes();
     let all = nodes.len();
+    let mut candidates: Vec<&NodeFacts> = Vec::new();
     for (name, node) in nodes {
-        let load = desk.state.seen.load(name).unwrap_or(&nothing);
-        match fits(&pod, &demand, node, load) {
-            Ok(()) if !needs.are_met_by(node) => {
-                *refused.entry("node(s) had volume node affinity conflict".to_owned()).or_default() += 1;
-            }
-            Ok(()) => {
-                let tie = desk.state.chance.draw(uid(&pod), name);
-                let rank = (emptiness(&demand, node, load), tie, name.clone());
-                if best.as_ref().is_none_or(|best| *best < rank) {
-                    best = Some(rank);
-                }
-            }
-            Err(reason) => *refused.entry(reason).or_default() += 1,
+        match fits(&pod, &demand, node, desk.state.seen.load(name).unwrap_or(&nothing)) {
+            Ok(()) if needs.are_met_by(node) => candidates.push(node),
+            Ok(()) => refuse(&mut refused, "node(s) had volume node affinity conflict".to_owned()),
+            Err(reason) => refuse(&mut refused, reason),
+        }
+    }
+    let suiting: Vec<&NodeFacts> = nodes.values().filter(|node| node.is_selected_by(&pod)).collect();
+    let neighbours = Neighbours::of(desk, &pod, &suiting);
+    for node in candidates {
+        if let Err(reason) = neighbours.open(node) {
+            refuse(&mut refused, reason.to_owned());
+            continue;
+        }
+        let load = desk.state.seen.load(&node.name).unwrap_or(&nothing);
+        let tie = desk.state.chance.draw(uid(&pod), &node.name);
+        let rank = (emptiness(&demand, node, load), tie, node.name.clone());
+        if best.as_ref().is_none_or(|best| *best < rank) {
+            best = Some(rank);
         }
     }
     match best {
@@ -167,6 +174,10 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         Some((_, _, node)) => bind(desk, key, &pod, node),
         None => set_aside(desk, key, &pod, &unschedulable(all, &refused)),
     }
+}
+
+fn refuse(refused: &mut BTreeMap<String, usize>, reason: String) {
+    *refused.entry(reason).or_default() += 1;
 }
 
 fn unschedulable(all: usize, refused: &BTreeMap<String, usize>) -> String {
