@@ -83,6 +83,10 @@ impl Traces {
                 continue;
             }
             let path = process.path();
+            // A dead process whose parent has not asked yet holds nothing but its number.
+            if fs::read_to_string(path.join("status")).is_ok_and(|status| status.contains("\nState:\tZ")) {
+                continue;
+            }
             let command = fs::read(path.join("cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
             let grouped = fs::read_to_string(path.join("cgroup")).is_ok_and(|groups| groups.contains(&group));
