@@ -115,6 +115,18 @@ pub struct Connection {
     pub detail: String,
 }
 
+impl ConnectionName {
+    /// The word on the page.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Store => "store",
+            Self::Telemetry => "telemetry",
+        }
+    }
+}
+
 /// What a connection leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

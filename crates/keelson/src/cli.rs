@@ -150,9 +150,12 @@ pub struct Dashboard {
     /// The controllers' store: a SQLite file or a postgres:// URL.
     #[arg(long, env = "KEELSON_DATABASE", value_name = "FILE|URL")]
     pub database: String,
-    /// The cluster whose Platform the switches change; read-only when not given.
+    /// The cluster; the pod's own service account when not given.
     #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the controllers' Leases.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
+    pub namespace: String,
     /// Where the page listens; loopback only.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,

@@ -1,15 +1,17 @@
 //! `keelson controller`: the operators against a cluster; `keelson dashboard`: the page alone.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use keelson_runtime::config::Election;
+use keelson_store::{Journal, JournalOptions};
 use keelson_runtime::Clock;
 use keelson_telemetry::{Telemetry, trace_id};
 
 use crate::backend::About;
 use crate::cli;
-use crate::page::{self, Page};
+use crate::page::Page;
 use crate::platform::{self, Parts, Platform};
 use crate::{cluster, store};
 
@@ -29,31 +31,53 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         seed: seed(clock),
         identity: identity(args.identity.as_deref())?,
         namespace: args.namespace.clone(),
-        ceilings: args.ceilings.iter().copied().collect::<BTreeMap<_, _>>(),
+        ceilings: args.ceilings.iter().copied().collect(),
+        election: Election::Lease,
         mode_file: args.platform.clone(),
         trace_id,
         store: store::open(&args.database).await?,
         journal: platform::journal(&args.journal)?,
     })?;
-    let about = About { cluster: "kubernetes".to_owned(), speed: 1, mode_file: args.platform.clone() };
+    let about = about(&client, args.platform.clone()).await?;
     let page = Page { platform: platform.clone(), client, about, telemetry };
     page.serve(listener, stop_signal()).await?;
     platform.stop().await;
     Ok(())
 }
 
-/// Serves the page from the store that controllers share, until told to stop.
+/// Serves the page alone, until told to stop: a standby that never stands for election, on the store that the controllers
+/// share.
 ///
 /// # Errors
 /// What cannot start, and the fix.
 pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
+    let clock = Clock::system();
     let listener = keelson_dashboard::bind(args.listen).await?;
-    let store = store::open(&args.database).await?;
-    let client = match &args.kubeconfig {
-        Some(path) => Some(cluster::client(Some(path)).await?),
-        None => None,
-    };
-    page::serve_stored(listener, store, client, stop_signal()).await
+    let client = cluster::client(args.kubeconfig.as_deref()).await?;
+    let platform = Platform::start(Parts {
+        lease_client: client.clone(),
+        client: client.clone(),
+        clock,
+        seed: seed(clock),
+        identity: identity(None)?,
+        namespace: args.namespace.clone(),
+        ceilings: BTreeMap::new(),
+        election: Election::Never,
+        mode_file: None,
+        trace_id,
+        store: store::open(&args.database).await?,
+        journal: Journal::in_memory(JournalOptions::default()),
+    })?;
+    let about = about(&client, None).await?;
+    let page = Page { platform: platform.clone(), client, about, telemetry: None };
+    page.serve(listener, stop_signal()).await?;
+    platform.stop().await;
+    Ok(())
+}
+
+async fn about(client: &kube::Client, mode_file: Option<PathBuf>) -> Result<About> {
+    let version = client.apiserver_version().await.context("the API server does not answer")?;
+    Ok(About { cluster: "kubernetes".to_owned(), kubernetes: version.git_version, speed: 1, mode_file })
 }
 
 /// Ends at SIGTERM or Ctrl-C.

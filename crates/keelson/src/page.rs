@@ -1,7 +1,6 @@
 //! The page, served over a running platform.
 
 use std::future::Future;
-use std::sync::Arc;
 
 use anyhow::Result;
 use keelson_dashboard::{Options, serve};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use keelson_core::{Feature, Mode};
+use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
 use keelson_runtime::{Answers, Clock, Config, Operator, Runtime};
 use keelson_scheduling::Scheduling;
@@ -30,6 +31,8 @@ pub struct Parts {
     pub namespace: String,
     /// How far each feature may go.
     pub ceilings: BTreeMap<Feature, Mode>,
+    /// How its leadership is decided.
+    pub election: Election,
     /// A Platform in a file instead of the cluster's.
     pub mode_file: Option<PathBuf>,
     /// The trace of the current span.
@@ -68,7 +71,7 @@ impl Platform {
             namespace: parts.namespace,
             ceilings: parts.ceilings,
             timing: Timing::default(),
-            leader_election: true,
+            election: parts.election,
             trace_id: parts.trace_id,
             history: Arc::new(Kept(recorder.clone())),
             client: parts.client,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use keelson_core::{Feature, Mode};
 use keelson_runtime::Clock;
+use keelson_runtime::config::Election;
 use keelson_telemetry::{Telemetry, trace_id};
 
 use crate::backend::About;
@@ -37,6 +38,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         identity: format!("keelson-up-{}", std::process::id()),
         namespace: world.namespace.clone(),
         ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
+        election: Election::Lease,
         mode_file: args.platform.clone(),
         trace_id,
         store: store::open(&folder.path.join("keelson.db").to_string_lossy()).await?,

@@ -60,6 +60,14 @@ impl PostgresStore {
         Ok(store)
     }
 
+    /// [`PostgresStore::connect`] by a `postgres://` URL.
+    ///
+    /// # Errors
+    /// As `connect`, or when the text is no such URL.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url.parse()?).await
+    }
+
     /// The same store with another bound on the number of series.
     #[must_use]
     pub fn with_series_limit(mut self, limit: u64) -> Self {

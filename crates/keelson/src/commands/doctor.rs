@@ -168,7 +168,7 @@ async fn reachable(database: &str) -> Check {
 
 /// What a running Keelson says of itself; not running is not an illness.
 async fn running(args: &Doctor) -> Vec<Check> {
-    let overview = match Client::new(&args.server.server_only()) {
+    let overview = match Client::new(&args.server) {
         Ok(client) => client.get::<Overview>("overview", &[]).await,
         Err(error) => return vec![Check::bad("running Keelson", error.to_string(), "give --server an address like http://127.0.0.1:8080")],
     };
