@@ -1,0 +1,38 @@
+// Where the person is: the URL is the only state of navigation.
+import { createSignal } from "solid-js";
+
+export type Place = { section: string; rest: string[]; query: URLSearchParams };
+
+const read = (): Place => {
+  const [section = "", ...rest] = location.pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  return { section, rest, query: new URLSearchParams(location.search) };
+};
+
+const [place, setPlace] = createSignal<Place>(read());
+
+export { place };
+
+addEventListener("popstate", () => setPlace(read()));
+
+export function go(path: string, replace = false): void {
+  if (path === location.pathname + location.search) return;
+  history[replace ? "replaceState" : "pushState"](null, "", path);
+  setPlace(read());
+  if (!replace) {
+    scrollTo(0, 0);
+    // A reader of the screen hears where it came to.
+    queueMicrotask(() => document.getElementById("main")?.focus({ preventScroll: true }));
+  }
+}
+
+/** Lets plain links of this page change the place without loading it anew. */
+export function follow(event: MouseEvent): void {
+  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const link = (event.target as Element).closest?.("a");
+  if (!link || link.target || link.origin !== location.origin || link.hasAttribute("download")) return;
+  if (link.hash && link.pathname === location.pathname) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+}
+
+export const path = (...segments: string[]): string => `/${segments.map(encodeURIComponent).join("/")}`;

@@ -1,0 +1,64 @@
+// The one event stream of this tab: resumes where it was, and backs off with jitter while the server is away.
+
+import { get } from "../api/client";
+import type { Decision, DecisionPage, EffectChange, NodesChange, OutcomeChange, Overview } from "../api/types";
+import {
+  hearDecision,
+  hearEffect,
+  hearNodes,
+  hearOutcome,
+  hearOverview,
+  KEPT,
+  link,
+  setLink,
+  setReadOnly,
+  startWith,
+} from "./state";
+
+const FIRST_WAIT = 2_000;
+const LONGEST_WAIT = 30_000;
+
+/** Half to all of a wait that doubles with each failure. */
+export function backoff(failures: number, chance: number): number {
+  const full = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(failures, 10));
+  return full / 2 + (full / 2) * chance;
+}
+
+/** Connects, and stays connected until the tab is closed. `missed` is called when everything must be asked for again. */
+export function connect(missed: () => void): void {
+  let failures = 0;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+
+  const open = () => {
+    clearTimeout(retry);
+    const source = new EventSource("/api/v1/stream");
+    const on = <T>(name: string, hear: (data: T) => void) =>
+      source.addEventListener(name, (event) => hear(JSON.parse((event as MessageEvent<string>).data) as T));
+    on<{ resumed: boolean; read_only: boolean }>("hello", (hello) => {
+      failures = 0;
+      setLink({ state: "live", since: Date.now() });
+      setReadOnly(hello.read_only);
+      if (!hello.resumed) void refresh(missed);
+    });
+    on<Overview>("overview", hearOverview);
+    on<NodesChange>("nodes", hearNodes);
+    on<Decision>("decision", hearDecision);
+    on<OutcomeChange>("outcome", hearOutcome);
+    on<EffectChange>("effect", hearEffect);
+    on("reset", () => void refresh(missed));
+    source.onerror = () => {
+      if (link().state !== "away") setLink({ state: "away", since: Date.now() });
+      // While the browser itself reconnects it sends Last-Event-ID; when it gave up, we begin again.
+      if (source.readyState !== EventSource.CLOSED) return;
+      retry = setTimeout(open, backoff(failures++, Math.random()));
+    };
+  };
+  addEventListener("online", () => link().state === "away" && retry && open());
+  open();
+}
+
+async function refresh(missed: () => void): Promise<void> {
+  missed();
+  const page = await get<DecisionPage>(`decisions?limit=${Math.min(KEPT, 200)}`).catch(() => undefined);
+  if (page) startWith(page.decisions);
+}

@@ -1,0 +1,75 @@
+// Where each node's cell stands on the map: by zone, sized by capacity, in as many columns as the width allows.
+import type { NodeView } from "../api/types";
+
+export type Spot = { node: NodeView; x: number; y: number; size: number };
+export type Zone = { name: string; x: number; y: number; width: number; nodes: number };
+export type Layout = { spots: Spot[]; zones: Zone[]; width: number; height: number };
+
+const GAP = 4;
+const HEAD = 20;
+const BETWEEN = 24;
+
+/** Cells of three sizes by the share of the largest node's cpu and memory; smaller ones when there are many. */
+export function sizes(nodes: readonly NodeView[]): (node: NodeView) => number {
+  const capacity = (node: NodeView, name: string) => node.resources.find((r) => r.name === name)?.capacity ?? 0;
+  const most = (name: string) => Math.max(1, ...nodes.map((node) => capacity(node, name)));
+  const [cpu, memory] = [most("cpu"), most("memory")];
+  const scale = nodes.length > 600 ? 0.45 : nodes.length > 150 ? 0.7 : nodes.length > 60 ? 1 : 1.3;
+  return (node) => {
+    const share = Math.max(capacity(node, "cpu") / cpu, capacity(node, "memory") / memory);
+    return Math.round((share > 0.6 ? 46 : share > 0.25 ? 36 : 28) * scale);
+  };
+}
+
+export function layout(nodes: readonly NodeView[], width: number): Layout {
+  const zones = [...Map.groupBy(nodes, (node) => node.zone || "no zone")].sort(([a], [b]) => a.localeCompare(b));
+  const size = sizes(nodes);
+  const columns = Math.max(1, Math.min(zones.length, Math.floor((width + BETWEEN) / (150 + BETWEEN))));
+  const each = (width - BETWEEN * (columns - 1)) / columns;
+  const spots: Spot[] = [];
+  const heads: Zone[] = [];
+  let top = 0;
+  for (let row = 0; row < zones.length; row += columns) {
+    let bottom = top;
+    for (const [column, [name, members]] of zones.slice(row, row + columns).entries()) {
+      const left = column * (each + BETWEEN);
+      heads.push({ name, x: left, y: top, width: each, nodes: members.length });
+      let [x, y, tallest] = [left, top + HEAD, 0];
+      for (const node of [...members].sort(
+        (a, b) => size(b) - size(a) || a.name.localeCompare(b.name, "en", { numeric: true }),
+      )) {
+        const side = size(node);
+        if (x + side > left + each && x > left) {
+          x = left;
+          y += tallest + GAP;
+          tallest = 0;
+        }
+        spots.push({ node, x, y, size: side });
+        x += side + GAP;
+        tallest = Math.max(tallest, side);
+      }
+      bottom = Math.max(bottom, y + tallest);
+    }
+    top = bottom + BETWEEN;
+  }
+  return { spots, zones: heads, width, height: Math.max(HEAD, top - BETWEEN) };
+}
+
+/** The nearest cell in the direction of an arrow key. */
+export function beside(spots: readonly Spot[], from: number, key: string): number {
+  const here = spots[from];
+  if (!here) return from;
+  const dx = key === "ArrowLeft" ? -1 : key === "ArrowRight" ? 1 : 0;
+  const dy = key === "ArrowUp" ? -1 : key === "ArrowDown" ? 1 : 0;
+  let best = from;
+  let least = Number.POSITIVE_INFINITY;
+  for (const [at, there] of spots.entries()) {
+    const x = there.x + there.size / 2 - (here.x + here.size / 2);
+    const y = there.y + there.size / 2 - (here.y + here.size / 2);
+    const along = x * dx + y * dy;
+    if (at === from || along <= 0) continue;
+    const distance = along + 3 * Math.abs(x * dy + y * dx);
+    if (distance < least) [least, best] = [distance, at];
+  }
+  return best;
+}
