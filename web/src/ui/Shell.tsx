@@ -89,7 +89,7 @@ export function Shell(props: { children: JSX.Element }) {
               autocomplete="off"
               maxlength={300}
             />
-            <kbd aria-hidden="true">/</kbd>
+            <kbd>/</kbd>
           </form>
           <Where />
         </header>
