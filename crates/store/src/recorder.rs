@@ -67,6 +67,19 @@ pub struct Health {
 
 impl Recorder {
     /// Starts remembering; `ring` decisions are kept in memory. Needs a tokio runtime.
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use keelson_core::Timestamp;
+    /// use keelson_store::{Journal, JournalOptions, MemoryStore, Recorder, recorder::RING};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let journal = Journal::in_memory(JournalOptions::default());
+    /// let recorder = Recorder::start(Arc::new(MemoryStore::new()), journal, Arc::new(|| Timestamp(0)), RING);
+    /// assert_eq!(recorder.health().pending, 0);
+    /// recorder.close(Duration::from_secs(5)).await;
+    /// # }
+    /// ```
     #[must_use]
     pub fn start(store: Arc<dyn Store>, journal: Journal, clock: Clock, ring: usize) -> Self {
         let watch = Watch::new(clock);

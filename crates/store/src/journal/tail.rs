@@ -147,6 +147,8 @@ impl Tail {
             places.push((*id, Place::Disk { segment: segment.number, file, offset, length }));
         }
         let number = segment.number;
+        // Even when the write fails: what it left behind must not pass for an entry written later.
+        self.sequence = sequence;
         let written = segment.file.write_all_at(&bytes, segment.length).and_then(|()| segment.file.sync_data());
         if let Err(error) = written {
             // After a failed flush nobody knows which pages the disk has: what is whole stays, a new segment begins.
@@ -156,7 +158,6 @@ impl Tail {
             return Err(JournalError::of(&path, &error));
         }
         segment.length += long(bytes.len());
-        self.sequence = sequence;
         let mut pending = shared.pending();
         for (id, place) in places {
             pending.push(id, place);
