@@ -137,6 +137,8 @@ impl Tail {
         let bodies = || appends.iter().flat_map(|append| &append.bodies);
         let total = bodies().map(|(_, body)| body.len() + frame::HEAD).sum::<usize>();
         let mut sequence = self.sequence;
+        // Even when the write fails: what it left behind must not pass for an entry written later.
+        self.sequence += long(bodies().count());
         let segment = self.room_for(long(total))?;
         let (mut bytes, mut places) = (Vec::with_capacity(total), Vec::new());
         for (id, body) in bodies() {
@@ -147,8 +149,6 @@ impl Tail {
             places.push((*id, Place::Disk { segment: segment.number, file, offset, length }));
         }
         let number = segment.number;
-        // Even when the write fails: what it left behind must not pass for an entry written later.
-        self.sequence = sequence;
         let written = segment.file.write_all_at(&bytes, segment.length).and_then(|()| segment.file.sync_data());
         if let Err(error) = written {
             // After a failed flush nobody knows which pages the disk has: what is whole stays, a new segment begins.
