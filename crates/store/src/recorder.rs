@@ -171,7 +171,7 @@ impl Recorder {
         while let Some(id) = changes.next().await {
             let mut pause = FIRST_PAUSE;
             let decision = loop {
-                match self.inner.watch.note(self.inner.store.decision(id).await) {
+                match self.ask(self.inner.store.decision(id)).await {
                     Ok(decision) => break decision,
                     Err(error) if error.is_refusal() => break None,
                     Err(_) => sleep(pause).await,
