@@ -13,6 +13,7 @@ use keelson_store::{
     SqliteStore, Store,
 };
 use sqlx::Connection;
+use tokio::sync::broadcast::Receiver;
 use tokio::time::{sleep, timeout};
 
 #[path = "support/decisions.rs"]
@@ -186,23 +187,24 @@ async fn a_standby_announces_what_the_leader_decides() {
         Recorder::start(store.clone(), journal, Arc::new(|| Timestamp(1)), RING)
     };
     let (leader, standby) = (start(), start());
-    let mut heard = standby.subscribe();
+    let (mut at_leader, mut at_standby) = (leader.subscribe(), standby.subscribe());
     for recorder in [&leader, &standby] {
         let (recorder, changes) = (recorder.clone(), store.changes(POLL).await.unwrap());
         tokio::spawn(async move { recorder.follow(changes).await });
     }
     leader.begin(pending(1), None).await.unwrap();
     leader.finish(id(1), Outcome::Done, Vec::new());
-    let done = timeout(SOON, async {
-        loop {
-            match heard.recv().await.unwrap() {
-                Change::Recorded { decision, .. } if decision.outcome == Outcome::Done => return decision.id,
-                _ => {}
-            }
+    let heard = async |changes: &mut Receiver<Change>, id| loop {
+        match timeout(SOON, changes.recv()).await.unwrap().unwrap() {
+            Change::Recorded { decision, .. } if decision.id == id => return decision,
+            _ => {}
         }
-    });
-    assert_eq!(done.await.unwrap(), id(1));
-    assert_eq!(leader.since(1).unwrap().len(), 2, "its own are not announced to it again");
+    };
+    while heard(&mut at_standby, id(1)).await.outcome != Outcome::Done {}
+    standby.begin(pending(2), None).await.unwrap();
+    heard(&mut at_leader, id(2)).await;
+    let told: Vec<_> = leader.since(1).unwrap().iter().map(Change::id).collect();
+    assert_eq!(told, [id(1), id(1), id(2)], "its own are not announced to it again");
     store.close().await;
 }
 

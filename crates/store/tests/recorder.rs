@@ -200,6 +200,22 @@ async fn what_waits_is_listed_on_the_page_it_belongs_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_row_that_no_longer_matches_makes_no_other_appear_twice() {
+    let (store, recorder) = recorder();
+    store.inner.record(&[pending(4), pending(6), pending(8)]).await.unwrap();
+    store.set_away(true);
+    recorder.finish(id(8), Outcome::Done, steps());
+    recorder.begin(pending(3), None).await.unwrap();
+    // Let the drain fail first, so that it pauses while the pages are read.
+    sleep(LONG).await;
+    store.set_away(false);
+    let first = Filter { outcome: Some(Outcome::Pending), limit: 2, ..Filter::default() };
+    let page = recorder.decisions(&first).await.value;
+    let second = recorder.decisions(&Filter { before: page.next, ..first }).await.value;
+    assert_eq!((ids(&page.decisions), ids(&second.decisions)), (vec![6], vec![4, 3]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_begun_before_a_restart_is_read_while_the_database_is_still_away() {
     let dir = tempfile::tempdir().unwrap();
     let (store, recorder) = recorder_of(Journal::open(dir.path(), HOLD).unwrap(), RING);
