@@ -105,7 +105,8 @@ impl Recorder {
     /// [`OnFull::Act`]; the decision is then remembered as well as an offered one, without what it saw.
     ///
     /// # Errors
-    /// [`JournalError::NotPending`]; or why the journal cannot take it when it is set to [`OnFull::Hold`]. Do not act then.
+    /// [`JournalError::NotPending`] and [`JournalError::Closed`]; or why the journal cannot take it when it is set to
+    /// [`OnFull::Hold`]. Do not act then.
     pub async fn begin(&self, decision: Decision, recording: Option<Vec<u8>>) -> Result<(), JournalError> {
         if decision.outcome != Outcome::Pending {
             return Err(JournalError::NotPending { id: decision.id, outcome: decision.outcome });
@@ -121,6 +122,7 @@ impl Recorder {
             recording => entries.extend(recording.map(|bytes| Entry::Recording { id, bytes })),
         }
         match self.inner.journal.append(&entries).await {
+            Err(error @ JournalError::Closed { .. }) => return Err(error),
             Err(error) if self.inner.journal.on_full() == OnFull::Hold => return Err(error),
             Err(error) => {
                 self.inner.journal.counters().dropped(entries.len() - 1);

@@ -242,7 +242,7 @@ async fn beyond_the_bound_hold_refuses_and_act_goes_on_and_still_tries() {
     assert_eq!(hold.decision(id(1)).await.value, None);
 
     let (store, act) = recorder_of(tiny(OnFull::Act), RING);
-    act.begin(pending(1), None).await.unwrap();
+    act.begin(pending(1), Some(vec![1; 500])).await.unwrap();
     act.finish(id(1), Outcome::Done, steps());
     sleep(LONG).await;
     assert_eq!(store.inner.decision(id(1)).await.unwrap().unwrap().outcome, Outcome::Done);

@@ -81,10 +81,11 @@ impl Tail {
             }
             sequence = found.sequence;
             let mut pending = shared.pending();
-            for (id, offset, length) in found.frames {
-                let place = Place::Disk { segment: *number, file: Arc::clone(&file), offset: long(offset), length };
+            for at in found.frames {
+                let (offset, length) = (long(at.offset), at.length);
+                let place = Place::Disk { segment: *number, file: Arc::clone(&file), offset, length };
                 shared.counters.recovered(place.length());
-                pending.push(id, place);
+                pending.push(at.id, place, at.is_recording);
             }
             segment = Some(Segment { number: *number, file, length });
         }
@@ -146,7 +147,11 @@ impl Tail {
             let offset = segment.length + long(bytes.len());
             let length = frame::seal(&mut bytes, sequence, body);
             let file = Arc::clone(&segment.file);
-            places.push((*id, Place::Disk { segment: segment.number, file, offset, length }));
+            places.push((
+                *id,
+                frame::is_recording(body),
+                Place::Disk { segment: segment.number, file, offset, length },
+            ));
         }
         let number = segment.number;
         let written = segment.file.write_all_at(&bytes, segment.length).and_then(|()| segment.file.sync_data());
@@ -159,8 +164,8 @@ impl Tail {
         }
         segment.length += long(bytes.len());
         let mut pending = shared.pending();
-        for (id, place) in places {
-            pending.push(id, place);
+        for (id, is_recording, place) in places {
+            pending.push(id, place, is_recording);
         }
         Ok(())
     }
