@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::reach::Watch;
 use crate::{Entry, Journal, Store, StoreError};
@@ -25,6 +25,9 @@ pub const BATCH_BYTES: u64 = 4 << 20;
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the store may take for one transaction; a connection that went silent would hold up everything for ever.
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The pause after this one.
 pub(crate) fn longer(pause: Duration) -> Duration {
@@ -79,12 +82,12 @@ pub(crate) struct Left {
 /// Applies all entries at once, or, when the store refuses one of them, each by itself without those it refuses.
 pub(crate) async fn apply(store: &dyn Store, entries: &[Entry]) -> Result<Left, StoreError> {
     let mut left = Left::default();
-    match store.apply(entries).await {
+    match apply_in_time(store, entries).await {
         Err(error) if error.is_refusal() => {}
         answer => return answer.map(|orphans| Left { orphans, ..left }),
     }
     for entry in entries {
-        match store.apply(std::slice::from_ref(entry)).await {
+        match apply_in_time(store, std::slice::from_ref(entry)).await {
             Err(error) if error.is_refusal() => {
                 left.refused += 1;
                 tracing::warn!(id = %entry.id(), category = error.category(), "refused by the store: {error}");
@@ -93,4 +96,9 @@ pub(crate) async fn apply(store: &dyn Store, entries: &[Entry]) -> Result<Left, 
         }
     }
     Ok(left)
+}
+
+/// Giving up is safe: if the store commits all the same, applying the entries again changes nothing.
+async fn apply_in_time(store: &dyn Store, entries: &[Entry]) -> Result<u64, StoreError> {
+    timeout(PATIENCE, store.apply(entries)).await.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut)))
 }

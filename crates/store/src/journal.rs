@@ -195,7 +195,7 @@ impl Journal {
             Lane::Memory => {
                 for (entry, (id, body)) in entries.iter().zip(&bodies) {
                     let place = Place::Memory { entry: Arc::new(entry.clone()), length: body.len() + frame::HEAD };
-                    self.shared.pending().push(*id, place);
+                    self.shared.pending().push(*id, place, frame::is_recording(body));
                 }
                 self.shared.flushed(&[Append { bodies, bytes, done: None }], None);
                 done.map_or(Ok(()), |done| done.send(Ok(())).map_err(|_| self.closed()))
@@ -210,7 +210,7 @@ impl Journal {
         self.read(places).await
     }
 
-    /// What waits about one decision, in order.
+    /// What waits about one decision, in order, without its recording.
     pub(crate) async fn about(&self, id: DecisionId) -> Vec<Entry> {
         self.about_all(&[id]).await
     }

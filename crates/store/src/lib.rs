@@ -5,6 +5,17 @@
 //!
 //! Promises: a repeated verdict costs no new row; recording the same id twice changes nothing, so a replay is harmless;
 //! state is never overwritten by a leader that was replaced; retention deletes a little at a time.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`recorder`] | the one door: offer, begin, finish, effect; the ring, changes for the page, one list of all there is |
+//! | [`writer`] | the bounded queue of decisions without actions |
+//! | [`journal`], [`Entry`] | the file of decisions with actions, from before they act until the database has them |
+//! | [`drain`], [`reach`] | from the journal into the store; whether that answers, and since when |
+//! | [`Store`] | the trait; [`MemoryStore`], [`SqliteStore`], [`PostgresStore`] with [`Changes`]; `sql` is what the two share |
+//! | [`Filter`], [`Page`] | what can be asked |
+//! | [`Retention`], [`Resolution`] | how much is kept of decisions, recordings and samples |
+//! | [`folds_into`] | when two decisions are one row |
 
 use async_trait::async_trait;
 use keelson_core::{Decision, DecisionId, Feature, Timestamp, decision::Effect, decision::Outcome, decision::Step};

@@ -67,6 +67,19 @@ pub struct Health {
 
 impl Recorder {
     /// Starts remembering; `ring` decisions are kept in memory. Needs a tokio runtime.
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use keelson_core::Timestamp;
+    /// use keelson_store::{Journal, JournalOptions, MemoryStore, Recorder, recorder::RING};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let journal = Journal::in_memory(JournalOptions::default());
+    /// let recorder = Recorder::start(Arc::new(MemoryStore::new()), journal, Arc::new(|| Timestamp(0)), RING);
+    /// assert_eq!(recorder.health().pending, 0);
+    /// recorder.close(Duration::from_secs(5)).await;
+    /// # }
+    /// ```
     #[must_use]
     pub fn start(store: Arc<dyn Store>, journal: Journal, clock: Clock, ring: usize) -> Self {
         let watch = Watch::new(clock);
@@ -92,7 +105,8 @@ impl Recorder {
     /// [`OnFull::Act`]; the decision is then remembered as well as an offered one, without what it saw.
     ///
     /// # Errors
-    /// [`JournalError::NotPending`]; or why the journal cannot take it when it is set to [`OnFull::Hold`]. Do not act then.
+    /// [`JournalError::NotPending`] and [`JournalError::Closed`]; or why the journal cannot take it when it is set to
+    /// [`OnFull::Hold`]. Do not act then.
     pub async fn begin(&self, decision: Decision, recording: Option<Vec<u8>>) -> Result<(), JournalError> {
         if decision.outcome != Outcome::Pending {
             return Err(JournalError::NotPending { id: decision.id, outcome: decision.outcome });
@@ -108,6 +122,7 @@ impl Recorder {
             recording => entries.extend(recording.map(|bytes| Entry::Recording { id, bytes })),
         }
         match self.inner.journal.append(&entries).await {
+            Err(error @ JournalError::Closed { .. }) => return Err(error),
             Err(error) if self.inner.journal.on_full() == OnFull::Hold => return Err(error),
             Err(error) => {
                 self.inner.journal.counters().dropped(entries.len() - 1);
@@ -158,7 +173,7 @@ impl Recorder {
         while let Some(id) = changes.next().await {
             let mut pause = FIRST_PAUSE;
             let decision = loop {
-                match self.inner.watch.note(self.inner.store.decision(id).await) {
+                match self.ask(self.inner.store.decision(id)).await {
                     Ok(decision) => break decision,
                     Err(error) if error.is_refusal() => break None,
                     Err(_) => sleep(pause).await,

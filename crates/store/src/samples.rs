@@ -51,6 +51,12 @@ impl Resolution {
     }
 
     /// The beginning of the step that `at` lies in.
+    ///
+    /// ```
+    /// use keelson_core::Timestamp;
+    /// use keelson_store::Resolution;
+    /// assert_eq!(Resolution::Minute.floor(Timestamp(61_500_000)), Timestamp(60_000_000));
+    /// ```
     #[must_use]
     pub const fn floor(self, at: Timestamp) -> Timestamp {
         Timestamp(at.0.saturating_sub(at.0.rem_euclid(self.width().0)))

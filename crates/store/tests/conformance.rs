@@ -41,6 +41,14 @@ async fn a_decision_comes_back_as_it_was(store: &dyn Store) {
     assert_eq!(store.decision(id(99)).await.unwrap(), None);
 }
 
+async fn a_sentence_may_hold_any_character(store: &dyn Store) {
+    let d = Decision { sentence: "Näher: \u{0} \" \\ 'x'; 漢字 🚢".to_owned(), ..decision(1, "a") };
+    store.record(std::slice::from_ref(&d)).await.unwrap();
+    assert_eq!(store.decision(d.id).await.unwrap(), Some(d));
+    let ship = Filter { text: Some("漢字 🚢".to_owned()), ..Filter::default() };
+    assert_eq!(ids(&store.decisions(&ship).await.unwrap().decisions), [1]);
+}
+
 async fn a_repeat_folds_into_the_newest_row_of_its_subject(store: &dyn Store) {
     store.record(&[decision(1, "a"), decision(2, "b"), decision(3, "a")]).await.unwrap();
     store.record(&[decision(4, "a")]).await.unwrap();
@@ -409,6 +417,7 @@ macro_rules! conformance {
 
 conformance! {
     a_decision_comes_back_as_it_was
+    a_sentence_may_hold_any_character
     a_repeat_folds_into_the_newest_row_of_its_subject
     a_different_verdict_between_repeats_starts_a_new_row
     a_decision_with_actions_is_never_folded

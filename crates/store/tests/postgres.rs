@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use keelson_core::Timestamp;
 use keelson_core::decision::Outcome;
+use keelson_store::reach::Reach;
 use keelson_store::recorder::RING;
 use keelson_store::{
-    Change, Filter, Journal, JournalOptions, MAX_PAGE, OnFull, POLL, PostgresStore, Quota, Recorder, Retention, Store,
+    Change, Filter, Journal, JournalOptions, MAX_PAGE, OnFull, POLL, PostgresStore, Quota, Recorder, Retention,
+    SqliteStore, Store,
 };
+use sqlx::Connection;
+use tokio::sync::broadcast::Receiver;
 use tokio::time::{sleep, timeout};
 
 #[path = "support/decisions.rs"]
@@ -123,6 +127,58 @@ async fn nothing_is_lost_or_doubled_while_the_server_is_away() {
 }
 
 #[tokio::test]
+async fn what_the_server_refuses_holds_nothing_else_up() {
+    let server = postgres::Server::start();
+    let store = Arc::new(server.store("refused").await);
+    let journal = Journal::in_memory(JournalOptions::default());
+    let recorder = Recorder::start(store.clone(), journal, Arc::new(|| Timestamp(1)), RING);
+    // PostgreSQL takes no NUL in a text, and Kubernetes none in a name.
+    let mut bad = [pending(1), decision(2, "b")];
+    for decision in &mut bad {
+        decision.subject.name = "no\0name".to_owned();
+    }
+    let [begun, offered] = bad;
+    recorder.begin(begun, None).await.unwrap();
+    recorder.offer(offered);
+    recorder.begin(pending(3), None).await.unwrap();
+    recorder.offer(decision(4, "d"));
+    timeout(SOON, async {
+        while recorder.health().pending > 0 {
+            sleep(Duration::from_millis(20)).await
+        }
+    })
+    .await
+    .unwrap();
+    let rows = store.decisions(&Filter::default()).await.unwrap().decisions;
+    assert_eq!(rows.iter().map(|d| d.id).collect::<Vec<_>>(), [id(4), id(3)]);
+    assert_eq!((recorder.health().dropped, recorder.health().store), (2, Reach::Since(Timestamp(1))));
+}
+
+#[tokio::test]
+async fn both_schemas_have_the_same_columns() {
+    let server = postgres::Server::start();
+    let store = server.store("columns").await;
+    let mut conn = sqlx::PgConnection::connect_with(&server.options("columns")).await.unwrap();
+    let theirs =
+        "SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'";
+    let mut theirs: Vec<String> = sqlx::query_scalar(theirs).fetch_all(&mut conn).await.unwrap();
+    // SQLite has one process, and nobody to tell.
+    theirs.retain(|column| column != "decision.revision");
+    store.close().await;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keelson.db");
+    SqliteStore::open(&path).await.unwrap().close().await;
+    let mut conn = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    let ours =
+        "SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'";
+    let mut ours: Vec<String> = sqlx::query_scalar(ours).fetch_all(&mut conn).await.unwrap();
+    ours.sort();
+    theirs.sort();
+    assert_eq!(ours, theirs);
+}
+
+#[tokio::test]
 async fn a_standby_announces_what_the_leader_decides() {
     let server = postgres::Server::start();
     let store = Arc::new(server.store("standby").await);
@@ -131,23 +187,24 @@ async fn a_standby_announces_what_the_leader_decides() {
         Recorder::start(store.clone(), journal, Arc::new(|| Timestamp(1)), RING)
     };
     let (leader, standby) = (start(), start());
-    let mut heard = standby.subscribe();
+    let (mut at_leader, mut at_standby) = (leader.subscribe(), standby.subscribe());
     for recorder in [&leader, &standby] {
         let (recorder, changes) = (recorder.clone(), store.changes(POLL).await.unwrap());
         tokio::spawn(async move { recorder.follow(changes).await });
     }
     leader.begin(pending(1), None).await.unwrap();
     leader.finish(id(1), Outcome::Done, Vec::new());
-    let done = timeout(SOON, async {
-        loop {
-            match heard.recv().await.unwrap() {
-                Change::Recorded { decision, .. } if decision.outcome == Outcome::Done => return decision.id,
-                _ => {}
-            }
+    let heard = async |changes: &mut Receiver<Change>, id| loop {
+        match timeout(SOON, changes.recv()).await.unwrap().unwrap() {
+            Change::Recorded { decision, .. } if decision.id == id => return decision,
+            _ => {}
         }
-    });
-    assert_eq!(done.await.unwrap(), id(1));
-    assert_eq!(leader.since(1).unwrap().len(), 2, "its own are not announced to it again");
+    };
+    while heard(&mut at_standby, id(1)).await.outcome != Outcome::Done {}
+    standby.begin(pending(2), None).await.unwrap();
+    heard(&mut at_leader, id(2)).await;
+    let told: Vec<_> = leader.since(1).unwrap().iter().map(Change::id).collect();
+    assert_eq!(told, [id(1), id(1), id(2)], "its own are not announced to it again");
     store.close().await;
 }
 

@@ -146,6 +146,40 @@ async fn a_reader_sees_everything_and_is_told_when_the_database_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn repeats_that_wait_are_counted_in_one_row() {
+    let (store, recorder) = recorder();
+    recorder.offer(decision(1, "steady"));
+    sleep(LONG).await;
+    let counts = |decisions: &[Decision]| decisions.iter().map(|d| (d.id, d.count)).collect::<Vec<_>>();
+    for away in [true, false] {
+        store.set_away(away);
+        let first = if away { 2 } else { 50 };
+        for n in first..first + 40 {
+            recorder.offer(decision(n, "steady"));
+        }
+        let page = recorder.decisions(&everything()).await;
+        assert_eq!(page.partial.is_some(), away);
+        assert_eq!(counts(&page.value.decisions), [(id(1), if away { 41 } else { 81 })]);
+    }
+    sleep(LONG).await;
+    assert_eq!(counts(&store.inner.decisions(&everything()).await.unwrap().decisions), [(id(1), 81)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_went_silent_is_tried_again() {
+    let (store, recorder) = recorder();
+    store.set_silent(true);
+    recorder.begin(pending(1), None).await.unwrap();
+    recorder.offer(decision(2, "b"));
+    sleep(LONG).await;
+    assert!(matches!(recorder.health().store, Reach::AwaySince(_)));
+    store.set_silent(false);
+    sleep(LONG).await;
+    assert_eq!(ids(&store.inner.decisions(&everything()).await.unwrap().decisions), [2, 1]);
+    assert_eq!(recorder.health().pending, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_is_listed_on_the_page_it_belongs_to() {
     let (store, recorder) = recorder();
     let stored = [decision(2, "b"), decision(4, "d"), decision(6, "f"), decision(8, "h")];
@@ -163,6 +197,22 @@ async fn what_waits_is_listed_on_the_page_it_belongs_to() {
         }
     }
     assert_eq!(pages, [vec![8, 6], vec![5, 4], vec![3, 2], vec![1]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_no_longer_matches_makes_no_other_appear_twice() {
+    let (store, recorder) = recorder();
+    store.inner.record(&[pending(4), pending(6), pending(8)]).await.unwrap();
+    store.set_away(true);
+    recorder.finish(id(8), Outcome::Done, steps());
+    recorder.begin(pending(3), None).await.unwrap();
+    // Let the drain fail first, so that it pauses while the pages are read.
+    sleep(LONG).await;
+    store.set_away(false);
+    let first = Filter { outcome: Some(Outcome::Pending), limit: 2, ..Filter::default() };
+    let page = recorder.decisions(&first).await.value;
+    let second = recorder.decisions(&Filter { before: page.next, ..first }).await.value;
+    assert_eq!((ids(&page.decisions), ids(&second.decisions)), (vec![6], vec![4, 3]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +242,7 @@ async fn beyond_the_bound_hold_refuses_and_act_goes_on_and_still_tries() {
     assert_eq!(hold.decision(id(1)).await.value, None);
 
     let (store, act) = recorder_of(tiny(OnFull::Act), RING);
-    act.begin(pending(1), None).await.unwrap();
+    act.begin(pending(1), Some(vec![1; 500])).await.unwrap();
     act.finish(id(1), Outcome::Done, steps());
     sleep(LONG).await;
     assert_eq!(store.inner.decision(id(1)).await.unwrap().unwrap().outcome, Outcome::Done);

@@ -30,6 +30,10 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| JournalError::of(path, &e))?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            // The folder itself may be new.
+            File::open(parent).and_then(|p| p.sync_all()).map_err(|e| JournalError::of(parent, &e))?;
+        }
         let lock_path = path.join("lock");
         let lock = private().open(&lock_path).map_err(|e| JournalError::of(&lock_path, &e))?;
         match lock.try_lock() {

@@ -27,13 +27,20 @@ pub const LONGEST: usize = 64 << 20;
 /// How far the sequence may jump over damaged entries, once it is known; cheaper to check than the checksum.
 const JUMP: u64 = 1 << 24;
 
+const RECORDING: u8 = 4;
+
+/// Whether a body is that of a recording.
+pub(super) fn is_recording(body: &[u8]) -> bool {
+    body.first() == Some(&RECORDING)
+}
+
 /// Kind, id and payload of an entry.
 pub(super) fn body(entry: &Entry) -> Result<Vec<u8>, serde_json::Error> {
     let (kind, payload) = match entry {
         Entry::Decision(decision) => (1, serde_json::to_vec(decision.as_ref())?),
         Entry::Outcome { outcome, steps, .. } => (2, serde_json::to_vec(&(outcome, steps))?),
         Entry::Effect { effect, .. } => (3, serde_json::to_vec(effect)?),
-        Entry::Recording { bytes, .. } => (4, bytes.clone()),
+        Entry::Recording { bytes, .. } => (RECORDING, bytes.clone()),
     };
     let mut body = Vec::with_capacity(1 + ID + payload.len());
     body.push(kind);
@@ -100,16 +107,25 @@ pub(super) fn decode(frame: &Frame<'_>) -> Option<Entry> {
             Some(Entry::Outcome { id, outcome, steps })
         }
         3 => Some(Entry::Effect { id, effect: serde_json::from_slice(payload).ok()? }),
-        4 => Some(Entry::Recording { id, bytes: payload.to_vec() }),
+        RECORDING => Some(Entry::Recording { id, bytes: payload.to_vec() }),
         _ => None,
     }
+}
+
+/// A frame and where it is.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) id: DecisionId,
+    pub(super) is_recording: bool,
+    pub(super) offset: usize,
+    pub(super) length: usize,
 }
 
 /// What a file holds after a crash.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Id, offset and length of each whole frame, in order.
-    pub(super) frames: Vec<(DecisionId, usize, usize)>,
+    /// The whole frames, in order.
+    pub(super) frames: Vec<Found>,
     /// The sequence of the last frame, or the one given when there is none.
     pub(super) sequence: u64,
     /// Where the last frame ends.
@@ -125,7 +141,8 @@ pub(super) fn scan(bytes: &[u8], start: usize, after: u64) -> Scan {
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         match open(rest, found.sequence) {
             Some(frame) => {
-                found.frames.push((frame.id, at, frame.length));
+                let (id, is_recording, length) = (frame.id, frame.kind == RECORDING, frame.length);
+                found.frames.push(Found { id, is_recording, offset: at, length });
                 found.sequence = frame.sequence;
                 found.damaged += at - found.end;
                 at += frame.length;
@@ -159,7 +176,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> (Vec<Entry>, Scan) {
         let found = scan(bytes, 16, 0);
-        let entries = found.frames.iter().map(|(_, at, _)| decode(&open(&bytes[*at..], 0).unwrap()).unwrap());
+        let entries = found.frames.iter().map(|f| decode(&open(&bytes[f.offset..], 0).unwrap()).unwrap());
         (entries.collect(), found)
     }
 

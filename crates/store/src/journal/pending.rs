@@ -2,7 +2,8 @@
 //!
 //! Only places are kept in memory, about a hundred bytes an entry; what they hold is read when it is wanted.
 //!
-//! Promises: entries leave in the order they came; those about one decision are found without reading others.
+//! Promises: entries leave in the order they came; those about one decision are found without reading others, and without
+//! its recording, which may be long and is no part of what a page shows.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -29,27 +30,36 @@ impl Place {
     }
 }
 
+#[derive(Debug)]
+struct Waiting {
+    id: DecisionId,
+    place: Place,
+    is_recording: bool,
+}
+
 /// The entries in order.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    order: VecDeque<(DecisionId, Place)>,
+    order: VecDeque<Waiting>,
     about: BTreeMap<DecisionId, VecDeque<Place>>,
     in_segment: BTreeMap<u64, usize>,
 }
 
 impl Pending {
-    pub(super) fn push(&mut self, id: DecisionId, place: Place) {
+    pub(super) fn push(&mut self, id: DecisionId, place: Place, is_recording: bool) {
         if let Place::Disk { segment, .. } = place {
             *self.in_segment.entry(segment).or_default() += 1;
         }
-        self.about.entry(id).or_default().push_back(place.clone());
-        self.order.push_back((id, place));
+        if !is_recording {
+            self.about.entry(id).or_default().push_back(place.clone());
+        }
+        self.order.push_back(Waiting { id, place, is_recording });
     }
 
     /// Takes the oldest entry away; true when its segment holds nothing else that waits.
     pub(super) fn pop(&mut self) -> Option<(Place, bool)> {
-        let (id, place) = self.order.pop_front()?;
-        if let Some(places) = self.about.get_mut(&id) {
+        let Waiting { id, place, is_recording } = self.order.pop_front()?;
+        if let Some(places) = self.about.get_mut(&id).filter(|_| !is_recording) {
             places.pop_front();
             if places.is_empty() {
                 self.about.remove(&id);
@@ -75,12 +85,12 @@ impl Pending {
     /// The oldest entries, at most `most` of them and, after the first, at most `bytes` together.
     pub(super) fn oldest(&self, most: usize, bytes: u64) -> Vec<Place> {
         let mut total = 0_u64;
-        let within = self.order.iter().take(most).take_while(|(_, place)| {
+        let within = self.order.iter().take(most).take_while(|Waiting { place, .. }| {
             let first = total == 0;
             total = total.saturating_add(place.length());
             first || total <= bytes
         });
-        within.map(|(_, place)| place.clone()).collect()
+        within.map(|waiting| waiting.place.clone()).collect()
     }
 
     /// The entries about one decision, in order.

@@ -81,10 +81,11 @@ impl Tail {
             }
             sequence = found.sequence;
             let mut pending = shared.pending();
-            for (id, offset, length) in found.frames {
-                let place = Place::Disk { segment: *number, file: Arc::clone(&file), offset: long(offset), length };
+            for at in found.frames {
+                let (offset, length) = (long(at.offset), at.length);
+                let place = Place::Disk { segment: *number, file: Arc::clone(&file), offset, length };
                 shared.counters.recovered(place.length());
-                pending.push(id, place);
+                pending.push(at.id, place, at.is_recording);
             }
             segment = Some(Segment { number: *number, file, length });
         }
@@ -137,6 +138,8 @@ impl Tail {
         let bodies = || appends.iter().flat_map(|append| &append.bodies);
         let total = bodies().map(|(_, body)| body.len() + frame::HEAD).sum::<usize>();
         let mut sequence = self.sequence;
+        // Even when the write fails: what it left behind must not pass for an entry written later.
+        self.sequence += long(bodies().count());
         let segment = self.room_for(long(total))?;
         let (mut bytes, mut places) = (Vec::with_capacity(total), Vec::new());
         for (id, body) in bodies() {
@@ -144,7 +147,11 @@ impl Tail {
             let offset = segment.length + long(bytes.len());
             let length = frame::seal(&mut bytes, sequence, body);
             let file = Arc::clone(&segment.file);
-            places.push((*id, Place::Disk { segment: segment.number, file, offset, length }));
+            places.push((
+                *id,
+                frame::is_recording(body),
+                Place::Disk { segment: segment.number, file, offset, length },
+            ));
         }
         let number = segment.number;
         let written = segment.file.write_all_at(&bytes, segment.length).and_then(|()| segment.file.sync_data());
@@ -156,10 +163,9 @@ impl Tail {
             return Err(JournalError::of(&path, &error));
         }
         segment.length += long(bytes.len());
-        self.sequence = sequence;
         let mut pending = shared.pending();
-        for (id, place) in places {
-            pending.push(id, place);
+        for (id, is_recording, place) in places {
+            pending.push(id, place, is_recording);
         }
         Ok(())
     }

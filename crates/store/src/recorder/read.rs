@@ -15,6 +15,7 @@ use keelson_core::{Decision, DecisionId};
 use tokio::time::timeout;
 
 use super::Recorder;
+use crate::fold::{fold, folds_into, subject_key};
 use crate::reach::Reach;
 use crate::{Entry, Filter, Page, StoreError};
 
@@ -70,9 +71,10 @@ impl Recorder {
         };
         let mut found: BTreeMap<DecisionId, Arc<Decision>> =
             stored.into_iter().map(|decision| (decision.id, Arc::new(decision))).collect();
-        for decision in remembered.into_iter().chain(waiting.iter().filter_map(begun)).chain(queued) {
+        for decision in remembered.into_iter().chain(waiting.iter().filter_map(begun)) {
             found.entry(decision.id).or_insert(decision);
         }
+        fold_in(&mut found, queued);
         for entry in waiting.iter().filter(|entry| begun(entry).is_none()) {
             if let Some(decision) = found.get_mut(&entry.id()) {
                 entry.amend(Arc::make_mut(decision));
@@ -84,7 +86,7 @@ impl Recorder {
         Answer { value: Page { next: merged.next.or(next), ..merged }, partial }
     }
 
-    async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let answer = timeout(PATIENCE, question).await;
         self.inner.watch.note(answer.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut))))
     }
@@ -96,6 +98,25 @@ impl Recorder {
             }
             Reach::Unknown | Reach::Since(_) => {
                 "the database did not answer: shown is what this process remembers".to_owned()
+            }
+        }
+    }
+}
+
+/// Adds what is still in the queue as the store will: a repeat counts in the row before it, unless it is counted there
+/// already because the row is the ring's.
+fn fold_in(found: &mut BTreeMap<DecisionId, Arc<Decision>>, mut queued: Vec<Arc<Decision>>) {
+    queued.sort_unstable_by_key(|decision| decision.id);
+    let mut newest: BTreeMap<String, DecisionId> = found.values().map(|d| (subject_key(d), d.id)).collect();
+    for next in queued.into_iter().filter(|next| !found.contains_key(&next.id)).collect::<Vec<_>>() {
+        let key = subject_key(&next);
+        let row = newest.get(&key).filter(|id| **id < next.id).and_then(|id| found.get_mut(id));
+        match row.filter(|row| folds_into(row, &next)) {
+            Some(row) if row.last_at >= next.last_at => {}
+            Some(row) => fold(Arc::make_mut(row), &next),
+            None => {
+                newest.insert(key, next.id);
+                found.insert(next.id, next);
             }
         }
     }

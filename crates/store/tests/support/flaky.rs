@@ -13,11 +13,17 @@ use keelson_store::{
 pub(crate) struct Flaky {
     pub(crate) inner: MemoryStore,
     away: AtomicBool,
+    silent: AtomicBool,
 }
 
 impl Flaky {
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// A silent store takes a call and never answers.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
     }
 
     fn there(&self) -> Result<&MemoryStore, StoreError> {
@@ -31,6 +37,9 @@ impl Store for Flaky {
         self.there()?.record(decisions).await
     }
     async fn apply(&self, entries: &[Entry]) -> Result<u64, StoreError> {
+        if self.silent.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         self.there()?.apply(entries).await
     }
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
