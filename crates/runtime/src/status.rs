@@ -13,7 +13,7 @@ use keelson_api::platform::FeatureStatus;
 use keelson_api::{Platform, conditions, names};
 use keelson_core::{Condition, ConditionStatus, Feature, Mode, Span};
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -115,7 +115,9 @@ async fn put(
         "metadata": {"name": names::PLATFORM},
         "status": over.0,
     });
-    let api: Api<Platform> = Api::all(runtime.0.config.client.clone());
+    // The answer is not read as a Platform: the one that is there may be broken.
+    let kind = ApiResource::erase::<Platform>(&());
+    let api: Api<DynamicObject> = Api::all_with(runtime.0.config.client.clone(), &kind);
     // Forced: the status is ours alone, whatever an older version of us was called.
     let params = PatchParams::apply(manager).force();
     api.patch_status(names::PLATFORM, &params, &Patch::Apply(intent)).await?;

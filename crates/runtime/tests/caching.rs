@@ -145,8 +145,11 @@ async fn an_optional_api_may_be_absent_appear_and_disappear() {
     seconds(61).await;
     assert!(cache.is_available());
     assert_eq!(drain(&mut follower), ["+a"]);
-    world.api("apiextensions.k8s.io/v1", "CustomResourceDefinition", None)
-        .delete("widgets.test.keelson.dev", &kube::api::DeleteParams::default()).await.unwrap();
+    world
+        .api("apiextensions.k8s.io/v1", "CustomResourceDefinition", None)
+        .delete("widgets.test.keelson.dev", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
     seconds(600).await;
     assert!(!cache.is_available());
     assert_eq!(drain(&mut follower), ["-a"]);
@@ -161,7 +164,8 @@ async fn a_kind_is_watched_once_however_many_ask() {
     for cache in &caches {
         cache.synced().await;
     }
-    let lists = process.net.log().iter().filter(|line| line.contains("configmaps?") && !line.contains("watch=")).count();
+    let lists =
+        process.net.log().iter().filter(|line| line.contains("configmaps?") && !line.contains("watch=")).count();
     assert_eq!(lists, 1, "{:#?}", process.net.log());
 }
 

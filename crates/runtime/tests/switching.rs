@@ -80,7 +80,10 @@ async fn a_broken_platform_keeps_the_last_good_settings_and_says_what_is_broken(
     a.leads().await;
     for (broken, word) in [
         (json!({"features": {"scheduling": {"mode": "Sometimes"}}}), "Sometimes"),
-        (json!({"features": {"scheduling": {"mode": "Off", "settings": {"podMaxBackoffSeconds": 0}}}}), "podMaxBackoffSeconds"),
+        (
+            json!({"features": {"scheduling": {"mode": "Off", "settings": {"podMaxBackoffSeconds": 0}}}}),
+            "podMaxBackoffSeconds",
+        ),
     ] {
         world.set_platform(broken).await;
         seconds(5).await;
@@ -141,7 +144,9 @@ async fn without_a_platform_everything_observes_and_a_file_can_stand_in_where_th
     a.leads().await;
     assert_eq!(a.switch().effective, Mode::Observe);
     let text = |mode: &str| {
-        format!("apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {{name: default}}\nspec: {{features: {{scheduling: {{mode: {mode}}}}}}}\n")
+        format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {{name: default}}\nspec: {{features: {{scheduling: {{mode: {mode}}}}}}}\n"
+        )
     };
     for (word, effective) in [("Enforce", Mode::Enforce), ("Nonsense", Mode::Enforce), ("Off", Mode::Off)] {
         std::fs::write(&file, text(word)).unwrap();

@@ -42,6 +42,7 @@ struct State<K> {
 /// How one reconcile ended.
 enum Ended {
     Settled(Requeue),
+    /// Nothing is wrong with the key; somebody or something stood in the way.
     Held,
     Failed,
     Panicked(String),
@@ -182,7 +183,7 @@ impl<C: Controller> Line<C> {
         let report = self.runtime.executor().run(C::FEATURE, plan, recording).await;
         if report.has(StepResult::Failed) {
             Ended::Failed
-        } else if report.has(StepResult::Held) {
+        } else if report.has(StepResult::Held) || report.has(StepResult::Conflict) {
             Ended::Held
         } else {
             Ended::Settled(requeue)

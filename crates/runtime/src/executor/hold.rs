@@ -51,6 +51,8 @@ impl Inner {
             return Ok(());
         }
         let pods = self.pods().await.map_err(|why| (why, Vec::new()))?;
+        // A pod that has ended takes nothing away any more.
+        let takes_a_pod = |action: &Action| takes_a_pod(action) && !self.has_ended(&action.object);
         let saving = decision.inputs.get("saving").and_then(|text| text.parse().ok()).unwrap_or_default();
         let mut gate = lock(&self.gate);
         for (at, action) in actions.iter().enumerate().filter(|(_, action)| takes_a_pod(action)) {
@@ -82,6 +84,10 @@ impl Inner {
         };
         let zones: BTreeMap<String, String> = nodes.list().iter().map(zone).collect();
         Ok(pods.list().iter().filter(|pod| !has_ended(pod)).map(|pod| self.view(pod, &zones)).collect())
+    }
+
+    fn has_ended(&self, pod: &ObjectRef) -> bool {
+        self.caches.open::<Pod>(false).get(&pod.namespace, &pod.name).is_some_and(|pod| has_ended(&pod))
     }
 
     fn view(&self, pod: &Pod, zones: &BTreeMap<String, String>) -> PodView {

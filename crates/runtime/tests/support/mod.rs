@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use keelson_core::{Action, ActionKind, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome, Plan, Reason, Span, Timestamp, Trigger, Verb};
+use keelson_core::{
+    Action, ActionKind, Decision, DecisionId, Feature, Mode, ObjectRef, Outcome, Plan, Reason, Span, Timestamp,
+    Trigger, Verb,
+};
 use keelson_runtime::elector::Timing;
 use keelson_runtime::{Clock, Config, MemoryHistory, Runtime};
 use keelson_sim::api::{Api as Double, Config as DoubleConfig};
@@ -212,7 +215,14 @@ impl World {
         ObjectRef::namespaced("Pod", "shop", name).with_uid(made["metadata"]["uid"].as_str().unwrap())
     }
 
-    pub fn config(&self, identity: &str, seed: u64, net: &Net, lease_net: &Net, history: &Arc<MemoryHistory>) -> Config {
+    pub fn config(
+        &self,
+        identity: &str,
+        seed: u64,
+        net: &Net,
+        lease_net: &Net,
+        history: &Arc<MemoryHistory>,
+    ) -> Config {
         Config {
             clock: self.clock,
             seed,
