@@ -147,6 +147,10 @@ async fn an_annotation_lowers_the_mode_of_one_object_and_never_raises_it() {
     let (outcome, steps) = process.act(&garbled, vec![bind("n1")]).await;
     assert!(outcome == Outcome::Would && steps[0].contains("read as Observe"), "{steps:?}");
     assert_eq!(process.act(&raised, vec![bind("n1")]).await.0, Outcome::Done);
+    let uncached = json!({"metadata": {"name": "d", "annotations": {"keelson.dev/mode": "Off"}}});
+    world.create("v1", "ConfigMap", Some("shop"), uncached).await;
+    let (outcome, steps) = process.act(&config_map("d"), vec![ActionKind::Delete]).await;
+    assert!(outcome == Outcome::Would && steps[0].ends_with("keelson.dev/mode: Off"), "whoever caches it: {steps:?}");
     world.set_platform(json!({"features": {"scheduling": {"mode": "Observe"}}})).await;
     seconds(1).await;
     assert_eq!(process.act(&raised, vec![bind("n1")]).await.0, Outcome::Would);

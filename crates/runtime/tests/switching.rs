@@ -34,6 +34,9 @@ async fn a_change_of_mode_takes_effect_within_a_second_in_both_directions() {
         seconds(5).await;
         assert_eq!(status(&world).await["features"]["scheduling"]["mode"], word);
     }
+    let said: Vec<_> = a.history.decisions().into_iter().map(|decision| decision.sentence).collect();
+    assert_eq!(said.first().map(String::as_str), Some("The mode of scheduling went from Observe to Enforce."));
+    assert_eq!(said.len(), 5, "{said:?}");
 }
 
 #[tokio::test(start_paused = true)]
