@@ -220,15 +220,11 @@ pub(crate) fn patch_type(parts: &Parts) -> Result<PatchType, Failure> {
         "application/merge-patch+json" => Ok(PatchType::Merge),
         "application/strategic-merge-patch+json" => Ok(PatchType::Strategic),
         "application/apply-patch+yaml" => Ok(PatchType::Apply),
-        other => Err(Failure::new(
-            415,
-            "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
-                 application/strategic-merge-patch+json (got {other:?})"
-            ),
-        )),
+        _ => {
+            let mut failure = Failure::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+            failure.details = Some(json!({}));
+            Err(failure)
+        }
     }
 }
 

@@ -35,7 +35,11 @@ impl Api {
                 Ok(respond(200, &self.scale(call)?))
             }
             ("binding", Verb::Create) => {
-                self.bind(call, &request::body(parts, body)?)?;
+                let binding = request::body(parts, body)?;
+                if binding.text(&["metadata", "name"]) != call.name {
+                    return Err(Failure::bad_request("name in URL does not match name in Binding object"));
+                }
+                self.bind(call, &binding)?;
                 Ok(respond(201, &success()))
             }
             ("eviction", Verb::Create) => self.evict(call, &request::body(parts, body)?),
@@ -75,8 +79,7 @@ impl Api {
         let old = self.read(call)?;
         let paths = scale_paths(call)?;
         let replicas = scale.int(&["spec", "replicas"]).unwrap_or(0);
-        if replicas < 0 {
-            let cause = Cause::invalid("spec.replicas", &replicas.into(), "must be greater than or equal to 0");
+        if let Some(cause) = super::validate::scale(replicas) {
             let mut failure = Failure::invalid(&call.kind, &call.name, &[cause]);
             failure.message = failure.message.replacen(call.kind.kind, "Scale", 1);
             return Err(failure);

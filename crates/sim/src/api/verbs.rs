@@ -88,7 +88,7 @@ impl Api {
         object.object(&["metadata"]);
         without_nulls(&mut object);
         self.place_in_namespace(call, &mut object)?;
-        self.stamp(call, &mut object)?;
+        self.stamp(call, &mut object);
         self.namespace_accepts(call, object.text(&["metadata", "name"]))?;
         let name = object.text(&["metadata", "name"]).to_owned();
         if self.store.find(kind.storage, &call.namespace, &name).is_some() {
@@ -97,9 +97,14 @@ impl Api {
         self.fresh_status(kind, &mut object);
         self.read_schema(call, &mut object)?;
         defaults::apply(kind, &mut object);
-        self.allocate(kind, &mut object);
+        // Fields that only admission or the API itself fills in have no owner.
+        if ownership == Ownership::Changed {
+            patch::managed::updated(call, &json!({}), &mut object);
+        }
         admission::mutate(self, call, &mut object, None)?;
         defaults::apply(kind, &mut object);
+        defaults::prepare(kind, &mut object);
+        self.allocate(kind, &mut object);
         let mut causes = meta::validate(kind, &object);
         causes.extend(validate::create(kind, &object));
         if let Some(crd) = &kind.crd {
@@ -109,9 +114,6 @@ impl Api {
             return Err(Failure::invalid(kind, &name, &causes));
         }
         admission::validate(self, call, &object, None)?;
-        if ownership == Ownership::Changed {
-            patch::managed::updated(call, &json!({}), &mut object);
-        }
         order(&mut object);
         if call.dry_run {
             return Ok(Object::unsaved(object));
@@ -138,6 +140,9 @@ impl Api {
             self.read_schema(call, &mut new)?;
             defaults::apply(kind, &mut new);
         }
+        if ownership == Ownership::Changed {
+            patch::managed::updated(call, &old.value, &mut new);
+        }
         admission::mutate(self, call, &mut new, Some(&old.value))?;
         let mut causes = meta::validate(kind, &new);
         causes.extend(finalizers(old, &new));
@@ -152,9 +157,6 @@ impl Api {
         if kind.has_generation() && wanted_differs(kind, &old.value, &new) {
             let generation = old.value.int(&["metadata", "generation"]).unwrap_or(0) + 1;
             new.put(&["metadata", "generation"], generation);
-        }
-        if ownership == Ownership::Changed {
-            patch::managed::updated(call, &old.value, &mut new);
         }
         if new == *old.value {
             return Ok(Arc::clone(old));
@@ -218,13 +220,9 @@ impl Api {
     }
 
     /// Gives a new object its name, uid, birth and generation.
-    fn stamp(&mut self, call: &Call, object: &mut Value) -> Result<(), Failure> {
-        if object.text(&["metadata", "name"]).is_empty() {
-            let prefix = object.text(&["metadata", "generateName"]).to_owned();
-            if prefix.is_empty() {
-                let cause = Cause::required("metadata.name", "name or generateName is required");
-                return Err(Failure::invalid(&call.kind, "", &[cause]));
-            }
+    fn stamp(&mut self, call: &Call, object: &mut Value) {
+        let prefix = object.text(&["metadata", "generateName"]).to_owned();
+        if object.text(&["metadata", "name"]).is_empty() && !prefix.is_empty() {
             let prefix: String = prefix.chars().take(58).collect();
             let name = loop {
                 let name = format!("{prefix}{}", meta::suffix(&mut self.rng));
@@ -242,7 +240,6 @@ impl Api {
         if call.kind.has_generation() {
             object.put(&["metadata", "generation"], 1);
         }
-        Ok(())
     }
 
     /// What status a new object starts with: only its controller may say more.
@@ -347,6 +344,10 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
             let others = old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));
             others.filter(|key| key != "status" && key != "metadata").collect()
         }
+        "resize" => {
+            only_resources(old, new);
+            vec!["status".into()]
+        }
         _ if kind.has("status") => vec!["status".into()],
         _ => Vec::new(),
     };
@@ -381,6 +382,23 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
         && let Some(managed) = old.value.at(&["metadata"]).get("managedFields")
     {
         new.put(&["metadata", "managedFields"], managed.clone());
+    }
+}
+
+/// A resize changes what containers get and nothing else.
+fn only_resources(old: &Object, new: &mut Value) {
+    let wanted = new.at(&["spec"]).clone();
+    new.put(&["spec"], old.value.at(&["spec"]).clone());
+    for list in ["containers", "initContainers"] {
+        let Some(containers) = new.place_if(&["spec", list]).and_then(Value::as_array_mut) else { continue };
+        for container in containers {
+            let asked = wanted.items(&[list]).iter().find(|one| one.get("name") == container.get("name"));
+            for field in ["resources", "resizePolicy"] {
+                if let Some(value) = asked.and_then(|asked| asked.get(field)) {
+                    container.put(&[field], value.clone());
+                }
+            }
+        }
     }
 }
 

@@ -83,12 +83,9 @@ pub(crate) fn patched(call: &Call, how: PatchType, base: &Value, patch: &Value) 
         PatchType::Json => {
             let operations: json_patch::Patch = serde_json::from_value(patch.clone())
                 .map_err(|problem| Failure::bad_request(format!("error decoding patch: {problem}")))?;
-            json_patch::patch(&mut new, &operations).map_err(|problem| {
-                let mut failure = Failure::new(
-                    422,
-                    "Invalid",
-                    format!("the server rejected our request due to an error in our request: {problem}"),
-                );
+            json_patch::patch(&mut new, &operations).map_err(|_| {
+                let mut failure =
+                    Failure::new(422, "Invalid", "the server rejected our request due to an error in our request");
                 failure.details = Some(json!({}));
                 failure
             })?;

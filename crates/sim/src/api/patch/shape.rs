@@ -86,6 +86,16 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// Whether a field of this name is there, empty, in an empty object: Go writes such structs always.
+    pub fn is_frame(self, name: &str) -> bool {
+        match self {
+            Self::Builtin { parent, .. } => {
+                FRAMES.contains(&name) || (matches!(name, "resources" | "podSelector" | "devices") && parent == "spec")
+            }
+            _ => name == "metadata",
+        }
+    }
+
     /// What a missing key of a list item counts as.
     pub fn key_default(self, key: &str) -> Option<Value> {
         match self {
@@ -98,8 +108,13 @@ impl<'a> Shape<'a> {
 
 const ATOMIC_MAPS: &[&str] = &[
     "nodeSelector", "selector", "labelSelector", "namespaceSelector", "podSelector", "objectSelector", "configMapKeyRef",
-    "secretKeyRef", "fieldRef", "resourceFieldRef", "target", "involvedObject", "scaleTargetRef", "dataSource",
+    "secretKeyRef", "fieldRef", "resourceFieldRef", "target", "involvedObject", "dataSource",
     "roleRef", "allocation",
+];
+
+const FRAMES: &[&str] = &[
+    "spec", "status", "metadata", "template", "strategy", "updateStrategy", "containers", "jobTemplate", "scaleTargetRef",
+    "rules", "involvedObject", "source",
 ];
 
 fn builtin_list(parent: &str, field: &str) -> ListKind {
