@@ -96,13 +96,13 @@ pub(crate) fn validate(kind: &Kind, value: &Value) -> Vec<Cause> {
             message: "Too long: may not be more than 262144 bytes".into(),
         });
     }
-    for (index, owner) in value.items(&["metadata", "ownerReferences"]).iter().enumerate() {
+    for owner in value.items(&["metadata", "ownerReferences"]) {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner.text(&[field]).is_empty() {
                 causes.push(Cause::invalid(
-                    format!("metadata.ownerReferences[{index}].{field}"),
+                    format!("metadata.ownerReferences.{field}"),
                     &Value::from(""),
-                    "must not be empty",
+                    if field == "apiVersion" { "version must not be empty" } else { "must not be empty" },
                 ));
             }
         }

@@ -169,6 +169,9 @@ pub(crate) fn route(kinds: &Kinds, path: &str) -> Result<Option<Target>, Failure
         all => ("", all),
     };
     let [plural, rest @ ..] = rest else { return Ok(None) };
+    if !kinds.all().any(|kind| kind.group == group && kind.versions.contains(&version)) {
+        return Err(Failure::no_such_group());
+    }
     let kind = kinds.get(group, plural).ok_or_else(Failure::no_such_path)?;
     let version = kind.versions.iter().find(|served| **served == version).copied().ok_or_else(Failure::no_such_path)?;
     let (name, subresource) = match rest {

@@ -12,6 +12,7 @@ use super::{
     base64,
     deletion::Deleted,
     json::Json,
+    kinds::Kind,
     meta,
     patch,
     request::{self, Call, PatchType, Verb},
@@ -80,9 +81,9 @@ impl Api {
         let paths = scale_paths(call)?;
         let replicas = scale.int(&["spec", "replicas"]).unwrap_or(0);
         if let Some(cause) = super::validate::scale(replicas) {
-            let mut failure = Failure::invalid(&call.kind, &call.name, &[cause]);
-            failure.message = failure.message.replacen(call.kind.kind, "Scale", 1);
-            return Err(failure);
+            let mut scale = Kind::clone(&call.kind);
+            (scale.group, scale.kind) = ("autoscaling", "Scale");
+            return Err(Failure::invalid(&scale, &call.name, &[cause]));
         }
         let mut new = (*old.value).clone();
         let path: Vec<&str> = paths.spec.split('.').filter(|part| !part.is_empty()).collect();

@@ -111,7 +111,7 @@ pub(crate) fn update(kind: &Kind, subresource: &str, old: &Value, new: &Value) -
         }
     }
     if kind.is("apps", "deployments") || kind.is("apps", "replicasets") || kind.is("apps", "daemonsets") {
-        causes.extend(template(kind, new));
+        causes.splice(0..0, template(kind, new));
     }
     causes
 }

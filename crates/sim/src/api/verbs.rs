@@ -83,7 +83,7 @@ impl Api {
         let kind = &call.kind;
         check_type(call, &mut object)?;
         if !object.text(&["metadata", "resourceVersion"]).is_empty() {
-            return Err(Failure::new(500, "InternalError", "resourceVersion should not be set on objects to be created"));
+            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         object.object(&["metadata"]);
         without_nulls(&mut object);
@@ -324,10 +324,10 @@ fn check_type(call: &Call, object: &mut Value) -> Result<(), Failure> {
     if (!kind.is_empty() && kind != call.kind.kind)
         || (!api_version.is_empty() && api_version != wanted && api_version != known)
     {
+        let version = api_version.rsplit('/').next().unwrap_or(api_version);
         return Err(Failure::bad_request(format!(
-            "the API version in the data ({}) does not match the expected API version ({})",
-            if kind == call.kind.kind { api_version.to_owned() } else { format!("{api_version}, Kind={kind}") },
-            if kind == call.kind.kind { wanted.clone() } else { format!("{wanted}, Kind={}", call.kind.kind) },
+            "{kind} in version {version:?} cannot be handled as a {}: this path takes {wanted} {}",
+            call.kind.kind, call.kind.kind
         )));
     }
     let storage_version = call.kind.storage_version();

@@ -47,7 +47,6 @@ pub(crate) fn prepare(kind: &Kind, object: &mut Value) {
         ("apps", "statefulsets") => json!({"replicas": 0, "availableReplicas": 0}),
         ("apps", "replicasets") | ("", "replicationcontrollers") => json!({"replicas": 0}),
         ("apps", "daemonsets") => {
-            object.put(&["metadata", "annotations", "deprecated.daemonset.template.generation"], "1");
             json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0})
         }
         ("policy", "poddisruptionbudgets") => {
@@ -58,7 +57,10 @@ pub(crate) fn prepare(kind: &Kind, object: &mut Value) {
             workload::job_identity(object);
             json!({})
         }
-        ("apps", "deployments") | ("batch", "cronjobs") | ("resource.k8s.io", "resourceclaims") => json!({}),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies")
+        | ("apps", "deployments")
+        | ("batch", "cronjobs")
+        | ("resource.k8s.io", "resourceclaims") => json!({}),
         ("", "resourcequotas") => json!({}),
         _ => return,
     };

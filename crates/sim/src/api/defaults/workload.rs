@@ -66,6 +66,8 @@ pub(crate) fn apply(plural: &str, object: &mut Value) {
             object.default_to(&["spec", "suspend"], false);
             object.default_to(&["spec", "successfulJobsHistoryLimit"], 3);
             object.default_to(&["spec", "failedJobsHistoryLimit"], 1);
+            object.default_to(&["spec", "jobTemplate", "metadata"], json!({}));
+            object.default_to(&["spec", "jobTemplate", "spec", "template", "metadata"], json!({}));
             pod::spec(object.place(&["spec", "jobTemplate", "spec", "template", "spec"]));
         }
         _ => {}

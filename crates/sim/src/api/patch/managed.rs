@@ -74,7 +74,7 @@ impl Manager {
             text.push_str(&format!(" with subresource {:?}", self.subresource));
         }
         if self.operation == "Update" {
-            text.push_str(&format!(" using {} at {}", self.api_version, self.time));
+            text.push_str(&format!(" using {}", self.api_version));
         }
         text
     }

@@ -92,7 +92,7 @@ pub(crate) fn patched(call: &Call, how: PatchType, base: &Value, patch: &Value) 
         }
         PatchType::Merge => {
             if !patch.is_object() {
-                return Err(Failure::bad_request("error decoding patch: a merge patch must be an object"));
+                return Err(Failure::bad_request("error decoding patch: json: cannot unmarshal a value that is no object into Go value of type map[string]interface {}"));
             }
             json_patch::merge(&mut new, patch);
         }

@@ -109,7 +109,7 @@ impl<'a> Shape<'a> {
 const ATOMIC_MAPS: &[&str] = &[
     "nodeSelector", "selector", "labelSelector", "namespaceSelector", "podSelector", "objectSelector", "configMapKeyRef",
     "secretKeyRef", "fieldRef", "resourceFieldRef", "target", "involvedObject", "dataSource",
-    "roleRef", "allocation",
+    "roleRef", "allocation", "matchConstraints", "matchResources", "paramRef",
 ];
 
 const FRAMES: &[&str] = &[
@@ -121,7 +121,6 @@ fn builtin_list(parent: &str, field: &str) -> ListKind {
     let keys: &[&str] = match (parent, field) {
         (_, "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" | "secrets")
         | (_, "schedulingGates" | "resourceClaims" | "claims" | "matchConditions" | "webhooks" | "volumesAttached") => &["name"],
-        (_, "variables") => &["name"],
         (_, "volumeMounts") => &["mountPath"],
         (_, "volumeDevices") => &["devicePath"],
         ("containers" | "initContainers" | "ephemeralContainers", "ports") => &["containerPort", "protocol"],
@@ -133,7 +132,7 @@ fn builtin_list(parent: &str, field: &str) -> ListKind {
         ("metadata", "ownerReferences") => &["uid"],
         ("status", "reservedFor") => &["uid"],
         ("status", "devices") => &["driver", "device", "pool"],
-        ("metadata", "finalizers") | (_, "podCIDRs") => return ListKind::Set,
+        ("metadata", "finalizers") | (_, "podCIDRs" | "validationActions") => return ListKind::Set,
         _ => return ListKind::Atomic,
     };
     ListKind::Map(keys.iter().map(|&key| key.to_owned()).collect())

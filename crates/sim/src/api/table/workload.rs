@@ -16,8 +16,8 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
         "deployments" => vec![
             name,
             json!(format!("{}/{wanted}", status("readyReplicas"))),
-            json!(status("updatedReplicas").to_string()),
-            json!(status("availableReplicas").to_string()),
+            json!(status("updatedReplicas")),
+            json!(status("availableReplicas")),
             age,
             json!(names),
             json!(images),
