@@ -61,6 +61,9 @@ impl Kind {
         match (self.group, self.plural) {
             ("metrics.k8s.io", _) => &["get", "list"],
             _ if self.virtual_ => &["create"],
+            _ if self.crd.is_some() => {
+                &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+            }
             _ => &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         }
     }

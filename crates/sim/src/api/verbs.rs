@@ -86,7 +86,9 @@ impl Api {
             return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         object.object(&["metadata"]);
-        without_nulls(&mut object);
+        if kind.crd.is_none() {
+            without_nulls(&mut object);
+        }
         self.place_in_namespace(call, &mut object)?;
         self.stamp(call, &mut object);
         self.namespace_accepts(call, object.text(&["metadata", "name"]))?;
@@ -133,7 +135,9 @@ impl Api {
     ) -> Result<Arc<Object>, Failure> {
         let kind = &call.kind;
         check_type(call, &mut new)?;
-        without_nulls(&mut new);
+        if kind.crd.is_none() {
+            without_nulls(&mut new);
+        }
         self.same_identity(call, old, &new)?;
         keep(call, old, &mut new);
         if call.subresource != "status" {

@@ -62,6 +62,12 @@ pub(crate) fn prepare(kind: &Kind, object: &mut Value) {
         | ("batch", "cronjobs")
         | ("resource.k8s.io", "resourceclaims") => json!({}),
         ("", "resourcequotas") => json!({}),
+        ("apiextensions.k8s.io", _) => {
+            let versions = object.items(&["spec", "versions"]).iter();
+            let stored = versions.filter(|version| version.at(&["storage"]) == &Value::Bool(true));
+            let stored: Vec<Value> = stored.map(|version| version.at(&["name"]).clone()).collect();
+            json!({"acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored})
+        }
         _ => return,
     };
     object.put(&["status"], status);

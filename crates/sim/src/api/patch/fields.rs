@@ -94,10 +94,10 @@ impl Fields {
         match value {
             Value::Object(map) if !map.is_empty() && !shape.atomic_map() => {
                 for (name, child) in map {
-                    set.under.insert(format!("f:{name}"), Self::of(shape.field(name), child));
+                    set.put(&format!("f:{name}"), Self::of(shape.field(name), child));
                 }
             }
-            Value::Array(list) if !list.is_empty() => match shape.list() {
+            Value::Array(list) => match shape.list() {
                 ListKind::Atomic => set.here = true,
                 ListKind::Set => {
                     for item in list {
