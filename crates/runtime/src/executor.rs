@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
-    Plan, Step, StepResult,
+    Plan, Reason, Span, Step, StepResult, Trigger, Verb,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -69,9 +69,9 @@ async fn all_evictions_of_a_decision_are_granted_or_none() {
 async fn workloads_that_do_not_recover_open_the_breaker() {
     let (world, process) = World::enforcing(3).await;
     let pods = crowd(&world, 40, 1).await;
-    for n in 0..3 {
+    for (n, victim) in pods.iter().take(3).enumerate() {
         seconds(90).await;
-        assert_eq!(process.act(&pods[n], vec![ActionKind::Evict]).await.0, Outcome::Done);
+        assert_eq!(process.act(victim, vec![ActionKind::Evict]).await.0, Outcome::Done);
         pod(&world, &format!("w{n}"), &format!("w{n}-again"), false).await;
     }
     assert_eq!(process.switch().breaker, None);
@@ -84,9 +84,9 @@ async fn workloads_that_do_not_recover_open_the_breaker() {
 async fn workloads_that_recover_do_not() {
     let (world, process) = World::enforcing(4).await;
     let pods = crowd(&world, 40, 1).await;
-    for n in 0..6 {
+    for (n, victim) in pods.iter().take(6).enumerate() {
         seconds(90).await;
-        assert_eq!(process.act(&pods[n], vec![ActionKind::Evict]).await.0, Outcome::Done);
+        assert_eq!(process.act(victim, vec![ActionKind::Evict]).await.0, Outcome::Done);
         pod(&world, &format!("w{n}"), &format!("w{n}-again"), true).await;
     }
     seconds(600).await;
