@@ -34,11 +34,15 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Failure> {
             Some(_) => {}
         }
     }
-    Err(Failure::new(
+    let mut failure = Failure::new(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-    ))
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, \
+         application/vnd.kubernetes.protobuf, application/json;stream=watch, \
+         application/vnd.kubernetes.protobuf;stream=watch",
+    );
+    failure.details = Some(json!({}));
+    Err(failure)
 }
 
 /// Writes objects of a kind for one client.

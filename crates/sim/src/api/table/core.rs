@@ -11,8 +11,8 @@ pub(super) fn cells(plural: &str, object: &Value, name: Value, age: Value, now: 
     let size = |field: &str| object.at(&[field]).as_object().map_or(0, serde_json::Map::len);
     let flag = |path: &[&str]| object.at(path) == &Value::Bool(true);
     match plural {
-        "configmaps" => vec![name, json!((size("data") + size("binaryData")).to_string()), age],
-        "secrets" => vec![name, json!(plain(&["type"])), json!(size("data").to_string()), age],
+        "configmaps" => vec![name, json!(size("data") + size("binaryData")), age],
+        "secrets" => vec![name, json!(plain(&["type"])), json!(size("data")), age],
         "namespaces" => vec![name, json!(plain(&["status", "phase"])), age],
         "nodes" => node(object, name, age),
         "services" => service(object, name, age),

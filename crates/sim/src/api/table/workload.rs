@@ -16,8 +16,8 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
         "deployments" => vec![
             name,
             json!(format!("{}/{wanted}", status("readyReplicas"))),
-            json!(status("updatedReplicas").to_string()),
-            json!(status("availableReplicas").to_string()),
+            json!(status("updatedReplicas")),
+            json!(status("availableReplicas")),
             age,
             json!(names),
             json!(images),
@@ -67,7 +67,7 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
                 name,
                 object.at(&["spec", "schedule"]).clone(),
                 json!(zone),
-                json!(object.at(&["spec", "suspend"]) == &Value::Bool(true)),
+                json!(if object.at(&["spec", "suspend"]) == &Value::Bool(true) { "True" } else { "False" }),
                 json!(object.items(&["status", "active"]).len()),
                 json!(last),
                 age,
@@ -83,8 +83,8 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
                 json!(format!("{}/{}", target.text(&["kind"]), target.text(&["name"]))),
                 json!(targets(object)),
                 json!(object.int(&["spec", "minReplicas"]).map_or("<unset>".to_owned(), |least| least.to_string())),
-                json!(object.int(&["spec", "maxReplicas"]).unwrap_or(0).to_string()),
-                json!(status("currentReplicas").to_string()),
+                json!(object.int(&["spec", "maxReplicas"]).unwrap_or(0)),
+                json!(status("currentReplicas")),
                 age,
             ]
         }
