@@ -13,7 +13,9 @@ use super::demand::{self, Demand};
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{CLAIMS, NODES, PODS};
 use super::pod_life::{Surroundings, images_at, step};
-use super::read::{Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time, uid};
+use super::read::{
+    Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time, uid,
+};
 use super::suits::NodeFacts;
 use crate::objects::Event;
 

@@ -4,6 +4,7 @@
 //! zones of volumes, neighbours that must be near or apart; among those that fit, the emptiest is taken, ties by chance. Its events and its bindings say that the
 //! stand-in made them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use keelson_core::{ResourceName, Span, Timestamp};
@@ -153,7 +154,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let mut best: Option<(i64, u64, String)> = None;
     let nodes = desk.state.seen.nodes();
     let all = nodes.len();
-    let mut candidates: Vec<(&NodeFacts, Load)> = Vec::new();
+    let mut candidates: Vec<(&NodeFacts, Cow<'_, Load>)> = Vec::new();
     for node in nodes.values() {
         let load = load(desk, key, &node.name);
         match fits(&pod, &demand, node, &load) {
@@ -187,20 +188,22 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
 }
 
 /// How full a node is, with the pods that wait for their volumes on it.
-fn load(desk: &Desk<'_>, key: &Key, node: &str) -> Load {
-    let mut load = desk.state.seen.load(node).cloned().unwrap_or_default();
+fn load<'a>(desk: &'a Desk<'_>, key: &Key, node: &str) -> Cow<'a, Load> {
+    let known = desk.state.seen.load(node).map_or_else(|| Cow::Owned(Load::default()), Cow::Borrowed);
     let others = desk.state.assumed.iter().filter(|(other, (there, _))| there == node && *other != key);
-    for (other, (_, demand)) in others {
-        load.requested.add_assign(&demand.requests);
-        load.pods.insert(other.clone(), demand.clone());
-    }
-    load
+    others.fold(known, |mut load, (other, (_, demand))| {
+        let there = load.to_mut();
+        there.requested.add_assign(&demand.requests);
+        there.pods.insert(other.clone(), demand.clone());
+        load
+    })
 }
 
 /// The node a pod was promised while its volumes are made, if it still suits; otherwise the promise is forgotten.
 fn assumed_node(desk: &mut Desk<'_>, key: &Key, pod: &Value, demand: &Demand, needs: &Needs) -> Option<String> {
     let (node, _) = desk.state.assumed.get(key)?.clone();
-    let suits = |facts: &NodeFacts| fits(pod, demand, facts, &load(desk, key, &node)).is_ok() && needs.are_met_by(facts);
+    let suits =
+        |facts: &NodeFacts| fits(pod, demand, facts, &load(desk, key, &node)).is_ok() && needs.are_met_by(facts);
     if desk.state.seen.nodes().get(&node).is_some_and(suits) {
         return Some(node);
     }
