@@ -1,5 +1,6 @@
 //! The Deployment controller: revisions as ReplicaSets, rolled over within their limits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
@@ -12,7 +13,7 @@ use super::desk::{Desk, Looked, Note};
 use super::kinds::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use super::read::{
     Key, Wanted, annotation, at, condition, controller, int, is_leaving, list, name, namespace, owned_by,
-    put_condition, text, time, uid, yes,
+    put_condition, strings, text, time, uid, yes,
 };
 use super::replicaset::says_less;
 use super::rollout::{Limits, Set, grow, limits, shrink, spread};
@@ -80,19 +81,25 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
 fn sets(desk: &Desk<'_>, deployment: &Value) -> Sets {
     let mut all = desk.state.seen.owned(uid(deployment), REPLICA_SETS);
     all.sort_by_key(|set| (time(set, "metadata.creationTimestamp"), name(set).to_owned()));
-    let template = plain_template(deployment);
-    let found = all.iter().position(|set| plain_template(set) == template);
+    let found = all.iter().position(|set| same_template(set, deployment));
     let new = found.map(|index| all.remove(index));
     Sets { new, old: all }
 }
 
-/// The pod template without the label that the controller adds.
-fn plain_template(object: &Value) -> Value {
-    let mut template = at(object, "spec.template").cloned().unwrap_or_default();
-    if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+/// Whether two objects have the same pod template but for the label that the controller adds.
+fn same_template(a: &Value, b: &Value) -> bool {
+    let labels = |object: &Value| {
+        let mut labels = strings(object, "spec.template.metadata.labels");
         labels.remove(HASH);
-    }
-    template
+        labels
+    };
+    let rest = |object: &Value| {
+        let metadata = at(object, "spec.template.metadata").and_then(Value::as_object);
+        let fields = metadata.into_iter().flatten();
+        fields.filter(|(field, _)| *field != "labels").map(|(field, value)| (field.clone(), value.clone())).collect()
+    };
+    let (rest_a, rest_b): (BTreeMap<String, Value>, BTreeMap<String, Value>) = (rest(a), rest(b));
+    at(a, "spec.template.spec") == at(b, "spec.template.spec") && labels(a) == labels(b) && rest_a == rest_b
 }
 
 /// Ten characters of Kubernetes' safe alphabet that stand for a template.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::agenda::{Agenda, Role, Task};
 use super::autoscale::{Recommended, Scaled};
 use super::chance::Chance;
+use super::demand::Demand;
 use super::kinds::EVENTS;
 use super::nodes::Host;
 use super::read::{Key, name, namespace, stamp, text, uid};
@@ -41,6 +42,8 @@ pub struct State {
     pub machines: usize,
     /// Pods that did not fit, and how often.
     pub unplaced: BTreeMap<Key, standin::Unplaced>,
+    /// Pods that wait for volumes, with the node that keeps a place for them.
+    pub assumed: BTreeMap<Key, (String, Demand)>,
     /// Events by subject, reason and message, to count repetitions.
     pub told: BTreeMap<(String, String, String), Key>,
     /// How many events were recorded.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::demand::of_pod;
 use super::kinds::{NODES, PODS};
-use super::read::{Key, list, text, uid};
+use super::read::{Key, at, list, text, uid};
 use super::seen::{Load, Seen};
 use super::suits::NodeFacts;
 use crate::objects::Event;
@@ -55,6 +55,12 @@ pub struct Invariants {
     gone: BTreeMap<String, Key>,
     at_stake: BTreeMap<Invariant, u64>,
     broken: Vec<Breach>,
+}
+
+impl Invariant {
+    /// Each of them.
+    pub const ALL: [Self; 7] =
+        [Self::Room, Self::BoundOnce, Self::Selector, Self::Taints, Self::Ports, Self::NodeExists, Self::Gone];
 }
 
 impl Invariants {
@@ -122,10 +128,12 @@ impl Invariants {
         let what =
             || format!("{key:?} on {}: {}", node.name, short.first().map(ToString::to_string).unwrap_or_default());
         self.judge(Invariant::Room, now, short.is_empty(), what);
-        let selected = node.is_selected_by(pod);
-        self.judge(Invariant::Selector, now, selected, || format!("{key:?} did not select {}", node.name));
+        if at(pod, "spec.nodeSelector").is_some() || at(pod, "spec.affinity.nodeAffinity").is_some() {
+            let selected = node.is_selected_by(pod);
+            self.judge(Invariant::Selector, now, selected, || format!("{key:?} did not select {}", node.name));
+        }
         let taint = node.repels(list(pod, "spec.tolerations"), &["NoSchedule", "NoExecute"]);
-        if !node.taints.is_empty() {
+        if self.seen.nodes().values().any(|node| !node.taints.is_empty()) {
             let what = || format!("{key:?} does not tolerate {:?} of {}", taint.map(|taint| &taint.key), node.name);
             self.judge(Invariant::Taints, now, taint.is_none(), what);
         }

@@ -13,7 +13,9 @@ use super::demand::{self, Demand};
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{CLAIMS, NODES, PODS};
 use super::pod_life::{Surroundings, images_at, step};
-use super::read::{Key, Wanted, amounts, at, is_leaving, list, name, namespace, put_condition, stamp, text, time, uid};
+use super::read::{
+    Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time, uid,
+};
 use super::suits::NodeFacts;
 use crate::objects::Event;
 
@@ -72,7 +74,7 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
         if event.deleted || demand::is_finished(&event.object) {
             super::resize::retry_waiting(desk, text(&event.object, "spec.nodeName"));
         }
-        if !event.deleted {
+        if !event.deleted && event.before.as_ref().is_none_or(|before| concerns(before, &event.object)) {
             desk.soon(Role::Kubelet, Key::of(&event.object));
         }
     } else if event.resource == NODES && event.before.is_none() && !event.deleted {
@@ -84,6 +86,15 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
         let keys: Vec<Key> = pods.map(|(key, _)| key.clone()).collect();
         keys.into_iter().for_each(|key| desk.soon(Role::Kubelet, key));
     }
+}
+
+/// Whether a pod's change is news to its kubelet. What it wrote itself is not: its timers bring the rest.
+fn concerns(before: &Value, pod: &Value) -> bool {
+    let generation = |pod: &Value| int(pod, "metadata.generation");
+    text(before, "spec.nodeName").is_empty()
+        || generation(before) != generation(pod)
+        || is_leaving(before) != is_leaving(pod)
+        || !list(pod, "spec.readinessGates").is_empty()
 }
 
 /// Looks at every pod of a node, as a kubelet does that has just started.

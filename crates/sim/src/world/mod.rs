@@ -250,6 +250,7 @@ impl State {
             hosts: Default::default(),
             machines: 0,
             unplaced: Default::default(),
+            assumed: Default::default(),
             told: Default::default(),
             told_count: 0,
             reclaimed: Default::default(),

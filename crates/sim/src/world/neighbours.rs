@@ -9,7 +9,7 @@ use keelson_core::selector::LabelSelector;
 use serde_json::Value;
 
 use super::desk::Desk;
-use super::read::{at, entry, int, is_leaving, labels, list, namespace, selector, text};
+use super::read::{Key, at, entry, int, is_leaving, labels, list, namespace, selector, text};
 use super::replicaset::is_active;
 use super::suits::NodeFacts;
 
@@ -86,7 +86,8 @@ fn domains(desk: &Desk<'_>, pod: &Value, term: &Value) -> BTreeMap<String, i64> 
     let named = list(term, "namespaces").iter().filter_map(Value::as_str);
     let spaces: Vec<&str> = if list(term, "namespaces").is_empty() { vec![namespace(pod)] } else { named.collect() };
     for other in spaces.into_iter().flat_map(|space| desk.state.seen.selected(space, &wanted)) {
-        let node = desk.state.seen.nodes().get(text(&other, "spec.nodeName"));
+        let assumed = desk.state.assumed.get(&Key::of(&other)).map(|(node, _)| node.as_str());
+        let node = desk.state.seen.nodes().get(assumed.unwrap_or_else(|| text(&other, "spec.nodeName")));
         if is_active(&other)
             && !is_leaving(&other)
             && let Some(domain) = node.and_then(|node| node.labels.get(key))

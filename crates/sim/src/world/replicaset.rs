@@ -41,9 +41,20 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
 pub fn notice_owner(desk: &mut Desk<'_>, event: &Event, kind: &str, role: Role) {
     if let Some(owner) = controller(&event.object)
         && text(owner, "kind") == kind
+        && (event.resource != PODS || event.before.as_ref().is_none_or(|before| counts_otherwise(before, event)))
     {
         desk.soon(role, Key::new(namespace(&event.object), text(owner, "name")));
     }
+}
+
+/// Whether a pod's change can change what its owner counts or does.
+fn counts_otherwise(before: &Value, event: &Event) -> bool {
+    let pod = &event.object;
+    event.deleted
+        || text(before, "status.phase") != text(pod, "status.phase")
+        || is_leaving(before) != is_leaving(pod)
+        || holds(before, "Ready") != holds(pod, "Ready")
+        || at(before, "metadata.labels") != at(pod, "metadata.labels")
 }
 
 /// Whether a pod counts: it is not finished and not leaving.

@@ -216,6 +216,11 @@ mod churn {
             let zone = usize::try_from(chance.below("zone", name, 3)).ok().and_then(|n| ZONES.get(n));
             fields.insert("nodeSelector".to_owned(), json!({"topology.kubernetes.io/zone": zone}));
         }
+        if chance.below("port", name, 12) == 0
+            && let Some(container) = spec.pointer_mut("/containers/0").and_then(Value::as_object_mut)
+        {
+            container.insert("ports".to_owned(), json!([{"containerPort": 9_000, "hostPort": 9_000}]));
+        }
         workload("default", name, REPLICAS, spec)
     }
 

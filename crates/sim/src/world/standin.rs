@@ -4,6 +4,7 @@
 //! zones of volumes, neighbours that must be near or apart; among those that fit, the emptiest is taken, ties by chance. Its events and its bindings say that the
 //! stand-in made them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use keelson_core::{ResourceName, Span, Timestamp};
@@ -54,6 +55,7 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
     let finished = super::demand::is_finished(&event.object);
     if event.resource == PODS && (event.deleted || finished) {
         desk.state.unplaced.remove(&Key::of(&event.object));
+        desk.state.assumed.remove(&Key::of(&event.object));
         if !text(&event.object, "spec.nodeName").is_empty() {
             retry(desk);
         }
@@ -135,6 +137,7 @@ pub fn emptiness(demand: &Demand, node: &NodeFacts, load: &Load) -> i64 {
 pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let Some(pod) = desk.get(PODS, key).filter(|pod| is_ours(desk, pod)) else {
         desk.state.unplaced.remove(key);
+        desk.state.assumed.remove(key);
         return Ok(());
     };
     let demand = of_pod(&pod);
@@ -142,38 +145,70 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         Ok(needs) => needs,
         Err(message) => return set_aside(desk, key, &pod, &message),
     };
-    let nothing = Load::default();
+    match assumed_node(desk, key, &pod, &demand, &needs) {
+        Some(_) if !needs.open.is_empty() => return Ok(()), // The volumes are still being made.
+        Some(node) => return bind(desk, key, &pod, node),
+        None => {}
+    }
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     let mut best: Option<(i64, u64, String)> = None;
     let nodes = desk.state.seen.nodes();
     let all = nodes.len();
-    let mut candidates: Vec<&NodeFacts> = Vec::new();
-    for (name, node) in nodes {
-        match fits(&pod, &demand, node, desk.state.seen.load(name).unwrap_or(&nothing)) {
-            Ok(()) if needs.are_met_by(node) => candidates.push(node),
+    let mut candidates: Vec<(&NodeFacts, Cow<'_, Load>)> = Vec::new();
+    for node in nodes.values() {
+        let load = load(desk, key, &node.name);
+        match fits(&pod, &demand, node, &load) {
+            Ok(()) if needs.are_met_by(node) => candidates.push((node, load)),
             Ok(()) => refuse(&mut refused, "node(s) had volume node affinity conflict".to_owned()),
             Err(reason) => refuse(&mut refused, reason),
         }
     }
     let suiting: Vec<&NodeFacts> = nodes.values().filter(|node| node.is_selected_by(&pod)).collect();
     let neighbours = Neighbours::of(desk, &pod, &suiting);
-    for node in candidates {
+    for (node, load) in candidates {
         if let Err(reason) = neighbours.open(node) {
             refuse(&mut refused, reason.to_owned());
             continue;
         }
-        let load = desk.state.seen.load(&node.name).unwrap_or(&nothing);
         let tie = desk.state.chance.draw(uid(&pod), &node.name);
-        let rank = (emptiness(&demand, node, load), tie, node.name.clone());
+        let rank = (emptiness(&demand, node, &load), tie, node.name.clone());
         if best.as_ref().is_none_or(|best| *best < rank) {
             best = Some(rank);
         }
     }
     match best {
-        Some((_, _, node)) if !needs.open.is_empty() => select(desk, &needs, &node),
+        Some((_, _, node)) if !needs.open.is_empty() => {
+            select(desk, &needs, &node)?;
+            desk.state.assumed.insert(key.clone(), (node, demand));
+            Ok(())
+        }
         Some((_, _, node)) => bind(desk, key, &pod, node),
         None => set_aside(desk, key, &pod, &unschedulable(all, &refused)),
     }
+}
+
+/// How full a node is, with the pods that wait for their volumes on it.
+fn load<'a>(desk: &'a Desk<'_>, key: &Key, node: &str) -> Cow<'a, Load> {
+    let known = desk.state.seen.load(node).map_or_else(|| Cow::Owned(Load::default()), Cow::Borrowed);
+    let others = desk.state.assumed.iter().filter(|(other, (there, _))| there == node && *other != key);
+    others.fold(known, |mut load, (other, (_, demand))| {
+        let there = load.to_mut();
+        there.requested.add_assign(&demand.requests);
+        there.pods.insert(other.clone(), demand.clone());
+        load
+    })
+}
+
+/// The node a pod was promised while its volumes are made, if it still suits; otherwise the promise is forgotten.
+fn assumed_node(desk: &mut Desk<'_>, key: &Key, pod: &Value, demand: &Demand, needs: &Needs) -> Option<String> {
+    let (node, _) = desk.state.assumed.get(key)?.clone();
+    let suits =
+        |facts: &NodeFacts| fits(pod, demand, facts, &load(desk, key, &node)).is_ok() && needs.are_met_by(facts);
+    if desk.state.seen.nodes().get(&node).is_some_and(suits) {
+        return Some(node);
+    }
+    desk.state.assumed.remove(key);
+    None
 }
 
 fn refuse(refused: &mut BTreeMap<String, usize>, reason: String) {
@@ -192,7 +227,7 @@ fn unschedulable(all: usize, refused: &BTreeMap<String, usize>) -> String {
 /// Tells the provisioner where the pod will run; the claims' change brings the next look.
 fn select(desk: &mut Desk<'_>, needs: &Needs, node: &str) -> Looked {
     for (claim, _) in &needs.open {
-        if annotation(claim, SELECTED_NODE).is_none() {
+        if annotation(claim, SELECTED_NODE) != Some(node) {
             let patch = json!({"metadata": {"annotations": {SELECTED_NODE: node}}});
             desk.merge(CLAIMS, claim, "", patch)?;
         }
@@ -205,6 +240,7 @@ fn bind(desk: &mut Desk<'_>, key: &Key, pod: &Value, node: String) -> Looked {
     let (namespace, name) = (key.namespace.clone(), key.name.clone());
     desk.write(Write::Bind { namespace, name, uid: uid(pod).to_owned(), node })?;
     desk.state.unplaced.remove(key);
+    desk.state.assumed.remove(key);
     desk.tell(pod, "Pod", Note { level: "Normal", reason: "Scheduled", message: &message, by: BY });
     Ok(())
 }
