@@ -98,9 +98,13 @@ fn two_real_nodes_run_an_application_beside_pretended_ones_and_nothing_stays_beh
     assert_eq!(nodes.split_whitespace().filter(|node| node.starts_with("real-")).count(), 11, "{nodes}");
 
     let node = cluster.node("real-1").unwrap();
-    let url = "http://frontend.online-boutique.svc.cluster.local/cart";
-    let answer =
-        tools::run(with(node.command("curl"), &["--silent", "--show-error", "--max-time", "10", url])).unwrap();
+    // kube-proxy follows the endpoints a moment later, hence again and again.
+    let url = "frontend.online-boutique.svc.cluster.local/cart";
+    let answer = tools::run(with(
+        node.command("curl"),
+        &["--silent", "--retry", "20", "--retry-delay", "1", "--retry-all-errors", url],
+    ))
+    .unwrap();
     assert!(answer.starts_with("frontend-") && answer.ends_with(" /cart\n"), "{answer}");
     let routes = node.command("ip").args(["route", "get", "192.0.2.1"]).output().unwrap();
     assert!(!routes.status.success(), "the node has a route out: {}", String::from_utf8_lossy(&routes.stdout));
