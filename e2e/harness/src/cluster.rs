@@ -2,12 +2,12 @@
 //!
 //! Everything runs in one [`Space`] whose network has a bridge and no route out, so addresses are the same in every
 //! cluster and clusters do not meet; real nodes have spaces of their own within it. The API server checks what
-//! production checks (RBAC, the node authorizer and node restriction) and is reachable from this machine through one
+//! production checks (RBAC, the node authorizer and node restriction) and is reachable from this machine through a
 //! door on its loopback.
 //!
 //! Promises: `start` returns only when the API answers, the `default` ServiceAccount exists and real nodes are Ready;
 //! dropping the cluster, also in a panic, and killing its owner end every process, namespace, mount, cgroup and file of
-//! it; after a panic the logs stay, and stderr says where.
+//! it; after a panic or a failed start the logs stay, and stderr says where.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -61,13 +61,15 @@ impl Default for Config {
 pub struct Cluster {
     // Fields are dropped in this order should `start` fail midway: nodes before what they lie in, files last.
     nodes: Vec<Node>,
-    door: Option<Door>,
+    doors: Vec<Door>,
     space: Space,
     run: Run,
     port: u16,
     token: String,
     kubectl: PathBuf,
     kwok_nodes: u32,
+    /// Whether the end explains itself: a start that failed keeps its logs.
+    started: bool,
 }
 
 impl Cluster {
@@ -91,11 +93,10 @@ impl Cluster {
         let port = listener.local_addr()?.port();
         let names: Vec<String> = (0..config.real_nodes).map(node::name).collect();
         let token = access::write(run.folder(), port, GATEWAY, &names)?;
-        let network = File::open(format!("/proc/{}/ns/net", space.pid()))?;
-        let door = Door::open(listener, network, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let kubectl = kubernetes.join("kubectl");
-        let (nodes, door) = (Vec::new(), Some(door));
-        let mut cluster = Self { nodes, door, space, run, port, token, kubectl, kwok_nodes: 0 };
+        let (nodes, doors) = (Vec::new(), Vec::new());
+        let mut cluster = Self { nodes, doors, space, run, port, token, kubectl, kwok_nodes: 0, started: false };
+        cluster.door(listener, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         cluster.network()?;
         cluster.store_and_api(&etcd, &kubernetes)?;
         // Nodes boot while the API server does.
@@ -127,6 +128,7 @@ impl Cluster {
                 Ok(())
             })
         })?;
+        cluster.started = true;
         Ok(cluster)
     }
 
@@ -166,6 +168,24 @@ impl Cluster {
         let mut command = self.space.enter_network(program);
         command.env("KUBECONFIG", self.kubeconfig());
         command
+    }
+
+    /// Opens a door (see [`crate::expose`]) on this machine's loopback to an address in the cluster's network, be it a
+    /// pod's or that of a program started by [`Cluster::command`], and returns where it is. It closes with the cluster.
+    ///
+    /// # Errors
+    /// When no port or thread is to be had.
+    pub fn expose(&mut self, inside: SocketAddr) -> Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let outside = listener.local_addr()?;
+        self.door(listener, inside)?;
+        Ok(outside)
+    }
+
+    fn door(&mut self, listener: TcpListener, inside: SocketAddr) -> Result<()> {
+        let network = File::open(format!("/proc/{}/ns/net", self.space.pid()))?;
+        self.doors.push(Door::open(listener, network, inside)?);
+        Ok(())
     }
 
     /// A real node, by name.
@@ -334,12 +354,12 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.door = None;
+        self.doors.clear();
         for node in &mut self.nodes {
             node.end();
         }
         self.space.end();
-        if std::thread::panicking() {
+        if std::thread::panicking() || !self.started {
             self.run.end(Keep::Logs);
             eprintln!("keelson: the cluster's logs are in {}", self.folder().join("logs").display());
         } else {

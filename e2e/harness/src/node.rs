@@ -108,13 +108,10 @@ impl Node {
         let mut node = Self { name, number, space, home, logs, runtime: programs.runtime.to_path_buf() };
         node.connect(outer, count)?;
         node.prepare()?;
-        let path = std::env::join_paths(
-            [programs.runtime.to_path_buf()]
-                .into_iter()
-                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-        )?;
+        let given = std::env::var_os("PATH").unwrap_or_default();
+        let path = [programs.runtime.to_path_buf()].into_iter().chain(std::env::split_paths(&given));
         let mut containerd = node.command(programs.runtime.join("containerd"));
-        containerd.env("PATH", path).arg("--config").arg(node.home.join("containerd.toml"));
+        containerd.env("PATH", std::env::join_paths(path)?).arg("--config").arg(node.home.join("containerd.toml"));
         node.daemon(containerd, "containerd")?;
         Ok(node)
     }

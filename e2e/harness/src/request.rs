@@ -45,7 +45,17 @@ impl Cluster {
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
         let answer = tempfile::NamedTempFile::new_in(self.folder())?;
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--http1.1", "--noproxy", "*", "--path-as-is", "--request", method]);
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--http1.1",
+            "--noproxy",
+            "*",
+            "--globoff",
+            "--path-as-is",
+            "--request",
+            method,
+        ]);
         curl.args(["--max-time", &PATIENCE.as_secs().to_string(), "--dump-header"]).arg(answer.path());
         curl.args(["--resolve", &format!("{SERVER_NAME}:{}:127.0.0.1", self.port()), "--cacert"]);
         curl.arg(self.folder().join("certs/apiserver.crt"));

@@ -1,7 +1,7 @@
 //! What a cluster that has ended may have left on this machine, and where to look for it.
 //!
-//! Promises: looks at processes, threads, namespaces, mounts, cgroups, interfaces and files; an empty list means that
-//! none of them has anything of the cluster.
+//! Promises: looks at processes, namespaces, mounts, cgroups, interfaces and files; an empty list means that none of them
+//! has anything of the cluster. Other clusters may come and go meanwhile.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,6 +20,8 @@ pub struct Traces {
     folder: PathBuf,
     group: String,
     namespaces: BTreeSet<PathBuf>,
+    /// When the namespaces were noted, in ticks since boot.
+    noted: u64,
 }
 
 impl Traces {
@@ -28,12 +30,15 @@ impl Traces {
     /// # Errors
     /// When `/proc` cannot be read.
     pub fn of(folder: &Path) -> Result<Self> {
-        let own = namespaces(Path::new("/proc/self"));
-        let mut traces = Self { folder: folder.to_path_buf(), group: run::group(folder), namespaces: BTreeSet::new() };
+        let (folder, group) = (folder.to_path_buf(), run::group(folder));
+        let noted = numbered()?.iter().filter_map(|process| began(process)).max().unwrap_or_default();
+        let mut traces = Self { folder, group, namespaces: BTreeSet::new(), noted };
         for (process, _) in traces.processes()? {
             traces.namespaces.extend(namespaces(&process));
         }
-        traces.namespaces.retain(|name| !own.contains(name));
+        for shared in namespaces(Path::new("/proc/thread-self")) {
+            traces.namespaces.remove(&shared);
+        }
         Ok(traces)
     }
 
@@ -74,23 +79,19 @@ impl Traces {
         Ok(found)
     }
 
-    /// Processes that name the folder, are in the cgroups, or are in the namespaces or hold one open; with their commands.
+    /// Processes that name the folder, are in the cgroups or are in the namespaces; with their commands.
     fn processes(&self) -> Result<Vec<(PathBuf, String)>> {
         let (folder, group) = (self.folder.display().to_string(), format!("/{}/", self.group));
         let mut found = Vec::new();
-        for process in fs::read_dir("/proc")?.flatten() {
-            if !process.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
-                continue;
-            }
-            let path = process.path();
-            // A dead process whose parent has not asked yet holds nothing but its number.
-            if fs::read_to_string(path.join("status")).is_ok_and(|status| status.contains("\nState:\tZ")) {
-                continue;
-            }
+        for path in numbered()? {
+            // A process that is gone or dead, though its parent has not asked yet, holds nothing but its number.
+            let Some(began) = began(&path) else { continue };
             let command = fs::read(path.join("cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
             let grouped = fs::read_to_string(path.join("cgroup")).is_ok_and(|groups| groups.contains(&group));
-            if command.contains(&folder) || grouped || !self.namespaces.is_disjoint(&namespaces(&path)) {
+            // The kernel gives a dead namespace's number to the next one: only older processes are meant.
+            let inside = began <= self.noted && !self.namespaces.is_disjoint(&namespaces(&path));
+            if command.contains(&folder) || grouped || inside {
                 found.push((path, command));
             }
         }
@@ -98,15 +99,24 @@ impl Traces {
     }
 }
 
-/// Every namespace that a thread of the process is in or that the process holds open.
-fn namespaces(process: &Path) -> BTreeSet<PathBuf> {
-    let entries = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten();
-    let threads = entries(process.join("task")).flat_map(|thread| entries(thread.path().join("ns")));
-    let links = threads.chain(entries(process.join("fd"))).filter_map(|link| fs::read_link(link.path()).ok());
-    links.filter(|name| name.to_string_lossy().ends_with(']') && !is_stream(name)).collect()
+/// Every process, as its folder in `/proc`.
+fn numbered() -> Result<Vec<PathBuf>> {
+    let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    let entries = fs::read_dir("/proc")?.flatten();
+    Ok(entries.filter(|entry| is_number(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect())
 }
 
-/// Open pipes and sockets have names of the same form.
-fn is_stream(name: &Path) -> bool {
-    ["pipe:", "socket:", "anon_inode:"].iter().any(|kind| name.to_string_lossy().starts_with(kind))
+/// When a living process began, in ticks since boot.
+fn began(process: &Path) -> Option<u64> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    // The name, second field, is in brackets and may hold anything; the state comes next.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    if matches!(fields.first(), Some(&"Z" | &"X")) { None } else { fields.get(19)?.parse().ok() }
+}
+
+/// The namespaces a process is in.
+fn namespaces(process: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(process.join("ns")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
 }

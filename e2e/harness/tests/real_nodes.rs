@@ -98,12 +98,27 @@ fn two_real_nodes_run_an_application_beside_pretended_ones_and_nothing_stays_beh
     assert_eq!(nodes.split_whitespace().filter(|node| node.starts_with("real-")).count(), 11, "{nodes}");
 
     let node = cluster.node("real-1").unwrap();
-    let url = "http://frontend.online-boutique.svc.cluster.local/cart";
-    let answer =
-        tools::run(with(node.command("curl"), &["--silent", "--show-error", "--max-time", "10", url])).unwrap();
+    // kube-proxy follows the endpoints a moment later, hence again and again.
+    let url = "frontend.online-boutique.svc.cluster.local/cart";
+    let answer = tools::run(with(
+        node.command("curl"),
+        &["--silent", "--retry", "20", "--retry-delay", "1", "--retry-all-errors", url],
+    ))
+    .unwrap();
     assert!(answer.starts_with("frontend-") && answer.ends_with(" /cart\n"), "{answer}");
     let routes = node.command("ip").args(["route", "get", "192.0.2.1"]).output().unwrap();
     assert!(!routes.status.success(), "the node has a route out: {}", String::from_utf8_lossy(&routes.stdout));
+    let pod = "nsenter --net=$(ls -d /run/netns/cni-* | head -1) curl --silent --insecure https://10.96.0.1/livez";
+    let alive = tools::run(with(node.command("bash"), &["-c", pod])).unwrap();
+    assert_eq!(alive, "ok", "a pod reaches the API server");
+
+    let selector = "--selector=app=frontend";
+    let address =
+        cluster.kubectl(&["get", "pods", shop, selector, "--output=jsonpath={.items[0].status.podIP}"]).unwrap();
+    let door = cluster.expose(format!("{address}:8080").parse().unwrap()).unwrap();
+    let answer = tools::run(with(Command::new("curl"), &["--silent", &format!("http://{door}/page")])).unwrap();
+    assert!(answer.starts_with("frontend-") && answer.ends_with(" /page\n"), "{answer}");
+
     let logs = cluster.kubectl(&["logs", shop, "deployment/redis-cart"]).unwrap();
     assert_eq!(logs, "listening on 6379\n");
     told("a service name was resolved and served, logs were read");

@@ -2,7 +2,9 @@
 //!
 //! Prints one line each for `kubeconfig`, `kubectl` and `logs`, each with a path, when the cluster is ready.
 
-use anyhow::Result;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
 use clap::Parser;
 use keelson_harness::tools::Toolset;
 use keelson_harness::{Cluster, Config};
@@ -28,8 +30,18 @@ struct Flags {
     stand_in: Vec<std::path::PathBuf>,
 }
 
-fn main() -> Result<()> {
-    let flags = Flags::parse();
+fn main() -> ExitCode {
+    match keep(&Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keelson: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts the cluster, says where it is, and returns when it has ended.
+fn keep(flags: &Flags) -> Result<()> {
     let cluster = Cluster::start(Config {
         real_nodes: flags.real,
         kwok_nodes: flags.kwok,
@@ -42,7 +54,8 @@ fn main() -> Result<()> {
     ends.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     ends.thread_block()?;
     for file in &flags.stand_in {
-        cluster.stand_in(&std::fs::read_to_string(file)?)?;
+        let manifest = std::fs::read_to_string(file).with_context(|| format!("--stand-in {}", file.display()))?;
+        cluster.stand_in(&manifest)?;
     }
     println!("kubeconfig {}", cluster.kubeconfig().display());
     println!("kubectl {}", Toolset::Kubernetes.ready()?.join("kubectl").display());
