@@ -1,1 +1,3 @@
-//! Contract in the making.
+//! A second scheduler that explains itself.
+
+pub mod fields;
