@@ -134,6 +134,12 @@ impl Elector {
         self.leading.map(|leading| leading.fence)
     }
 
+    /// When leading ends unless the lease is renewed before; none while we do not lead.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.leading.map(|leading| leading.renewed_at + self.timing.renew_deadline)
+    }
+
     /// What to do, having read the lease (`None`: it does not exist).
     pub fn next(&mut self, lease: Option<Record>, now: Timestamp) -> Next {
         // A lease may be deleted, or restored from a backup: the fence still only rises, as far as we have seen.

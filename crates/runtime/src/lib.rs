@@ -1,14 +1,62 @@
 //! The reconcile framework.
 //!
-//! What every operator would otherwise write for itself, once and right. So far its pure parts, each a state machine
-//! that is handed the time and can be tested to the microsecond:
+//! What every operator would otherwise write for itself, once and right. Its pure parts are state machines that are
+//! handed the time and can be tested to the microsecond; around them, one thread and tokio's clock are enough to run it
+//! all, so that a simulated day is a function of its seed.
 //!
 //! | room | what it promises |
 //! |---|---|
-//! | [`backoff`] | an item's delay grows with its failures, never with the chatter around it |
-//! | [`queue`] | urgent keys first, namespaces in turn, no key twice at once |
+//! | [`clock`], [`chance`] | time and randomness, handed in |
+//! | [`cache`] | one shared copy of each kind, whatever is in it |
+//! | [`switch`] | what each feature may do now |
+//! | [`controller`], [`queue`], [`backoff`] | urgent keys first, namespaces in turn, failures spaced out |
+//! | [`executor`], [`history`] | a decision is recorded before its actions start |
+//! | [`gate`], [`breaker`] | nobody takes away too much, and who does harm is stopped |
 //! | [`elector`] | one leader, without trusting another machine's clock, and a fencing number for each |
+//! | [`facts`], [`answers`] | what features tell one another, and people |
+//! | [`operator`], [`permissions`] | what a feature is and what it needs |
+//! | [`spawn`], [`reach`], [`health`] | what runs, and how it is doing |
 
+pub mod answers;
 pub mod backoff;
+pub mod breaker;
+pub mod cache;
+pub mod chance;
+pub mod clock;
+pub mod config;
+pub mod controller;
 pub mod elector;
+mod events;
+pub mod executor;
+pub mod facts;
+pub mod gate;
+pub mod health;
+pub mod history;
+mod lease;
+mod metrics;
+pub mod operator;
+pub mod permissions;
+mod platform;
 pub mod queue;
+pub mod reach;
+mod runtime;
+mod shutdown;
+pub mod spawn;
+mod status;
+pub mod switch;
+
+pub use answers::{Access, AnswerError, Answers};
+pub use cache::{Cache, Cached, Delta, Subscription};
+pub use chance::Chance;
+pub use clock::Clock;
+pub use config::{Config, StartError};
+pub use controller::{Controller, Inbox, Options, assert_pure};
+pub use executor::{Executor, Provided, Provider, Report};
+pub use facts::{Fact, Facts};
+pub use health::Health;
+pub use history::{History, HistoryError, MemoryHistory};
+pub use operator::{Listener, Operator, Running};
+pub use permissions::{Permissions, Rule};
+pub use runtime::Runtime;
+pub use spawn::Task;
+pub use switch::Switch;

@@ -131,6 +131,16 @@ impl<K: Ord + Clone> Queue<K> {
         self.held.len()
     }
 
+    /// How many keys are held at each priority. `O(n)`: for metrics.
+    #[must_use]
+    pub fn depths(&self) -> BTreeMap<i32, usize> {
+        let mut depths = BTreeMap::new();
+        for held in self.held.values() {
+            *depths.entry(held.wish.priority).or_default() += 1;
+        }
+        depths
+    }
+
     /// Whether no key is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {

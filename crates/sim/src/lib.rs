@@ -7,7 +7,11 @@
 //! | room | what it promises |
 //! |---|---|
 //! | [`clock`] | the cluster's time: virtual in tests, scaled for people |
+//! | [`api`] | the Kubernetes API as a state machine: requests and moments in, answers out |
+//! | [`face`] | the ways in: a tower service for clients in the process, HTTP for everyone else; and what goes wrong there |
 //! | [`objects`] | how a simulated component sees and changes the cluster |
 
+pub mod api;
 pub mod clock;
+pub mod face;
 pub mod objects;

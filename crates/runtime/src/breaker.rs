@@ -1,0 +1,199 @@
+//! The circuit breaker: a feature whose actions do harm is stopped before it does more.
+//!
+//! It opens when more than [`FAILURES`] of the last [`WINDOW`] decisions with actions failed, when one subject was acted on
+//! more than [`REPEATS`] times within [`REPEAT_WINDOW`] (a loop), or when more than [`HARMED`] workloads within
+//! [`HARM_WINDOW`] were left with fewer ready pods than before. After [`COOL_DOWN`] it is half open: actions go again, and
+//! the first failure opens it for twice as long, up to [`LONGEST`]; [`PROBES`] successes close it.
+//!
+//! Promises: pure, the time is handed in; memory is bounded by the windows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use keelson_core::{ObjectRef, Span, Timestamp};
+
+/// Of the last so many decisions with actions...
+pub const WINDOW: usize = 20;
+/// ...more than so many failed.
+pub const FAILURES: usize = 10;
+/// One subject was acted on more often than this...
+pub const REPEATS: usize = 10;
+/// ...within this.
+pub const REPEAT_WINDOW: Span = Span::minutes(10);
+/// More workloads than this were left worse...
+pub const HARMED: usize = 2;
+/// ...within this.
+pub const HARM_WINDOW: Span = Span::minutes(30);
+/// How long it stays open at first.
+pub const COOL_DOWN: Span = Span::minutes(5);
+/// How long at most.
+pub const LONGEST: Span = Span::hours(1);
+/// How many successes close it again.
+pub const PROBES: u32 = 5;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open { until: Timestamp },
+    HalfOpen { successes: u32 },
+}
+
+/// One feature's breaker.
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    state: State,
+    cool_down: Span,
+    results: VecDeque<bool>,
+    acts: BTreeMap<ObjectRef, VecDeque<Timestamp>>,
+    harmed: VecDeque<(Timestamp, String)>,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            state: State::Closed,
+            cool_down: COOL_DOWN,
+            results: VecDeque::new(),
+            acts: BTreeMap::new(),
+            harmed: VecDeque::new(),
+        }
+    }
+}
+
+impl Breaker {
+    /// A decision's actions ended. Returns why it opened, when it did.
+    pub fn acted(&mut self, subject: &ObjectRef, ok: bool, now: Timestamp) -> Option<String> {
+        if let State::Open { .. } = self.state {
+            return None;
+        }
+        if let State::HalfOpen { successes } = &mut self.state {
+            if !ok {
+                self.cool_down = Span(self.cool_down.0.saturating_mul(2)).min(LONGEST);
+                return Some(self.open(now, "the first try after the pause failed"));
+            }
+            *successes += 1;
+            if *successes >= PROBES {
+                *self = Self::default();
+            }
+            return None;
+        }
+        self.results.push_back(ok);
+        if self.results.len() > WINDOW {
+            self.results.pop_front();
+        }
+        let acts = self.acts.entry(subject.clone()).or_default();
+        acts.push_back(now);
+        let repeats = recent(acts, |at| now.since(*at) < REPEAT_WINDOW);
+        if self.acts.len() > 10_000 {
+            self.acts.retain(|_, acts| recent(acts, |at| now.since(*at) < REPEAT_WINDOW) > 0);
+        }
+        let failures = self.results.iter().filter(|ok| !**ok).count();
+        if failures > FAILURES {
+            let of = self.results.len();
+            return Some(self.open(now, &format!("{failures} of the last {of} decisions failed")));
+        }
+        if repeats > REPEATS {
+            let why = format!("{subject} was acted on {repeats} times within {REPEAT_WINDOW}");
+            return Some(self.open(now, &why));
+        }
+        None
+    }
+
+    /// A workload was left with fewer ready pods than it had. Returns why it opened, when it did.
+    pub fn harmed(&mut self, workload: &str, now: Timestamp) -> Option<String> {
+        self.harmed.push_back((now, workload.to_owned()));
+        let harmed = recent(&mut self.harmed, |(at, _)| now.since(*at) < HARM_WINDOW);
+        let open = matches!(self.state, State::Open { .. });
+        if harmed <= HARMED || open {
+            return None;
+        }
+        Some(self.open(now, &format!("{harmed} workloads have fewer ready pods than before, the last {workload}")))
+    }
+
+    /// When it is half open, if it is open now.
+    #[must_use]
+    pub const fn opens_until(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Open { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Becomes half open when its time has come; says whether it did.
+    pub fn tick(&mut self, now: Timestamp) -> bool {
+        match self.state {
+            State::Open { until } if until <= now => {
+                self.state = State::HalfOpen { successes: 0 };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn open(&mut self, now: Timestamp, why: &str) -> String {
+        let until = now + self.cool_down;
+        *self = Self { state: State::Open { until }, cool_down: self.cool_down, ..Self::default() };
+        format!("{why}; actions are held for {}, then tried again", self.cool_down)
+    }
+}
+
+/// Drops what is not recent from the front and says how much is left.
+fn recent<T>(list: &mut VecDeque<T>, is_recent: impl Fn(&T) -> bool) -> usize {
+    while list.front().is_some_and(|oldest| !is_recent(oldest)) {
+        list.pop_front();
+    }
+    list.len()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn pod(n: i64) -> ObjectRef {
+        ObjectRef::namespaced("Pod", "a", &n.to_string())
+    }
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(0) + Span::seconds(seconds)
+    }
+
+    #[test]
+    fn it_opens_when_most_actions_fail() {
+        let mut breaker = Breaker::default();
+        let opened: Vec<_> = (0..11).filter_map(|n| breaker.acted(&pod(n), false, at(n))).collect();
+        assert_eq!(opened, ["11 of the last 11 decisions failed; actions are held for 5 min, then tried again"]);
+    }
+
+    #[test]
+    fn half_failing_keeps_it_closed() {
+        let mut breaker = Breaker::default();
+        assert!((0..1_000).all(|n| breaker.acted(&pod(n), n % 2 == 0, at(n)).is_none()));
+    }
+
+    #[test]
+    fn it_opens_on_a_loop_around_one_subject_however_well_it_goes() {
+        let mut breaker = Breaker::default();
+        let why = (0..11).find_map(|n| breaker.acted(&pod(7), true, at(n * 10)));
+        assert!(why.unwrap().starts_with("Pod a/7 was acted on 11 times within 10 min"));
+        let mut slow = Breaker::default();
+        assert!((0..100).all(|n| slow.acted(&pod(7), true, at(n * 61)).is_none()), "once a minute is no loop");
+    }
+
+    #[test]
+    fn it_opens_when_workloads_do_not_recover() {
+        let mut breaker = Breaker::default();
+        assert_eq!((breaker.harmed("a", at(0)), breaker.harmed("b", at(1))), (None, None));
+        assert!(breaker.harmed("c", at(2)).is_some());
+    }
+
+    #[test]
+    fn after_the_pause_one_failure_doubles_it_and_a_few_successes_close_it() {
+        let mut breaker = Breaker::default();
+        (0..3).for_each(|n| drop(breaker.harmed("a", at(n))));
+        assert!(!breaker.tick(at(300)));
+        assert!(breaker.tick(at(302)));
+        assert!(breaker.acted(&pod(1), false, at(303)).unwrap().contains("held for 10 min"));
+        assert!(breaker.tick(at(303 + 600)));
+        (0..5).for_each(|n| assert_eq!(breaker.acted(&pod(n), true, at(1_000)), None));
+        assert_eq!(breaker.acted(&pod(1), false, at(1_001)), None, "closed: one failure is no harm");
+    }
+}

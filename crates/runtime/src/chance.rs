@@ -1,0 +1,60 @@
+//! Chance, from a seed.
+//!
+//! Ids and jitter are drawn here, so that a run is a pure function of its seed. Never the thread's own generator.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use keelson_core::{IdSource, Span};
+use rand::rngs::StdRng;
+use rand::{Rng, RngCore, SeedableRng};
+
+/// A generator that clones share.
+#[derive(Debug, Clone)]
+pub struct Chance(Arc<Mutex<StdRng>>);
+
+impl Chance {
+    /// The same seed gives the same draws.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+    }
+
+    /// A span between half of `span` and `span`: waits that began together end apart.
+    #[must_use]
+    pub fn jitter(&self, span: Span) -> Span {
+        let most = span.0.max(0);
+        Span(self.with(|rng| rng.random_range(most / 2..=most)))
+    }
+
+    fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
+        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl IdSource for Chance {
+    fn random(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.with(|rng| rng.fill_bytes(&mut bytes));
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_ids() {
+        assert_eq!(Chance::new(7).random(), Chance::new(7).random());
+        assert_ne!(Chance::new(7).random(), Chance::new(8).random());
+    }
+
+    #[test]
+    fn jitter_stays_between_half_and_whole() {
+        let chance = Chance::new(1);
+        for _ in 0..1_000 {
+            let drawn = chance.jitter(Span::seconds(2));
+            assert!((Span::seconds(1)..=Span::seconds(2)).contains(&drawn), "{drawn}");
+        }
+    }
+}

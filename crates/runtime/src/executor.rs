@@ -1,0 +1,405 @@
+//! Carrying out plans.
+//!
+//! A decision is recorded before its first action starts and closed after its last. Between the two stands the gate: mode,
+//! annotations, leadership, pause, breaker, disruption budget, asked again before every action. When an action of a
+//! decision fails, the earlier ones of the same decision that can be taken back are.
+//!
+//! Promises: below Enforce nothing is acted on; a leader that was replaced stops where it is; nothing is written that is
+//! so already; every action ends as a step of its decision, also when the reconcile is cut off.
+
+mod act;
+mod hold;
+mod key;
+mod kinds;
+mod provider;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use keelson_core::{
+    Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
+    Plan, Step, StepResult,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::breaker::Breaker;
+use crate::cache::Caches;
+use crate::events::{Events, Said, Silent, Speaker};
+use crate::gate::Gate;
+use crate::metrics::Metrics;
+use crate::reach::Reach;
+use crate::switch::{Hold, Switches};
+use crate::{Chance, Clock, Config, History};
+use act::Acted;
+pub(crate) use hold::look_after;
+pub use provider::{Provided, Provider};
+use wire::{Call, Wire};
+
+/// How many refused applies a feature's condition names.
+const CONFLICTS: usize = 10;
+
+/// The one interpreter of plans; clones share it.
+#[derive(Clone)]
+pub struct Executor(Arc<Inner>);
+
+pub(crate) struct Inner {
+    clock: Clock,
+    chance: Chance,
+    identity: String,
+    trace_id: fn() -> String,
+    history: Arc<dyn History>,
+    switches: Arc<Switches>,
+    metrics: Metrics,
+    caches: Caches,
+    wire: Wire,
+    kinds: kinds::Kinds,
+    events: Mutex<Events>,
+    gate: Mutex<Gate>,
+    breakers: Mutex<BTreeMap<Feature, Breaker>>,
+    conflicts: Mutex<BTreeMap<(Feature, ObjectRef), String>>,
+    providers: RwLock<BTreeMap<&'static str, Arc<dyn Provider>>>,
+    busy: watch::Sender<usize>,
+}
+
+/// What came of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// By decision: how its actions ended and what was done. Every decision of the plan is in it.
+    pub decisions: BTreeMap<DecisionId, (Outcome, Vec<Step>)>,
+}
+
+impl Report {
+    /// Whether any action ended so.
+    #[must_use]
+    pub fn has(&self, result: StepResult) -> bool {
+        self.decisions.values().flat_map(|(_, steps)| steps).any(|step| step.result == result)
+    }
+}
+
+/// Counts a run until it is dropped.
+struct Busy<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Busy<'a> {
+    fn new(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// A decision under way. Dropped before it is closed, when a deadline or a stop cut it off, it is closed as failed.
+struct Open<'a> {
+    inner: &'a Inner,
+    decision: Decision,
+    steps: Vec<Step>,
+    undo: Vec<(String, Call)>,
+    closed: bool,
+}
+
+impl Open<'_> {
+    fn close(mut self, outcome: Outcome) -> (Outcome, Vec<Step>) {
+        self.closed = true;
+        self.inner.history.finish(self.decision.id, outcome, self.steps.clone());
+        self.inner.metrics.recorded(&self.decision, outcome);
+        (outcome, std::mem::take(&mut self.steps))
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.closed {
+            let detail = "cut off: the deadline passed or the process stops".to_owned();
+            let (at, action) = (self.inner.clock.now(), "carry out the rest".to_owned());
+            self.steps.push(Step { at, action, result: StepResult::Failed, detail });
+            self.inner.history.finish(self.decision.id, Outcome::Failed, self.steps.clone());
+            self.inner.metrics.recorded(&self.decision, Outcome::Failed);
+        }
+    }
+}
+
+impl Executor {
+    pub(crate) fn new(
+        config: &Config,
+        chance: &Chance,
+        reach: &Reach,
+        metrics: &Metrics,
+        switches: &Arc<Switches>,
+        caches: &Caches,
+    ) -> Self {
+        let wire = Wire {
+            client: config.client.clone(),
+            chance: chance.clone(),
+            reach: reach.clone(),
+            metrics: metrics.clone(),
+        };
+        Self(Arc::new(Inner {
+            clock: config.clock,
+            chance: chance.clone(),
+            identity: config.identity.clone(),
+            trace_id: config.trace_id,
+            history: Arc::clone(&config.history),
+            switches: Arc::clone(switches),
+            metrics: metrics.clone(),
+            caches: caches.clone(),
+            wire,
+            kinds: kinds::Kinds::default(),
+            events: Mutex::default(),
+            gate: Mutex::default(),
+            breakers: Mutex::default(),
+            conflicts: Mutex::default(),
+            providers: RwLock::default(),
+            busy: watch::channel(0).0,
+        }))
+    }
+
+    /// Registers who carries out [`ActionKind::Orders`] and [`ActionKind::Call`] of a payload type.
+    pub fn provide(&self, provider: Arc<dyn Provider>) {
+        let mut providers = self.0.providers.write().unwrap_or_else(PoisonError::into_inner);
+        providers.insert(provider.type_name(), provider);
+    }
+
+    /// Records a plan's decisions and carries out its actions, as far as the feature may act. Ids that are no version 7
+    /// UUID are replaced, with the references to them; the mode, the fence and the trace are filled in.
+    pub async fn run(&self, feature: Feature, plan: Plan, recording: Option<Vec<u8>>) -> Report {
+        let _busy = Busy::new(&self.0.busy);
+        let Plan { decisions, mut actions, conditions, .. } = plan;
+        let mut report = Report::default();
+        let subject = decisions.first().map(|decision| decision.subject.clone());
+        let mut first = None;
+        for mut decision in decisions {
+            let given = decision.id;
+            if given.0.get_version_num() != 7 {
+                decision.id = self.0.chance.decision_id(self.0.clock.now());
+            }
+            if decision.plan.0.get_version_num() != 7 {
+                let plan = *first.get_or_insert_with(|| self.0.chance.plan_id(self.0.clock.now()));
+                decision.plan = plan;
+            }
+            let (mut mine, others): (Vec<_>, Vec<_>) = actions.into_iter().partition(|action| action.decision == given);
+            actions = others;
+            mine.iter_mut().for_each(|action| action.decision = decision.id);
+            let id = decision.id;
+            let ended = self.0.one(feature, decision, &mine, recording.as_ref()).await;
+            report.decisions.insert(id, ended);
+        }
+        for action in actions {
+            tracing::error!(%feature, "not done, it names no decision of its plan: {action}");
+        }
+        if let Some(subject) = subject {
+            self.0.subject_conditions(feature, &subject, &conditions).await;
+        }
+        report
+    }
+
+    /// Records a decision of the runtime's own.
+    pub(crate) fn note(&self, decision: Decision) {
+        self.0.metrics.recorded(&decision, decision.outcome);
+        self.0.history.offer(decision);
+    }
+
+    /// Returns when no plan is being carried out.
+    pub(crate) async fn idle(&self) {
+        let mut busy = self.0.busy.subscribe();
+        // The sender lives as long as `self`.
+        let _ = busy.wait_for(|busy| *busy == 0).await;
+    }
+
+    /// What a feature could not apply because somebody else owns it.
+    pub(crate) fn conflict_condition(&self, feature: Feature) -> Option<Condition> {
+        let conflicts = lock(&self.0.conflicts);
+        let mine = conflicts.iter().filter(|((whose, _), _)| *whose == feature);
+        let texts: Vec<_> = mine.map(|((_, object), text)| format!("{object}: {text}")).collect();
+        let condition = Condition {
+            kind: "FieldConflict".to_owned(),
+            status: ConditionStatus::True,
+            reason: "OwnedByAnother".to_owned(),
+            message: format!("{}. Remove the field there, or exclude the object here.", texts.join("; ")),
+        };
+        (!texts.is_empty()).then_some(condition)
+    }
+}
+
+impl Inner {
+    /// One decision: stamped, recorded, gated, acted on, closed.
+    async fn one(
+        &self,
+        feature: Feature,
+        mut decision: Decision,
+        actions: &[Action],
+        recording: Option<&Vec<u8>>,
+    ) -> (Outcome, Vec<Step>) {
+        let switch = self.switches.now(feature);
+        let (mode, lowered) = self.mode(switch.effective, &decision.subject, actions);
+        let made_under = decision.fence;
+        (decision.mode, decision.fence) = (mode, switch.fence);
+        if decision.trace_id.is_empty() {
+            decision.trace_id = (self.trace_id)();
+        }
+        if actions.is_empty() {
+            return self.only_record(decision, Outcome::NoAction, Vec::new());
+        }
+        if mode < Mode::Enforce {
+            let detail = lowered.unwrap_or_default();
+            return self.only_record(decision, Outcome::Would, self.steps(actions, StepResult::Would, &detail));
+        }
+        let replaced = made_under != 0 && made_under != switch.fence;
+        if let Some(hold) = switch.held().or(replaced.then_some(Hold::NotLeading)) {
+            let steps = self.steps(actions, StepResult::Held, &hold.to_string());
+            return self.only_record(decision, Outcome::Would, steps);
+        }
+        if let Err((why, waits_for)) = self.ask_gate(feature, &decision, actions).await {
+            let room = keelson_core::decision::MAX_CAUSES.saturating_sub(decision.causes.len());
+            decision.cause_count += u32::try_from(waits_for.len()).unwrap_or(u32::MAX);
+            decision.causes.extend(waits_for.into_iter().take(room));
+            return self.only_record(decision, Outcome::Would, self.steps(actions, StepResult::Held, &why));
+        }
+        decision.outcome = Outcome::Pending;
+        let began = Instant::now();
+        let begun = self.history.begin(&decision, recording.cloned()).await;
+        self.metrics.stage(feature, "persist", began.elapsed());
+        if let Err(error) = begun {
+            self.release_gate(actions);
+            return self.only_record(
+                decision,
+                Outcome::Would,
+                self.steps(actions, StepResult::Held, &error.to_string()),
+            );
+        }
+        let began = Instant::now();
+        let open = Open { inner: self, decision, steps: Vec::new(), undo: Vec::new(), closed: false };
+        let ended = self.carry_out(feature, open, actions).await;
+        self.metrics.stage(feature, "apply", began.elapsed());
+        ended
+    }
+
+    fn only_record(&self, mut decision: Decision, outcome: Outcome, steps: Vec<Step>) -> (Outcome, Vec<Step>) {
+        (decision.outcome, decision.steps) = (outcome, steps.clone());
+        self.metrics.recorded(&decision, outcome);
+        self.history.offer(decision);
+        (outcome, steps)
+    }
+
+    async fn carry_out(&self, feature: Feature, mut open: Open<'_>, actions: &[Action]) -> (Outcome, Vec<Step>) {
+        let fence = open.decision.fence;
+        let mut switch = self.switches.subscribe(feature);
+        for (at, action) in actions.iter().enumerate() {
+            let now = switch.borrow_and_update().clone();
+            let below = now.effective < Mode::Enforce || now.fence != fence;
+            if let Some(hold) = now.held().or(below.then_some(Hold::NotLeading)) {
+                let rest = actions.get(at..).unwrap_or_default();
+                open.steps.extend(self.steps(rest, StepResult::Held, &hold.to_string()));
+                self.release_gate(rest);
+                return self.give_up(open, Outcome::Would).await;
+            }
+            let acted = tokio::select! {
+                biased;
+                _ = switch.wait_for(|switch| switch.fence != fence) => {
+                    Acted::new(StepResult::Failed, "leadership was lost while it was under way")
+                }
+                acted = self.act(feature, &open.decision, action) => acted,
+            };
+            self.metrics.stepped(feature, action.kind.verb(), acted.result.as_str());
+            open.steps.push(self.step(action, acted.result, &acted.detail));
+            open.undo.extend(acted.undo.map(|call| (action.to_string(), call)));
+            if matches!(acted.result, StepResult::Done | StepResult::Unchanged) {
+                continue;
+            }
+            if action.kind.disrupts() {
+                self.release_gate(std::slice::from_ref(action));
+            }
+            let outcome = if acted.result == StepResult::Held { Outcome::Would } else { Outcome::Failed };
+            if acted.blamed {
+                self.judge(feature, &open.decision, false);
+            }
+            return self.give_up(open, outcome).await;
+        }
+        if open.steps.iter().any(|step| step.result == StepResult::Done) {
+            self.judge(feature, &open.decision, true);
+        }
+        open.close(Outcome::Done)
+    }
+
+    /// Takes back what was done, the last first, unless leadership is gone: then it is another's to tidy up.
+    async fn give_up(&self, mut open: Open<'_>, outcome: Outcome) -> (Outcome, Vec<Step>) {
+        let leads = self.switches.now(open.decision.feature).fence == open.decision.fence;
+        while let Some((action, call)) = open.undo.pop().filter(|_| leads) {
+            let deadline = Instant::now() + std::time::Duration::from_secs(5);
+            let answer = self.wire.until(&call, deadline).await;
+            let (result, detail) = match &answer {
+                Ok(answer) if answer.is_ok() || answer.code == 404 => (StepResult::Undone, String::new()),
+                Ok(answer) => (StepResult::Failed, answer.refusal()),
+                Err(why) => (StepResult::Failed, why.clone()),
+            };
+            open.steps.push(Step { at: self.clock.now(), action: format!("undo {action}"), result, detail });
+        }
+        open.close(outcome)
+    }
+
+    fn step(&self, action: &Action, result: StepResult, detail: &str) -> Step {
+        Step { at: self.clock.now(), action: action.to_string(), result, detail: detail.to_owned() }
+    }
+
+    fn steps(&self, actions: &[Action], result: StepResult, detail: &str) -> Vec<Step> {
+        actions.iter().map(|action| self.step(action, result, detail)).collect()
+    }
+
+    /// Conditions go to the status of our own kinds only, in every mode.
+    async fn subject_conditions(&self, feature: Feature, subject: &ObjectRef, conditions: &[Condition]) {
+        if conditions.is_empty() || subject.group != keelson_api::names::GROUP || !self.switches.now(feature).leading {
+            return;
+        }
+        if let Err(why) = self.set_conditions(feature, subject, conditions).await {
+            tracing::warn!(%feature, "the conditions of {subject} were not written: {why}");
+        }
+    }
+
+    async fn event(&self, feature: Feature, action: &Action, deadline: Instant) -> Result<Acted, String> {
+        let ActionKind::Event { warning, reason, action: doing, note } = &action.kind else {
+            return Err("not an event".to_owned());
+        };
+        let said = Said { object: &action.object, warning: *warning, reason, action: doing, note };
+        let controller = keelson_api::names::reporter(feature);
+        let speaker = Speaker { controller: &controller, instance: &self.identity };
+        let body = match lock(&self.events).say(&said, &speaker, self.clock.now()) {
+            Ok(body) => body,
+            Err(Silent::Repeat) => return Ok(Acted::new(StepResult::Unchanged, "said within two minutes")),
+            Err(Silent::Flood) => return Ok(Acted::new(StepResult::Unchanged, "the object has had too many events")),
+        };
+        let namespace = body.pointer("/metadata/namespace").and_then(|name| name.as_str()).unwrap_or("default");
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+        let answer = self.wire.until(&Call::post(path, body), deadline).await;
+        // An event that is lost is no reason to take back what it speaks of.
+        Ok(match answer {
+            Ok(answer) if answer.is_ok() || answer.code == 409 => Acted::new(StepResult::Done, ""),
+            Ok(answer) => Acted::new(StepResult::Unchanged, format!("not written: {}", answer.refusal())),
+            Err(why) => Acted::new(StepResult::Unchanged, format!("not written: {why}")),
+        })
+    }
+
+    fn disagreed(&self, feature: Feature, object: &ObjectRef, text: &str) {
+        let mut conflicts = lock(&self.conflicts);
+        conflicts.insert((feature, object.clone()), text.to_owned());
+        while conflicts.len() > CONFLICTS {
+            conflicts.pop_first();
+        }
+        drop(conflicts);
+        self.switches.touch();
+    }
+
+    fn agreed(&self, feature: Feature, object: &ObjectRef) {
+        if lock(&self.conflicts).remove(&(feature, object.clone())).is_some() {
+            self.switches.touch();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,211 @@
+//! What holds an action back: annotations, the disruption gate, the breaker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use keelson_api::names;
+use keelson_core::{
+    Action, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome, Reason, Span, Trigger, Verb,
+};
+use tokio::time::timeout;
+
+use super::{Executor, Inner, lock};
+use crate::gate::{Bid, PodView, Verdict};
+
+/// How often breakers and what disruptions left behind are looked at.
+const GLANCE: Span = Span::seconds(5);
+/// How long a disruption waits for pods and nodes to be read.
+const READ: Duration = Duration::from_secs(5);
+/// The well-known label of a node's zone.
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+impl Inner {
+    /// The mode a decision may be carried out in, and the annotation that lowered it. An annotation never raises it.
+    pub(super) fn mode(&self, effective: Mode, subject: &ObjectRef, actions: &[Action]) -> (Mode, Option<String>) {
+        let mut lowest = (effective, None);
+        for object in std::iter::once(subject).chain(actions.iter().map(|action| &action.object)) {
+            let annotations = self.caches.annotations(object).unwrap_or_default();
+            let Some(word) = annotations.get(names::MODE) else { continue };
+            // A word nobody understands was meant to hold something back.
+            let (mode, problem) = match word.parse::<Mode>() {
+                Ok(mode) => (mode, String::new()),
+                Err(error) => (Mode::Observe, format!(" ({error}; read as Observe)")),
+            };
+            if mode < lowest.0 {
+                lowest = (mode, Some(format!("{object} is annotated {}: {word}{problem}", names::MODE)));
+            }
+        }
+        lowest
+    }
+
+    /// Asks the disruption gate for every pod that would be taken away: all of them or none.
+    pub(super) async fn ask_gate(
+        &self,
+        feature: Feature,
+        decision: &Decision,
+        actions: &[Action],
+    ) -> Result<(), (String, Vec<DecisionId>)> {
+        if !actions.iter().any(takes_a_pod) {
+            return Ok(());
+        }
+        let pods = self.pods().await.map_err(|why| (why, Vec::new()))?;
+        let saving = decision.inputs.get("saving").and_then(|text| text.parse().ok()).unwrap_or_default();
+        let mut gate = lock(&self.gate);
+        for (at, action) in actions.iter().enumerate().filter(|(_, action)| takes_a_pod(action)) {
+            let bid = Bid { feature, decision: decision.id, pod: action.object.clone(), saving };
+            if let Verdict::Held { why, waits_for } = gate.ask(&bid, &pods, self.clock.now()) {
+                let granted = actions.iter().take(at).filter(|action| takes_a_pod(action));
+                granted.for_each(|action| gate.release(&action.object));
+                return Err((why, waits_for));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what the gate granted for actions that did not happen.
+    pub(super) fn release_gate(&self, actions: &[Action]) {
+        let mut gate = lock(&self.gate);
+        actions.iter().filter(|action| takes_a_pod(action)).for_each(|action| gate.release(&action.object));
+    }
+
+    /// Every pod that has not ended, as the gate sees it.
+    async fn pods(&self) -> Result<Vec<PodView>, String> {
+        let (pods, nodes) = (self.caches.open::<Pod>(false), self.caches.open::<Node>(false));
+        if timeout(READ, async { tokio::join!(pods.synced(), nodes.synced()) }).await.is_err() {
+            return Err("pods and nodes are not read yet, so nobody knows what is unavailable".to_owned());
+        }
+        let zone = |node: &Arc<Node>| {
+            let zone = node.metadata.labels.as_ref().and_then(|labels| labels.get(ZONE)).cloned().unwrap_or_default();
+            (node.metadata.name.clone().unwrap_or_default(), zone)
+        };
+        let zones: BTreeMap<String, String> = nodes.list().iter().map(zone).collect();
+        Ok(pods.list().iter().filter(|pod| !has_ended(pod)).map(|pod| self.view(pod, &zones)).collect())
+    }
+
+    fn view(&self, pod: &Pod, zones: &BTreeMap<String, String>) -> PodView {
+        let meta = &pod.metadata;
+        let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+        let uid = meta.uid.clone().unwrap_or_default();
+        let reference = ObjectRef::namespaced("Pod", &namespace, &name).with_uid(&uid);
+        let mut owners = meta.owner_references.iter().flatten();
+        let owner = owners.find(|owner| owner.controller == Some(true)).map(|owner| {
+            let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+            ObjectRef::namespaced(&owner.kind, &namespace, &owner.name).in_group(group)
+        });
+        let workload = owner.unwrap_or_else(|| reference.clone());
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+        let protected = meta.annotations.as_ref().and_then(protection);
+        let protected = protected.or_else(|| protection(&self.caches.annotations(&workload)?));
+        PodView {
+            pod: reference,
+            workload: workload.to_string(),
+            zone: zones.get(&node).cloned().unwrap_or_default(),
+            node,
+            ready: is_ready(pod),
+            protected,
+        }
+    }
+
+    /// Tells the breaker how a decision's actions ended.
+    pub(super) fn judge(&self, feature: Feature, decision: &Decision, ok: bool) {
+        let now = self.clock.now();
+        let opened = lock(&self.breakers).entry(feature).or_default().acted(&decision.subject, ok, now);
+        if let Some(why) = opened {
+            self.open_breaker(feature, &why);
+        }
+    }
+
+    fn open_breaker(&self, feature: Feature, why: &str) {
+        tracing::error!(%feature, "the circuit breaker opened: {why}");
+        self.switches.change(feature, |switch| switch.breaker = Some(why.to_owned()));
+        let (now, switch) = (self.clock.now(), self.switches.now(feature));
+        let decision = Decision {
+            id: self.chance.decision_id(now),
+            at: now,
+            feature,
+            controller: "breaker".to_owned(),
+            mode: switch.effective,
+            subject: ObjectRef::cluster("Platform", names::PLATFORM).in_group(names::GROUP),
+            trigger: Trigger::Timer,
+            causes: Vec::new(),
+            cause_count: 0,
+            verb: Verb::Configure,
+            reason: Reason::BreakerOpened,
+            sentence: format!("The circuit breaker holds {feature}: {why}."),
+            chosen: None,
+            candidates: Vec::new(),
+            inputs: BTreeMap::new(),
+            plan: self.chance.plan_id(now),
+            outcome: Outcome::NoAction,
+            steps: Vec::new(),
+            effect: None,
+            fence: switch.fence,
+            trace_id: (self.trace_id)(),
+            took: Span::ZERO,
+            count: 1,
+            last_at: now,
+        };
+        self.metrics.recorded(&decision, decision.outcome);
+        self.history.offer(decision);
+    }
+
+    /// Closes breakers whose time has come, and learns what disruptions left behind.
+    async fn look_after(&self) {
+        let now = self.clock.now();
+        for feature in Feature::ALL {
+            let half_open = lock(&self.breakers).get_mut(&feature).is_some_and(|breaker| breaker.tick(now));
+            if half_open {
+                tracing::info!(%feature, "the circuit breaker is half open");
+                self.switches.change(feature, |switch| switch.breaker = None);
+            }
+        }
+        if !lock(&self.gate).has_unsettled(now) {
+            return;
+        }
+        let Ok(pods) = self.pods().await else { return };
+        let settled = lock(&self.gate).settled(&pods, self.clock.now());
+        for left in settled.into_iter().filter(|left| left.harmed) {
+            let now = self.clock.now();
+            let opened = lock(&self.breakers).entry(left.feature).or_default().harmed(&left.workload, now);
+            if let Some(why) = opened {
+                self.open_breaker(left.feature, &why);
+            }
+        }
+    }
+}
+
+/// Looks after breakers and the gate until the process stops.
+pub(crate) async fn look_after(executor: Executor) {
+    loop {
+        executor.0.clock.sleep(GLANCE).await;
+        executor.0.look_after().await;
+    }
+}
+
+fn takes_a_pod(action: &Action) -> bool {
+    action.kind.disrupts() && action.object.group.is_empty() && action.object.kind == "Pod"
+}
+
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().filter_map(|status| status.conditions.as_ref()).flatten();
+    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    ready && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// The annotation that forbids disrupting, as `name: value`.
+fn protection(annotations: &BTreeMap<String, String>) -> Option<String> {
+    let says = |name: &str, forbids: fn(&str) -> bool| {
+        annotations.get(name).filter(|value| forbids(value)).map(|value| format!("{name}: {value}"))
+    };
+    // Karpenter takes a duration as well: whatever is not "false" protects.
+    says(names::DO_NOT_DISRUPT, |value| value != "false")
+        .or_else(|| says(names::KARPENTER_DO_NOT_DISRUPT, |value| value != "false"))
+        .or_else(|| says(names::SAFE_TO_EVICT, |value| value == "false"))
+}

@@ -1,0 +1,129 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+use super::*;
+use keelson_core::id::IdSource;
+
+struct Ids;
+impl IdSource for Ids {
+    fn random(&self) -> [u8; 16] {
+        [7; 16]
+    }
+}
+
+/// `count` ready pods of one workload on one node.
+fn pods(workload: &str, node: &str, count: usize) -> Vec<PodView> {
+    let view = |n: usize| {
+        let name = format!("{workload}-{n}");
+        PodView {
+            pod: ObjectRef::namespaced("Pod", "shop", &name).with_uid(&name),
+            workload: workload.into(),
+            node: node.into(),
+            zone: "z".into(),
+            ready: true,
+            protected: None,
+        }
+    };
+    (0..count).map(view).collect()
+}
+
+fn bid(pod: &PodView, saving: i64, at: Timestamp) -> Bid {
+    Bid { feature: Feature::Scheduling, decision: Ids.decision_id(at), pod: pod.pod.clone(), saving }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp(0) + Span::seconds(seconds)
+}
+
+fn why(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Granted => "granted".into(),
+        Verdict::Held { why, .. } => why,
+    }
+}
+
+/// A cluster large enough that only the scope under test is near its limit.
+fn crowd() -> Vec<PodView> {
+    (0..50).flat_map(|n| pods(&format!("other-{n}"), &format!("n{n}"), 10)).collect()
+}
+
+#[test]
+fn one_pod_of_a_small_workload_and_then_no_more() {
+    let mut all = crowd();
+    all.extend(pods("cart", "a", 3));
+    let (first, second) = (all[500].clone(), all[501].clone());
+    let mut gate = Gate::default();
+    assert_eq!(gate.ask(&bid(&first, 0, at(0)), &all, at(0)), Verdict::Granted);
+    let verdict = gate.ask(&bid(&second, 0, at(1)), &all, at(1));
+    let Verdict::Held { why, waits_for } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(why, "cart was disrupted by scheduling; it rests for 59 s");
+    assert_eq!(waits_for, [Ids.decision_id(at(0))], "it is recorded who it waits for");
+}
+
+#[test]
+fn what_is_unavailable_for_other_reasons_counts() {
+    let mut all = crowd();
+    all.extend(pods("cart", "a", 10));
+    all[500].ready = false;
+    let wish = bid(&all[501], 0, at(0));
+    assert_eq!(
+        why(Gate::default().ask(&wish, &all, at(0))),
+        "workload cart: 1 of 10 pods unavailable, at most 1 may be"
+    );
+}
+
+#[test]
+fn a_grant_counts_before_the_watch_shows_it() {
+    let mut all = crowd();
+    all.extend(pods("cart", "a", 2));
+    all.extend(pods("cart2", "a", 2));
+    let mut gate = Gate::default();
+    assert_eq!(gate.ask(&bid(&all[500], 0, at(0)), &all, at(0)), Verdict::Granted);
+    let verdict = gate.ask(&bid(&all[502], 0, at(1)), &all, at(1));
+    assert_eq!(why(verdict), "node a: 1 of 4 pods unavailable, at most 1 may be");
+}
+
+#[test]
+fn do_not_disrupt_is_honoured_and_the_unready_go_freely() {
+    let mut all = pods("cart", "a", 3);
+    all[0].protected = Some("keelson.dev/do-not-disrupt".into());
+    all[1].ready = false;
+    all[2].ready = false;
+    let mut gate = Gate::default();
+    let verdict = gate.ask(&bid(&all[0], 0, at(0)), &all, at(0));
+    assert_eq!(why(verdict), "Pod shop/cart-0 is marked keelson.dev/do-not-disrupt");
+    assert_eq!(gate.ask(&bid(&all[1], 0, at(0)), &all, at(0)), Verdict::Granted);
+}
+
+#[test]
+fn a_larger_saving_that_waits_is_not_overtaken() {
+    let mut all = crowd();
+    all.extend(pods("cart", "a", 10));
+    all[505].ready = false;
+    let mut gate = Gate::default();
+    assert_ne!(gate.ask(&bid(&all[500], 90, at(0)), &all, at(0)), Verdict::Granted, "the scope is full");
+    all[505].ready = true;
+    let small = gate.ask(&bid(&all[501], 10, at(5)), &all, at(5));
+    assert_eq!(why(small), "workload cart: Pod shop/cart-0 of scheduling waits and saves more");
+    assert_eq!(gate.ask(&bid(&all[500], 90, at(6)), &all, at(6)), Verdict::Granted);
+    assert_ne!(gate.ask(&bid(&all[501], 10, at(7)), &all, at(7)), Verdict::Granted);
+}
+
+#[test]
+fn an_hour_has_its_limit() {
+    let all: Vec<_> = (0..40).flat_map(|n| pods(&format!("w{n}"), &format!("n{n}"), 1)).collect();
+    let mut gate = Gate::default();
+    let granted = (0..40).filter(|n| gate.ask(&bid(&all[*n], 0, at(0)), &all, at(61 * *n as i64)) == Verdict::Granted);
+    assert_eq!(granted.count(), 12, "30 % of 40");
+}
+
+#[test]
+fn a_workload_that_does_not_come_back_was_harmed() {
+    let mut all = crowd();
+    all.extend(pods("cart", "a", 3));
+    let mut gate = Gate::default();
+    assert_eq!(gate.ask(&bid(&all[500], 0, at(0)), &all, at(0)), Verdict::Granted);
+    all[500].ready = false;
+    assert_eq!(gate.settled(&all, at(299)), []);
+    let left = gate.settled(&all, at(300));
+    assert_eq!(left, [Settled { feature: Feature::Scheduling, workload: "cart".into(), harmed: true }]);
+    assert_eq!(gate.settled(&all, at(301)), [], "told once");
+}

@@ -1,0 +1,104 @@
+//! Where decisions go.
+//!
+//! The runtime knows two classes. A decision without actions is offered: best effort, never waited for. A decision with
+//! actions is begun before its first action and finished after its last, so that a crash between the two leaves a row
+//! that says `Pending`.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use keelson_core::{Decision, DecisionId, Effect, Outcome, Step};
+
+/// The record could not be kept, and the store is configured to hold actions that cannot be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the decision cannot be recorded: {reason}; free the store or set store.onFull to act")]
+pub struct HistoryError {
+    /// Why.
+    pub reason: String,
+}
+
+/// Where decisions are kept.
+#[async_trait]
+pub trait History: Send + Sync {
+    /// Keeps a decision that has no actions, if there is room. Never waits.
+    fn offer(&self, decision: Decision);
+
+    /// Keeps a decision before its actions start, and what it saw, when that was recorded.
+    ///
+    /// # Errors
+    /// When it cannot be kept; its actions are then not started.
+    async fn begin(&self, decision: &Decision, recording: Option<Vec<u8>>) -> Result<(), HistoryError>;
+
+    /// Says how the actions of a decision ended.
+    fn finish(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>);
+
+    /// Says what came of a decision.
+    fn effect(&self, id: DecisionId, effect: Effect);
+
+    /// Returns when everything said so far is kept.
+    async fn flush(&self);
+}
+
+/// A history in memory, for tests and for `keelson simulate`.
+#[derive(Debug, Default)]
+pub struct MemoryHistory {
+    rows: Mutex<Rows>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    decisions: BTreeMap<DecisionId, Decision>,
+    recordings: BTreeMap<DecisionId, Vec<u8>>,
+}
+
+impl MemoryHistory {
+    /// Every decision, in the order of ids.
+    #[must_use]
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.with(|rows| rows.decisions.values().cloned().collect())
+    }
+
+    /// What a decision saw.
+    #[must_use]
+    pub fn recording(&self, id: DecisionId) -> Option<Vec<u8>> {
+        self.with(|rows| rows.recordings.get(&id).cloned())
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Rows) -> T) -> T {
+        look(&mut self.rows.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl History for MemoryHistory {
+    fn offer(&self, decision: Decision) {
+        self.with(|rows| rows.decisions.insert(decision.id, decision));
+    }
+
+    async fn begin(&self, decision: &Decision, recording: Option<Vec<u8>>) -> Result<(), HistoryError> {
+        self.with(|rows| {
+            rows.decisions.insert(decision.id, decision.clone());
+            rows.recordings.extend(recording.map(|bytes| (decision.id, bytes)));
+        });
+        Ok(())
+    }
+
+    fn finish(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) {
+        self.with(|rows| {
+            if let Some(decision) = rows.decisions.get_mut(&id) {
+                (decision.outcome, decision.steps) = (outcome, steps);
+            }
+        });
+    }
+
+    fn effect(&self, id: DecisionId, effect: Effect) {
+        self.with(|rows| {
+            if let Some(decision) = rows.decisions.get_mut(&id) {
+                decision.effect = Some(effect);
+            }
+        });
+    }
+
+    async fn flush(&self) {}
+}

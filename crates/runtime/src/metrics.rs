@@ -1,0 +1,322 @@
+//! What is counted, under the names that dashboards already know.
+//!
+//! Families of controller-runtime, client-go's work queue, its REST client and its leader election keep their names; our
+//! own begin with `keelson_`. Every label is drawn from a closed set: never an object's name, never an error's text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_core::{Decision, Feature, Mode, Outcome, Span};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::Runtime;
+
+/// Seconds, from a fast reconcile to a stuck one (controller-runtime's range).
+const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+fn histograms<L: Clone + std::hash::Hash + Eq>() -> Histograms<L> {
+    Family::new_with_constructor(seconds as fn() -> Histogram)
+}
+
+macro_rules! labels {
+    ($($name:ident { $($label:ident),* })*) => {$(
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+        struct $name { $($label: &'static str,)* }
+    )*};
+}
+labels! {
+    ByController { controller }
+    ByResult { controller, result }
+    ByQueue { name, controller }
+    ByCall { code, method }
+    ByVerb { verb }
+    ByDecision { feature, verb, outcome, reason }
+    ByStage { feature, stage }
+    ByLease { name }
+    ByStep { feature, verb, result }
+}
+
+/// Every family that is counted as things happen.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics(Arc<Families>);
+
+#[derive(Debug)]
+struct Families {
+    reconciles: Family<ByResult, Counter>,
+    errors: Family<ByController, Counter>,
+    panics: Family<ByController, Counter>,
+    timeouts: Family<ByController, Counter>,
+    reconcile_time: Histograms<ByController>,
+    workers: Family<ByController, Gauge>,
+    adds: Family<ByQueue, Counter>,
+    queued: Histograms<ByQueue>,
+    worked: Histograms<ByQueue>,
+    retries: Family<ByQueue, Counter>,
+    calls: Family<ByCall, Counter>,
+    call_time: Histograms<ByVerb>,
+    leads: Family<ByLease, Gauge>,
+    decisions: Family<ByDecision, Counter>,
+    stages: Histograms<ByStage>,
+    steps: Family<ByStep, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self(Arc::new(Families {
+            reconciles: Family::default(),
+            errors: Family::default(),
+            panics: Family::default(),
+            timeouts: Family::default(),
+            reconcile_time: histograms(),
+            workers: Family::default(),
+            adds: Family::default(),
+            queued: histograms(),
+            worked: histograms(),
+            retries: Family::default(),
+            calls: Family::default(),
+            call_time: histograms(),
+            leads: Family::default(),
+            decisions: Family::default(),
+            stages: histograms(),
+            steps: Family::default(),
+        }))
+    }
+}
+
+impl Metrics {
+    /// How many workers a controller has.
+    pub(crate) fn workers(&self, controller: &'static str, workers: usize) {
+        self.0.workers.get_or_create(&ByController { controller }).set(i64::try_from(workers).unwrap_or(i64::MAX));
+    }
+
+    /// A key was asked for.
+    pub(crate) fn added(&self, controller: &'static str) {
+        self.0.adds.get_or_create(&queue(controller)).inc();
+    }
+
+    /// A key waited this long.
+    pub(crate) fn taken(&self, controller: &'static str, waited: Span) {
+        self.0.queued.get_or_create(&queue(controller)).observe(waited.to_std().as_secs_f64());
+    }
+
+    /// A key is tried again after a failure.
+    pub(crate) fn retried(&self, controller: &'static str) {
+        self.0.retries.get_or_create(&queue(controller)).inc();
+    }
+
+    /// A reconcile ended.
+    pub(crate) fn reconciled(&self, controller: &'static str, result: &'static str, took: Duration) {
+        let by = ByController { controller };
+        match result {
+            "panic" => drop(self.0.panics.get_or_create(&by).inc()),
+            "timeout" => drop(self.0.timeouts.get_or_create(&by).inc()),
+            _ => {}
+        }
+        let result = match result {
+            "panic" | "timeout" | "error" => {
+                self.0.errors.get_or_create(&by).inc();
+                "error"
+            }
+            other => other,
+        };
+        self.0.reconciles.get_or_create(&ByResult { controller, result }).inc();
+        self.0.reconcile_time.get_or_create(&by).observe(took.as_secs_f64());
+        self.0.worked.get_or_create(&queue(controller)).observe(took.as_secs_f64());
+    }
+
+    /// A decision took this long to make.
+    pub(crate) fn decided(&self, feature: Feature, took: Duration) {
+        self.stage(feature, "decide", took);
+    }
+
+    /// A stage of a decision took this long: `observe`, `decide`, `persist` or `apply`.
+    pub(crate) fn stage(&self, feature: Feature, stage: &'static str, took: Duration) {
+        let by = ByStage { feature: feature.as_str(), stage };
+        self.0.stages.get_or_create(&by).observe(took.as_secs_f64());
+    }
+
+    /// A decision ended.
+    pub(crate) fn recorded(&self, decision: &Decision, outcome: Outcome) {
+        let by = ByDecision {
+            feature: decision.feature.as_str(),
+            verb: decision.verb.as_str(),
+            outcome: outcome.as_str(),
+            reason: decision.reason.as_str(),
+        };
+        self.0.decisions.get_or_create(&by).inc();
+    }
+
+    /// An action ended.
+    pub(crate) fn stepped(&self, feature: Feature, verb: &'static str, result: &'static str) {
+        self.0.steps.get_or_create(&ByStep { feature: feature.as_str(), verb, result }).inc();
+    }
+
+    /// A call was answered with a code, or with none (0).
+    pub(crate) fn called(&self, method: &http::Method, code: u16, took: Duration) {
+        let method = match method.as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            "DELETE" => "DELETE",
+            _ => "other",
+        };
+        self.0.calls.get_or_create(&ByCall { code: code_label(code), method }).inc();
+        self.0.call_time.get_or_create(&ByVerb { verb: method }).observe(took.as_secs_f64());
+    }
+
+    /// Whether this process leads a feature.
+    pub(crate) fn leads(&self, feature: Feature, leads: bool) {
+        self.0.leads.get_or_create(&ByLease { name: feature.as_str() }).set(i64::from(leads));
+    }
+}
+
+/// Codes that tell something of their own; the rest by their class.
+const fn code_label(code: u16) -> &'static str {
+    match code {
+        200 => "200",
+        201 => "201",
+        403 => "403",
+        404 => "404",
+        409 => "409",
+        410 => "410",
+        422 => "422",
+        429 => "429",
+        500 => "500",
+        503 => "503",
+        504 => "504",
+        0 => "<error>",
+        202..=299 => "2xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+const fn queue(controller: &'static str) -> ByQueue {
+    ByQueue { name: controller, controller }
+}
+
+impl Runtime {
+    /// Adds every metric family of the framework to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        let all = &*self.0.metrics.0;
+        registry.register("controller_runtime_reconcile", "Reconciles by result", all.reconciles.clone());
+        registry.register("controller_runtime_reconcile_errors", "Reconciles that failed", all.errors.clone());
+        registry.register("controller_runtime_reconcile_panics", "Reconciles that panicked", all.panics.clone());
+        registry.register(
+            "controller_runtime_reconcile_timeouts",
+            "Reconciles past their deadline",
+            all.timeouts.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Time of a reconcile",
+            all.reconcile_time.clone(),
+        );
+        registry.register("controller_runtime_max_concurrent_reconciles", "Workers", all.workers.clone());
+        registry.register("workqueue_adds", "Keys asked for", all.adds.clone());
+        registry.register("workqueue_queue_duration_seconds", "Time a key waited", all.queued.clone());
+        registry.register("workqueue_work_duration_seconds", "Time of work on a key", all.worked.clone());
+        registry.register("workqueue_retries", "Keys tried again", all.retries.clone());
+        registry.register("rest_client_requests", "Calls by answer", all.calls.clone());
+        registry.register("rest_client_request_duration_seconds", "Time of a call", all.call_time.clone());
+        registry.register("leader_election_master_status", "1 while this process leads", all.leads.clone());
+        registry.register("keelson_decisions", "Decisions", all.decisions.clone());
+        registry.register("keelson_decision_latency_seconds", "Time of a stage of a decision", all.stages.clone());
+        registry.register("keelson_steps", "Actions by result", all.steps.clone());
+        registry.register_collector(Box::new(Now(self.clone())));
+    }
+}
+
+/// What is counted when it is asked for.
+struct Now(Runtime);
+
+impl std::fmt::Debug for Now {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Now")
+    }
+}
+
+type Sample = (Vec<(&'static str, String)>, f64);
+
+fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, samples: &[Sample]) -> Result<(), std::fmt::Error> {
+    if samples.is_empty() {
+        return Ok(());
+    }
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in samples {
+        let gauge = ConstGauge::new(*value);
+        gauge.encode(metric.encode_family(labels)?)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^52")]
+impl Collector for Now {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let lines = self.0.0.lines.all();
+        let mut depth: Vec<Sample> = Vec::new();
+        let (mut active, mut unfinished, mut longest) = (Vec::new(), Vec::new(), Vec::new());
+        for line in &lines {
+            let by = |line: &dyn crate::controller::AnyLine| {
+                vec![("name", line.name().to_owned()), ("controller", line.name().to_owned())]
+            };
+            for (priority, keys) in line.depths() {
+                let mut labels = by(&**line);
+                labels.push(("priority", priority.to_string()));
+                depth.push((labels, keys as f64));
+            }
+            let working = line.working();
+            active.push((vec![("controller", line.name().to_owned())], working.len() as f64));
+            unfinished.push((by(&**line), working.iter().sum()));
+            longest.push((by(&**line), working.iter().copied().fold(0.0, f64::max)));
+        }
+        gauge(&mut encoder, "workqueue_depth", "Keys that wait", &depth)?;
+        gauge(&mut encoder, "controller_runtime_active_workers", "Workers at work", &active)?;
+        gauge(&mut encoder, "workqueue_unfinished_work_seconds", "Time of all work under way", &unfinished)?;
+        gauge(&mut encoder, "workqueue_longest_running_processor_seconds", "Longest work under way", &longest)?;
+
+        let (mut objects, mut broken): (Vec<Sample>, Vec<Sample>) = (Vec::new(), Vec::new());
+        for cache in self.0.0.caches.all() {
+            let health = cache.health();
+            let kind = vec![("kind", health.kind)];
+            objects.push((kind.clone(), health.objects as f64));
+            broken.push((kind, health.undecodable as f64));
+        }
+        gauge(&mut encoder, "keelson_cache_objects", "Objects in a cache", &objects)?;
+        gauge(&mut encoder, "keelson_cache_undecodable", "Objects that cannot be read", &broken)?;
+
+        let (mut mode, mut held, mut leads): (Vec<Sample>, Vec<Sample>, Vec<Sample>) = Default::default();
+        for feature in Feature::ALL {
+            let switch = self.0.0.switches.now(feature);
+            let by = || vec![("feature", feature.as_str().to_owned())];
+            for each in Mode::ALL {
+                let mut labels = by();
+                labels.push(("mode", each.as_str().to_owned()));
+                mode.push((labels, f64::from(u8::from(switch.effective == each))));
+            }
+            for (by_whom, is) in [("pause", switch.paused), ("breaker", switch.breaker.is_some())] {
+                let mut labels = by();
+                labels.push(("by", by_whom.to_owned()));
+                held.push((labels, f64::from(u8::from(is))));
+            }
+            leads.push((by(), f64::from(u8::from(switch.leading))));
+        }
+        gauge(&mut encoder, "keelson_feature_mode", "1 for the mode in force", &mode)?;
+        gauge(&mut encoder, "keelson_feature_held", "1 while every action is held", &held)?;
+        gauge(&mut encoder, "keelson_leader", "1 while this process leads the feature", &leads)
+    }
+}

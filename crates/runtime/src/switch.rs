@@ -1,0 +1,162 @@
+//! What each feature may do now.
+//!
+//! One switch a feature, from everything that bears on it: the mode the Platform wants, the ceiling its rights were
+//! granted for, a pause, the circuit breaker, and whether this process leads. Readers wait on a channel, so a change takes
+//! effect at once.
+//!
+//! Promises: the effective mode is never above the ceiling; nobody acts who does not lead; a change that changes nothing
+//! wakes nobody.
+
+use std::collections::BTreeMap;
+
+use keelson_core::{Feature, Mode};
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// One feature's switch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Switch {
+    /// What the Platform asks for.
+    pub wanted: Mode,
+    /// What the granted rights allow.
+    pub ceiling: Mode,
+    /// The lower of the two.
+    pub effective: Mode,
+    /// A person holds every action.
+    pub paused: bool,
+    /// Why the circuit breaker holds every action, when it does.
+    pub breaker: Option<String>,
+    /// Whether this process leads the feature. Nothing is decided by those who do not.
+    pub leading: bool,
+    /// The leader's number, shown with every action; 0 while not leading.
+    pub fence: u64,
+    /// The generation of the Platform that says so; 0 before one was read.
+    pub generation: i64,
+}
+
+impl Switch {
+    /// Why actions are held, or none when they may start. The mode itself is no hold: below Enforce they are never begun.
+    #[must_use]
+    pub fn held(&self) -> Option<Hold> {
+        if !self.leading {
+            Some(Hold::NotLeading)
+        } else if self.paused {
+            Some(Hold::Paused)
+        } else {
+            self.breaker.clone().map(Hold::Breaker)
+        }
+    }
+
+    /// Whether actions may start now.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        self.effective == Mode::Enforce && self.held().is_none()
+    }
+}
+
+/// Why an enforced feature's actions are held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// Another process leads.
+    NotLeading,
+    /// `keelson pause`.
+    Paused,
+    /// The circuit breaker, with its reason.
+    Breaker(String),
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotLeading => f.write_str("this process does not lead any more"),
+            Self::Paused => f.write_str("paused; set spec.features.<feature>.paused to false to go on"),
+            Self::Breaker(why) => write!(f, "held by the circuit breaker: {why}"),
+        }
+    }
+}
+
+/// Every feature's switch.
+#[derive(Debug)]
+pub(crate) struct Switches {
+    features: BTreeMap<Feature, watch::Sender<Switch>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Switches {
+    /// Everything observes and nobody leads, until something else is known.
+    pub(crate) fn new(ceilings: &BTreeMap<Feature, Mode>) -> Self {
+        let switch = |feature: &Feature| {
+            let ceiling = ceilings.get(feature).copied().unwrap_or_default();
+            let effective = Mode::Observe.min(ceiling);
+            watch::channel(Switch { wanted: Mode::Observe, ceiling, effective, ..Switch::default() }).0
+        };
+        let features = Feature::ALL.iter().map(|feature| (*feature, switch(feature))).collect();
+        Self { features, changes: watch::channel(0).0 }
+    }
+
+    /// Watches one feature's switch.
+    pub(crate) fn subscribe(&self, feature: Feature) -> watch::Receiver<Switch> {
+        match self.features.get(&feature) {
+            Some(sender) => sender.subscribe(),
+            None => watch::channel(Switch::default()).1,
+        }
+    }
+
+    /// One feature's switch now.
+    pub(crate) fn now(&self, feature: Feature) -> Switch {
+        self.features.get(&feature).map(|sender| sender.borrow().clone()).unwrap_or_default()
+    }
+
+    /// Changes what bears on it; the effective mode follows.
+    pub(crate) fn change(&self, feature: Feature, change: impl FnOnce(&mut Switch)) {
+        let Some(sender) = self.features.get(&feature) else { return };
+        let changed = sender.send_if_modified(|switch| {
+            let before = switch.clone();
+            change(switch);
+            switch.effective = switch.wanted.min(switch.ceiling);
+            *switch != before
+        });
+        if changed {
+            self.touch();
+        }
+    }
+
+    /// Tells whoever watches all switches that something beside them has changed.
+    pub(crate) fn touch(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Changes when any switch does.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_holds_and_equal_changes_wake_nobody() {
+        let switches = Switches::new(&BTreeMap::new());
+        let mut receiver = switches.subscribe(Feature::Scheduling);
+        switches.change(Feature::Scheduling, |switch| switch.wanted = Mode::Enforce);
+        assert_eq!(receiver.borrow_and_update().effective, Mode::Observe);
+        switches.change(Feature::Scheduling, |switch| switch.wanted = Mode::Enforce);
+        assert_eq!(receiver.has_changed().ok(), Some(false));
+    }
+
+    #[test]
+    fn only_an_enforcing_unheld_leader_acts() {
+        let acting = Switch { effective: Mode::Enforce, leading: true, ..Switch::default() };
+        assert!(acting.acts());
+        for held in [
+            Switch { effective: Mode::Observe, ..acting.clone() },
+            Switch { leading: false, ..acting.clone() },
+            Switch { paused: true, ..acting.clone() },
+            Switch { breaker: Some("9 of 10 failed".into()), ..acting.clone() },
+        ] {
+            assert!(!held.acts(), "{held:?}");
+        }
+    }
+}

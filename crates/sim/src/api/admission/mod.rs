@@ -1,0 +1,40 @@
+//! What stands between a request and the store.
+//!
+//! Upstream's plugins that decide what a scheduler, an autoscaler or an operator sees: Priority, LimitRanger,
+//! ServiceAccount, DefaultTolerationSeconds, ResourceQuota, and the policies written in CEL.
+
+mod limits;
+mod policy;
+mod pods;
+pub(crate) mod quota;
+
+use serde_json::Value;
+
+use super::{
+    Api,
+    request::{Call, Verb},
+    status::Failure,
+};
+
+/// Lets the mutating plugins complete an object.
+pub(crate) fn mutate(api: &Api, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Failure> {
+    if call.kind.is("", "pods") && old.is_none() {
+        pods::priority(api, call, object)?;
+        pods::service_account(api, call, object)?;
+        pods::tolerations(object);
+        limits::fill_in(api, call, object);
+    }
+    policy::mutate(api, call, object, old)
+}
+
+/// Lets the validating plugins refuse it. A deletion hands in null and the old object.
+pub(crate) fn validate(api: &Api, call: &Call, object: &Value, old: Option<&Value>) -> Result<(), Failure> {
+    if matches!(call.verb, Verb::Delete | Verb::DeleteCollection) {
+        return policy::validate(api, call, object, old);
+    }
+    if old.is_none() {
+        limits::check(api, call, object)?;
+    }
+    policy::validate(api, call, object, old)?;
+    quota::check(api, call, object, old)
+}

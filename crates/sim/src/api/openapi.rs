@@ -1,0 +1,95 @@
+//! OpenAPI v3, as `kubectl apply` and `kubectl explain` read it.
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{
+    Api,
+    json::Json,
+    kinds::Kind,
+    status::{Failure, respond},
+};
+
+/// The index, or the document of one group and version.
+pub(crate) fn document(api: &Api, path: &[&str]) -> Result<Response<Bytes>, Failure> {
+    let (group, version) = match path {
+        [] => return Ok(respond(200, &index(api))),
+        ["api", version] => ("", *version),
+        ["apis", group, version] => (*group, *version),
+        _ => return Err(Failure::no_such_path()),
+    };
+    let kinds: Vec<_> =
+        api.kinds.all().filter(|kind| kind.group == group && kind.versions.contains(&version)).cloned().collect();
+    if kinds.is_empty() {
+        return Err(Failure::no_such_path());
+    }
+    let mut paths = json!({});
+    let mut schemas = json!({});
+    for kind in &kinds {
+        let name = schema_name(kind, version);
+        schemas.put(&[&name], schema(kind, version));
+        let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        let scope = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
+        let gvk = json!({"group": group, "version": version, "kind": kind.kind});
+        let parameter = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
+        let parameters = json!([parameter("fieldManager"), parameter("fieldValidation"), parameter("dryRun")]);
+        let operation = |action: &str| {
+            json!({
+                "parameters": parameters, "x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
+                "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{name}")}}}}},
+            })
+        };
+        paths.put(&[&format!("{base}{scope}/{}", kind.plural)], json!({"get": operation("list"), "post": operation("post")}));
+        paths.put(
+            &[&format!("{base}{scope}/{}/{{name}}", kind.plural)],
+            json!({"get": operation("get"), "put": operation("put"), "patch": operation("patch"), "delete": operation("delete")}),
+        );
+    }
+    Ok(respond(
+        200,
+        &json!({
+            "openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.36.0"}, "paths": paths,
+            "components": {"schemas": schemas},
+        }),
+    ))
+}
+
+fn index(api: &Api) -> Value {
+    let mut paths = json!({"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1?hash=0"}});
+    for (group, versions) in api.groups() {
+        for version in versions {
+            let path = format!("apis/{group}/{version}");
+            let hash = api.store.rv();
+            paths.put(&[&path], json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}));
+        }
+    }
+    json!({"paths": paths})
+}
+
+fn schema_name(kind: &Kind, version: &str) -> String {
+    if kind.crd.is_some() {
+        let reversed: Vec<&str> = kind.group.rsplit('.').collect();
+        return format!("{}.{version}.{}", reversed.join("."), kind.kind);
+    }
+    let group = match kind.group {
+        "" => "core",
+        group => group.split('.').next().unwrap_or(group),
+    };
+    format!("io.k8s.api.{group}.{version}.{}", kind.kind)
+}
+
+fn schema(kind: &Kind, version: &str) -> Value {
+    let mut schema = match kind.crd.as_ref().and_then(|crd| crd.schema(version)) {
+        Some(schema) => schema.clone(),
+        None => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
+    };
+    schema.default_to(&["properties", "apiVersion"], json!({"type": "string"}));
+    schema.default_to(&["properties", "kind"], json!({"type": "string"}));
+    schema.put(&["properties", "metadata"], json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+    schema.put(
+        &["x-kubernetes-group-version-kind"],
+        json!([{"group": kind.group, "version": version, "kind": kind.kind}]),
+    );
+    schema
+}

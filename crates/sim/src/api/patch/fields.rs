@@ -1,0 +1,252 @@
+//! Sets of fields: the `FieldsV1` of managed fields.
+//!
+//! A set is a tree of path elements, each written as upstream writes it: `f:name`, `k:{"name":"web"}`, `v:"a"`.
+//!
+//! Promises: union, difference and intersection are those of sets of paths; reading what was written gives it back.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::json::Json,
+    shape::{ListKind, Shape},
+};
+
+/// A set of field paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Fields {
+    /// Whether the path that ends here is in the set.
+    pub here: bool,
+    pub under: BTreeMap<String, Fields>,
+}
+
+impl Fields {
+    pub fn is_empty(&self) -> bool {
+        !self.here && self.under.is_empty()
+    }
+
+    pub fn read(json: &Value) -> Self {
+        let Some(map) = json.as_object() else { return Self::default() };
+        let mut set = Self { here: map.is_empty() || map.contains_key("."), under: BTreeMap::new() };
+        for (element, inner) in map.iter().filter(|(element, _)| *element != ".") {
+            set.under.insert(element.clone(), Self::read(inner));
+        }
+        set
+    }
+
+    pub fn write(&self) -> Value {
+        let mut map = Map::new();
+        if self.here && !self.under.is_empty() {
+            map.insert(".".into(), json!({}));
+        }
+        for (element, inner) in &self.under {
+            map.insert(element.clone(), inner.write());
+        }
+        Value::Object(map)
+    }
+
+    pub fn union(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        all.here |= other.here;
+        for (element, inner) in &other.under {
+            let merged = all.under.get(element).map_or_else(|| inner.clone(), |mine| mine.union(inner));
+            all.under.insert(element.clone(), merged);
+        }
+        all
+    }
+
+    pub fn difference(&self, other: &Self) -> Self {
+        let under = self.under.iter().filter_map(|(element, mine)| {
+            let left = other.under.get(element).map_or_else(|| mine.clone(), |theirs| mine.difference(theirs));
+            (!left.is_empty()).then(|| (element.clone(), left))
+        });
+        Self { here: self.here && !other.here, under: under.collect() }
+    }
+
+    pub fn intersection(&self, other: &Self) -> Self {
+        let under = self.under.iter().filter_map(|(element, mine)| {
+            let both = mine.intersection(other.under.get(element)?);
+            (!both.is_empty()).then(|| (element.clone(), both))
+        });
+        Self { here: self.here && other.here, under: under.collect() }
+    }
+
+    /// Every path, as upstream prints it: `.spec.containers[name="web"].image`.
+    pub fn paths(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        self.walk("", &mut out);
+        out
+    }
+
+    fn walk(&self, at: &str, out: &mut Vec<String>) {
+        if self.here && !at.is_empty() {
+            out.push(at.to_owned());
+        }
+        for (element, inner) in &self.under {
+            inner.walk(&format!("{at}{}", printed(element)), out);
+        }
+    }
+
+    /// The fields a document sets.
+    pub fn of(shape: Shape<'_>, value: &Value) -> Self {
+        let mut set = Self::default();
+        match value {
+            Value::Object(map) if !map.is_empty() && !shape.atomic_map() => {
+                for (name, child) in map {
+                    set.under.insert(format!("f:{name}"), Self::of(shape.field(name), child));
+                }
+            }
+            Value::Array(list) if !list.is_empty() => match shape.list() {
+                ListKind::Atomic => set.here = true,
+                ListKind::Set => {
+                    for item in list {
+                        set.under.insert(format!("v:{item}"), Self { here: true, under: BTreeMap::new() });
+                    }
+                }
+                ListKind::Map(keys) => {
+                    for item in list {
+                        let mut inner = Self::of(shape.item(), item);
+                        inner.here = true;
+                        set.under.insert(element_key(shape.item(), &keys, item), inner);
+                    }
+                }
+            },
+            _ => set.here = true,
+        }
+        set
+    }
+
+    /// What was added or modified, and what was removed, between two documents.
+    pub fn compare(shape: Shape<'_>, old: &Value, new: &Value) -> (Self, Self) {
+        let (mut changed, mut removed) = (Self::default(), Self::default());
+        if old == new {
+            return (changed, removed);
+        }
+        match (old, new) {
+            (Value::Object(before), Value::Object(after)) if !shape.atomic_map() => {
+                for (name, now) in after {
+                    let element = format!("f:{name}");
+                    match before.get(name) {
+                        Some(was) => {
+                            let (c, r) = Self::compare(shape.field(name), was, now);
+                            changed.put(&element, c);
+                            removed.put(&element, r);
+                        }
+                        None => changed.put(&element, Self::added(shape.field(name), name, now)),
+                    }
+                }
+                for (name, was) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+                    removed.put(&format!("f:{name}"), Self::added(shape.field(name), name, was));
+                }
+            }
+            (Value::Array(before), Value::Array(after)) if shape.list() != ListKind::Atomic => {
+                let kind = shape.list();
+                let keyed = |list: &[Value]| -> BTreeMap<String, Value> {
+                    list.iter().map(|item| (element(shape, &kind, item), item.clone())).collect()
+                };
+                let (before, after) = (keyed(before), keyed(after));
+                for (element, now) in &after {
+                    match before.get(element) {
+                        Some(was) => {
+                            let (c, r) = Self::compare(shape.item(), was, now);
+                            changed.put(element, c);
+                            removed.put(element, r);
+                        }
+                        None => changed.put(element, Self::item_of(shape, &kind, now)),
+                    }
+                }
+                for (element, was) in before.iter().filter(|(element, _)| !after.contains_key(*element)) {
+                    removed.put(element, Self::item_of(shape, &kind, was));
+                }
+            }
+            _ => changed = Self { here: true, under: Self::of(shape, new).under },
+        }
+        (changed, removed)
+    }
+
+    fn item_of(shape: Shape<'_>, kind: &ListKind, item: &Value) -> Self {
+        match kind {
+            ListKind::Map(_) => Self { here: true, under: Self::of(shape.item(), item).under },
+            _ => Self { here: true, under: BTreeMap::new() },
+        }
+    }
+
+    /// The fields of something new: a map that was not there is itself a field, except the frames every object has.
+    fn added(shape: Shape<'_>, name: &str, value: &Value) -> Self {
+        let mut set = Self::of(shape, value);
+        let framed = matches!(name, "spec" | "status" | "metadata" | "template" | "strategy");
+        if framed {
+            for (name, child) in value.entries(&[]) {
+                set.under.insert(format!("f:{name}"), Self::added(shape.field(name), name, child));
+            }
+        } else if value.is_object() || value.is_array() {
+            set.here = true;
+        }
+        set
+    }
+
+    fn put(&mut self, element: &str, inner: Self) {
+        if !inner.is_empty() {
+            self.under.insert(element.to_owned(), inner);
+        }
+    }
+
+    /// Cuts one top-level field out.
+    pub fn without(mut self, path: &[&str]) -> Self {
+        if let Some((first, rest)) = path.split_first() {
+            let element = format!("f:{first}");
+            if rest.is_empty() {
+                self.under.remove(&element);
+            } else if let Some(inner) = self.under.remove(&element) {
+                let left = inner.without(rest);
+                if !left.is_empty() {
+                    self.under.insert(element, left);
+                }
+            }
+        }
+        self
+    }
+
+    /// Keeps one top-level field only.
+    pub fn only(mut self, field: &str) -> Self {
+        let element = format!("f:{field}");
+        self.under.retain(|name, _| *name == element);
+        self.here = false;
+        self
+    }
+}
+
+/// The element that names an item of a list.
+pub(crate) fn element(shape: Shape<'_>, kind: &ListKind, item: &Value) -> String {
+    match kind {
+        ListKind::Map(keys) => element_key(shape.item(), keys, item),
+        _ => format!("v:{item}"),
+    }
+}
+
+fn element_key(item_shape: Shape<'_>, keys: &[String], item: &Value) -> String {
+    let mut sorted: Vec<&String> = keys.iter().collect();
+    sorted.sort();
+    let mut map = Map::new();
+    for key in sorted {
+        let value = item.get(key).cloned().or_else(|| item_shape.key_default(key));
+        if let Some(value) = value {
+            map.insert(key.clone(), value);
+        }
+    }
+    format!("k:{}", Value::Object(map))
+}
+
+fn printed(element: &str) -> String {
+    match element.split_at_checked(2) {
+        Some(("f:", name)) => format!(".{name}"),
+        Some(("k:", keys)) => {
+            let keys: Value = serde_json::from_str(keys).unwrap_or(Value::Null);
+            let each: Vec<String> = keys.entries(&[]).map(|(key, value)| format!("{key}={value}")).collect();
+            format!("[{}]", each.join(","))
+        }
+        Some(("v:", value)) => format!("[={value}]"),
+        _ => format!("[{}]", element.trim_start_matches("i:")),
+    }
+}

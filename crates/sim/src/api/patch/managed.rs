@@ -1,0 +1,143 @@
+//! Who owns which field: `metadata.managedFields`.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{json::Json, meta, request::Call},
+    fields::Fields,
+    shape::Shape,
+};
+
+/// One entry of `managedFields`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Manager {
+    pub name: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    pub api_version: String,
+    pub subresource: String,
+    pub time: String,
+    pub fields: Fields,
+}
+
+impl Manager {
+    pub fn of(call: &Call, operation: &str) -> Self {
+        Self {
+            name: call.manager.clone(),
+            operation: operation.to_owned(),
+            api_version: call.kind.api_version(call.version),
+            subresource: call.subresource.clone(),
+            time: meta::time(call.now),
+            fields: Fields::default(),
+        }
+    }
+
+    /// The same writer writing in the same way.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.operation == other.operation
+            && self.subresource == other.subresource
+            && (self.operation == "Apply" || self.api_version == other.api_version)
+    }
+
+    fn read(entry: &Value) -> Self {
+        let text = |field: &str| entry.text(&[field]).to_owned();
+        Self {
+            name: text("manager"),
+            operation: text("operation"),
+            api_version: text("apiVersion"),
+            subresource: text("subresource"),
+            time: text("time"),
+            fields: Fields::read(entry.at(&["fieldsV1"])),
+        }
+    }
+
+    fn write(&self) -> Value {
+        let mut entry = json!({
+            "manager": self.name, "operation": self.operation, "apiVersion": self.api_version, "time": self.time,
+            "fieldsType": "FieldsV1", "fieldsV1": self.fields.write(),
+        });
+        if !self.subresource.is_empty() {
+            entry.put(&["subresource"], self.subresource.as_str());
+        }
+        entry
+    }
+
+    /// As conflict messages name it.
+    pub fn printed(&self) -> String {
+        let mut text = format!("{:?}", self.name);
+        if !self.subresource.is_empty() {
+            text.push_str(&format!(" with subresource {:?}", self.subresource));
+        }
+        if self.operation == "Update" {
+            text.push_str(&format!(" using {} at {}", self.api_version, self.time));
+        }
+        text
+    }
+}
+
+pub(crate) fn read(object: &Value) -> Vec<Manager> {
+    object.items(&["metadata", "managedFields"]).iter().map(Manager::read).collect()
+}
+
+/// Writes the entries that own anything, appliers first.
+pub(crate) fn write(object: &mut Value, mut managers: Vec<Manager>) {
+    managers.retain(|manager| !manager.fields.is_empty());
+    managers.sort_by(|a, b| {
+        (&a.operation, &a.time, &a.name, &a.subresource).cmp(&(&b.operation, &b.time, &b.name, &b.subresource))
+    });
+    if managers.is_empty() {
+        object.cut(&["metadata", "managedFields"]);
+    } else {
+        let entries: Vec<Value> = managers.iter().map(Manager::write).collect();
+        object.put(&["metadata", "managedFields"], entries);
+    }
+}
+
+/// The root of a call's type.
+pub(crate) fn shape(call: &Call) -> Shape<'_> {
+    match &call.kind.crd {
+        Some(crd) => crd.schema(call.version).map_or(Shape::Free, Shape::Schema),
+        None => Shape::builtin(),
+    }
+}
+
+/// What nobody owns: names, numbers and times that the API itself writes.
+pub(crate) fn owned(fields: Fields, subresource: &str) -> Fields {
+    let mut fields = fields.without(&["apiVersion"]).without(&["kind"]);
+    for system in [
+        "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink",
+        "deletionTimestamp", "deletionGracePeriodSeconds",
+    ] {
+        fields = fields.without(&["metadata", system]);
+    }
+    fields.here = false;
+    if let Some(metadata) = fields.under.get_mut("f:metadata") {
+        metadata.here = false;
+    }
+    match subresource {
+        "status" => fields,
+        _ => fields,
+    }
+}
+
+/// A plain write: the writer owns what it changed, and others lose it.
+pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
+    let (changed, removed) = Fields::compare(shape(call), old, new);
+    let changed = owned(changed, &call.subresource);
+    let removed = owned(removed, &call.subresource);
+    if changed.is_empty() && removed.is_empty() {
+        return;
+    }
+    let mut managers = read(new);
+    let mut mine = Manager::of(call, "Update");
+    if let Some(at) = managers.iter().position(|manager| manager.is_same(&mine)) {
+        mine.fields = managers.swap_remove(at).fields.difference(&removed);
+    }
+    for manager in &mut managers {
+        manager.fields = manager.fields.difference(&changed).difference(&removed);
+    }
+    mine.fields = mine.fields.union(&changed);
+    managers.push(mine);
+    write(new, managers);
+}

@@ -1,0 +1,102 @@
+//! Which objects a label and a field selector let through.
+
+use std::borrow::Cow;
+
+use keelson_core::selector::{FieldSelector, Selector};
+use serde_json::Value;
+
+use super::{json::Json, kinds::Kind, request::Query, status::Failure};
+
+/// Both selectors of a list or watch.
+#[derive(Debug, Clone)]
+pub(crate) struct Filter {
+    labels: Selector,
+    fields: FieldSelector,
+    /// The one name that can match, when the fields say so.
+    pub name: Option<String>,
+}
+
+impl Filter {
+    pub fn of(kind: &Kind, version: &str, query: &Query) -> Result<Self, Failure> {
+        let labels = Selector::parse(query.text("labelSelector"))
+            .map_err(|problem| Failure::bad_request(format!("unable to parse requirement: {problem}")))?;
+        let text = query.text("fieldSelector");
+        let fields = FieldSelector::parse(text)
+            .map_err(|problem| Failure::bad_request(format!("invalid field selector {text:?}: {problem}")))?;
+        for term in fields.terms() {
+            if !selectable(kind, version, &term.path) {
+                return Err(Failure::bad_request(format!(
+                    "Unable to find {:?} that match label selector {:?}, field selector {text:?}: field label not \
+                     supported: {}",
+                    format!("{}, Resource={}", kind.api_version(version), kind.plural),
+                    query.text("labelSelector"),
+                    term.path
+                )));
+            }
+        }
+        let name = fields.terms().iter().find(|term| term.path == "metadata.name" && !term.differs);
+        let name = name.map(|term| term.value.clone());
+        Ok(Self { labels, fields, name })
+    }
+
+    pub fn matches(&self, object: &Value) -> bool {
+        self.labels.requirements().iter().all(|wanted| {
+            wanted.matches(object.at(&["metadata", "labels"]).get(&wanted.key).and_then(Value::as_str))
+        }) && self.fields.terms().iter().all(|term| (field(object, &term.path) == term.value) != term.differs)
+    }
+}
+
+fn field<'a>(object: &'a Value, path: &str) -> Cow<'a, str> {
+    if path == "reason" && !object.at(&["involvedObject"]).is_null() {
+        return Cow::Borrowed(object.text(&["reason"]));
+    }
+    let mut here = object;
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        match here.get(part) {
+            Some(next) => here = next,
+            None => return Cow::Borrowed(if is_flag(path) { "false" } else { "" }),
+        }
+    }
+    match here {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Null => Cow::Borrowed(""),
+        Value::Object(source) if path == "source" => {
+            Cow::Borrowed(source.get("component").and_then(Value::as_str).unwrap_or(""))
+        }
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+fn is_flag(path: &str) -> bool {
+    matches!(path, "spec.unschedulable" | "spec.hostNetwork")
+}
+
+fn selectable(kind: &Kind, version: &str, path: &str) -> bool {
+    if path == "metadata.name" || (path == "metadata.namespace" && kind.namespaced) {
+        return true;
+    }
+    if let Some(crd) = &kind.crd {
+        return crd.selectable(version).iter().any(|json_path| json_path.trim_start_matches('.') == path);
+    }
+    let fields: &[&str] = match (kind.storage.group, kind.plural) {
+        ("", "pods") => &[
+            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+            "status.phase", "status.podIP", "status.nominatedNodeName",
+        ],
+        ("", "nodes") => &["spec.unschedulable"],
+        ("", "namespaces") => &["status.phase"],
+        ("", "secrets") => &["type"],
+        ("", "services") => &["spec.clusterIP", "spec.type"],
+        ("", "events") => &[
+            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
+            "reportingComponent", "source", "type",
+        ],
+        ("", "replicationcontrollers") | ("apps", "replicasets") => &["status.replicas"],
+        ("batch", "jobs") => &["status.successful"],
+        ("resource.k8s.io", "resourceslices") => &["spec.nodeName", "spec.driver"],
+        ("apiextensions.k8s.io", _) => &["spec.group"],
+        _ => &[],
+    };
+    fields.contains(&path)
+}

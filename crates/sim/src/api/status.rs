@@ -1,0 +1,215 @@
+//! What the API says when it refuses: `metav1.Status`.
+//!
+//! Clients read the reason, the causes and the message, and scripts match the message, so each constructor here writes
+//! upstream's sentence and upstream's details.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::kinds::Kind;
+use crate::objects::Refusal;
+
+/// One wrong field of an invalid object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    pub reason: &'static str,
+    pub field: String,
+    pub message: String,
+}
+
+impl Cause {
+    pub fn required(field: impl Into<String>, detail: &str) -> Self {
+        let message = if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
+        Self { reason: "FieldValueRequired", field: field.into(), message }
+    }
+
+    pub fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+        let value = match value {
+            Value::Null => "null".to_owned(),
+            other => other.to_string(),
+        };
+        Self { reason: "FieldValueInvalid", field: field.into(), message: format!("Invalid value: {value}: {detail}") }
+    }
+
+    pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+        Self { reason: "FieldValueForbidden", field: field.into(), message: format!("Forbidden: {detail}") }
+    }
+
+    pub fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|one| format!("{one:?}")).collect();
+        let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
+        Self { reason: "FieldValueNotSupported", field: field.into(), message }
+    }
+
+    pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        Self { reason: "FieldValueDuplicate", field: field.into(), message: format!("Duplicate value: {value}") }
+    }
+}
+
+/// A refusal on its way to the client.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub code: u16,
+    pub reason: &'static str,
+    pub message: String,
+    pub details: Option<Value>,
+}
+
+impl Failure {
+    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: None }
+    }
+
+    fn about(mut self, kind: &Kind, name: &str) -> Self {
+        let mut details = json!({});
+        put_text(&mut details, "name", name);
+        put_text(&mut details, "group", kind.group);
+        put_text(&mut details, "kind", kind.plural);
+        self.details = Some(details);
+        self
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    pub fn not_found(kind: &Kind, name: &str) -> Self {
+        Self::new(404, "NotFound", format!("{} {name:?} not found", kind.qualified())).about(kind, name)
+    }
+
+    /// A path that nothing serves.
+    pub fn no_such_path() -> Self {
+        let mut failure = Self::new(404, "NotFound", "the server could not find the requested resource");
+        failure.details = Some(json!({}));
+        failure
+    }
+
+    pub fn already_exists(kind: &Kind, name: &str) -> Self {
+        Self::new(409, "AlreadyExists", format!("{} {name:?} already exists", kind.qualified())).about(kind, name)
+    }
+
+    pub fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified());
+        Self::new(409, "Conflict", message).about(kind, name)
+    }
+
+    pub fn modified(kind: &Kind, name: &str) -> Self {
+        Self::conflict(
+            kind,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!("{} {name:?} is forbidden: {why}", kind.qualified());
+        Self::new(403, "Forbidden", message).about(kind, name)
+    }
+
+    pub fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
+        let each: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let list = match each.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let subject = if kind.group.is_empty() {
+            kind.kind.to_owned()
+        } else {
+            format!("{}.{}", kind.kind, kind.group)
+        };
+        let mut failure = Self::new(422, "Invalid", format!("{subject} {name:?} is invalid: {list}"));
+        let mut details = json!({});
+        put_text(&mut details, "name", name);
+        put_text(&mut details, "group", kind.group);
+        put_text(&mut details, "kind", kind.kind);
+        failure.details = Some(details);
+        failure.with_causes(causes)
+    }
+
+    pub fn with_causes(mut self, causes: &[Cause]) -> Self {
+        let causes: Vec<Value> = causes
+            .iter()
+            .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
+            .collect();
+        let details = self.details.get_or_insert_with(|| json!({}));
+        if let Some(details) = details.as_object_mut() {
+            details.insert("causes".into(), causes.into());
+        }
+        self
+    }
+
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        let details = self.details.get_or_insert_with(|| json!({}));
+        if let Some(details) = details.as_object_mut() {
+            details.insert("retryAfterSeconds".into(), seconds.into());
+        }
+        self
+    }
+
+    pub fn gone(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub fn method_not_allowed() -> Self {
+        let mut failure = Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        );
+        failure.details = Some(json!({}));
+        failure
+    }
+
+    /// The body: a `v1.Status`.
+    pub fn body(&self) -> Value {
+        let mut body = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason,
+        });
+        if let (Some(body), Some(details)) = (body.as_object_mut(), &self.details) {
+            body.insert("details".into(), details.clone());
+        }
+        if let Some(body) = body.as_object_mut() {
+            body.insert("code".into(), self.code.into());
+        }
+        body
+    }
+
+    /// The whole answer.
+    pub fn response(&self) -> Response<Bytes> {
+        let mut response = respond(self.code, &self.body());
+        let retry = self.details.as_ref().and_then(|details| details.get("retryAfterSeconds")).and_then(Value::as_u64);
+        if let Some(seconds) = retry {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { code: failure.code, reason: failure.reason.to_owned(), message: failure.message }
+    }
+}
+
+/// A JSON answer.
+pub(crate) fn respond(code: u16, body: &Value) -> Response<Bytes> {
+    respond_bytes(code, "application/json", Bytes::from(body.to_string()))
+}
+
+/// An answer of a given type.
+pub(crate) fn respond_bytes(code: u16, content_type: &str, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let value = header::HeaderValue::from_str(content_type).unwrap_or(header::HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+fn put_text(details: &mut Value, key: &str, text: &str) {
+    if let (Some(map), false) = (details.as_object_mut(), text.is_empty()) {
+        map.insert(key.into(), text.into());
+    }
+}

@@ -1,0 +1,257 @@
+//! Where the objects lie, and what happened to them.
+//!
+//! One counter numbers every change. Each resource keeps its objects in order of namespace and name and its last changes
+//! in order of number; a list at an earlier number is today's list with the later changes undone.
+//!
+//! Promises: numbers only grow; a stored version never changes; the JSON of a version is written once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::json::Json;
+use crate::objects::{Event, Resource};
+
+/// Namespace (empty for cluster scope) and name.
+pub(crate) type Key = (String, String);
+
+/// One version of one object.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub value: Arc<Value>,
+    pub rv: u64,
+    json: OnceLock<Bytes>,
+}
+
+impl Object {
+    fn new(value: Value, rv: u64) -> Arc<Self> {
+        Arc::new(Self { value: Arc::new(value), rv, json: OnceLock::new() })
+    }
+
+    /// Its JSON, written on first use.
+    pub fn json(&self) -> &Bytes {
+        self.json.get_or_init(|| Bytes::from(self.value.to_string()))
+    }
+
+    pub fn key(&self) -> Key {
+        key(&self.value)
+    }
+
+    pub fn uid(&self) -> &str {
+        self.value.text(&["metadata", "uid"])
+    }
+
+    pub fn deleting(&self) -> bool {
+        !self.value.at(&["metadata", "deletionTimestamp"]).is_null()
+    }
+}
+
+pub(crate) fn key(value: &Value) -> Key {
+    (value.text(&["metadata", "namespace"]).to_owned(), value.text(&["metadata", "name"]).to_owned())
+}
+
+/// One change.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub rv: u64,
+    pub object: Arc<Object>,
+    pub before: Option<Arc<Object>>,
+    pub deleted: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    objects: BTreeMap<Key, Arc<Object>>,
+    changes: VecDeque<Change>,
+    /// Changes up to this number are forgotten.
+    compacted: u64,
+}
+
+/// Everything that is stored.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    shelves: BTreeMap<Resource, Shelf>,
+    rv: u64,
+    history: usize,
+    /// Owner uid to the objects that name it.
+    dependents: BTreeMap<String, BTreeSet<(Resource, Key)>>,
+    /// Changes nobody has drained; none until somebody first asks.
+    feed: Option<Vec<Event>>,
+}
+
+impl Storage {
+    pub fn new(history: usize) -> Self {
+        Self { shelves: BTreeMap::new(), rv: 0, history, dependents: BTreeMap::new(), feed: None }
+    }
+
+    pub const fn rv(&self) -> u64 {
+        self.rv
+    }
+
+    pub fn get(&self, resource: Resource, key: &Key) -> Option<&Arc<Object>> {
+        self.shelves.get(&resource)?.objects.get(key)
+    }
+
+    pub fn find(&self, resource: Resource, namespace: &str, name: &str) -> Option<&Arc<Object>> {
+        self.get(resource, &(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// The objects of a resource, by namespace and name; of one namespace when it is not empty.
+    pub fn list(&self, resource: Resource, namespace: &str) -> impl Iterator<Item = &Arc<Object>> {
+        let start = (namespace.to_owned(), String::new());
+        let namespace = namespace.to_owned();
+        self.shelves.get(&resource).into_iter().flat_map(move |shelf| {
+            let namespace = namespace.clone();
+            shelf
+                .objects
+                .range(start.clone()..)
+                .take_while(move |(key, _)| namespace.is_empty() || key.0 == namespace)
+                .map(|(_, object)| object)
+        })
+    }
+
+    pub fn count(&self, resource: Resource) -> usize {
+        self.shelves.get(&resource).map_or(0, |shelf| shelf.objects.len())
+    }
+
+    pub fn resources(&self) -> impl Iterator<Item = Resource> + '_ {
+        self.shelves.keys().copied()
+    }
+
+    pub fn dependents(&self, uid: &str) -> Vec<(Resource, Key)> {
+        self.dependents.get(uid).into_iter().flatten().cloned().collect()
+    }
+
+    /// Changes of a resource after a number; none when they are forgotten.
+    pub fn changes_since(&self, resource: Resource, rv: u64) -> Option<impl Iterator<Item = &Change>> {
+        static NOTHING: VecDeque<Change> = VecDeque::new();
+        let (changes, compacted) =
+            self.shelves.get(&resource).map_or((&NOTHING, 0), |shelf| (&shelf.changes, shelf.compacted));
+        if rv < compacted {
+            return None;
+        }
+        let start = changes.partition_point(|change| change.rv <= rv);
+        Some(changes.range(start..))
+    }
+
+    /// The objects as they were at a number; none when that is forgotten.
+    pub fn list_at(&self, resource: Resource, rv: u64) -> Option<BTreeMap<Key, Arc<Object>>> {
+        let later: Vec<&Change> = self.changes_since(resource, rv)?.collect();
+        let mut objects = self.shelves.get(&resource).map(|shelf| shelf.objects.clone()).unwrap_or_default();
+        for change in later.into_iter().rev() {
+            let key = change.object.key();
+            match &change.before {
+                Some(before) => objects.insert(key, Arc::clone(before)),
+                None => objects.remove(&key),
+            };
+        }
+        Some(objects)
+    }
+
+    /// Stores a new version and numbers it.
+    pub fn put(&mut self, resource: Resource, mut value: Value) -> Arc<Object> {
+        self.rv += 1;
+        value.put(&["metadata", "resourceVersion"], self.rv.to_string());
+        let object = Object::new(value, self.rv);
+        let shelf = self.shelves.entry(resource).or_default();
+        let before = shelf.objects.insert(object.key(), Arc::clone(&object));
+        self.record(resource, Arc::clone(&object), before, false);
+        object
+    }
+
+    /// Takes an object away; the last version carries the number of its deletion, as watchers expect.
+    pub fn remove(&mut self, resource: Resource, key: &Key) -> Option<Arc<Object>> {
+        let before = self.shelves.get_mut(&resource)?.objects.remove(key)?;
+        self.rv += 1;
+        let mut value = (*before.value).clone();
+        value.put(&["metadata", "resourceVersion"], self.rv.to_string());
+        let object = Object::new(value, self.rv);
+        self.record(resource, Arc::clone(&object), Some(before), true);
+        Some(object)
+    }
+
+    fn record(&mut self, resource: Resource, object: Arc<Object>, before: Option<Arc<Object>>, deleted: bool) {
+        self.index(resource, &object, before.as_deref(), deleted);
+        if let Some(feed) = &mut self.feed {
+            feed.push(Event {
+                resource,
+                object: Arc::clone(&object.value),
+                before: before.as_ref().map(|before| Arc::clone(&before.value)),
+                deleted,
+            });
+        }
+        let shelf = self.shelves.entry(resource).or_default();
+        shelf.changes.push_back(Change { rv: self.rv, object, before, deleted });
+        if shelf.changes.len() > self.history
+            && let Some(oldest) = shelf.changes.pop_front()
+        {
+            shelf.compacted = oldest.rv;
+        }
+    }
+
+    fn index(&mut self, resource: Resource, object: &Object, before: Option<&Object>, deleted: bool) {
+        let key = object.key();
+        let owners = |object: &Object| -> BTreeSet<String> {
+            let refs = object.value.items(&["metadata", "ownerReferences"]);
+            refs.iter().map(|owner| owner.text(&["uid"]).to_owned()).collect()
+        };
+        let old = before.map(owners).unwrap_or_default();
+        let new = if deleted { BTreeSet::new() } else { owners(object) };
+        for uid in old.difference(&new) {
+            if let Some(set) = self.dependents.get_mut(uid) {
+                set.remove(&(resource, key.clone()));
+                if set.is_empty() {
+                    self.dependents.remove(uid);
+                }
+            }
+        }
+        for uid in new.difference(&old) {
+            self.dependents.entry(uid.clone()).or_default().insert((resource, key.clone()));
+        }
+    }
+
+    /// Forgets all changes so far: watches from before must list again.
+    pub fn compact(&mut self) {
+        for shelf in self.shelves.values_mut() {
+            shelf.changes.clear();
+            shelf.compacted = self.rv;
+        }
+    }
+
+    /// Every change since last asked; the first time, everything that exists as if just made.
+    pub fn drain(&mut self) -> Vec<Event> {
+        match self.feed.replace(Vec::new()) {
+            Some(events) => events,
+            None => {
+                let mut all: Vec<(u64, Event)> = Vec::new();
+                for (&resource, shelf) in &self.shelves {
+                    for object in shelf.objects.values() {
+                        let value = Arc::clone(&object.value);
+                        all.push((object.rv, Event { resource, object: value, before: None, deleted: false }));
+                    }
+                }
+                all.sort_by_key(|(rv, _)| *rv);
+                all.into_iter().map(|(_, event)| event).collect()
+            }
+        }
+    }
+}
+
+impl Object {
+    /// A version that is answered but not stored: a dry run.
+    pub fn unsaved(value: Value) -> Arc<Self> {
+        let rv = value.text(&["metadata", "resourceVersion"]).parse().unwrap_or(0);
+        Self::new(value, rv)
+    }
+
+    /// The same version under another number.
+    pub fn renumbered(&self, rv: u64) -> Arc<Self> {
+        let mut value = (*self.value).clone();
+        value.put(&["metadata", "resourceVersion"], rv.to_string());
+        Self::new(value, rv)
+    }
+}

@@ -1,0 +1,430 @@
+//! Reading and writing one object.
+//!
+//! Every write, whatever its form, ends in [`Api::create`] or [`Api::change`]: there the rules of metadata, defaults,
+//! admission, validation, generations and field ownership are applied, in upstream's order.
+
+use std::{rc::Rc, sync::Arc};
+
+use keelson_core::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    Api, admission,
+    auth::User,
+    defaults,
+    json::{Json, without_nulls},
+    kinds::Kind,
+    meta, patch,
+    request::{Call, Query, Verb},
+    status::{Cause, Failure},
+    storage::Object,
+    validate,
+};
+use crate::objects::Resource;
+
+/// How a changed object's field ownership is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// The writer owns what differs.
+    Changed,
+    /// Server-side apply has worked it out.
+    Applied,
+}
+
+impl Api {
+    /// Finds the object a call names.
+    pub(super) fn read(&self, call: &Call) -> Result<Arc<Object>, Failure> {
+        self.store
+            .find(call.kind.storage, &call.namespace, &call.name)
+            .cloned()
+            .ok_or_else(|| Failure::not_found(&call.kind, &call.name))
+    }
+
+    /// A call from inside.
+    pub(super) fn inside(&self, now: Timestamp, user: &Arc<User>, kind: &Arc<Kind>, verb: Verb) -> Call {
+        Call {
+            now,
+            user: Arc::clone(user),
+            verb,
+            kind: Arc::clone(kind),
+            version: kind.versions.first().copied().unwrap_or("v1"),
+            namespace: String::new(),
+            name: String::new(),
+            subresource: String::new(),
+            query: Query::default(),
+            manager: "kube-controller-manager".into(),
+            dry_run: false,
+            warnings: Rc::default(),
+        }
+    }
+
+    pub(super) fn create_as(
+        &mut self,
+        now: Timestamp,
+        user: &Arc<User>,
+        group: &str,
+        plural: &str,
+        namespace: &str,
+        object: Value,
+    ) -> Result<Arc<Object>, Failure> {
+        let kind = self.kinds.get(group, plural).ok_or_else(Failure::no_such_path)?;
+        let mut call = self.inside(now, user, &kind, Verb::Create);
+        call.namespace = namespace.to_owned();
+        self.create(&call, object, Ownership::Changed)
+    }
+
+    /// Stores a new object.
+    pub(super) fn create(
+        &mut self,
+        call: &Call,
+        mut object: Value,
+        ownership: Ownership,
+    ) -> Result<Arc<Object>, Failure> {
+        let kind = &call.kind;
+        check_type(call, &mut object)?;
+        if !object.text(&["metadata", "resourceVersion"]).is_empty() {
+            return Err(Failure::new(500, "InternalError", "resourceVersion should not be set on objects to be created"));
+        }
+        object.object(&["metadata"]);
+        without_nulls(&mut object);
+        self.place_in_namespace(call, &mut object)?;
+        self.stamp(call, &mut object)?;
+        self.namespace_accepts(call, object.text(&["metadata", "name"]))?;
+        let name = object.text(&["metadata", "name"]).to_owned();
+        if self.store.find(kind.storage, &call.namespace, &name).is_some() {
+            return Err(Failure::already_exists(kind, &name));
+        }
+        self.fresh_status(kind, &mut object);
+        self.read_schema(call, &mut object)?;
+        defaults::apply(kind, &mut object);
+        self.allocate(kind, &mut object);
+        admission::mutate(self, call, &mut object, None)?;
+        defaults::apply(kind, &mut object);
+        let mut causes = meta::validate(kind, &object);
+        causes.extend(validate::create(kind, &object));
+        if let Some(crd) = &kind.crd {
+            causes.extend(crd.validate(call.version, &object, None));
+        }
+        if !causes.is_empty() {
+            return Err(Failure::invalid(kind, &name, &causes));
+        }
+        admission::validate(self, call, &object, None)?;
+        if ownership == Ownership::Changed {
+            patch::managed::updated(call, &json!({}), &mut object);
+        }
+        order(&mut object);
+        if call.dry_run {
+            return Ok(Object::unsaved(object));
+        }
+        let stored = self.store.put(kind.storage, object);
+        self.stored(call.now, kind, &stored);
+        Ok(stored)
+    }
+
+    /// Replaces an object that exists.
+    pub(super) fn change(
+        &mut self,
+        call: &Call,
+        old: &Arc<Object>,
+        mut new: Value,
+        ownership: Ownership,
+    ) -> Result<Arc<Object>, Failure> {
+        let kind = &call.kind;
+        check_type(call, &mut new)?;
+        without_nulls(&mut new);
+        self.same_identity(call, old, &new)?;
+        keep(call, old, &mut new);
+        if call.subresource != "status" {
+            self.read_schema(call, &mut new)?;
+            defaults::apply(kind, &mut new);
+        }
+        admission::mutate(self, call, &mut new, Some(&old.value))?;
+        let mut causes = meta::validate(kind, &new);
+        causes.extend(finalizers(old, &new));
+        causes.extend(validate::update(kind, &call.subresource, &old.value, &new));
+        if let Some(crd) = &kind.crd {
+            causes.extend(crd.validate(call.version, &new, Some(&old.value)));
+        }
+        if !causes.is_empty() {
+            return Err(Failure::invalid(kind, &call.name, &causes));
+        }
+        admission::validate(self, call, &new, Some(&old.value))?;
+        if kind.has_generation() && wanted_differs(kind, &old.value, &new) {
+            let generation = old.value.int(&["metadata", "generation"]).unwrap_or(0) + 1;
+            new.put(&["metadata", "generation"], generation);
+        }
+        if ownership == Ownership::Changed {
+            patch::managed::updated(call, &old.value, &mut new);
+        }
+        if new == *old.value {
+            return Ok(Arc::clone(old));
+        }
+        order(&mut new);
+        if call.dry_run {
+            return Ok(Object::unsaved(new));
+        }
+        Ok(self.commit(call.now, kind, new))
+    }
+
+    /// Stores a version, or takes the object away when this was the last thing its deletion waited for.
+    pub(super) fn commit(&mut self, now: Timestamp, kind: &Arc<Kind>, new: Value) -> Arc<Object> {
+        let deleting = !new.at(&["metadata", "deletionTimestamp"]).is_null();
+        let grace = new.int(&["metadata", "deletionGracePeriodSeconds"]).unwrap_or(0);
+        let held = !new.items(&["metadata", "finalizers"]).is_empty()
+            || (kind.is("", "namespaces") && !new.items(&["spec", "finalizers"]).is_empty());
+        let stored = self.store.put(kind.storage, new);
+        if deleting && !held && grace == 0 {
+            return self.erase(now, kind, &stored.key()).unwrap_or(stored);
+        }
+        self.stored(now, kind, &stored);
+        stored
+    }
+
+    fn place_in_namespace(&self, call: &Call, object: &mut Value) -> Result<(), Failure> {
+        if !call.kind.namespaced {
+            object.cut(&["metadata", "namespace"]);
+            return Ok(());
+        }
+        let named = object.text(&["metadata", "namespace"]);
+        if call.namespace.is_empty() {
+            return Err(Failure::bad_request("an empty namespace may not be set during creation"));
+        }
+        if !named.is_empty() && named != call.namespace {
+            return Err(Failure::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        object.put(&["metadata", "namespace"], call.namespace.as_str());
+        Ok(())
+    }
+
+    fn namespace_accepts(&self, call: &Call, name: &str) -> Result<(), Failure> {
+        if !call.kind.namespaced {
+            return Ok(());
+        }
+        let Some(namespaces) = self.kinds.get("", "namespaces") else { return Ok(()) };
+        let Some(namespace) = self.store.find(namespaces.storage, "", &call.namespace) else {
+            return Err(Failure::not_found(&namespaces, &call.namespace));
+        };
+        if namespace.deleting() {
+            let why = format!("unable to create new content in namespace {0} because it is being terminated", call.namespace);
+            return Err(Failure::forbidden(&call.kind, name, &why).with_causes(&[Cause {
+                reason: "NamespaceTerminating",
+                field: "metadata.namespace".into(),
+                message: format!("namespace {} is being terminated", call.namespace),
+            }]));
+        }
+        Ok(())
+    }
+
+    /// Gives a new object its name, uid, birth and generation.
+    fn stamp(&mut self, call: &Call, object: &mut Value) -> Result<(), Failure> {
+        if object.text(&["metadata", "name"]).is_empty() {
+            let prefix = object.text(&["metadata", "generateName"]).to_owned();
+            if prefix.is_empty() {
+                let cause = Cause::required("metadata.name", "name or generateName is required");
+                return Err(Failure::invalid(&call.kind, "", &[cause]));
+            }
+            let prefix: String = prefix.chars().take(58).collect();
+            let name = loop {
+                let name = format!("{prefix}{}", meta::suffix(&mut self.rng));
+                if self.store.find(call.kind.storage, &call.namespace, &name).is_none() {
+                    break name;
+                }
+            };
+            object.put(&["metadata", "name"], name);
+        }
+        for system in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+            object.cut(&["metadata", system]);
+        }
+        object.put(&["metadata", "uid"], meta::uid(&mut self.rng));
+        object.put(&["metadata", "creationTimestamp"], meta::time(call.now));
+        if call.kind.has_generation() {
+            object.put(&["metadata", "generation"], 1);
+        }
+        Ok(())
+    }
+
+    /// What status a new object starts with: only its controller may say more.
+    fn fresh_status(&self, kind: &Kind, object: &mut Value) {
+        let keeps = kind.is("", "nodes") || !kind.has("status");
+        if !keeps {
+            object.cut(&["status"]);
+        }
+    }
+
+    fn same_identity(&self, call: &Call, old: &Object, new: &Value) -> Result<(), Failure> {
+        let kind = &call.kind;
+        let name = new.text(&["metadata", "name"]);
+        if name != old.value.text(&["metadata", "name"]) {
+            return Err(Failure::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                call.name
+            )));
+        }
+        let namespace = new.text(&["metadata", "namespace"]);
+        if !namespace.is_empty() && namespace != call.namespace {
+            return Err(Failure::bad_request(format!(
+                "the namespace of the object ({namespace}) does not match the namespace on the URL ({})",
+                call.namespace
+            )));
+        }
+        let rv = new.text(&["metadata", "resourceVersion"]);
+        if !rv.is_empty() && rv != "0" && rv != old.value.text(&["metadata", "resourceVersion"]) {
+            return Err(Failure::modified(kind, &call.name));
+        }
+        let uid = new.text(&["metadata", "uid"]);
+        if !uid.is_empty() && uid != old.uid() {
+            let why = format!(
+                "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
+                 Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                kind.plural,
+                call.namespace,
+                call.name,
+                old.uid()
+            );
+            return Err(Failure::conflict(kind, &call.name, &why));
+        }
+        Ok(())
+    }
+
+    /// What follows from a stored version: kinds that appear, owners that are gone.
+    pub(super) fn stored(&mut self, now: Timestamp, kind: &Arc<Kind>, stored: &Arc<Object>) {
+        if kind.is("apiextensions.k8s.io", "customresourcedefinitions") {
+            self.serve_definition(now, stored);
+        }
+        if kind.is("", "namespaces") && !stored.deleting() {
+            self.furnish(now, stored.value.text(&["metadata", "name"]));
+        }
+        self.garbage.look_at(kind, stored);
+        let namespace = stored.value.text(&["metadata", "namespace"]);
+        if self.has_quota(namespace) {
+            self.garbage.count_again(namespace);
+        }
+    }
+}
+
+impl Api {
+    /// Every namespace has a default service account.
+    fn furnish(&mut self, now: Timestamp, namespace: &str) {
+        let accounts = Resource { group: "", plural: "serviceaccounts" };
+        if self.store.find(accounts, namespace, "default").is_none() {
+            let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+            let made = self.create_as(now, &Arc::new(User::admin()), "", "serviceaccounts", namespace, account);
+            debug_assert!(made.is_ok(), "{made:?}");
+        }
+    }
+}
+
+/// The object must be of the kind and group that the path names.
+fn check_type(call: &Call, object: &mut Value) -> Result<(), Failure> {
+    if !object.is_object() {
+        return Err(Failure::bad_request("the object provided is unrecognized (must be of type object)"));
+    }
+    let wanted = call.kind.api_version(call.version);
+    let (api_version, kind) = (object.text(&["apiVersion"]), object.text(&["kind"]));
+    let known = call.kind.api_version(call.kind.versions.first().copied().unwrap_or(call.version));
+    if (!kind.is_empty() && kind != call.kind.kind)
+        || (!api_version.is_empty() && api_version != wanted && api_version != known)
+    {
+        return Err(Failure::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({})",
+            if kind == call.kind.kind { api_version.to_owned() } else { format!("{api_version}, Kind={kind}") },
+            if kind == call.kind.kind { wanted.clone() } else { format!("{wanted}, Kind={}", call.kind.kind) },
+        )));
+    }
+    let storage_version = call.kind.storage_version();
+    object.put(&["apiVersion"], storage_version);
+    object.put(&["kind"], call.kind.kind);
+    Ok(())
+}
+
+/// Restores what a write to this part of the object may not change.
+fn keep(call: &Call, old: &Object, new: &mut Value) {
+    let kind = &call.kind;
+    let fields: Vec<String> = match call.subresource.as_str() {
+        "status" => {
+            let others = old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));
+            others.filter(|key| key != "status" && key != "metadata").collect()
+        }
+        _ if kind.has("status") => vec!["status".into()],
+        _ => Vec::new(),
+    };
+    for field in fields {
+        match old.value.get(&field) {
+            Some(kept) => new.put(&[&field], kept.clone()),
+            None => {
+                new.cut(&[&field]);
+            }
+        }
+    }
+    if call.subresource == "status" && kind.crd.is_some() {
+        let managed = new.cut(&["metadata", "managedFields"]);
+        new.put(&["metadata"], old.value.at(&["metadata"]).clone());
+        if let Some(managed) = managed {
+            new.put(&["metadata", "managedFields"], managed);
+        }
+    }
+    for field in [
+        "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace",
+        "resourceVersion", "generateName",
+    ] {
+        match old.value.at(&["metadata"]).get(field) {
+            Some(kept) => new.put(&["metadata", field], kept.clone()),
+            None => {
+                new.cut(&["metadata", field]);
+            }
+        }
+    }
+    // A writer that does not know managed fields drops them; upstream keeps the old ones.
+    if new.at(&["metadata", "managedFields"]).is_null()
+        && let Some(managed) = old.value.at(&["metadata"]).get("managedFields")
+    {
+        new.put(&["metadata", "managedFields"], managed.clone());
+    }
+}
+
+/// Whether anything but metadata and status differs.
+fn wanted_differs(kind: &Kind, old: &Value, new: &Value) -> bool {
+    let part = |key: &str| key != "metadata" && !(key == "status" && kind.has("status")) && key != "apiVersion";
+    let differs = |left: &Value, right: &Value| left.entries(&[]).any(|(key, value)| part(key) && right.get(key) != Some(value));
+    differs(old, new) || differs(new, old)
+}
+
+fn finalizers(old: &Object, new: &Value) -> Option<Cause> {
+    if !old.deleting() {
+        return None;
+    }
+    let known = old.value.items(&["metadata", "finalizers"]);
+    let added: Vec<String> = new
+        .items(&["metadata", "finalizers"])
+        .iter()
+        .filter(|one| !known.contains(one))
+        .map(ToString::to_string)
+        .collect();
+    (!added.is_empty()).then(|| {
+        Cause::forbidden(
+            "metadata.finalizers",
+            &format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                added.join(", ")
+            ),
+        )
+    })
+}
+
+/// `apiVersion`, `kind` and `metadata` first, as upstream writes them.
+fn order(object: &mut Value) {
+    let Value::Object(map) = object else { return };
+    let in_order = map.keys().take(3).map(String::as_str).eq(["apiVersion", "kind", "metadata"]);
+    if in_order {
+        return;
+    }
+    let mut rest = std::mem::take(map);
+    for key in ["apiVersion", "kind", "metadata"] {
+        if let Some(value) = rest.shift_remove(key) {
+            map.insert(key.to_owned(), value);
+        }
+    }
+    map.append(&mut rest);
+}
