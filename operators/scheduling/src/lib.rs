@@ -1,3 +1,4 @@
 //! A second scheduler that explains itself.
 
 pub mod fields;
+pub mod queue;
