@@ -13,17 +13,19 @@ mod docs;
 mod spec;
 mod volume;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use k8s_openapi::api::core::v1::Pod;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use admission::{OnRefused, admission_policy};
 pub use docs::markdown;
 
 /// What becomes of a pod that uses a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Verdict {
     /// Its meaning for placement is implemented.
     Implemented,
@@ -118,14 +120,14 @@ fn has_rows_below(path: &str) -> bool {
 }
 
 /// A field that a pod uses and that is refused or not considered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Where: `spec.volumes[1].persistentVolumeClaim`.
     pub path: String,
     /// [`Verdict::NotConsidered`] or [`Verdict::Refused`].
     pub verdict: Verdict,
     /// Why, or which preference.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 /// Judges a pod as the API server has it.
@@ -161,7 +163,7 @@ impl Walk<'_> {
         if let Some(row) = TABLE.get(pattern) {
             let verdict = self.verdict(row.rule, value);
             if verdict >= Verdict::NotConsidered {
-                self.findings.push(Finding { path: path.to_owned(), verdict, why: row.why });
+                self.findings.push(Finding { path: path.to_owned(), verdict, why: row.why.into() });
             }
             return;
         }
@@ -178,7 +180,7 @@ impl Walk<'_> {
             }
             _ => {
                 let why = "is not a field of the Kubernetes version that this build knows";
-                self.findings.push(Finding { path: path.to_owned(), verdict: Verdict::Refused, why });
+                self.findings.push(Finding { path: path.to_owned(), verdict: Verdict::Refused, why: why.into() });
             }
         }
     }

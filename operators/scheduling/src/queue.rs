@@ -190,9 +190,7 @@ impl Queue {
                 *seen = seen.and(cures);
             }
         }
-        let helped = |uid: &&String| {
-            matches!(self.entries.get(*uid), Some(Entry { place: Place::Waiting(waits), .. }) if waits.meets(cures))
-        };
+        let helped = |uid: &&String| matches!(self.entries.get(*uid), Some(Entry { place: Place::Waiting(waits), .. }) if waits.meets(cures));
         for uid in self.waiting.iter().filter(helped).cloned().collect::<Vec<_>>() {
             self.wake(&uid, now);
         }
@@ -202,7 +200,8 @@ impl Queue {
     /// early, as kube-scheduler does since 1.33.
     pub fn pop(&mut self, now: Timestamp) -> Option<Waiting> {
         self.advance(now);
-        let early = || self.backing_off.iter().find(|(ended, ..)| *ended == Ended::Unschedulable).map(|(.., order)| order);
+        let early =
+            || self.backing_off.iter().find(|(ended, ..)| *ended == Ended::Unschedulable).map(|(.., order)| order);
         let uid = self.active.first().or_else(early)?.2.clone();
         self.take(&uid);
         self.put(&uid, Place::InFlight(Waits::NONE), now);
@@ -219,7 +218,9 @@ impl Queue {
         };
         match attempt {
             Attempt::Placed => return self.remove(uid),
-            Attempt::Unschedulable(_) => (entry.unschedulable, entry.errors) = (entry.unschedulable.saturating_add(1), 0),
+            Attempt::Unschedulable(_) => {
+                (entry.unschedulable, entry.errors) = (entry.unschedulable.saturating_add(1), 0)
+            }
             Attempt::Failed => entry.errors = entry.errors.saturating_add(1),
         }
         let gated = entry.pod.gated;
@@ -273,7 +274,8 @@ impl Queue {
         }
         if now.since(self.flushed) >= FLUSH_EVERY {
             self.flushed = now;
-            let long = |uid: &&String| self.entries.get(*uid).is_some_and(|entry| now.since(entry.since.0) > LONGEST_WAIT);
+            let long =
+                |uid: &&String| self.entries.get(*uid).is_some_and(|entry| now.since(entry.since.0) > LONGEST_WAIT);
             for uid in self.waiting.iter().filter(long).cloned().collect::<Vec<_>>() {
                 self.wake(&uid, now);
             }

@@ -127,10 +127,12 @@ fn preferences_are_listed_and_everything_else_is_silent() {
         "tolerations": [{"operator": "Exists", "tolerationSeconds": 300}],
         "hostUsers": false, "resourceClaims": [], "nodeSelector": {"any.thing/here": "x"},
     });
-    let found: Vec<_> =
-        judge_manifest(&json!({"spec": spec})).iter().map(|finding| (finding.verdict, finding.why)).collect();
+    let found: Vec<_> = judge_manifest(&json!({"spec": spec}))
+        .iter()
+        .map(|finding| (finding.verdict, finding.why.to_string()))
+        .collect();
     let expected = ["image locality", "preferred pod anti-affinity", "topology spread"];
-    assert_eq!(found, expected.map(|why| (Verdict::NotConsidered, why)));
+    assert_eq!(found, expected.map(|why| (Verdict::NotConsidered, why.to_owned())));
 }
 
 #[test]
