@@ -94,6 +94,12 @@ impl Effects {
         self.open.insert(uid.to_owned(), placement);
     }
 
+    /// Whether a placement of this pod is followed.
+    #[must_use]
+    pub fn follows(&self, uid: &str) -> bool {
+        self.open.contains_key(uid)
+    }
+
     /// The pod was not bound after all: there is nothing to measure.
     pub fn forget(&mut self, uid: &str) {
         self.open.remove(uid);

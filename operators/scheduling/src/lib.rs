@@ -11,11 +11,13 @@
 //! | [`decide`] | where a pod goes, and why |
 //! | [`observe`] | what would have been chosen |
 //! | [`effect`] | what came of it |
+//! | [`mind`] | all of it together, as one state machine |
 //! | [`recording`] | what a decision saw, to decide again |
 
 pub mod decide;
 pub mod effect;
 pub mod fields;
+pub mod mind;
 pub mod observe;
 pub mod queue;
 pub mod recording;

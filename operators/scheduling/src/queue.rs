@@ -241,6 +241,18 @@ impl Queue {
         backing_off.into_iter().chain(flush).min()
     }
 
+    /// Whether a pod could be popped without waiting.
+    #[must_use]
+    pub fn has_active(&self) -> bool {
+        !self.active.is_empty() || self.backing_off.iter().any(|(ended, ..)| *ended == Ended::Unschedulable)
+    }
+
+    /// Whether this pod was popped and not reported yet.
+    #[must_use]
+    pub fn is_in_flight(&self, uid: &str) -> bool {
+        self.in_flight.contains(uid)
+    }
+
     /// How many pods are where.
     #[must_use]
     pub fn counts(&self) -> Counts {
