@@ -12,6 +12,7 @@
 //! | [`observe`] | what would have been chosen |
 //! | [`effect`] | what came of it |
 //! | [`mind`] | all of it together, as one state machine |
+//! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`recording`] | what a decision saw, to decide again |
 
 pub mod decide;
@@ -19,5 +20,8 @@ pub mod effect;
 pub mod fields;
 pub mod mind;
 pub mod observe;
+pub mod operator;
 pub mod queue;
 pub mod recording;
+
+pub use operator::Scheduling;

@@ -9,7 +9,7 @@
 mod books;
 mod seen;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -72,6 +72,8 @@ pub struct Mind {
     books: Books,
     standing: Standing,
     unbound: HashMap<String, Arc<Pod>>,
+    /// The uids of those that wait for this scheduler, whether it decides or not.
+    ours: HashSet<String>,
     comparisons: VecDeque<Arc<Pod>>,
     measured: Vec<(DecisionId, Effect)>,
     placements: u64,
@@ -88,6 +90,7 @@ impl Mind {
             books: Books::default(),
             standing,
             unbound: HashMap::new(),
+            ours: HashSet::new(),
             comparisons: VecDeque::new(),
             measured: Vec::new(),
             placements: 0,
@@ -109,8 +112,11 @@ impl Mind {
         // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
         let mut pods: Vec<Arc<Pod>> = self.unbound.values().cloned().collect();
         pods.sort_by(|a, b| a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp).then_with(|| uid(a).cmp(uid(b))));
+        self.ours.clear();
         for pod in pods {
-            let waiting = self.waiting(&pod).filter(|_| self.standing.decides());
+            let waiting = self.waiting(&pod);
+            self.ours.extend(waiting.is_some().then(|| uid(&pod).to_owned()));
+            let waiting = waiting.filter(|_| self.standing.decides());
             if !self.queue.is_in_flight(uid(&pod)) {
                 self.queue.remove(uid(&pod));
             }
@@ -230,6 +236,18 @@ impl Mind {
         self.queue.counts()
     }
 
+    /// How many pods wait for this scheduler.
+    #[must_use]
+    pub fn pods_of_ours(&self) -> usize {
+        self.ours.len()
+    }
+
+    /// A pod that waits for a node, whoever's it is.
+    #[must_use]
+    pub fn waiting_pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
+        self.unbound.get(self.state.uid_of(&format!("{namespace}/{name}"))?)
+    }
+
     /// How it stands.
     #[must_use]
     pub const fn standing(&self) -> &Standing {
@@ -273,7 +291,7 @@ fn helps(before: Option<&keelson_cluster::Member>, after: &keelson_cluster::Read
 impl Mind {
     /// The nodes there are.
     pub fn nodes(&mut self, nodes: &[Arc<Node>], now: Timestamp) {
-        let listed: std::collections::HashSet<&str> =
+        let listed: HashSet<&str> =
             nodes.iter().filter_map(|node| node.metadata.name.as_deref()).collect();
         let gone: Vec<String> = self.state.live().members().map(|member| member.node.name.clone()).collect();
         gone.iter().filter(|name| !listed.contains(name.as_str())).for_each(|name| self.node_gone(name));

@@ -42,6 +42,21 @@ const fn title(verdict: Verdict) -> &'static str {
     }
 }
 
+impl Row {
+    /// Its verdict in words: `refused`, or each verdict with its case.
+    #[must_use]
+    pub fn rule_text(&self) -> String {
+        if let Rule::Always(verdict) = self.rule {
+            return verdict.as_str().to_owned();
+        }
+        [Verdict::Refused, Verdict::NotConsidered, Verdict::Implemented, Verdict::Neutral]
+            .into_iter()
+            .filter_map(|verdict| Some(format!("{}: {}", verdict.as_str(), when(self, verdict)?)))
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+}
+
 /// In which cases a row has this verdict; `None` when in none.
 fn when(row: &Row, verdict: Verdict) -> Option<String> {
     let cases = |of: &str, cases: &[(&str, Verdict)], other: Verdict| {

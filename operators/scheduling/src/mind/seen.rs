@@ -50,6 +50,7 @@ impl Mind {
             self.wants(pod, before.as_deref(), now);
         } else {
             self.queue.remove(&uid);
+            self.ours.remove(&uid);
             if bound_to.is_some() && before.is_some() {
                 self.was_bound(pod);
             }
@@ -69,6 +70,7 @@ impl Mind {
         self.measured.extend(self.effects.deleted(uid, now));
         self.unbound.remove(uid);
         self.queue.remove(uid);
+        self.ours.remove(uid);
         if let Some(key) = key {
             self.books.forget(key);
         }
@@ -83,7 +85,13 @@ impl Mind {
             (&before.spec, &before.metadata.labels, &before.metadata.deletion_timestamp)
                 == (&pod.spec, &pod.metadata.labels, &pod.metadata.deletion_timestamp)
         });
-        match self.waiting(pod) {
+        let waiting = self.waiting(pod);
+        if waiting.is_some() {
+            self.ours.insert(uid(pod).to_owned());
+        } else {
+            self.ours.remove(uid(pod));
+        }
+        match waiting {
             _ if same || !self.standing.decides() => {}
             Some(waiting) => self.queue.apply(waiting, now),
             None => self.queue.remove(uid(pod)),
