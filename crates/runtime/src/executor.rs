@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
-    Plan, Step, StepResult,
+    Plan, Reason, Span, Step, StepResult, Trigger, Verb,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -76,6 +76,15 @@ impl Report {
     pub fn has(&self, result: StepResult) -> bool {
         self.decisions.values().flat_map(|(_, steps)| steps).any(|step| step.result == result)
     }
+}
+
+/// What the runtime itself has to say about a feature or one of its keys.
+pub(crate) struct Remark<'a> {
+    pub(crate) controller: &'a str,
+    pub(crate) subject: ObjectRef,
+    pub(crate) verb: Verb,
+    pub(crate) reason: Reason,
+    pub(crate) sentence: String,
 }
 
 /// Counts a run until it is dropped.
@@ -198,10 +207,9 @@ impl Executor {
         report
     }
 
-    /// Records a decision of the runtime's own.
-    pub(crate) fn note(&self, decision: Decision) {
-        self.0.metrics.recorded(&decision, decision.outcome);
-        self.0.history.offer(decision);
+    /// Records a decision of the runtime's own: one without actions.
+    pub(crate) fn remark(&self, feature: Feature, remark: Remark<'_>) {
+        self.0.remark(feature, remark);
     }
 
     /// Returns when no plan is being carried out.
@@ -236,7 +244,7 @@ impl Inner {
         recording: Option<&Vec<u8>>,
     ) -> (Outcome, Vec<Step>) {
         let switch = self.switches.now(feature);
-        let (mode, lowered) = self.mode(switch.effective, &decision.subject, actions);
+        let (mode, lowered) = self.mode(switch.effective, &decision.subject, actions).await;
         let made_under = decision.fence;
         (decision.mode, decision.fence) = (mode, switch.fence);
         if decision.trace_id.is_empty() {
@@ -340,6 +348,37 @@ impl Inner {
             open.steps.push(Step { at: self.clock.now(), action: format!("undo {action}"), result, detail });
         }
         open.close(outcome)
+    }
+
+    fn remark(&self, feature: Feature, remark: Remark<'_>) {
+        let (now, switch) = (self.clock.now(), self.switches.now(feature));
+        let decision = Decision {
+            id: self.chance.decision_id(now),
+            at: now,
+            feature,
+            controller: remark.controller.to_owned(),
+            mode: switch.effective,
+            subject: remark.subject,
+            trigger: Trigger::Timer,
+            causes: Vec::new(),
+            cause_count: 0,
+            verb: remark.verb,
+            reason: remark.reason,
+            sentence: remark.sentence,
+            chosen: None,
+            candidates: Vec::new(),
+            inputs: BTreeMap::new(),
+            plan: self.chance.plan_id(now),
+            outcome: Outcome::NoAction,
+            steps: Vec::new(),
+            effect: None,
+            fence: switch.fence,
+            trace_id: (self.trace_id)(),
+            took: Span::ZERO,
+            count: 1,
+            last_at: now,
+        };
+        self.only_record(decision, Outcome::NoAction, Vec::new());
     }
 
     fn step(&self, action: &Action, result: StepResult, detail: &str) -> Step {

@@ -102,8 +102,8 @@ impl Gate {
     pub fn ask(&mut self, bid: &Bid, pods: &[PodView], now: Timestamp) -> Verdict {
         self.forget(now);
         let Some(pod) = pods.iter().find(|view| view.pod.uid == bid.pod.uid && view.pod.name == bid.pod.name) else {
-            // Gone already, or not a pod of ours to count.
-            return Verdict::Granted;
+            // Too new to be counted, or gone already: the next look tells.
+            return held(format!("{} is not among the pods that are known", bid.pod), Vec::new());
         };
         if let Some(annotation) = &pod.protected {
             return held(format!("{} is marked {annotation}", pod.pod), Vec::new());

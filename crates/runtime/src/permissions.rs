@@ -86,7 +86,7 @@ pub struct Permissions(pub Vec<Rule>);
 
 impl Permissions {
     /// What the framework itself needs, whatever runs on it: its Leases, the Platform and its status, and, when something
-    /// may be enforced, Events.
+    /// may be enforced, Events, and Pods and Nodes for the disruption gate.
     #[must_use]
     pub fn runtime(ceiling: Mode) -> Self {
         let leases: Vec<_> = Feature::ALL.into_iter().map(names::lease).collect();
@@ -97,7 +97,8 @@ impl Permissions {
             Rule::new(names::GROUP, &["platforms/status"], &["get", "patch"]),
         ];
         if ceiling == Mode::Enforce {
-            rules.push(Rule::new("events.k8s.io", &["events"], &["create", "patch"]));
+            rules.push(Rule::new("events.k8s.io", &["events"], &["create"]));
+            rules.push(Rule::read("", &["nodes", "pods"]));
         }
         Self(rules).tidy()
     }

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keelson_api::{Platform, PlatformSpec, names};
-use keelson_core::Feature;
+use keelson_core::{Feature, ObjectRef, Reason, Verb};
 use tokio::time::{Duration, sleep};
 
 use crate::Runtime;
 use crate::cache::Cache;
+use crate::executor::Remark;
+use crate::switch::Switch;
 
 /// How often the file is looked at.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -102,11 +104,13 @@ fn adopt(runtime: &Runtime, found: Found) {
     });
     if let Some(spec) = spec {
         for feature in Feature::ALL {
+            let before = runtime.0.switches.now(feature);
             runtime.0.switches.change(feature, |switch| {
                 switch.wanted = spec.mode(feature);
                 switch.paused = spec.paused(feature);
                 switch.generation = generation;
             });
+            remember(runtime, feature, &before);
         }
         runtime.0.settings.send_if_modified(|before| {
             let changed = **before != *spec;
@@ -117,4 +121,23 @@ fn adopt(runtime: &Runtime, found: Found) {
         });
     }
     runtime.0.known.send_if_modified(|known| !std::mem::replace(known, true));
+}
+
+/// A switch that was moved while this process leads belongs in the history.
+fn remember(runtime: &Runtime, feature: Feature, before: &Switch) {
+    let now = runtime.0.switches.now(feature);
+    let (reason, sentence) = if now.effective != before.effective {
+        (Reason::ModeChanged, format!("The mode of {feature} went from {} to {}.", before.effective, now.effective))
+    } else if now.paused != before.paused {
+        let words = if now.paused { "paused: every action is held" } else { "no longer paused" };
+        (Reason::Paused, format!("{feature} is {words}."))
+    } else {
+        return;
+    };
+    tracing::info!(%feature, "{sentence}");
+    if now.leading {
+        let subject = ObjectRef::cluster("Platform", names::PLATFORM).in_group(names::GROUP);
+        let remark = Remark { controller: "platform", subject, verb: Verb::Configure, reason, sentence };
+        runtime.executor().remark(feature, remark);
+    }
 }

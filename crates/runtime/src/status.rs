@@ -13,7 +13,7 @@ use keelson_api::platform::FeatureStatus;
 use keelson_api::{Platform, conditions, names};
 use keelson_core::{Condition, ConditionStatus, Feature, Mode, Span};
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -25,6 +25,8 @@ use crate::switch::Switch;
 const GLANCE: Span = Span::seconds(10);
 /// The longest wait after a failed write.
 const LONGEST: Span = Span::seconds(30);
+/// The conditions of the whole platform that are written here.
+const OURS: [&str; 4] = ["Ready", "SettingsAccepted", "InputUnavailable", "ObjectsSkipped"];
 /// The field manager of the whole platform's part.
 const MANAGER: &str = "keelson/runtime";
 
@@ -89,7 +91,8 @@ async fn write(runtime: &Runtime, cache: &Cache<Platform>, written: &mut Written
     if Feature::ALL.first().is_some_and(|first| runtime.0.switches.now(*first).leading) {
         let verdict = runtime.0.verdict.borrow().clone();
         let list = merged(runtime, &status.conditions, &of_platform(runtime), verdict.generation);
-        let is_there = status.conditions == list && status.observed_generation == Some(verdict.generation);
+        let ours = status.conditions.iter().filter(|stored| OURS.contains(&stored.type_.as_str()));
+        let is_there = ours.eq(&list) && status.observed_generation == Some(verdict.generation);
         let part = json!({"observedGeneration": verdict.generation, "conditions": list});
         put(runtime, &platform, written, MANAGER, part, is_there).await?;
     }
@@ -115,7 +118,9 @@ async fn put(
         "metadata": {"name": names::PLATFORM},
         "status": over.0,
     });
-    let api: Api<Platform> = Api::all(runtime.0.config.client.clone());
+    // The answer is not read as a Platform: the one that is there may be broken.
+    let kind = ApiResource::erase::<Platform>(&());
+    let api: Api<DynamicObject> = Api::all_with(runtime.0.config.client.clone(), &kind);
     // Forced: the status is ours alone, whatever an older version of us was called.
     let params = PatchParams::apply(manager).force();
     api.patch_status(names::PLATFORM, &params, &Patch::Apply(intent)).await?;

@@ -66,6 +66,11 @@ impl Caches {
         self.lock().values().map(|held| Arc::clone(&held.any)).collect()
     }
 
+    /// Whether the object would be here if it existed.
+    pub(crate) fn holds_kind(&self, object: &ObjectRef) -> bool {
+        self.lock().values().any(|held| held.group == object.group && held.kind == object.kind)
+    }
+
     /// An object's annotations, when a cache holds the object.
     pub(crate) fn annotations(&self, object: &ObjectRef) -> Option<BTreeMap<String, String>> {
         let held = self.lock();

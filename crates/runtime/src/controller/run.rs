@@ -8,13 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
-use keelson_core::{Decision, Mode, Outcome, Plan, Reason, Requeue, Span, StepResult, Timestamp, Trigger, Verb};
+use keelson_core::{Mode, Plan, Reason, Requeue, Span, StepResult, Timestamp, Verb};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Controller, Options};
 use crate::Runtime;
 use crate::backoff::Backoff;
+use crate::executor::Remark;
 use crate::metrics::Metrics;
 use crate::queue::{LOW, NORMAL, Queue, Wish};
 use crate::shutdown::Phase;
@@ -42,6 +43,7 @@ struct State<K> {
 /// How one reconcile ended.
 enum Ended {
     Settled(Requeue),
+    /// Nothing is wrong with the key; somebody or something stood in the way.
     Held,
     Failed,
     Panicked(String),
@@ -157,11 +159,11 @@ impl<C: Controller> Line<C> {
         };
         match &ended {
             Ended::Panicked(text) => {
-                self.remark(&key, Reason::Panicked, &format!("Deciding panicked: {text}. It is tried again later."));
+                self.remark(&key, Reason::Panicked, format!("Deciding panicked: {text}. It is tried again later."));
             }
             Ended::Overdue => {
                 let text = format!("Reconciling took longer than {}. It is tried again later.", self.options.deadline);
-                self.remark(&key, Reason::DeadlineExceeded, &text);
+                self.remark(&key, Reason::DeadlineExceeded, text);
             }
             _ => {}
         }
@@ -171,7 +173,6 @@ impl<C: Controller> Line<C> {
 
     async fn reconcile(&self, key: &C::Key) -> Ended {
         let Some(snapshot) = self.controller.snapshot(key) else { return Ended::Settled(Requeue::OnChange) };
-        let recording = serde_json::to_vec(&snapshot).ok();
         let now = self.runtime.clock().now();
         let began = Instant::now();
         let mut plan: Plan = C::decide(&snapshot, now);
@@ -179,10 +180,11 @@ impl<C: Controller> Line<C> {
         plan.decisions.iter_mut().for_each(|decision| decision.took = took);
         self.metrics().decided(C::FEATURE, began.elapsed());
         let requeue = plan.requeue;
+        let recording = if plan.actions.is_empty() { None } else { serde_json::to_vec(&snapshot).ok() };
         let report = self.runtime.executor().run(C::FEATURE, plan, recording).await;
         if report.has(StepResult::Failed) {
             Ended::Failed
-        } else if report.has(StepResult::Held) {
+        } else if report.has(StepResult::Held) || report.has(StepResult::Conflict) {
             Ended::Held
         } else {
             Ended::Settled(requeue)
@@ -218,37 +220,11 @@ impl<C: Controller> Line<C> {
         }
     }
 
-    /// A decision of the runtime's own about a key that could not be reconciled.
-    fn remark(&self, key: &C::Key, reason: Reason, sentence: &str) {
-        let switch = self.runtime.switch(C::FEATURE).borrow().clone();
-        let now = self.runtime.clock().now();
+    /// Says in the history that a key could not be reconciled.
+    fn remark(&self, key: &C::Key, reason: Reason, sentence: String) {
         tracing::error!(controller = C::NAME, key = %key, "{sentence}");
-        self.runtime.executor().note(Decision {
-            id: self.runtime.decision_id(),
-            at: now,
-            feature: C::FEATURE,
-            controller: C::NAME.to_owned(),
-            mode: switch.effective,
-            subject: C::subject(key),
-            trigger: Trigger::Timer,
-            causes: Vec::new(),
-            cause_count: 0,
-            verb: Verb::Wait,
-            reason,
-            sentence: sentence.to_owned(),
-            chosen: None,
-            candidates: Vec::new(),
-            inputs: BTreeMap::new(),
-            plan: self.runtime.plan_id(),
-            outcome: Outcome::NoAction,
-            steps: Vec::new(),
-            effect: None,
-            fence: switch.fence,
-            trace_id: String::new(),
-            took: Span::ZERO,
-            count: 1,
-            last_at: now,
-        });
+        let remark = Remark { controller: C::NAME, subject: C::subject(key), verb: Verb::Wait, reason, sentence };
+        self.runtime.executor().remark(C::FEATURE, remark);
     }
 }
 

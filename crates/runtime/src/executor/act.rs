@@ -17,6 +17,9 @@ use super::wire::{APPLY, Answer, Call, JSON_PATCH, MERGE, set};
 /// The longest an action may take, repeats included.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// The part of it that is kept for reading how a lost call went.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// How an action went, and what takes it back.
 #[derive(Debug)]
 pub(super) struct Acted {
@@ -128,16 +131,21 @@ impl Inner {
             set(&mut body, &["metadata", "labels", names::MANAGED_BY], json!("keelson"));
         }
         let collection = ObjectRef { name: String::new(), ..object.clone() };
-        let answer = self.wire.until(&Call::post(place.path(&collection, ""), body), deadline).await?;
-        if answer.is_ok() {
-            let undo = Call::delete(place.path(object, ""), answer.text("/metadata/uid"));
-            return Ok(Acted::done().undone_by(undo));
+        // The last moments are kept for reading what became of a creation whose answers were all lost.
+        let answer = self.wire.until(&Call::post(place.path(&collection, ""), body), deadline - LOOK).await;
+        match &answer {
+            Ok(answer) if answer.is_ok() => {
+                let undo = Call::delete(place.path(object, ""), answer.text("/metadata/uid"));
+                return Ok(Acted::done().undone_by(undo));
+            }
+            Ok(answer) if answer.code != 409 && !answer.is_transient() => return Ok(Acted::rejected(answer)),
+            _ => {}
         }
-        if answer.code != 409 {
-            return Ok(Acted::rejected(&answer));
-        }
-        // It exists. Ours, when an earlier try or an earlier life of this process made it.
+        // It may exist. Ours, when an earlier try or an earlier life of this process made it.
         let there = self.wire.until(&Call::get(place.path(object, "")), deadline).await?;
+        if !there.is_ok() {
+            return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected));
+        }
         Ok(match its_key(&there.body) {
             Some(its_key) if its_key == key => Acted::new(StepResult::Unchanged, "created before"),
             _ => Acted::new(StepResult::Conflict, "it exists and was not made by this decision"),

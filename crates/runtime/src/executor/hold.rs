@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_api::names;
-use keelson_core::{
-    Action, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome, Reason, Span, Trigger, Verb,
-};
-use tokio::time::timeout;
+use keelson_core::{Action, Decision, DecisionId, Feature, Mode, ObjectRef, Reason, Span, Verb};
+use tokio::time::{Instant, timeout};
 
-use super::{Executor, Inner, lock};
+use super::wire::Call;
+use super::{Executor, Inner, Remark, lock};
 use crate::gate::{Bid, PodView, Verdict};
 
 /// How often breakers and what disruptions left behind are looked at.
@@ -23,11 +22,18 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 
 impl Inner {
     /// The mode a decision may be carried out in, and the annotation that lowered it. An annotation never raises it.
-    pub(super) fn mode(&self, effective: Mode, subject: &ObjectRef, actions: &[Action]) -> (Mode, Option<String>) {
+    pub(super) async fn mode(
+        &self,
+        effective: Mode,
+        subject: &ObjectRef,
+        actions: &[Action],
+    ) -> (Mode, Option<String>) {
         let mut lowest = (effective, None);
         for object in std::iter::once(subject).chain(actions.iter().map(|action| &action.object)) {
-            let annotations = self.caches.annotations(object).unwrap_or_default();
-            let Some(word) = annotations.get(names::MODE) else { continue };
+            if lowest.0 == Mode::Off || object.name.is_empty() {
+                break;
+            }
+            let Some(word) = self.wanted_mode(object, lowest.0).await else { continue };
             // A word nobody understands was meant to hold something back.
             let (mode, problem) = match word.parse::<Mode>() {
                 Ok(mode) => (mode, String::new()),
@@ -38,6 +44,21 @@ impl Inner {
             }
         }
         lowest
+    }
+
+    /// What an object's annotation says. Objects of kinds that nobody caches are asked for, but only before acting.
+    async fn wanted_mode(&self, object: &ObjectRef, mode: Mode) -> Option<String> {
+        if self.caches.holds_kind(object) {
+            return self.caches.annotations(object)?.remove(names::MODE);
+        }
+        if mode < Mode::Enforce {
+            return None;
+        }
+        let deadline = Instant::now() + READ;
+        let place = self.kinds.place(&self.wire, object, deadline).await.ok()?;
+        let answer = self.wire.once(&Call::get(place.path(object, ""))).await.ok()?;
+        let annotation = answer.body.pointer("/metadata/annotations")?.get(names::MODE)?;
+        annotation.as_str().filter(|_| answer.is_ok()).map(str::to_owned)
     }
 
     /// Asks the disruption gate for every pod that would be taken away: all of them or none.
@@ -51,6 +72,8 @@ impl Inner {
             return Ok(());
         }
         let pods = self.pods().await.map_err(|why| (why, Vec::new()))?;
+        // A pod that has ended takes nothing away any more.
+        let takes_a_pod = |action: &Action| takes_a_pod(action) && !self.has_ended(&action.object);
         let saving = decision.inputs.get("saving").and_then(|text| text.parse().ok()).unwrap_or_default();
         let mut gate = lock(&self.gate);
         for (at, action) in actions.iter().enumerate().filter(|(_, action)| takes_a_pod(action)) {
@@ -82,6 +105,10 @@ impl Inner {
         };
         let zones: BTreeMap<String, String> = nodes.list().iter().map(zone).collect();
         Ok(pods.list().iter().filter(|pod| !has_ended(pod)).map(|pod| self.view(pod, &zones)).collect())
+    }
+
+    fn has_ended(&self, pod: &ObjectRef) -> bool {
+        self.caches.open::<Pod>(false).get(&pod.namespace, &pod.name).is_some_and(|pod| has_ended(&pod))
     }
 
     fn view(&self, pod: &Pod, zones: &BTreeMap<String, String>) -> PodView {
@@ -120,35 +147,14 @@ impl Inner {
     fn open_breaker(&self, feature: Feature, why: &str) {
         tracing::error!(%feature, "the circuit breaker opened: {why}");
         self.switches.change(feature, |switch| switch.breaker = Some(why.to_owned()));
-        let (now, switch) = (self.clock.now(), self.switches.now(feature));
-        let decision = Decision {
-            id: self.chance.decision_id(now),
-            at: now,
-            feature,
-            controller: "breaker".to_owned(),
-            mode: switch.effective,
+        let remark = Remark {
+            controller: "breaker",
             subject: ObjectRef::cluster("Platform", names::PLATFORM).in_group(names::GROUP),
-            trigger: Trigger::Timer,
-            causes: Vec::new(),
-            cause_count: 0,
             verb: Verb::Configure,
             reason: Reason::BreakerOpened,
             sentence: format!("The circuit breaker holds {feature}: {why}."),
-            chosen: None,
-            candidates: Vec::new(),
-            inputs: BTreeMap::new(),
-            plan: self.chance.plan_id(now),
-            outcome: Outcome::NoAction,
-            steps: Vec::new(),
-            effect: None,
-            fence: switch.fence,
-            trace_id: (self.trace_id)(),
-            took: Span::ZERO,
-            count: 1,
-            last_at: now,
         };
-        self.metrics.recorded(&decision, decision.outcome);
-        self.history.offer(decision);
+        self.remark(feature, remark);
     }
 
     /// Closes breakers whose time has come, and learns what disruptions left behind.

@@ -79,10 +79,14 @@ impl Api {
             list.push(entry);
             for sub in &kind.subresources {
                 let (response, verbs) = subresource(kind, version, sub);
-                list.push(json!({
-                    "name": format!("{}/{sub}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
-                    "group": response.0, "version": response.1, "kind": response.2, "verbs": verbs,
-                }));
+                let mut entry = json!({"name": format!("{}/{sub}", kind.plural), "singularName": "", "namespaced": kind.namespaced});
+                if (response.0, response.1) != (kind.group, version) {
+                    entry.put(&["group"], response.0);
+                    entry.put(&["version"], response.1);
+                }
+                entry.put(&["kind"], response.2);
+                entry.put(&["verbs"], verbs);
+                list.push(entry);
             }
         }
         if list.is_empty() {

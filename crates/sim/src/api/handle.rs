@@ -109,8 +109,8 @@ impl Api {
             return self.answer_virtual(call, parts, body).map(Reply::Response);
         }
         let form = render::form(&parts.headers)?;
-        let render = Render::new(&call.kind, call.version, form, &call.query);
-        if !matches!(call.subresource.as_str(), "" | "status" | "resize" | "finalize" | "ephemeralcontainers") {
+        let render = Render::new(call, form);
+        if !matches!(call.subresource.as_str(), "" | "status" | "resize" | "finalize") {
             return self.subresource(call, parts, body).map(Reply::Response);
         }
         match call.verb {
@@ -182,9 +182,12 @@ impl Api {
             let cause = super::status::Cause {
                 reason: "FieldValueInvalid",
                 field: "metadata.resourceVersion".into(),
-                message: "Invalid value: 0x0: must be specified for an update".into(),
+                message: "Invalid value: 0: must be specified for an update".into(),
             };
-            return Err(Failure::invalid(kind, &call.name, &[cause]));
+            // Upstream names the resource here and not the kind.
+            let mut named = Kind::clone(kind);
+            named.kind = kind.plural;
+            return Err(Failure::invalid(&named, &call.name, &[cause]));
         }
         Ok((200, self.change(call, &old, object, Ownership::Changed)?))
     }

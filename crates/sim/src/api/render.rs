@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, header};
+use keelson_core::Timestamp;
 use serde_json::{Value, json};
 
-use super::{json::Json, kinds::Kind, request::Query, status::Failure, storage::Object};
+use super::{json::Json, kinds::Kind, request::Call, status::Failure, storage::Object};
 
 /// What a client accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +34,15 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Failure> {
             Some(_) => {}
         }
     }
-    Err(Failure::new(
+    let mut failure = Failure::new(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-    ))
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, \
+         application/vnd.kubernetes.protobuf, application/json;stream=watch, \
+         application/vnd.kubernetes.protobuf;stream=watch",
+    );
+    failure.details = Some(json!({}));
+    Err(failure)
 }
 
 /// Writes objects of a kind for one client.
@@ -46,13 +51,16 @@ pub(crate) struct Render {
     pub kind: Arc<Kind>,
     pub version: &'static str,
     pub form: Form,
+    /// Tables tell ages.
+    pub now: Timestamp,
     /// `Metadata`, `Object` or `None`: what a table row carries.
     include: String,
 }
 
 impl Render {
-    pub fn new(kind: &Arc<Kind>, version: &'static str, form: Form, query: &Query) -> Self {
-        Self { kind: Arc::clone(kind), version, form, include: query.text("includeObject").to_owned() }
+    pub fn new(call: &Call, form: Form) -> Self {
+        let include = call.query.text("includeObject").to_owned();
+        Self { kind: Arc::clone(&call.kind), version: call.version, form, now: call.now, include }
     }
 
     /// The object under the version that was asked for.
@@ -90,7 +98,7 @@ impl Render {
             "Object" => self.converted(value),
             _ => metadata(value, "PartialObjectMetadata"),
         };
-        json!({"cells": super::table::cells(&self.kind, self.version, value), "object": carried})
+        json!({"cells": super::table::cells(&self.kind, self.version, value, self.now), "object": carried})
     }
 
     /// A list; `metadata` is its list metadata.

@@ -169,6 +169,9 @@ pub(crate) fn route(kinds: &Kinds, path: &str) -> Result<Option<Target>, Failure
         all => ("", all),
     };
     let [plural, rest @ ..] = rest else { return Ok(None) };
+    if !kinds.all().any(|kind| kind.group == group && kind.versions.contains(&version)) {
+        return Err(Failure::no_such_group());
+    }
     let kind = kinds.get(group, plural).ok_or_else(Failure::no_such_path)?;
     let version = kind.versions.iter().find(|served| **served == version).copied().ok_or_else(Failure::no_such_path)?;
     let (name, subresource) = match rest {
@@ -220,15 +223,11 @@ pub(crate) fn patch_type(parts: &Parts) -> Result<PatchType, Failure> {
         "application/merge-patch+json" => Ok(PatchType::Merge),
         "application/strategic-merge-patch+json" => Ok(PatchType::Strategic),
         "application/apply-patch+yaml" => Ok(PatchType::Apply),
-        other => Err(Failure::new(
-            415,
-            "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
-                 application/strategic-merge-patch+json (got {other:?})"
-            ),
-        )),
+        _ => {
+            let mut failure = Failure::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+            failure.details = Some(json!({}));
+            Err(failure)
+        }
     }
 }
 

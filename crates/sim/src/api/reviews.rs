@@ -45,7 +45,10 @@ impl Api {
                 }
                 review.put(&["status"], status);
             }
-            "selfsubjectreviews" => review.put(&["status"], json!({"userInfo": call.user.info()})),
+            "selfsubjectreviews" => {
+                review.put(&["metadata", "creationTimestamp"], super::meta::time(call.now));
+                review.put(&["status"], json!({"userInfo": call.user.info()}));
+            }
             "selfsubjectaccessreviews" => {
                 let user = Arc::clone(&call.user);
                 review.put(&["status"], self.judge(&user, review.at(&["spec"])));

@@ -25,13 +25,7 @@ impl Filter {
             .map_err(|problem| Failure::bad_request(format!("invalid field selector {text:?}: {problem}")))?;
         for term in fields.terms() {
             if !selectable(kind, version, &term.path) {
-                return Err(Failure::bad_request(format!(
-                    "Unable to find {:?} that match label selector {:?}, field selector {text:?}: field label not \
-                     supported: {}",
-                    format!("{}, Resource={}", kind.api_version(version), kind.plural),
-                    query.text("labelSelector"),
-                    term.path
-                )));
+                return Err(Failure::bad_request(format!("field label not supported: {}", term.path)));
             }
         }
         let name = fields.terms().iter().find(|term| term.path == "metadata.name" && !term.differs);

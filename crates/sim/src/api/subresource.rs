@@ -12,6 +12,7 @@ use super::{
     base64,
     deletion::Deleted,
     json::Json,
+    kinds::Kind,
     meta,
     patch,
     request::{self, Call, PatchType, Verb},
@@ -35,7 +36,11 @@ impl Api {
                 Ok(respond(200, &self.scale(call)?))
             }
             ("binding", Verb::Create) => {
-                self.bind(call, &request::body(parts, body)?)?;
+                let binding = request::body(parts, body)?;
+                if binding.text(&["metadata", "name"]) != call.name {
+                    return Err(Failure::bad_request("name in URL does not match name in Binding object"));
+                }
+                self.bind(call, &binding)?;
                 Ok(respond(201, &success()))
             }
             ("eviction", Verb::Create) => self.evict(call, &request::body(parts, body)?),
@@ -75,11 +80,10 @@ impl Api {
         let old = self.read(call)?;
         let paths = scale_paths(call)?;
         let replicas = scale.int(&["spec", "replicas"]).unwrap_or(0);
-        if replicas < 0 {
-            let cause = Cause::invalid("spec.replicas", &replicas.into(), "must be greater than or equal to 0");
-            let mut failure = Failure::invalid(&call.kind, &call.name, &[cause]);
-            failure.message = failure.message.replacen(call.kind.kind, "Scale", 1);
-            return Err(failure);
+        if let Some(cause) = super::validate::scale(replicas) {
+            let mut scale = Kind::clone(&call.kind);
+            (scale.group, scale.kind) = ("autoscaling", "Scale");
+            return Err(Failure::invalid(&scale, &call.name, &[cause]));
         }
         let mut new = (*old.value).clone();
         let path: Vec<&str> = paths.spec.split('.').filter(|part| !part.is_empty()).collect();
@@ -303,7 +307,7 @@ pub(crate) fn at_path<'a>(value: &'a Value, path: &str) -> &'a Value {
 }
 
 /// A selector as the text that list options take.
-fn selector_text(selector: &Value) -> String {
+pub(crate) fn selector_text(selector: &Value) -> String {
     match selector {
         Value::String(text) => text.clone(),
         Value::Object(map) if map.contains_key("matchLabels") || map.contains_key("matchExpressions") => {

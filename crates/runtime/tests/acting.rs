@@ -1,0 +1,429 @@
+//! What the executor does to the cluster, and what it leaves alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use std::sync::Arc;
+
+use http::Method;
+use keelson_core::{Action, ActionKind, Feature, ObjectRef, Outcome, Payload, Plan, Reason, StepResult};
+use keelson_runtime::{Provided, Provider};
+use serde_json::{Value, json};
+use support::{Fault, Process, World, bind, decision, seconds};
+
+fn config_map(name: &str) -> ObjectRef {
+    ObjectRef::namespaced("ConfigMap", "shop", name)
+}
+
+fn done() -> (Outcome, Vec<String>) {
+    (Outcome::Done, vec!["Done".into()])
+}
+
+async fn node_of(world: &World, pod: &str) -> Option<String> {
+    let pod = world.get("v1", "Pod", Some("shop"), pod).await?;
+    pod["spec"]["nodeName"].as_str().map(str::to_owned)
+}
+
+/// A world with nodes, a process that enforces, and one pending pod.
+async fn with_a_pod(seed: u64) -> (World, Process, ObjectRef) {
+    let (world, process) = World::enforcing(seed).await;
+    world.node("n1").await;
+    world.node("n2").await;
+    let pod = world.pod("cart").await;
+    (world, process, pod)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_bound_and_carries_its_decision() {
+    let (world, process, pod) = with_a_pod(1).await;
+    assert_eq!(process.act(&pod, vec![bind("n1")]).await, done());
+    let bound = world.get("v1", "Pod", Some("shop"), "cart").await.unwrap();
+    assert_eq!(bound["spec"]["nodeName"], "n1");
+    let kept = &process.history.decisions()[0];
+    assert_eq!(bound["metadata"]["annotations"]["keelson.dev/decision"], json!(kept.id));
+    assert_eq!((kept.fence, kept.trace_id.as_str()), (1, "0af7651916cd43dd8448eb211c80319c"));
+    assert_eq!(process.history.recording(kept.id), Some(b"seen".to_vec()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_binding_whose_answer_was_lost_is_resolved_by_reading_the_pod() {
+    let (world, process, pod) = with_a_pod(2).await;
+    process.net.rule(|_, path| path.contains("/binding").then_some(Fault::Lose));
+    let told = (Outcome::Done, vec!["Done: the pod says it is bound".into()]);
+    assert_eq!(process.act(&pod, vec![bind("n1")]).await, told);
+    assert_eq!(process.net.writes("/binding"), 1, "and never sent twice");
+    assert_eq!(node_of(&world, "cart").await.as_deref(), Some("n1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_binding_that_hangs_is_sent_again_when_the_pod_is_unbound() {
+    let (world, process, pod) = with_a_pod(3).await;
+    let mut first = true;
+    process.net.rule(move |_, path| (path.contains("/binding") && std::mem::take(&mut first)).then_some(Fault::Hang));
+    assert_eq!(process.act(&pod, vec![bind("n1")]).await, done());
+    assert_eq!(node_of(&world, "cart").await.as_deref(), Some("n1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_bound_gone_or_another_is_told_apart() {
+    let (_world, process, pod) = with_a_pod(4).await;
+    process.act(&pod, vec![bind("n1")]).await;
+    let same = (Outcome::Done, vec!["Unchanged: the pod says it is bound".into()]);
+    assert_eq!(process.act(&pod, vec![bind("n1")]).await, same);
+    let other = (Outcome::Failed, vec!["Conflict: the pod is bound to n1".into()]);
+    assert_eq!(process.act(&pod, vec![bind("n2")]).await, other);
+    let gone = (Outcome::Done, vec!["Unchanged: the object is gone".into()]);
+    assert_eq!(process.act(&pod.clone().with_uid("another"), vec![bind("n1")]).await, gone);
+    assert_eq!(process.act(&ObjectRef::namespaced("Pod", "shop", "nobody"), vec![bind("n1")]).await, gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_refusal_is_repeated_and_a_lasting_one_is_not() {
+    let (_world, process, pod) = with_a_pod(5).await;
+    let mut left = 3;
+    process.net.rule(move |_, path| {
+        let refuse = path.contains("/binding") && left > 0;
+        left -= i32::from(refuse);
+        refuse.then_some(Fault::Refuse(503, None))
+    });
+    assert_eq!(process.act(&pod, vec![bind("n1")]).await, done());
+    process.net.heal();
+    process.net.rule(|method, path| {
+        (method == Method::POST && path.contains("configmaps")).then_some(Fault::Refuse(403, None))
+    });
+    let before = process.net.writes("configmaps");
+    let (outcome, steps) = process.act(&config_map("a"), vec![ActionKind::Create(json!({}))]).await;
+    assert_eq!((outcome, steps[0].as_str()), (Outcome::Failed, "Failed: 403: refused by the test"));
+    assert_eq!(process.net.writes("configmaps"), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_honoured_and_trying_ends_in_time() {
+    let (_world, process, _) = with_a_pod(6).await;
+    let mut first = true;
+    process.net.rule(move |method, path| {
+        let refuse = method == Method::POST && path.contains("configmaps") && std::mem::take(&mut first);
+        refuse.then_some(Fault::Refuse(429, Some("7")))
+    });
+    let before = process.runtime.clock().now();
+    assert_eq!(process.act(&config_map("a"), vec![ActionKind::Create(json!({}))]).await, done());
+    assert_eq!((process.runtime.clock().now() - before).0 / 1_000_000, 7);
+    process.net.rule(|method, _| (method != Method::GET).then_some(Fault::Refuse(503, None)));
+    let before = process.runtime.clock().now();
+    let (outcome, _) = process.act(&config_map("b"), vec![ActionKind::Create(json!({}))]).await;
+    assert_eq!(outcome, Outcome::Failed);
+    assert!((process.runtime.clock().now() - before).0 <= 10_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn below_enforce_nothing_is_touched() {
+    let world = World::prepared(7, json!({"features": {"scheduling": {"mode": "Observe"}}})).await;
+    let process = world.process("a", |_| {});
+    process.leads().await;
+    world.node("n1").await;
+    let pod = world.pod("cart").await;
+    seconds(15).await;
+    let before = process.net.log().len();
+    let event = ActionKind::Event { warning: false, reason: "R".into(), action: "A".into(), note: "N".into() };
+    let acts = vec![bind("n1"), event, ActionKind::Create(json!({})), ActionKind::Delete];
+    let (outcome, steps) = process.act(&pod, acts).await;
+    assert_eq!((outcome, steps), (Outcome::Would, vec!["Would".to_owned(); 4]));
+    assert_eq!(process.net.log().len(), before, "not even a question was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_annotation_lowers_the_mode_of_one_object_and_never_raises_it() {
+    let (world, process) = World::enforcing(8).await;
+    world.node("n1").await;
+    let observed = world.pod_with("a", json!({"keelson.dev/mode": "Observe"})).await;
+    let garbled = world.pod_with("b", json!({"keelson.dev/mode": "Perhaps"})).await;
+    let raised = world.pod_with("c", json!({"keelson.dev/mode": "Enforce"})).await;
+    process.runtime.cache::<k8s_openapi::api::core::v1::Pod>().synced().await;
+    let (outcome, steps) = process.act(&observed, vec![bind("n1")]).await;
+    assert_eq!(
+        (outcome, steps[0].as_str()),
+        (Outcome::Would, "Would: Pod shop/a is annotated keelson.dev/mode: Observe")
+    );
+    let (outcome, steps) = process.act(&garbled, vec![bind("n1")]).await;
+    assert!(outcome == Outcome::Would && steps[0].contains("read as Observe"), "{steps:?}");
+    assert_eq!(process.act(&raised, vec![bind("n1")]).await.0, Outcome::Done);
+    let uncached = json!({"metadata": {"name": "d", "annotations": {"keelson.dev/mode": "Off"}}});
+    world.create("v1", "ConfigMap", Some("shop"), uncached).await;
+    let (outcome, steps) = process.act(&config_map("d"), vec![ActionKind::Delete]).await;
+    assert!(outcome == Outcome::Would && steps[0].ends_with("keelson.dev/mode: Off"), "whoever caches it: {steps:?}");
+    world.set_platform(json!({"features": {"scheduling": {"mode": "Observe"}}})).await;
+    seconds(1).await;
+    assert_eq!(process.act(&raised, vec![bind("n1")]).await.0, Outcome::Would);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_and_a_lost_leadership_hold_every_action() {
+    let (world, process, pod) = with_a_pod(9).await;
+    world.set_platform(json!({"features": {"scheduling": {"paused": true}}})).await;
+    seconds(1).await;
+    let (outcome, steps) = process.act(&pod, vec![bind("n1")]).await;
+    assert!(outcome == Outcome::Would && steps[0].starts_with("Held: paused"), "{steps:?}");
+    world.set_platform(json!({"features": {"scheduling": {"paused": false}}})).await;
+    process.lease_net.down();
+    seconds(15).await;
+    let (outcome, steps) = process.act(&pod, vec![bind("n1")]).await;
+    assert!(outcome == Outcome::Would && steps[0].contains("does not lead"), "{steps:?}");
+    assert_eq!(node_of(&world, "cart").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_made_under_an_earlier_leadership_is_not_carried_out() {
+    let (_world, process, pod) = with_a_pod(10).await;
+    let mut late = process.decision(&pod);
+    late.fence = process.switch().fence + 1;
+    let action = Action { decision: late.id, object: pod, kind: bind("n1") };
+    let plan = Plan { decisions: vec![late.clone()], actions: vec![action], ..Plan::default() };
+    let report = process.runtime.executor().run(Feature::Scheduling, plan, None).await;
+    assert_eq!(report.decisions[&late.id].0, Outcome::Would);
+    assert!(report.has(StepResult::Held));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_is_dropped_when_leadership_goes() {
+    let (_world, process, pod) = with_a_pod(11).await;
+    process.net.rule(|_, path| path.contains("/binding").then_some(Fault::Hang));
+    // Up to now leadership was renewed every two seconds; the binding hangs for 5 s at a time.
+    seconds(1).await;
+    process.lease_net.down();
+    seconds(7).await;
+    let (outcome, steps) = process.act(&pod, vec![bind("n1")]).await;
+    assert_eq!((outcome, steps), (Outcome::Failed, vec!["Failed: leadership was lost while it was under way".into()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_creation_by_a_restarted_process_is_recognised_and_a_stranger_is_not() {
+    let (world, process) = World::enforcing(12).await;
+    let create = || vec![ActionKind::Create(json!({"data": {"a": "1"}}))];
+    assert_eq!(process.act(&config_map("a"), create()).await, done());
+    assert_eq!(
+        process.act(&config_map("a"), create()).await,
+        (Outcome::Done, vec!["Unchanged: created before".into()])
+    );
+    let made = world.get("v1", "ConfigMap", Some("shop"), "a").await.unwrap();
+    assert_eq!(made["metadata"]["labels"]["app.kubernetes.io/managed-by"], "keelson");
+    world.create("v1", "ConfigMap", Some("shop"), json!({"metadata": {"name": "b"}})).await;
+    let (outcome, steps) = process.act(&config_map("b"), create()).await;
+    assert!(outcome == Outcome::Failed && steps[0].starts_with("Conflict"), "{steps:?}");
+    process.net.rule(|method, path| (method == Method::POST && path.contains("configmaps")).then_some(Fault::Lose));
+    let lost = process.act(&config_map("c"), create()).await;
+    assert_eq!(lost, (Outcome::Done, vec!["Unchanged: created before".into()]), "a lost answer is no failure");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_that_is_so_already() {
+    let (world, process) = World::enforcing(13).await;
+    let deployment = ObjectRef::namespaced("Deployment", "shop", "web").in_group("apps");
+    let spec = json!({
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": {
+            "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}},
+    });
+    world.create("apps/v1", "Deployment", Some("shop"), spec).await;
+    let patch = json!([{"op": "test", "path": "/spec/replicas", "value": 3}, {"op": "add", "path": "/metadata/labels", "value": {"x": "y"}}]);
+    let acts = [
+        (config_map("a"), ActionKind::Apply(json!({"data": {"a": "1"}}))),
+        (deployment.clone(), ActionKind::Scale { replicas: 3 }),
+        (deployment.clone(), ActionKind::Patch(patch)),
+    ];
+    for (object, kind) in acts {
+        assert_eq!(process.act(&object, vec![kind.clone()]).await, done(), "{kind:?}");
+        let before = process.net.writes("shop");
+        assert_eq!(
+            process.act(&object, vec![kind.clone()]).await,
+            (Outcome::Done, vec!["Unchanged".into()]),
+            "{kind:?}"
+        );
+        assert_eq!(process.net.writes("shop"), before, "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_another_owns_is_a_condition_that_names_the_owner_and_no_fight() {
+    let (world, process) = World::enforcing(14).await;
+    let theirs: kube::core::DynamicObject = serde_json::from_value(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "theirs"}}),
+    )
+    .unwrap();
+    let api = world.api("v1", "ConfigMap", Some("shop"));
+    api.patch("a", &kube::api::PatchParams::apply("gitops"), &kube::api::Patch::Apply(&theirs)).await.unwrap();
+    let (outcome, steps) = process.act(&config_map("a"), vec![ActionKind::Apply(json!({"data": {"a": "ours"}}))]).await;
+    assert_eq!((outcome, steps[0].as_str()), (Outcome::Failed, "Conflict: .data.a is owned by gitops"));
+    seconds(2).await;
+    let platform = world.get("keelson.dev/v1alpha1", "Platform", None, "default").await.unwrap();
+    let conditions = platform["status"]["features"]["scheduling"]["conditions"].to_string();
+    assert!(conditions.contains("FieldConflict") && conditions.contains("gitops"), "{conditions}");
+    assert_eq!(process.act(&config_map("a"), vec![ActionKind::Apply(json!({"data": {"b": "ours"}}))]).await, done());
+    seconds(2).await;
+    let platform = world.get("keelson.dev/v1alpha1", "Platform", None, "default").await.unwrap();
+    assert!(!platform["status"].to_string().contains("FieldConflict"), "it is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_a_later_action_fails_the_earlier_ones_are_taken_back() {
+    let (world, process) = World::enforcing(15).await;
+    world.create("v1", "ConfigMap", Some("shop"), json!({"metadata": {"name": "taken"}})).await;
+    let acts = vec![
+        (config_map("new"), ActionKind::Create(json!({}))),
+        (config_map("applied"), ActionKind::Apply(json!({"data": {"a": "1"}}))),
+        (config_map("taken"), ActionKind::Create(json!({}))),
+        (config_map("never"), ActionKind::Create(json!({}))),
+    ];
+    let (outcome, steps) = process.act_on(&config_map("new"), acts).await;
+    assert_eq!(outcome, Outcome::Failed);
+    let words: Vec<_> = steps.iter().map(|step| step.split(':').next().unwrap()).collect();
+    assert_eq!(words, ["Done", "Done", "Conflict", "Undone", "Undone"], "{steps:?}");
+    for name in ["new", "applied", "never"] {
+        assert_eq!(world.get("v1", "ConfigMap", Some("shop"), name).await, None, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eviction_that_a_budget_forbids_is_held_and_gives_its_grant_back() {
+    let (_world, process, pod) = with_a_pod(16).await;
+    process.net.rule(|_, path| path.contains("/eviction").then_some(Fault::Refuse(429, None)));
+    for _ in 0..3 {
+        let (outcome, steps) = process.act(&pod, vec![ActionKind::Evict]).await;
+        assert_eq!((outcome, steps[0].as_str()), (Outcome::Would, "Held: 429: refused by the test"));
+    }
+    process.net.heal();
+    assert_eq!(process.act(&pod, vec![ActionKind::Evict]).await, done());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_marked_do_not_disrupt_is_not_evicted_by_anybody() {
+    let (world, process) = World::enforcing(17).await;
+    world.node("n1").await;
+    for (name, annotation, value) in [
+        ("a", "keelson.dev/do-not-disrupt", "true"),
+        ("b", "karpenter.sh/do-not-disrupt", "true"),
+        ("c", "cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+    ] {
+        let pod = world.pod_with(name, json!({annotation: value})).await;
+        let unseen = process.act(&pod, vec![ActionKind::Evict]).await;
+        assert_eq!(unseen.0, Outcome::Would, "a pod the watch has not shown is held: {unseen:?}");
+        seconds(1).await;
+        let (outcome, steps) = process.act(&pod, vec![ActionKind::Evict]).await;
+        assert!(outcome == Outcome::Would && steps[0].contains(annotation), "{steps:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_written_once_in_two_minutes() {
+    let (_world, process, pod) = with_a_pod(18).await;
+    process.net.rule(|_, path| path.contains("/events").then_some(Fault::Refuse(201, None)));
+    let event = || vec![ActionKind::Event { warning: true, reason: "R".into(), action: "A".into(), note: "N".into() }];
+    assert_eq!(process.act(&pod, event()).await, done());
+    assert_eq!(process.act(&pod, event()).await.1, ["Unchanged: said within two minutes"]);
+    assert_eq!(process.net.writes("/apis/events.k8s.io/v1/namespaces/shop/events"), 1);
+    process.net.heal();
+    process.net.down();
+    seconds(120).await;
+    let (outcome, steps) = process.act(&pod, event()).await;
+    assert!(outcome == Outcome::Done && steps[0].starts_with("Unchanged: not written"), "no reason to fail: {steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feature_whose_actions_fail_is_stopped_and_tried_again_later() {
+    let (world, process) = World::enforcing(19).await;
+    process.net.rule(|method, path| {
+        (method == Method::POST && path.contains("configmaps")).then_some(Fault::Refuse(403, None))
+    });
+    for n in 0..11 {
+        process.act(&config_map(&format!("m{n}")), vec![ActionKind::Create(json!({}))]).await;
+    }
+    assert!(process.switch().breaker.unwrap().starts_with("11 of the last 11 decisions failed"));
+    assert!(process.history.decisions().iter().any(|decision| decision.reason == Reason::BreakerOpened));
+    process.net.heal();
+    let (outcome, steps) = process.act(&config_map("x"), vec![ActionKind::Create(json!({}))]).await;
+    assert!(outcome == Outcome::Would && steps[0].starts_with("Held: held by the circuit breaker"), "{steps:?}");
+    seconds(2).await;
+    let platform = world.get("keelson.dev/v1alpha1", "Platform", None, "default").await.unwrap();
+    assert!(platform["status"].to_string().contains("BreakerOpen"), "{platform}");
+    seconds(310).await;
+    assert_eq!(process.switch().breaker, None);
+    assert_eq!(process.act(&config_map("x"), vec![ActionKind::Create(json!({}))]).await, done());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_api_server_does_not_open_the_breaker() {
+    let (_world, process, pod) = with_a_pod(20).await;
+    process.net.down();
+    for _ in 0..15 {
+        process.act(&pod, vec![bind("n1")]).await;
+    }
+    assert_eq!(process.switch().breaker, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_cut_off_leaves_no_decision_pending() {
+    let (_world, process, pod) = with_a_pod(21).await;
+    process.net.rule(|_, path| path.contains("/binding").then_some(Fault::Hang));
+    let made = process.decision(&pod);
+    let id = made.id;
+    let action = Action { decision: id, object: pod, kind: bind("n1") };
+    let plan = Plan { decisions: vec![made], actions: vec![action], ..Plan::default() };
+    let run = process.runtime.executor().run(Feature::Scheduling, plan, None);
+    assert!(tokio::time::timeout(std::time::Duration::from_secs(1), run).await.is_err());
+    let kept = process.history.decisions().into_iter().find(|kept| kept.id == id).unwrap();
+    assert_eq!(kept.outcome, Outcome::Failed);
+    assert!(kept.steps[0].detail.starts_with("cut off"), "{kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_is_recorded_before_its_action_starts() {
+    let (_world, process, pod) = with_a_pod(22).await;
+    let history = process.history.clone();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let look = seen.clone();
+    process.net.rule(move |_, path| {
+        if path.contains("/binding") {
+            look.lock().unwrap().extend(history.decisions().into_iter().map(|decision| decision.outcome));
+        }
+        None
+    });
+    process.act(&pod, vec![bind("n1")]).await;
+    assert_eq!(*seen.lock().unwrap(), [Outcome::Pending]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn placeholder_ids_are_replaced_with_the_references_to_them() {
+    let (_world, process, pod) = with_a_pod(23).await;
+    let placeholder = "00000000-0000-0000-0000-000000000001".parse().unwrap();
+    let plan = "00000000-0000-0000-0000-000000000000".parse().unwrap();
+    let made = decision(placeholder, plan, &pod, process.runtime.clock().now());
+    let action = Action { decision: placeholder, object: pod, kind: bind("n1") };
+    let plan = Plan { decisions: vec![made], actions: vec![action], ..Plan::default() };
+    let report = process.runtime.executor().run(Feature::Scheduling, plan, None).await;
+    let (id, (outcome, _)) = report.decisions.first_key_value().unwrap();
+    assert_eq!((id.0.get_version_num(), *outcome), (7, Outcome::Done));
+}
+
+struct Cloud;
+#[async_trait::async_trait]
+impl Provider for Cloud {
+    fn type_name(&self) -> &'static str {
+        "Launch"
+    }
+    async fn fire(&self, _: &ObjectRef, body: &Value, key: &str) -> Provided {
+        assert_eq!(key.len(), 32);
+        if body["zone"] == "a" { Provided::Accepted } else { Provided::Refused("no capacity in b".into()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn payloads_go_to_their_provider() {
+    let (_world, process) = World::enforcing(24).await;
+    process.runtime.executor().provide(Arc::new(Cloud));
+    let node = ObjectRef::cluster("Node", "n1");
+    let call = |type_name: &str, zone: &str| {
+        vec![ActionKind::Call(Payload { type_name: type_name.into(), body: json!({"zone": zone}) })]
+    };
+    assert_eq!(process.act(&node, call("Launch", "a")).await, done());
+    assert_eq!(process.act(&node, call("Launch", "b")).await.1, ["Failed: no capacity in b"]);
+    assert!(process.act(&node, call("Other", "a")).await.1[0].contains("nobody provides Other"));
+}

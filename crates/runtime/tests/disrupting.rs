@@ -1,0 +1,94 @@
+//! The disruption gate and the breaker behind it, on a cluster.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use keelson_core::{ActionKind, ObjectRef, Outcome};
+use keelson_sim::objects::{Cluster, Resource, Write};
+use serde_json::json;
+use support::{World, seconds};
+
+/// A pod of a workload, ready or not.
+async fn pod(world: &World, workload: &str, name: &str, ready: bool) -> ObjectRef {
+    let owner =
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": workload, "uid": workload, "controller": true});
+    let made = json!({
+        "metadata": {"name": name, "ownerReferences": [owner]},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    });
+    let made = world.create("v1", "Pod", Some("shop"), made).await;
+    if ready {
+        let patch = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+        let write = Write::Merge {
+            resource: Resource { group: "", plural: "pods" },
+            namespace: "shop".into(),
+            name: name.into(),
+            subresource: "status",
+            patch,
+        };
+        world.shared.with(|api, now| api.cluster(now).write(write).unwrap());
+    }
+    ObjectRef::namespaced("Pod", "shop", name).with_uid(made["metadata"]["uid"].as_str().unwrap())
+}
+
+async fn crowd(world: &World, workloads: usize, pods: usize) -> Vec<ObjectRef> {
+    let mut all = Vec::new();
+    for workload in 0..workloads {
+        for n in 0..pods {
+            all.push(pod(world, &format!("w{workload}"), &format!("w{workload}-{n}"), true).await);
+        }
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_loses_one_pod_at_a_time_and_the_decision_says_who_it_waited_for() {
+    let (world, process) = World::enforcing(1).await;
+    let pods = crowd(&world, 10, 4).await;
+    seconds(1).await;
+    assert_eq!(process.act(&pods[0], vec![ActionKind::Evict]).await.0, Outcome::Done);
+    let (outcome, steps) = process.act(&pods[1], vec![ActionKind::Evict]).await;
+    assert_eq!(outcome, Outcome::Would);
+    assert!(steps[0].starts_with("Held: ReplicaSet shop/w0 was disrupted by scheduling; it rests for"), "{steps:?}");
+    let (first, second) = (&process.history.decisions()[0], &process.history.decisions()[1]);
+    assert_eq!((second.causes.as_slice(), second.cause_count), ([first.id].as_slice(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_evictions_of_a_decision_are_granted_or_none() {
+    let (world, process) = World::enforcing(2).await;
+    let pods = crowd(&world, 10, 4).await;
+    seconds(1).await;
+    let evict = |pod: &ObjectRef| (pod.clone(), ActionKind::Evict);
+    let together = vec![evict(&pods[4]), evict(&pods[5])];
+    assert_eq!(process.act_on(&pods[4], together).await.0, Outcome::Would, "two of one workload");
+    assert_eq!(process.act(&pods[4], vec![ActionKind::Evict]).await.0, Outcome::Done, "nothing was kept back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn workloads_that_do_not_recover_open_the_breaker() {
+    let (world, process) = World::enforcing(3).await;
+    let pods = crowd(&world, 40, 1).await;
+    for (n, victim) in pods.iter().take(3).enumerate() {
+        seconds(90).await;
+        assert_eq!(process.act(victim, vec![ActionKind::Evict]).await.0, Outcome::Done);
+        pod(&world, &format!("w{n}"), &format!("w{n}-again"), false).await;
+    }
+    assert_eq!(process.switch().breaker, None);
+    seconds(330).await;
+    let why = process.switch().breaker.expect("open");
+    assert!(why.starts_with("3 workloads have fewer ready pods than before, the last ReplicaSet shop/w2"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn workloads_that_recover_do_not() {
+    let (world, process) = World::enforcing(4).await;
+    let pods = crowd(&world, 40, 1).await;
+    for (n, victim) in pods.iter().take(6).enumerate() {
+        seconds(90).await;
+        assert_eq!(process.act(victim, vec![ActionKind::Evict]).await.0, Outcome::Done);
+        pod(&world, &format!("w{n}"), &format!("w{n}-again"), true).await;
+    }
+    seconds(600).await;
+    assert_eq!(process.switch().breaker, None);
+}

@@ -1,0 +1,101 @@
+//! One leader, warm standbys, and what a net that fails does to them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use http::Method;
+use k8s_openapi::api::core::v1::Pod;
+use keelson_core::{Feature, Span};
+use serde_json::json;
+use support::{Fault, World, millis, seconds};
+
+#[tokio::test(start_paused = true)]
+async fn one_leads_and_the_other_stays_warm_and_takes_over_at_once_when_the_lease_is_given_back() {
+    let world = World::prepared(1, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    let b = world.process("b", |config| config.seed = 2);
+    let pods = b.runtime.cache::<Pod>();
+    seconds(60).await;
+    assert!(a.switch().leading && !b.switch().leading);
+    assert!(pods.is_synced(), "a standby reads");
+    assert_eq!(b.runtime.health().leases[&Feature::Scheduling].holder, "a");
+    let fence = a.switch().fence;
+    a.runtime.shutdown().await;
+    assert!(!a.switch().leading);
+    let lease = world.get("coordination.k8s.io/v1", "Lease", Some("keelson"), "keelson-scheduling").await.unwrap();
+    assert_eq!(lease["spec"]["holderIdentity"], "");
+    seconds(3).await;
+    assert!(b.switch().leading, "no need to wait for it to expire");
+    assert!(b.switch().fence > fence, "{} after {fence}", b.switch().fence);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_cut_off_stops_before_another_starts() {
+    for (seed, fault) in [(1, Fault::Down), (2, Fault::Hang), (3, Fault::Refuse(503, None)), (4, Fault::Lose)] {
+        let world = World::prepared(seed, json!({})).await;
+        let a = world.process("a", |config| config.seed = seed);
+        a.leads().await;
+        let b = world.process("b", |config| config.seed = seed + 100);
+        seconds(30).await;
+        let given = fault.clone();
+        // Of reads and writes alike; of writes alone when answers are lost: they renew, and nobody knows.
+        let writes_only = matches!(fault, Fault::Lose);
+        a.lease_net.rule(move |method, _| (!writes_only || method != Method::GET).then(|| given.clone()));
+        let mut changed_hands = false;
+        for _ in 0..600 {
+            millis(100).await;
+            let (of_a, of_b) = (a.switch(), b.switch());
+            assert!(!(of_a.leading && of_b.leading), "two lead under {fault:?}");
+            changed_hands |= of_b.leading;
+        }
+        assert!(changed_hands, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_an_hour_apart_do_not_matter() {
+    for offset in [Span::hours(-1), Span::hours(1)] {
+        let world = World::prepared(5, json!({})).await;
+        let a = world.process("a", |config| config.clock = config.clock.with_offset(offset));
+        a.leads().await;
+        let b = world.process("b", |config| config.seed = 2);
+        for _ in 0..600 {
+            seconds(1).await;
+            assert!(a.switch().leading && !b.switch().leading);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_call_that_hangs_does_not_delay_the_end_of_a_leadership() {
+    let world = World::prepared(6, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    seconds(20).await;
+    a.lease_net.rule(|_, _| Some(Fault::Hang));
+    seconds(10).await;
+    assert!(!a.switch().leading, "the renew deadline is 10 s");
+    a.lease_net.heal();
+    seconds(30).await;
+    assert!(a.switch().leading, "and it may stand again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_leads_before_the_platform_was_read() {
+    let world = World::prepared(7, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.net.rule(|_, path| path.contains("platforms").then_some(Fault::Refuse(500, None)));
+    seconds(60).await;
+    assert!(!a.switch().leading);
+    a.net.heal();
+    a.leads().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn alone_it_leads_without_a_lease() {
+    let world = World::prepared(8, json!({})).await;
+    let a = world.process("a", |config| config.leader_election = false);
+    a.leads().await;
+    assert_eq!((a.switch().fence, a.lease_net.log().len()), (1, 0));
+}
