@@ -107,7 +107,8 @@ fn conflict(managers: &[Manager], conflicts: &[(usize, Fields)]) -> Failure {
             let lines: Vec<String> = each
                 .iter()
                 .flat_map(|(who, paths)| {
-                    std::iter::once(format!("conflicts with {who}:")).chain(paths.iter().map(|path| format!("- {path}")))
+                    std::iter::once(format!("conflicts with {who}:"))
+                        .chain(paths.iter().map(|path| format!("- {path}")))
                 })
                 .collect();
             format!("Apply failed with {} conflicts: {}", causes.len(), lines.join("\n"))
