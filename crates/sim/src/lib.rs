@@ -12,6 +12,8 @@
 //! | [`objects`] | how a simulated component sees and changes the cluster |
 
 pub mod api;
+pub mod apps;
 pub mod clock;
 pub mod face;
 pub mod objects;
+pub mod world;

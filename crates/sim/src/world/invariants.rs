@@ -1,0 +1,202 @@
+//! What must hold whatever happens, checked on the stream of events.
+//!
+//! The checker sees what every client sees and keeps its own books; it shares no state with the components it watches.
+//! Each invariant counts how often it was at stake: one that never was has proved nothing.
+//!
+//! Rules are judged when a pod is bound, by what the stream had said about its node until then.
+
+use std::collections::BTreeMap;
+
+use keelson_core::{Resources, Timestamp};
+use serde_json::Value;
+
+use super::demand::of_pod;
+use super::kinds::{NODES, PODS};
+use super::read::{Key, at, list, text, uid};
+use super::seen::{Load, Seen};
+use super::suits::NodeFacts;
+use crate::objects::Event;
+
+/// What must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Invariant {
+    /// The requests of bound, unfinished pods never exceed what their node can allocate.
+    Room,
+    /// A pod is bound once and stays where it is.
+    BoundOnce,
+    /// A bound pod's node selector and required node affinity hold.
+    Selector,
+    /// A bound pod tolerates the `NoSchedule` and `NoExecute` taints of its node.
+    Taints,
+    /// No two pods of a node want one host port.
+    Ports,
+    /// A pod is only bound to a node that exists.
+    NodeExists,
+    /// What is gone stays gone: an event about a deleted object is of another uid.
+    Gone,
+}
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// Which.
+    pub invariant: Invariant,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// A sentence with the numbers.
+    pub what: String,
+}
+
+/// The checker.
+#[derive(Debug, Default)]
+pub struct Invariants {
+    seen: Seen,
+    bound: BTreeMap<String, String>,
+    gone: BTreeMap<String, Key>,
+    at_stake: BTreeMap<Invariant, u64>,
+    broken: Vec<Breach>,
+}
+
+impl Invariant {
+    /// Each of them.
+    pub const ALL: [Self; 7] =
+        [Self::Room, Self::BoundOnce, Self::Selector, Self::Taints, Self::Ports, Self::NodeExists, Self::Gone];
+}
+
+impl Invariants {
+    /// A checker that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How often each invariant was at stake.
+    #[must_use]
+    pub fn at_stake(&self) -> &BTreeMap<Invariant, u64> {
+        &self.at_stake
+    }
+
+    /// What was broken, in order.
+    #[must_use]
+    pub fn broken(&self) -> &[Breach] {
+        &self.broken
+    }
+
+    /// Sees the next event.
+    pub fn see(&mut self, event: &Event, now: Timestamp) {
+        if event.resource != PODS && event.resource != NODES {
+            return;
+        }
+        let id = uid(&event.object).to_owned();
+        self.judge(Invariant::Gone, now, !self.gone.contains_key(&id), || format!("{id} was deleted before"));
+        if event.deleted {
+            self.bound.remove(&id);
+            self.gone.insert(id, Key::of(&event.object));
+        } else if event.resource == PODS {
+            self.see_pod(&event.object, now);
+        }
+        self.seen.enter(event.resource, &event.object, event.deleted);
+    }
+
+    fn see_pod(&mut self, pod: &Value, now: Timestamp) {
+        let node_name = text(pod, "spec.nodeName");
+        let key = Key::of(pod);
+        match self.bound.get(uid(pod)) {
+            Some(known) => {
+                let (same, what) = (known == node_name, format!("{key:?} moved from {known} to {node_name:?}"));
+                self.judge(Invariant::BoundOnce, now, same, || what);
+                return;
+            }
+            None if node_name.is_empty() => return,
+            None => self.bound.insert(uid(pod).to_owned(), node_name.to_owned()),
+        };
+        let Some(node) = self.seen.nodes().get(node_name).cloned() else {
+            self.judge(Invariant::NodeExists, now, false, || {
+                format!("{key:?} was bound to {node_name}, which is gone")
+            });
+            return;
+        };
+        self.judge(Invariant::NodeExists, now, true, String::new);
+        let load = self.seen.load(node_name).cloned().unwrap_or_default();
+        self.judge_binding(&key, pod, &node, &load, now);
+    }
+
+    fn judge_binding(&mut self, key: &Key, pod: &Value, node: &NodeFacts, load: &Load, now: Timestamp) {
+        let demand = of_pod(pod);
+        let free: Resources = node.allocatable.saturating_sub(&load.requested);
+        let short = demand.requests.shortfalls(&free);
+        let what =
+            || format!("{key:?} on {}: {}", node.name, short.first().map(ToString::to_string).unwrap_or_default());
+        self.judge(Invariant::Room, now, short.is_empty(), what);
+        if at(pod, "spec.nodeSelector").is_some() || at(pod, "spec.affinity.nodeAffinity").is_some() {
+            let selected = node.is_selected_by(pod);
+            self.judge(Invariant::Selector, now, selected, || format!("{key:?} did not select {}", node.name));
+        }
+        let taint = node.repels(list(pod, "spec.tolerations"), &["NoSchedule", "NoExecute"]);
+        if self.seen.nodes().values().any(|node| !node.taints.is_empty()) {
+            let what = || format!("{key:?} does not tolerate {:?} of {}", taint.map(|taint| &taint.key), node.name);
+            self.judge(Invariant::Taints, now, taint.is_none(), what);
+        }
+        if !demand.ports.is_empty() {
+            let clash =
+                load.pods.values().any(|other| demand.ports.iter().any(|p| other.ports.iter().any(|o| o.clashes(p))));
+            self.judge(Invariant::Ports, now, !clash, || format!("{key:?} shares a host port on {}", node.name));
+        }
+    }
+
+    fn judge(&mut self, invariant: Invariant, at: Timestamp, holds: bool, what: impl FnOnce() -> String) {
+        *self.at_stake.entry(invariant).or_default() += 1;
+        if !holds {
+            self.broken.push(Breach { invariant, at, what: what() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::objects::Resource;
+
+    fn event(resource: Resource, object: Value, deleted: bool) -> Event {
+        Event { resource, object: Arc::new(object), before: None, deleted }
+    }
+
+    fn pod(id: &str, node: &str, version: u32) -> Value {
+        json!({
+            "metadata": {"namespace": "a", "name": id, "uid": id, "resourceVersion": version.to_string()},
+            "spec": {"nodeName": node, "containers": [{"name": "c", "resources": {"requests": {"cpu": "600m"}},
+                "ports": [{"containerPort": 80, "hostPort": 80}]}]},
+            "status": {"phase": "Pending"},
+        })
+    }
+
+    #[test]
+    fn every_broken_rule_is_told_with_its_numbers() {
+        let mut checker = Invariants::new();
+        let taints = json!([{"key": "gpu", "effect": "NoSchedule"}]);
+        let node = json!({"metadata": {"name": "n", "uid": "n", "resourceVersion": "1"}, "spec": {"taints": taints},
+            "status": {"allocatable": {"cpu": "1", "pods": "9"}}});
+        let mut see = |object: Value, resource, deleted| checker.see(&event(resource, object, deleted), Timestamp(0));
+        see(node, NODES, false);
+        see(pod("x", "", 2), PODS, false);
+        see(pod("x", "n", 3), PODS, false);
+        see(pod("y", "n", 4), PODS, false);
+        see(pod("y", "m", 5), PODS, false);
+        see(pod("y", "m", 6), PODS, true);
+        see(pod("y", "m", 7), PODS, false);
+        let broken: Vec<Invariant> = checker.broken().iter().map(|breach| breach.invariant).collect();
+        use Invariant::{BoundOnce, Gone, NodeExists, Ports, Room, Taints};
+        assert_eq!(broken, [Taints, Room, Taints, Ports, BoundOnce, Gone, NodeExists]);
+        assert!(
+            checker.broken()[1].what.contains("needs 600m cpu, 400m free: short 200m"),
+            "{:?}",
+            checker.broken()[1]
+        );
+        assert_eq!(checker.at_stake()[&Room], 2);
+    }
+}

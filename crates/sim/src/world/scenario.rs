@@ -1,0 +1,282 @@
+//! Whole situations: machines, applications, and what happens to them.
+//!
+//! A scenario is plain data drawn from its seed; [`super::World::follow`] plays it.
+
+use keelson_core::Span;
+use serde_json::{Value, json};
+
+use super::autoscale::Scaled;
+use super::chance::Chance;
+use super::kinds::{DEPLOYMENTS, STATEFUL_SETS};
+use super::nodes::NodeSpec;
+use super::read::Key;
+use super::script::Deed;
+use super::traffic::{Day, Driver};
+use crate::apps::{self, LoadError};
+use crate::objects::Write;
+
+/// When an evening begins: the traffic of the bundled day has its match at 21:00.
+pub const EVENING: &str = "2026-05-20T17:00:00Z";
+
+/// A situation.
+#[derive(Debug, Clone, Default)]
+pub struct Scenario {
+    /// Machines that are there at the beginning.
+    pub nodes: Vec<NodeSpec>,
+    /// What is created then.
+    pub objects: Vec<Write>,
+    /// What happens later, counted from the beginning.
+    pub script: Vec<(Span, Deed)>,
+    /// Workloads that the stand-in autoscaler sizes; empty it where a real autoscaler runs.
+    pub scaled: Vec<Scaled>,
+    /// The traffic they follow.
+    pub day: Option<Day>,
+}
+
+/// The zones of every scenario.
+const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
+
+impl Scenario {
+    /// An evening of a streaming service from [`EVENING`]: 36 machines in three zones, the streaming application and Online
+    /// Boutique, viewers that come for a match, two rollouts, Spot machines that are taken away and replaced, a batch that
+    /// fits nowhere. Pods ask for `scheduler`.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read.
+    pub fn evening(seed: u64, scheduler: &str) -> Result<Self, LoadError> {
+        let chance = Chance::new(seed);
+        let mut objects = Vec::new();
+        for yaml in apps::STREAMING.iter().chain(&apps::ONLINE_BOUTIQUE) {
+            objects.extend(apps::load(yaml, Some(scheduler))?);
+        }
+        let mut script = spot_losses(chance);
+        script.push((Span::minutes(90), Deed::Write(render_batch(scheduler))));
+        script.push((Span::minutes(210), delete("streaming", "render")));
+        for (minute, workload) in [(150, "player-api"), (190, "recommender")] {
+            script.push((Span::minutes(minute), new_version("streaming", workload, minute)));
+        }
+        Ok(Self { nodes: evening_nodes(), objects, script, scaled: evening_scaling(), day: Some(Day::streaming()) })
+    }
+
+    /// A day of wear for `nodes` machines and about `pods` pods: Deployments that grow, shrink, roll over, come and go, jobs,
+    /// machines that die and recover, cordons, taints, Spot losses. Something happens every four minutes or so.
+    #[must_use]
+    pub fn churn(seed: u64, nodes: usize, pods: usize, scheduler: &str) -> Self {
+        churn::draw(Chance::new(seed), nodes, pods, scheduler)
+    }
+}
+
+fn evening_nodes() -> Vec<NodeSpec> {
+    let mut nodes = Vec::new();
+    for (letter, zone) in ["a", "b", "c"].into_iter().zip(ZONES) {
+        let mut gpu = NodeSpec::new(&format!("gpu-{letter}-0"), zone, "g4dn.12xlarge", 48, 192);
+        gpu.capacity.insert("nvidia.com/gpu".to_owned(), "4".to_owned());
+        gpu.taints.push(json!({"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}));
+        nodes.push(gpu);
+        nodes.extend((0..6).map(|n| NodeSpec::new(&format!("edge-{letter}-{n}"), zone, "m6in.2xlarge", 8, 32)));
+        nodes.extend((0..3).map(|n| NodeSpec::new(&format!("core-{letter}-{n}"), zone, "m6i.4xlarge", 16, 64)));
+        nodes.extend((0..2).map(|n| spot(&format!("spot-{letter}-{n}"), zone)));
+    }
+    nodes
+}
+
+fn spot(name: &str, zone: &str) -> NodeSpec {
+    let mut spec = NodeSpec::new(name, zone, "c6i.2xlarge", 8, 16);
+    spec.spot = true;
+    spec.taints.push(json!({"key": "spot", "value": "true", "effect": "NoSchedule"}));
+    spec
+}
+
+/// Three Spot machines go during the evening; each is replaced after three minutes.
+fn spot_losses(chance: Chance) -> Vec<(Span, Deed)> {
+    let mut script = Vec::new();
+    for (loss, (letter, zone)) in ["a", "b", "c"].into_iter().zip(ZONES).enumerate() {
+        let when = chance.span("loss", letter, Span::minutes(60), Span::minutes(300));
+        let victim = chance.below("victim", letter, 2);
+        script.push((when, Deed::Reclaim(format!("spot-{letter}-{victim}"), Span::minutes(2))));
+        let after = Span(when.0 + Span::minutes(5).0);
+        script.push((after, Deed::AddNode(spot(&format!("spot-{letter}-{}", loss + 10), zone))));
+    }
+    script
+}
+
+/// Four pods of which none fits anywhere.
+fn render_batch(scheduler: &str) -> Write {
+    let spec = json!({"schedulerName": scheduler, "containers": [{"name": "render", "image": "streaming/render:1",
+        "resources": {"requests": {"cpu": "64", "memory": "64Gi"}}}]});
+    Write::Create(DEPLOYMENTS, workload("streaming", "render", 4, spec))
+}
+
+fn evening_scaling() -> Vec<Scaled> {
+    let row = |resource, name: &str, driver, share, least, most| Scaled {
+        resource,
+        key: Key::new("streaming", name),
+        driver,
+        share,
+        least,
+        most,
+    };
+    vec![
+        row(STATEFUL_SETS, "edge-cache", Driver::EdgeEgress, 2_500, 6, 24),
+        row(DEPLOYMENTS, "player-api", Driver::PlayerApi, 60_000, 6, 80),
+        row(DEPLOYMENTS, "drm-license", Driver::License, 1_000, 3, 20),
+        row(DEPLOYMENTS, "transcoder", Driver::Channels, 2, 12, 18),
+        row(DEPLOYMENTS, "recommender", Driver::AppOpens, 80, 3, 20),
+        row(DEPLOYMENTS, "beacon-collector", Driver::Beacons, 80_000, 4, 40),
+    ]
+}
+
+/// A Deployment.
+fn workload(namespace: &str, name: &str, replicas: usize, spec: Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"namespace": namespace, "name": name, "labels": {"app": name}},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": spec}},
+    })
+}
+
+fn delete(namespace: &str, name: &str) -> Deed {
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    Deed::Write(Write::Delete { resource: DEPLOYMENTS, namespace, name, uid: None, grace_seconds: None })
+}
+
+fn change(namespace: &str, name: &str, patch: Value) -> Deed {
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    Deed::Write(Write::Merge { resource: DEPLOYMENTS, namespace, name, subresource: "", patch })
+}
+
+fn new_version(namespace: &str, name: &str, version: i64) -> Deed {
+    let annotations = json!({"sim.keelson.dev/version": version.to_string()});
+    change(namespace, name, json!({"spec": {"template": {"metadata": {"annotations": annotations}}}}))
+}
+
+/// The day of wear.
+mod churn {
+    use super::*;
+    use crate::world::kinds::{JOBS, NODES};
+
+    /// Sizes of a pod: cpu, memory.
+    const SIZES: [(&str, &str); 5] =
+        [("100m", "128Mi"), ("250m", "256Mi"), ("500m", "512Mi"), ("1", "1Gi"), ("2", "4Gi")];
+    /// Pods of a Deployment at the beginning.
+    const REPLICAS: usize = 10;
+    /// How long a day is, in seconds.
+    const DAY: i64 = 86_400;
+
+    pub(super) fn draw(chance: Chance, nodes: usize, pods: usize, scheduler: &str) -> Scenario {
+        let count = (pods / REPLICAS).max(1);
+        let shop = |n: usize| Write::Create(DEPLOYMENTS, deployment(chance, &format!("shop-{n:02}"), scheduler));
+        let mut script = Vec::new();
+        let mut at = 600;
+        for step in 0.. {
+            at += i64::try_from(chance.below("gap", &step.to_string(), 480)).unwrap_or(0);
+            if at >= DAY {
+                break;
+            }
+            script.extend(
+                deeds(chance, step, nodes, count, scheduler)
+                    .into_iter()
+                    .map(|(after, deed)| (Span::seconds(at + after), deed)),
+            );
+        }
+        Scenario {
+            nodes: (0..nodes).map(node).collect(),
+            objects: (0..count).map(shop).collect(),
+            script,
+            ..Scenario::default()
+        }
+    }
+
+    fn node(n: usize) -> NodeSpec {
+        let zone = ZONES.get(n % ZONES.len()).copied().unwrap_or("eu-west-1a");
+        let (kind, cpu, memory) = match n % 4 {
+            0 => ("m6i.2xlarge", 8, 32),
+            1 => ("c6i.4xlarge", 16, 32),
+            _ => ("m6i.4xlarge", 16, 64),
+        };
+        NodeSpec { spot: n % 5 == 4, ..NodeSpec::new(&format!("node-{n:02}"), zone, kind, cpu, memory) }
+    }
+
+    fn deployment(chance: Chance, name: &str, scheduler: &str) -> Value {
+        let size = usize::try_from(chance.below("size", name, 5)).ok().and_then(|n| SIZES.get(n));
+        let (cpu, memory) = size.copied().unwrap_or(("100m", "128Mi"));
+        let patience = ["not-ready", "unreachable"].map(|state| {
+            let key = format!("node.kubernetes.io/{state}");
+            json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
+        });
+        let mut spec = json!({
+            "schedulerName": scheduler, "tolerations": patience,
+            "containers": [{"name": "main", "image": format!("churn/{name}:1"),
+                "resources": {"requests": {"cpu": cpu, "memory": memory}}, "readinessProbe": {"tcpSocket": {"port": 80}}}],
+        });
+        if chance.below("pinned", name, 6) == 0
+            && let Some(fields) = spec.as_object_mut()
+        {
+            let zone = usize::try_from(chance.below("zone", name, 3)).ok().and_then(|n| ZONES.get(n));
+            fields.insert("nodeSelector".to_owned(), json!({"topology.kubernetes.io/zone": zone}));
+        }
+        if chance.below("port", name, 12) == 0
+            && let Some(container) = spec.pointer_mut("/containers/0").and_then(Value::as_object_mut)
+        {
+            container.insert("ports".to_owned(), json!([{"containerPort": 9_000, "hostPort": 9_000}]));
+        }
+        workload("default", name, REPLICAS, spec)
+    }
+
+    /// What happens in one step, with seconds after its beginning.
+    fn deeds(chance: Chance, step: u64, nodes: usize, count: usize, scheduler: &str) -> Vec<(i64, Deed)> {
+        let key = step.to_string();
+        let below = |purpose: &str, end: usize| {
+            usize::try_from(chance.below(purpose, &key, u64::try_from(end).unwrap_or(1))).unwrap_or(0)
+        };
+        let shop = format!("shop-{:02}", below("shop", count));
+        let node = format!("node-{:02}", below("node", nodes));
+        let later = i64::try_from(below("later", 1_200)).unwrap_or(0) + 60;
+        let node_spec = |patch: Value| {
+            let (namespace, name) = (String::new(), node.clone());
+            Deed::Write(Write::Merge {
+                resource: NODES,
+                namespace,
+                name,
+                subresource: "",
+                patch: json!({"spec": patch}),
+            })
+        };
+        match below("what", 20) {
+            0..=8 => {
+                let replicas = below("replicas", 2 * REPLICAS);
+                vec![(0, change("default", &shop, json!({"spec": {"replicas": replicas}})))]
+            }
+            9..=11 => vec![(0, new_version("default", &shop, i64::try_from(step).unwrap_or(0)))],
+            12..=13 => vec![(0, Deed::Write(job(&key, below("tasks", 12) + 1, scheduler)))],
+            14 => {
+                let again = Write::Create(DEPLOYMENTS, deployment(chance, &shop, scheduler));
+                vec![(0, delete("default", &shop)), (later, Deed::Write(again))]
+            }
+            15..=16 => vec![(0, Deed::Kill(node.clone())), (later, Deed::Recover(node))],
+            17 => {
+                vec![(0, node_spec(json!({"unschedulable": true}))), (later, node_spec(json!({"unschedulable": null})))]
+            }
+            18 => {
+                let effect = if below("effect", 2) == 0 { "NoSchedule" } else { "NoExecute" };
+                let taint = json!([{"key": "maintenance", "effect": effect}]);
+                vec![(0, node_spec(json!({"taints": taint}))), (later, node_spec(json!({"taints": null})))]
+            }
+            _ => {
+                let fresh = super::churn::node(node.trim_start_matches("node-").parse().unwrap_or(0));
+                vec![(0, Deed::Reclaim(node, Span::minutes(2))), (180 + later, Deed::AddNode(fresh))]
+            }
+        }
+    }
+
+    fn job(step: &str, tasks: usize, scheduler: &str) -> Write {
+        let spec = json!({"schedulerName": scheduler, "restartPolicy": "Never", "containers": [{"name": "task",
+            "image": "churn/task:1", "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}}}]});
+        let object = json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"namespace": "default", "name": format!("task-{step}")},
+            "spec": {"parallelism": 4, "completions": tasks, "ttlSecondsAfterFinished": 600, "template": {"spec": spec}},
+        });
+        Write::Create(JOBS, object)
+    }
+}
