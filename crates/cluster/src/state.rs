@@ -173,6 +173,29 @@ impl State {
         self.pods.len()
     }
 
+    /// One node by name, in constant time.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        self.view.slot(*self.slots.get(name)?).filter(|member| member.known)
+    }
+
+    /// The uid of the pod that has this `namespace/name`.
+    #[must_use]
+    pub fn uid_of(&self, key: &str) -> Option<&str> {
+        self.uids.get(key).map(AsRef::as_ref)
+    }
+
+    /// Every pod's uid, in no order.
+    pub fn uids(&self) -> impl Iterator<Item = &str> {
+        self.pods.keys().map(AsRef::as_ref)
+    }
+
+    /// What a pod takes of its node, or will.
+    #[must_use]
+    pub fn claim_of(&self, uid: &str) -> Option<&Claim> {
+        self.pods.get(uid).map(|pod| pod.claim.as_ref())
+    }
+
     /// The node a pod is on, bound or assumed.
     #[must_use]
     pub fn node_of(&self, uid: &str) -> Option<&str> {

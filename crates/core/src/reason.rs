@@ -34,6 +34,10 @@ reasons! {
     Unschedulable,
     /// The pod asks for something this version does not implement; nothing is guessed.
     UnsupportedFeature,
+    /// The pod has scheduling gates: somebody holds it back on purpose.
+    SchedulingGated,
+    /// A field of the object cannot be read; nothing is guessed.
+    InvalidField,
     /// The pod names Keelson as its scheduler while scheduling is not enforced.
     SchedulerNotEnforcing,
     /// Another scheduler bound the pod to the node Keelson would have chosen.

@@ -48,6 +48,14 @@ pub fn choose<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Choice {
     }
 }
 
+/// Where one feasible node stands among all: its place from 1, and its weighted total.
+#[must_use]
+pub fn standing<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64, index: usize) -> Option<(usize, i64)> {
+    let ranked = rank(pod, nodes, seed);
+    let place = ranked.iter().position(|ranked| ranked.index == index)?;
+    Some((place + 1, ranked.get(place)?.scores.total()))
+}
+
 /// Every feasible node, best first.
 pub(crate) fn rank<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Vec<Ranked> {
     let feasible: Vec<(usize, &Node)> =
@@ -98,6 +106,14 @@ mod tests {
         let nodes = [node("small", 400), node("half", 2_000).holding(&pod(1_000)), node("empty", 2_000)];
         let choice = choose(&pod(500), &nodes, 7);
         assert_eq!((choice.node, choice.feasible, choice.nodes), (Some(2), 2, 3));
+    }
+
+    #[test]
+    fn a_node_stands_where_its_total_puts_it() {
+        let nodes = [node("small", 400), node("half", 2_000).holding(&pod(1_000)), node("empty", 2_000)];
+        let at = |index| standing(&pod(500), &nodes, 7, index).map(|(place, _)| place);
+        assert_eq!((at(2), at(1), at(0)), (Some(1), Some(2), None));
+        assert_eq!(standing(&pod(500), &nodes, 7, 2).unwrap().1, choose(&pod(500), &nodes, 7).total);
     }
 
     #[test]

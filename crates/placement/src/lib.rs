@@ -43,7 +43,7 @@ pub mod taints;
 
 pub use affinity::{NodeTerm, PreferredTerm};
 pub use change::{Change, smallest_change};
-pub use choose::{Choice, choose};
+pub use choose::{Choice, choose, standing};
 pub use explain::{Explanation, explain};
 pub use filter::{Failure, failures, fits};
 pub use node::Node;

@@ -1,0 +1,171 @@
+//! Where a pod goes, and why.
+//!
+//! One pod is decided against the nodes as they are for it. What comes out is a plan: one decision that explains itself,
+//! and the binding, event and condition that follow from it.
+//!
+//! Promises: the same ask and nodes give the same bytes; a pod that uses something not implemented is refused by the
+//! field's name, and nothing is guessed; the words in events and conditions are kube-scheduler's.
+
+mod ask;
+mod deed;
+mod words;
+
+use std::borrow::Borrow;
+
+use keelson_core::{Decision, Mode, Outcome, Plan, Reason, Requeue, Span, Verb};
+use keelson_placement::{Explanation, Node, choose, explain, failures, smallest_change};
+
+pub use ask::{Ask, Moment, Settings, Stated};
+
+use crate::fields::refusals;
+use crate::queue::Waits;
+
+/// The loop's name in records.
+pub const CONTROLLER: &str = "scheduler";
+
+/// A decided pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The decision, and what follows from it.
+    pub plan: Plan,
+    /// The chosen node.
+    pub node: Option<String>,
+    /// When no node was chosen: what must change before another try can end otherwise.
+    pub waits: Waits,
+}
+
+/// What was found out, before it is put into words.
+struct Finding {
+    verb: Verb,
+    reason: Reason,
+    sentence: String,
+    /// kube-scheduler's words, when somebody must be told that the pod is not placed.
+    message: Option<String>,
+    node: Option<String>,
+    explanation: Explanation,
+    waits: Waits,
+}
+
+impl Finding {
+    fn silent(verb: Verb, reason: Reason, sentence: String, waits: Waits) -> Self {
+        let explanation = Explanation { candidates: Vec::new(), histogram: None };
+        Self { verb, reason, sentence, message: None, node: None, explanation, waits }
+    }
+
+    fn refusal(reason: Reason, sentence: String, waits: Waits) -> Self {
+        let message = Some(format!("{reason}: {sentence}"));
+        Self { message, ..Self::silent(Verb::Refuse, reason, sentence, waits) }
+    }
+}
+
+/// Decides one pod. The nodes must be as [`keelson_cluster::View::nodes_for`] gives them.
+#[must_use]
+pub fn decide<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Decided {
+    let mut found = find(ask, nodes);
+    if ask.settings.mode < Mode::Enforce && found.reason != Reason::SchedulingGated {
+        found = held_back(ask, found);
+    }
+    let decision = record(ask, nodes, &found);
+    let actions = deed::actions(ask, &found);
+    let plan = Plan { decisions: vec![decision], actions, conditions: Vec::new(), requeue: Requeue::OnChange };
+    Decided { plan, node: found.node, waits: found.waits }
+}
+
+fn find<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
+    if !ask.gates.is_empty() {
+        return Finding::silent(Verb::Wait, Reason::SchedulingGated, words::gated(&ask.gates), Waits::NONE);
+    }
+    if let Some(problem) = ask.problems.first() {
+        return Finding::refusal(Reason::InvalidField, problem.to_string(), Waits::NONE);
+    }
+    let refused: Vec<_> = refusals(&ask.findings).collect();
+    if !refused.is_empty() {
+        return Finding::refusal(Reason::UnsupportedFeature, words::refused(&refused), Waits::NONE);
+    }
+    if let Some((pod, key)) = &ask.repelled_by {
+        return Finding::refusal(Reason::UnsupportedFeature, words::repelled(pod, key), Waits::PODS);
+    }
+    let choice = choose(&ask.pod, nodes, ask.seed);
+    let explanation = explain(&ask.pod, nodes, ask.seed);
+    match choice.node.and_then(|index| nodes.get(index)) {
+        Some(node) => {
+            let name = node.borrow().name.clone();
+            let reason = if choice.feasible == 1 { Reason::OnlyFeasibleNode } else { Reason::PodPlaced };
+            let sentence = words::placed(&name, &choice, &explanation);
+            let (message, node) = (None, Some(name));
+            Finding { verb: Verb::Place, reason, sentence, message, node, explanation, waits: Waits::NONE }
+        }
+        None => {
+            let change = smallest_change(&ask.pod, nodes, ask.seed);
+            let all = nodes.iter().flat_map(|node| failures(&ask.pod, node.borrow()));
+            // A cluster without nodes waits for nodes.
+            let waits = all.fold(Waits::NODES, |waits, failure| waits.and(Waits::of(&failure)));
+            let sentence = words::unschedulable(&explanation, change.as_ref());
+            let message = explanation.histogram.clone();
+            Finding {
+                verb: Verb::Wait,
+                reason: Reason::Unschedulable,
+                sentence,
+                message,
+                node: None,
+                explanation,
+                waits,
+            }
+        }
+    }
+}
+
+/// Below Enforce the pod stays where it is, and the record says what would have become of it.
+fn held_back(ask: &Ask, found: Finding) -> Finding {
+    Finding {
+        sentence: words::held_back(ask.settings.mode, &found.sentence),
+        verb: Verb::Wait,
+        reason: Reason::SchedulerNotEnforcing,
+        message: None,
+        ..found
+    }
+}
+
+fn record<N: Borrow<Node>>(ask: &Ask, nodes: &[N], found: &Finding) -> Decision {
+    Decision {
+        verb: found.verb,
+        reason: found.reason,
+        sentence: found.sentence.clone(),
+        candidates: found.explanation.candidates.clone(),
+        ..record_of(ask, nodes, found.node.as_deref())
+    }
+}
+
+/// A record of what was asked, without a verdict.
+pub(crate) fn record_of<N: Borrow<Node>>(ask: &Ask, nodes: &[N], chosen: Option<&str>) -> Decision {
+    let node = chosen.and_then(|name| nodes.iter().map(Borrow::borrow).find(|node| node.name == name));
+    Decision {
+        id: ask.decision,
+        at: ask.now,
+        feature: keelson_core::Feature::Scheduling,
+        controller: CONTROLLER.to_owned(),
+        mode: ask.settings.mode,
+        subject: ask.subject(),
+        trigger: ask.trigger.clone(),
+        causes: Vec::new(),
+        cause_count: 0,
+        verb: Verb::Wait,
+        reason: Reason::Unschedulable,
+        sentence: String::new(),
+        chosen: chosen.map(str::to_owned),
+        candidates: Vec::new(),
+        inputs: words::inputs(ask, nodes.len(), node),
+        plan: ask.plan,
+        outcome: Outcome::NoAction,
+        steps: Vec::new(),
+        effect: None,
+        fence: 0,
+        trace_id: String::new(),
+        took: Span::ZERO,
+        count: 1,
+        last_at: ask.now,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

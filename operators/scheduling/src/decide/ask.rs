@@ -1,0 +1,123 @@
+//! What a decision may see of the pod, besides the nodes.
+
+use k8s_openapi::api::core::v1::Pod as Written;
+use keelson_cluster::{Problem, ReadPod, View};
+use keelson_core::{DecisionId, Mode, ObjectRef, PlanId, Timestamp, Trigger};
+use keelson_placement::Pod;
+use serde::{Deserialize, Serialize};
+
+use crate::fields::{self, Finding};
+
+/// The settings that bear on a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The scheduler's name.
+    pub scheduler: String,
+    /// What the feature may do.
+    pub mode: Mode,
+}
+
+/// The pod's condition PodScheduled as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stated {
+    /// `True` or `False`.
+    pub status: String,
+    /// When it last changed, as written.
+    pub since: Option<String>,
+}
+
+/// One question: where does this pod go?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The pod as placement sees it.
+    pub pod: Pod,
+    /// Its scheduling gates.
+    pub gates: Vec<String>,
+    /// Its fields that are refused or not considered.
+    pub findings: Vec<Finding>,
+    /// What of it could not be read.
+    pub problems: Vec<Problem>,
+    /// An existing pod whose required anti-affinity it touches, and the topology key.
+    pub repelled_by: Option<(String, String)>,
+    /// Its condition PodScheduled.
+    pub stated: Option<Stated>,
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// The settings.
+    pub settings: Settings,
+    /// Decides between nodes of equal score.
+    pub seed: u64,
+    /// The moment.
+    pub now: Timestamp,
+    /// The decision's id.
+    pub decision: DecisionId,
+    /// The plan's id.
+    pub plan: PlanId,
+    /// Why it is asked.
+    pub trigger: Trigger,
+}
+
+/// What identifies one decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The decision's id.
+    pub decision: DecisionId,
+    /// The plan's id.
+    pub plan: PlanId,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Ask {
+    /// A question about a pod that exists, in a cluster that looks like this.
+    #[must_use]
+    pub fn new(written: &Written, read: ReadPod, view: &View, settings: Settings, at: Moment) -> Self {
+        let Moment { decision, plan, now } = at;
+        let repelled_by =
+            view.repelled_by(&read.pod.namespace, &read.labels).map(|(pod, key)| (pod.to_owned(), key.to_owned()));
+        let gates = written.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
+        let pod = read.pod;
+        let seed = seed(&pod.uid, now);
+        let trigger = Trigger::Watch(subject(&pod));
+        Self {
+            gates: gates.into_iter().flatten().map(|gate| gate.name.clone()).collect(),
+            findings: fields::judge(written),
+            problems: read.problems,
+            repelled_by,
+            stated: stated(written),
+            generation: written.metadata.generation,
+            pod,
+            settings,
+            seed,
+            now,
+            decision,
+            plan,
+            trigger,
+        }
+    }
+
+    /// The pod as an object.
+    #[must_use]
+    pub fn subject(&self) -> ObjectRef {
+        subject(&self.pod)
+    }
+}
+
+fn subject(pod: &Pod) -> ObjectRef {
+    ObjectRef::namespaced("Pod", &pod.namespace, &pod.name).with_uid(&pod.uid)
+}
+
+fn stated(written: &Written) -> Option<Stated> {
+    let conditions = written.status.as_ref()?.conditions.as_ref()?;
+    let known = conditions.iter().find(|condition| condition.type_ == "PodScheduled")?;
+    let since = known.last_transition_time.as_ref().and_then(|time| serde_json::to_value(time).ok());
+    let since = since.and_then(|time| time.as_str().map(str::to_owned));
+    Some(Stated { status: known.status.clone(), since })
+}
+
+/// FNV-1a of the uid and the moment: every try of every pod draws other lots, and a replay draws the same.
+fn seed(uid: &str, now: Timestamp) -> u64 {
+    uid.bytes()
+        .chain(now.0.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}

@@ -1,0 +1,95 @@
+//! Decisions in sentences and numbers.
+
+use std::collections::BTreeMap;
+
+use keelson_core::{Candidate, Mode};
+use keelson_placement::{Change, Choice, Explanation, Node};
+
+use super::Ask;
+use crate::fields::{Finding, Verdict};
+
+pub(super) fn gated(gates: &[String]) -> String {
+    format!("Held back by its scheduling gates: {}.", gates.join(", "))
+}
+
+pub(super) fn refused(refused: &[&Finding]) -> String {
+    let fields: Vec<String> = refused.iter().map(|finding| format!("{}: {}", finding.path, finding.why)).collect();
+    format!("{}. Remove it or use another scheduler.", fields.join("; "))
+}
+
+pub(super) fn repelled(pod: &str, key: &str) -> String {
+    format!(
+        "The required anti-affinity of pod {pod} (topology key {key}) may keep this pod away, and anti-affinity between \
+         pods is not implemented. Use another scheduler."
+    )
+}
+
+pub(super) fn held_back(mode: Mode, otherwise: &str) -> String {
+    format!("Waits: scheduling is in mode {mode} and places nothing. Enforced: {otherwise}")
+}
+
+pub(super) fn placed(node: &str, choice: &Choice, explanation: &Explanation) -> String {
+    if choice.feasible == 1 {
+        return match choice.nodes {
+            1 => format!("Placed on {node}: the only node there is."),
+            nodes => format!("Placed on {node}: the only one of {nodes} nodes that can hold it."),
+        };
+    }
+    let of = format!("the best of {} nodes that can hold it ({} looked at)", choice.feasible, choice.nodes);
+    let second = explanation.candidates.get(1);
+    match second.and_then(|second| Some((second.total?, second.name.as_str()))) {
+        Some((total, name)) if total == choice.total => {
+            format!("Placed on {node}: {of}; {name} scores {total} too, and the lot decided.")
+        }
+        Some((total, name)) => format!("Placed on {node}: {of}, {} against {total} for {name}.", choice.total),
+        None => format!("Placed on {node}: {of}."),
+    }
+}
+
+pub(super) fn unschedulable(explanation: &Explanation, change: Option<&Change>) -> String {
+    let mut sentence = explanation.histogram.clone().unwrap_or_default();
+    if let Some(change) = change {
+        let change = change.to_string();
+        let (first, rest) = change.split_at(change.chars().next().map_or(0, char::len_utf8));
+        sentence.push_str(&format!(" {}{rest}.", first.to_uppercase()));
+    } else if let Some(nearest) = explanation.candidates.first() {
+        sentence.push_str(&format!(" Nearest: {}.", miss(nearest)));
+    }
+    sentence
+}
+
+fn miss(candidate: &Candidate) -> String {
+    let failed: Vec<&str> = candidate.failed.iter().map(|check| check.text.as_str()).collect();
+    format!("{}: {}", candidate.name, failed.join("; "))
+}
+
+/// The numbers of a decision. `chosen` is the node as it was before the pod came.
+pub(super) fn inputs(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> BTreeMap<String, String> {
+    let mut inputs = BTreeMap::from([("nodes".to_owned(), nodes.to_string())]);
+    for (name, amount) in ask.pod.requests.iter() {
+        inputs.insert(format!("requested {name}"), name.quantity(amount).to_string());
+    }
+    if ask.pod.priority != 0 {
+        inputs.insert("priority".into(), ask.pod.priority.to_string());
+    }
+    let open: Vec<&str> = ask
+        .findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::NotConsidered)
+        .map(|finding| finding.why.as_ref())
+        .collect();
+    // In order of the pod's fields, each once.
+    let mut once: Vec<&str> = Vec::new();
+    open.into_iter().for_each(|why| {
+        if !once.contains(&why) {
+            once.push(why)
+        }
+    });
+    if !once.is_empty() {
+        inputs.insert("not considered".into(), once.join(", "));
+    }
+    for (name, permille) in chosen.into_iter().flat_map(|node| crate::effect::predicted(node, &ask.pod)) {
+        inputs.insert(format!("node {name} then"), crate::effect::percent(permille));
+    }
+    inputs
+}

@@ -1,0 +1,194 @@
+//! What came of a placement.
+//!
+//! A placement predicts that the pod will run on its node, and how much of the node will then be asked for. Later the pod
+//! runs, or the kubelet refuses it, or somebody takes it away first; and the node holds what was said, or somebody else
+//! put something there.
+//!
+//! Promises: every placement gets at most one effect; what this scheduler places on the same node meanwhile is added to
+//! what it predicted, so that only others can make a prediction wrong; the memory is bounded.
+
+use std::collections::{BTreeMap, HashMap};
+
+use k8s_openapi::api::core::v1::Pod as Written;
+use keelson_cluster::View;
+use keelson_core::{DecisionId, Effect, ResourceName, Span, Timestamp};
+use keelson_placement::{Node, Pod};
+
+/// The resources whose shares are predicted: those that every node has and every score counts.
+const PREDICTED: [ResourceName; 2] = [ResourceName::Cpu, ResourceName::Memory];
+/// How far a share may be off, in thousandths of the node.
+const TOLERANCE: i64 = 50;
+/// A pod that does not run by then is an effect too.
+const PATIENCE: Span = Span::minutes(10);
+/// How many placements are followed at once; the oldest is given up beyond that.
+const FOLLOWED: usize = 20_000;
+
+/// Requested of allocatable, in thousandths, once `pod` is on `node` as well.
+#[must_use]
+pub fn predicted(node: &Node, pod: &Pod) -> BTreeMap<ResourceName, i64> {
+    shares(node, |name| pod.requests.get(name))
+}
+
+fn shares(node: &Node, more: impl Fn(&ResourceName) -> i64) -> BTreeMap<ResourceName, i64> {
+    let offered = |name: &ResourceName| node.allocatable.get(name);
+    PREDICTED
+        .into_iter()
+        .filter(|name| offered(name) > 0)
+        .map(|name| {
+            let asked = i128::from(node.requested().get(&name)) + i128::from(more(&name));
+            let share = i64::try_from(asked * 1_000 / i128::from(offered(&name))).unwrap_or(i64::MAX);
+            (name, share)
+        })
+        .collect()
+}
+
+/// Thousandths as people read them.
+#[must_use]
+pub fn percent(permille: i64) -> String {
+    match permille % 10 {
+        0 => format!("{} %", permille / 10),
+        tenth => format!("{}.{} %", permille / 10, tenth.abs()),
+    }
+}
+
+/// A placement that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The decision.
+    pub decision: DecisionId,
+    /// The node it named.
+    pub node: String,
+    /// When.
+    pub at: Timestamp,
+    /// The node's shares then; empty when they are not known any more.
+    pub shares: BTreeMap<ResourceName, i64>,
+}
+
+/// The placements that have no effect yet, by the pod's uid.
+#[derive(Debug, Clone, Default)]
+pub struct Effects {
+    open: HashMap<String, Placement>,
+}
+
+impl Effects {
+    /// Follows a placement. What it adds to its node is added to the other predictions for that node.
+    pub fn placed(&mut self, pod: &Pod, node: &Node, placement: Placement) {
+        let more = shares(node, |name| pod.requests.get(name));
+        let before = shares(node, |_| 0);
+        for other in self.open.values_mut().filter(|other| other.node == placement.node) {
+            for (name, share) in &mut other.shares {
+                let of = |shares: &BTreeMap<ResourceName, i64>| shares.get(name).copied().unwrap_or_default();
+                *share += of(&more) - of(&before);
+            }
+        }
+        self.follow(&pod.uid, placement);
+    }
+
+    /// Follows a placement of which only the pod is left, after a restart.
+    pub fn follow(&mut self, uid: &str, placement: Placement) {
+        if self.open.len() >= FOLLOWED
+            && let Some(oldest) = self.open.iter().min_by_key(|(_, open)| open.at).map(|(uid, _)| uid.clone())
+        {
+            self.open.remove(&oldest);
+        }
+        self.open.insert(uid.to_owned(), placement);
+    }
+
+    /// Whether a placement of this pod is followed.
+    #[must_use]
+    pub fn follows(&self, uid: &str) -> bool {
+        self.open.contains_key(uid)
+    }
+
+    /// The pod was not bound after all: there is nothing to measure.
+    pub fn forget(&mut self, uid: &str) {
+        self.open.remove(uid);
+    }
+
+    /// Looks at a pod that changed; the effect, once it can be told.
+    pub fn changed(&mut self, pod: &Written, view: &View, now: Timestamp) -> Option<(DecisionId, Effect)> {
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        let placement = self.open.get(uid)?;
+        let status = pod.status.as_ref();
+        let bound_to = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).filter(|name| !name.is_empty())?;
+        let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+        let after = now.since(placement.at);
+        let effect = if bound_to != placement.node {
+            let sentence = format!("Bound to {bound_to} instead of {}: another scheduler was faster.", placement.node);
+            wrong(now, sentence)
+        } else if phase == "Failed" {
+            let reason = status.and_then(|status| status.reason.as_deref()).unwrap_or_default();
+            let message = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
+            wrong(
+                now,
+                format!("Failed on {bound_to} after {after} without running: {reason} {message}").trim_end().into(),
+            )
+        } else if matches!(phase, "Running" | "Succeeded") {
+            measured(placement, view, phase, after, now)
+        } else {
+            return None;
+        };
+        self.open.remove(uid).map(|placement| (placement.decision, effect))
+    }
+
+    /// A pod is gone; the effect, when it never ran.
+    pub fn deleted(&mut self, uid: &str, now: Timestamp) -> Option<(DecisionId, Effect)> {
+        let placement = self.open.remove(uid)?;
+        let after = now.since(placement.at);
+        Some((
+            placement.decision,
+            wrong(now, format!("Deleted or evicted after {after}, before it ran on {}.", placement.node)),
+        ))
+    }
+
+    /// The placements whose pods take too long.
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<(DecisionId, Effect)> {
+        let late = |placement: &Placement| now.since(placement.at) >= PATIENCE;
+        let mut uids: Vec<String> =
+            self.open.iter().filter(|(_, placement)| late(placement)).map(|(uid, _)| uid.clone()).collect();
+        uids.sort();
+        let effect = |placement: Placement| {
+            let sentence = format!("Bound to {}, and not running after {PATIENCE}.", placement.node);
+            (placement.decision, wrong(now, sentence))
+        };
+        uids.iter().filter_map(|uid| self.open.remove(uid)).map(effect).collect()
+    }
+
+    /// How many placements are followed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+fn wrong(at: Timestamp, sentence: String) -> Effect {
+    Effect { at, sentence, as_predicted: Some(false), figures: BTreeMap::new() }
+}
+
+fn measured(placement: &Placement, view: &View, phase: &str, after: Span, now: Timestamp) -> Effect {
+    let mut sentence = format!("{phase} after {after}");
+    let mut figures = BTreeMap::from([("running after".to_owned(), after.to_string())]);
+    let Some(member) = view.member(&placement.node) else {
+        return wrong(now, format!("{sentence} on {}, which is gone.", placement.node));
+    };
+    let mut as_predicted = true;
+    for (name, share) in shares(&member.node, |_| 0) {
+        figures.insert(format!("node {name}"), percent(share));
+        // Of a pod that ended already its node holds nothing, so nothing can be compared.
+        let Some(said) = placement.shares.get(&name).filter(|_| phase == "Running") else { continue };
+        figures.insert(format!("node {name} said"), percent(*said));
+        as_predicted &= (share - said).abs() <= TOLERANCE && share <= 1_000;
+        sentence.push_str(&format!("; {} {name} at {} (said {})", placement.node, percent(share), percent(*said)));
+    }
+    sentence.push('.');
+    Effect { at: now, sentence, as_predicted: Some(as_predicted), figures }
+}
+
+#[cfg(test)]
+mod tests;

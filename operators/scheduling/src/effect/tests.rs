@@ -1,0 +1,105 @@
+//! Predictions that came true, and predictions that did not.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use keelson_cluster::{Event, State, read};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::decide::tests::{cluster, node, pod};
+
+const PLACED: Timestamp = Timestamp(1_000_000_000);
+
+fn id(last: u8) -> DecisionId {
+    format!("00000000-0000-7000-8000-0000000000{last:02}").parse().unwrap()
+}
+
+fn written(value: &Value) -> Written {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// A cluster of one node in which `cart` was just placed there.
+fn placed() -> (State, Effects, Value) {
+    let mut state = cluster(&[node("n1", 1_000)], &[pod("cart", "500m")]);
+    let mut effects = Effects::default();
+    place(&mut state, &mut effects, &pod("cart", "500m"), 1);
+    (state, effects, bound("cart", "500m", "n1", "Running"))
+}
+
+fn place(state: &mut State, effects: &mut Effects, pod: &Value, last: u8) {
+    let pod = read::pod(&written(pod)).pod;
+    let node = state.live().member("n1").unwrap().node.clone();
+    let shares = predicted(&node, &pod);
+    effects.placed(&pod, &node, Placement { decision: id(last), node: "n1".into(), at: PLACED, shares });
+    state.apply(Event::Assumed { uid: pod.uid, node: "n1".into() });
+}
+
+fn bound(name: &str, cpu: &str, node: &str, phase: &str) -> Value {
+    let mut value = pod(name, cpu);
+    value["spec"]["nodeName"] = json!(node);
+    value["status"] = json!({"phase": phase});
+    value
+}
+
+fn later(seconds: i64) -> Timestamp {
+    PLACED + Span::seconds(seconds)
+}
+
+#[test]
+fn a_pod_that_runs_where_it_was_put_came_as_predicted() {
+    let (mut state, mut effects, running) = placed();
+    state.apply(Event::pod(&written(&running)));
+    assert_eq!(effects.changed(&written(&bound("cart", "500m", "n1", "Pending")), state.live(), later(1)), None);
+    let (decision, effect) = effects.changed(&written(&running), state.live(), later(2)).unwrap();
+    assert_eq!((decision, effect.as_predicted), (id(1), Some(true)));
+    assert_eq!(effect.sentence, "Running after 2 s; n1 cpu at 50 % (said 50 %); n1 memory at 12.5 % (said 12.5 %).");
+    assert!(effects.is_empty(), "one effect a placement");
+}
+
+#[test]
+fn what_this_scheduler_adds_meanwhile_makes_no_prediction_wrong() {
+    let (mut state, mut effects, running) = placed();
+    state.apply(Event::pod(&written(&pod("more", "300m"))));
+    place(&mut state, &mut effects, &pod("more", "300m"), 2);
+    let (_, effect) = effects.changed(&written(&running), state.live(), later(2)).unwrap();
+    assert_eq!((effect.as_predicted, effect.figures["node cpu said"].as_str()), (Some(true), "80 %"));
+}
+
+#[test]
+fn a_node_that_somebody_else_fills_makes_the_prediction_wrong() {
+    let (mut state, mut effects, running) = placed();
+    state.apply(Event::pod(&written(&bound("foreign", "400m", "n1", "Running"))));
+    let (_, effect) = effects.changed(&written(&running), state.live(), later(2)).unwrap();
+    assert_eq!(effect.as_predicted, Some(false));
+    assert!(effect.sentence.contains("n1 cpu at 90 % (said 50 %)"), "{}", effect.sentence);
+}
+
+#[test]
+fn a_pod_that_the_kubelet_refuses_makes_the_prediction_wrong() {
+    let (state, mut effects, mut refused) = placed();
+    refused["status"] =
+        json!({"phase": "Failed", "reason": "OutOfcpu", "message": "Node didn't have enough resource: cpu"});
+    let (_, effect) = effects.changed(&written(&refused), state.live(), later(1)).unwrap();
+    assert_eq!(effect.as_predicted, Some(false));
+    assert_eq!(
+        effect.sentence,
+        "Failed on n1 after 1 s without running: OutOfcpu Node didn't have enough resource: cpu"
+    );
+}
+
+#[test]
+fn a_pod_that_is_taken_away_or_bound_elsewhere_or_late_makes_it_wrong() {
+    let (state, effects, _) = placed();
+    let gone = effects.clone().deleted("uid-cart", later(3)).unwrap().1;
+    assert_eq!(
+        (gone.as_predicted, gone.sentence.as_str()),
+        (Some(false), "Deleted or evicted after 3 s, before it ran on n1.")
+    );
+    let elsewhere = written(&bound("cart", "500m", "n2", "Pending"));
+    let elsewhere = effects.clone().changed(&elsewhere, state.live(), later(3)).unwrap().1;
+    assert_eq!(elsewhere.sentence, "Bound to n2 instead of n1: another scheduler was faster.");
+    let mut late = effects;
+    assert!(late.overdue(later(599)).is_empty());
+    assert_eq!(late.overdue(later(600))[0].1.sentence, "Bound to n1, and not running after 10 min.");
+    assert!(late.is_empty());
+}

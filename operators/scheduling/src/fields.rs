@@ -1,0 +1,216 @@
+//! Which pod fields are understood: one table, every field of the API version, each with a verdict.
+//!
+//! A scheduler that skips a field it does not know places pods where they must not run, and nobody notices. So every
+//! field of `PodSpec` has a row: what it means is implemented, cannot matter, is not considered yet, or is refused. A pod
+//! with a refused field stays Pending and says which.
+//!
+//! Promises: a field of the API version without a row fails a test, and so does a row without a field; a field that the
+//! API version does not have is refused; the documentation and the admission policy are made from the same rows.
+
+mod admission;
+mod container;
+mod docs;
+mod spec;
+mod volume;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use admission::{OnRefused, admission_policy};
+pub use docs::markdown;
+
+/// What becomes of a pod that uses a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Its meaning for placement is implemented.
+    Implemented,
+    /// It cannot change where the pod may run.
+    Neutral,
+    /// A preference that is not considered yet: the pod is placed, and the decision says so.
+    NotConsidered,
+    /// The pod stays Pending with `UnsupportedFeature`.
+    Refused,
+}
+
+impl Verdict {
+    /// The word in documents and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Implemented => "implemented",
+            Self::Neutral => "neutral",
+            Self::NotConsidered => "not considered",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// How a field is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Always alike.
+    Always(Verdict),
+    /// By its own value; other values are judged by the last part.
+    Value(&'static [(&'static str, Verdict)], Verdict),
+    /// By the value of one member of the object.
+    Member(&'static str, &'static [(&'static str, Verdict)], Verdict),
+    /// Refused when it is `false` while another field of the spec is `true`.
+    FalseWhile(&'static str),
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The path below `spec`, with `[]` for each item of a list. It stands for everything below it.
+    pub path: &'static str,
+    /// The verdict.
+    pub rule: Rule,
+    /// Why, for people; for a preference that is not considered, its name.
+    pub why: &'static str,
+}
+
+const fn implemented(path: &'static str, why: &'static str) -> Row {
+    Row { path, rule: Rule::Always(Verdict::Implemented), why }
+}
+
+const fn neutral(path: &'static str, why: &'static str) -> Row {
+    Row { path, rule: Rule::Always(Verdict::Neutral), why }
+}
+
+const fn not_considered(path: &'static str, why: &'static str) -> Row {
+    Row { path, rule: Rule::Always(Verdict::NotConsidered), why }
+}
+
+const fn refused(path: &'static str, why: &'static str) -> Row {
+    Row { path, rule: Rule::Always(Verdict::Refused), why }
+}
+
+/// The table, by full path: `spec.containers[].image`.
+static TABLE: LazyLock<BTreeMap<String, Row>> = LazyLock::new(|| {
+    let below = |prefix: &str, rows: &[Row]| -> Vec<(String, Row)> {
+        rows.iter().map(|row| (format!("{prefix}{}", row.path), *row)).collect()
+    };
+    [
+        below("spec.", spec::ROWS),
+        below("spec.containers[].", container::ROWS),
+        below("spec.initContainers[].", container::ROWS),
+        below("spec.volumes[].", volume::ROWS),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+});
+
+/// Every row by full path, in order of paths.
+pub fn rows() -> impl Iterator<Item = (&'static str, &'static Row)> {
+    TABLE.iter().map(|(path, row)| (path.as_str(), row))
+}
+
+/// Whether rows exist below a path.
+fn has_rows_below(path: &str) -> bool {
+    ['.', '['].into_iter().any(|next| {
+        let start = format!("{path}{next}");
+        TABLE.range(start.clone()..).next().is_some_and(|(found, _)| found.starts_with(&start))
+    })
+}
+
+/// A field that a pod uses and that is refused or not considered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Where: `spec.volumes[1].persistentVolumeClaim`.
+    pub path: String,
+    /// [`Verdict::NotConsidered`] or [`Verdict::Refused`].
+    pub verdict: Verdict,
+    /// Why, or which preference.
+    pub why: Cow<'static, str>,
+}
+
+/// Judges a pod as the API server has it.
+#[must_use]
+pub fn judge(pod: &Pod) -> Vec<Finding> {
+    serde_json::to_value(pod).map_or_else(|_| Vec::new(), |value| judge_manifest(&value))
+}
+
+/// Judges a manifest, in which fields may stand that this API version does not have.
+#[must_use]
+pub fn judge_manifest(pod: &Value) -> Vec<Finding> {
+    let mut walk = Walk { spec: pod.get("spec").unwrap_or(&Value::Null), findings: Vec::new() };
+    walk.visit(walk.spec, "spec", "spec");
+    walk.findings
+}
+
+/// What of a pod is refused.
+pub fn refusals(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(|finding| finding.verdict == Verdict::Refused)
+}
+
+struct Walk<'a> {
+    spec: &'a Value,
+    findings: Vec<Finding>,
+}
+
+impl Walk<'_> {
+    /// `pattern` is the path with `[]`, `path` the one with indexes.
+    fn visit(&mut self, value: &Value, pattern: &str, path: &str) {
+        if is_unset(value) {
+            return;
+        }
+        if let Some(row) = TABLE.get(pattern) {
+            let verdict = self.verdict(row.rule, value);
+            if verdict >= Verdict::NotConsidered {
+                self.findings.push(Finding { path: path.to_owned(), verdict, why: row.why.into() });
+            }
+            return;
+        }
+        match value {
+            Value::Object(members) if has_rows_below(pattern) => {
+                for (name, member) in members {
+                    self.visit(member, &format!("{pattern}.{name}"), &format!("{path}.{name}"));
+                }
+            }
+            Value::Array(items) if has_rows_below(pattern) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.visit(item, &format!("{pattern}[]"), &format!("{path}[{index}]"));
+                }
+            }
+            _ => {
+                let why = "is not a field of the Kubernetes version that this build knows";
+                self.findings.push(Finding { path: path.to_owned(), verdict: Verdict::Refused, why: why.into() });
+            }
+        }
+    }
+
+    fn verdict(&self, rule: Rule, value: &Value) -> Verdict {
+        let case = |value: Option<&Value>, cases: &[(&str, Verdict)], other: Verdict| {
+            let word = value.and_then(Value::as_str).unwrap_or_default();
+            cases.iter().find(|(case, _)| *case == word).map_or(other, |(_, verdict)| *verdict)
+        };
+        match rule {
+            Rule::Always(verdict) => verdict,
+            Rule::Value(cases, other) => case(Some(value), cases, other),
+            Rule::Member(member, cases, other) => case(value.get(member), cases, other),
+            Rule::FalseWhile(other) => {
+                let together = value == &Value::Bool(false) && self.spec.get(other) == Some(&Value::Bool(true));
+                if together { Verdict::Refused } else { Verdict::Neutral }
+            }
+        }
+    }
+}
+
+/// What the API server would not store: nothing, or a list or map of nothing.
+fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! The scheduler between two looks at the world: what it knows, who is next, what it said.
+//!
+//! Everything that happens is a call with a moment, and everything to be done comes back as data, so that the loop around
+//! it only carries. It follows the cluster whether it may act or not; it decides only while its process leads.
+//!
+//! Promises: a pod that has a node is never decided again; a pod is assumed to be on its node from the decision on, and
+//! forgotten when the binding fails; whoever stops leading forgets every assumption.
+
+mod books;
+mod seen;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use keelson_cluster::{Event, State, View, read};
+use keelson_core::{Decision, DecisionId, Effect, Mode, Plan, Timestamp};
+
+pub use books::{Books, Preview};
+
+use crate::decide::{Ask, Moment, Settings, decide};
+use crate::effect::{Effects, Placement, predicted};
+use crate::observe;
+use crate::queue::{Attempt, Backoff, Change, Counts, Queue, Waiting};
+use crate::recording;
+
+/// A recording larger than this is kept for one placement in [`SAMPLED`] only: at 5,000 nodes it has some 400 kB.
+const SMALL_RECORDING: usize = 64 * 1024;
+/// See [`SMALL_RECORDING`].
+const SAMPLED: u64 = 100;
+/// Comparisons that may wait to be made; beyond that the oldest is dropped, because it says least.
+const COMPARISONS: usize = 1_000;
+
+/// What bears on everything it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Name and mode.
+    pub settings: Settings,
+    /// The waits.
+    pub backoff: Backoff,
+    /// Whether this process leads.
+    pub leading: bool,
+    /// Whether actions are held; a change tries everything again.
+    pub held: bool,
+}
+
+impl Standing {
+    fn decides(&self) -> bool {
+        self.leading && self.settings.mode > Mode::Off
+    }
+}
+
+/// A plan to carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The pod.
+    pub uid: String,
+    /// What to record and to do.
+    pub plan: Plan,
+    /// What it saw, when that is kept.
+    pub recording: Option<Vec<u8>>,
+    /// Whether the pod waits for the outcome; else it was reported to the queue already.
+    pub binds: bool,
+}
+
+/// The scheduler's state.
+#[derive(Debug, Clone)]
+pub struct Mind {
+    state: State,
+    queue: Queue,
+    effects: Effects,
+    books: Books,
+    standing: Standing,
+    unbound: HashMap<String, Arc<Pod>>,
+    /// The uids of those that wait for this scheduler, whether it decides or not.
+    ours: HashSet<String>,
+    comparisons: VecDeque<Arc<Pod>>,
+    measured: Vec<(DecisionId, Effect)>,
+    placements: u64,
+}
+
+impl Mind {
+    /// A scheduler that knows nothing yet.
+    #[must_use]
+    pub fn new(standing: Standing) -> Self {
+        Self {
+            state: State::default(),
+            queue: Queue::new(standing.backoff),
+            effects: Effects::default(),
+            books: Books::default(),
+            standing,
+            unbound: HashMap::new(),
+            ours: HashSet::new(),
+            comparisons: VecDeque::new(),
+            measured: Vec::new(),
+            placements: 0,
+        }
+    }
+
+    /// Takes new settings, another mode or another leader into account. Whatever waits is tried again under them.
+    pub fn configure(&mut self, standing: Standing, now: Timestamp) {
+        if standing == self.standing {
+            return;
+        }
+        if !standing.decides() {
+            self.state.apply(Event::ForgottenAll);
+            self.effects = Effects::default();
+            self.comparisons.clear();
+        }
+        self.standing = standing;
+        self.queue.set_backoff(self.standing.backoff);
+        // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
+        let mut pods: Vec<Arc<Pod>> = self.unbound.values().cloned().collect();
+        pods.sort_by(|a, b| a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp).then_with(|| uid(a).cmp(uid(b))));
+        self.ours.clear();
+        for pod in pods {
+            let waiting = self.waiting(&pod);
+            self.ours.extend(waiting.is_some().then(|| uid(&pod).to_owned()));
+            let waiting = waiting.filter(|_| self.standing.decides());
+            if !self.queue.is_in_flight(uid(&pod)) {
+                self.queue.remove(uid(&pod));
+            }
+            if let Some(waiting) = waiting {
+                self.queue.apply(waiting, now);
+            }
+        }
+    }
+
+    /// The next pod, decided; `None` when nobody is due. `O(nodes)`.
+    pub fn next(&mut self, at: Moment) -> Option<Job> {
+        while self.standing.decides() {
+            let uid = self.queue.pop(at.now)?.uid;
+            let Some(written) = self.unbound.get(&uid).cloned() else {
+                self.queue.remove(&uid);
+                continue;
+            };
+            return Some(self.decide(&uid, &written, at));
+        }
+        None
+    }
+
+    fn decide(&mut self, uid: &str, written: &Pod, at: Moment) -> Job {
+        let ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
+        let nodes = self.state.live().nodes_for(&ask.pod);
+        let decided = decide(&ask, &nodes);
+        let bound_to = decided.node.filter(|_| self.standing.settings.mode == Mode::Enforce);
+        let mut recording = None;
+        if bound_to.is_some() {
+            self.placements += 1;
+            let sampled = self.placements % SAMPLED == 1;
+            recording = recording::record(&ask, &nodes).ok().filter(|bytes| sampled || bytes.len() <= SMALL_RECORDING);
+        }
+        drop(nodes);
+        if let Some(decision) = decided.plan.decisions.first() {
+            self.books.record(decision);
+        }
+        let binds = bound_to.is_some();
+        match bound_to {
+            Some(name) => {
+                if let Some(member) = self.state.member(&name) {
+                    let shares = predicted(&member.node, &ask.pod);
+                    let placement = Placement { decision: at.decision, node: name.clone(), at: at.now, shares };
+                    self.effects.placed(&ask.pod, &member.node, placement);
+                }
+                self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name });
+            }
+            None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
+        }
+        Job { uid: uid.to_owned(), plan: decided.plan, recording, binds }
+    }
+
+    /// Says whether a pod whose job binds was bound.
+    pub fn ended(&mut self, uid: &str, bound: bool, now: Timestamp) {
+        if bound {
+            return self.queue.report(uid, Attempt::Placed, now);
+        }
+        // The watch may have said meanwhile that it has a node: then there is nothing to forget.
+        if self.state.is_assumed(uid) {
+            self.state.apply(Event::Forgotten { uid: uid.to_owned() });
+            self.effects.forget(uid);
+            self.queue.changed(Change::PodLeft, now);
+        }
+        if self.standing.decides() {
+            self.queue.report(uid, Attempt::Failed, now);
+        } else {
+            self.queue.remove(uid);
+        }
+    }
+
+    /// The next comparison with another scheduler's choice.
+    pub fn next_comparison(&mut self, at: Moment) -> Option<Decision> {
+        let written = self.comparisons.pop_front()?;
+        let read = read::pod(&written);
+        let actual = read.bound_to.clone()?;
+        let ask = Ask::new(&written, read, self.state.live(), self.standing.settings.clone(), at);
+        let decision = observe::compare(&ask, &self.state.live().nodes_for(&ask.pod), &actual);
+        self.books.record(&decision);
+        Some(decision)
+    }
+
+    /// What came of earlier decisions, since the last call.
+    pub fn measured(&mut self, now: Timestamp) -> Vec<(DecisionId, Effect)> {
+        let overdue = self.effects.overdue(now);
+        self.measured.extend(overdue);
+        std::mem::take(&mut self.measured)
+    }
+
+    /// Whether [`Self::next`] or [`Self::next_comparison`] has something to do now.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let pods = self.standing.decides() && (self.queue.has_active() || self.queue.due().is_some_and(|due| due <= now));
+        pods || !self.comparisons.is_empty()
+    }
+
+    /// When it may have something to do without anything happening.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        self.queue.due().filter(|_| self.standing.decides())
+    }
+
+    /// The cluster as it sees it.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        self.state.view()
+    }
+
+    /// What it said last about each pod.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// How many pods of ours are where.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.queue.counts()
+    }
+
+    /// How many pods wait for this scheduler.
+    #[must_use]
+    pub fn pods_of_ours(&self) -> usize {
+        self.ours.len()
+    }
+
+    /// A pod that waits for a node, whoever's it is.
+    #[must_use]
+    pub fn waiting_pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
+        self.unbound.get(self.state.uid_of(&format!("{namespace}/{name}"))?)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// A pod that waits for this scheduler, as the queue knows it.
+    fn waiting(&self, pod: &Pod) -> Option<Waiting> {
+        let spec = pod.spec.as_ref()?;
+        let ours = spec.scheduler_name.as_deref() == Some(self.standing.settings.scheduler.as_str());
+        let alive = pod.metadata.deletion_timestamp.is_none();
+        (ours && alive).then(|| Waiting {
+            uid: uid(pod).to_owned(),
+            namespace: pod.metadata.namespace.clone().unwrap_or_default(),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            priority: spec.priority.unwrap_or_default(),
+            gated: spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty()),
+        })
+    }
+}
+
+fn uid(pod: &Pod) -> &str {
+    pod.metadata.uid.as_deref().unwrap_or_default()
+}
+
+/// The node was changed in a way that helps pods waiting for this.
+fn helps(before: Option<&keelson_cluster::Member>, after: &keelson_cluster::ReadNode) -> Vec<Change> {
+    let Some(before) = before else {
+        return vec![Change::NodeAdded];
+    };
+    let (old, new) = (&before.node, &after.node);
+    let grew = new.allocatable.iter().any(|(name, amount)| amount > old.allocatable.get(name));
+    let untainted = old.taints.iter().any(|taint| !new.taints.contains(taint)) || (old.unschedulable && !new.unschedulable);
+    [(grew, Change::NodeGrew), (old.labels != new.labels, Change::NodeLabelled), (untainted, Change::NodeUntainted)]
+        .into_iter()
+        .filter_map(|(happened, change)| happened.then_some(change))
+        .collect()
+}
+
+/// A node that was read, or a list of them.
+impl Mind {
+    /// The nodes there are.
+    pub fn nodes(&mut self, nodes: &[Arc<Node>], now: Timestamp) {
+        let listed: HashSet<&str> =
+            nodes.iter().filter_map(|node| node.metadata.name.as_deref()).collect();
+        let gone: Vec<String> = self.state.live().members().map(|member| member.node.name.clone()).collect();
+        gone.iter().filter(|name| !listed.contains(name.as_str())).for_each(|name| self.node_gone(name));
+        nodes.iter().for_each(|node| self.node(node, now));
+    }
+
+    /// A node is new or changed.
+    pub fn node(&mut self, node: &Node, now: Timestamp) {
+        let read = read::node(node);
+        let changes = helps(self.state.member(&read.node.name), &read);
+        self.state.apply(Event::NodeApplied(Box::new(read)));
+        changes.into_iter().for_each(|change| self.queue.changed(change, now));
+    }
+
+    /// A node is gone.
+    pub fn node_gone(&mut self, name: &str) {
+        self.state.apply(Event::NodeDeleted { name: name.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests;

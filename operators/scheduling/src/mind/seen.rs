@@ -1,0 +1,132 @@
+//! What the watch says of pods.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use keelson_api::names;
+use keelson_cluster::{Event, read};
+use keelson_core::{DecisionId, ResourceName, Timestamp};
+
+use super::{COMPARISONS, Change, Mind, Placement, uid};
+use crate::observe;
+
+impl Mind {
+    /// The pods there are; all others are gone. A placement of an earlier life of this process whose pod does not run yet
+    /// is followed again, because the pod carries its decision's id.
+    pub fn pods(&mut self, pods: &[Arc<Pod>], now: Timestamp) {
+        let listed: HashSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
+        let gone: Vec<String> = self.state.uids().filter(|uid| !listed.contains(uid)).map(str::to_owned).collect();
+        gone.iter().for_each(|uid| self.gone(uid, None, now));
+        for pod in pods {
+            self.pod(pod, now);
+            self.follow_again(pod, now);
+        }
+    }
+
+    /// A pod is new or changed.
+    pub fn pod(&mut self, pod: &Arc<Pod>, now: Timestamp) {
+        let read = read::pod(pod);
+        let key = format!("{}/{}", read.pod.namespace, read.pod.name);
+        if let Some(other) = self.state.uid_of(&key).filter(|other| *other != read.pod.uid).map(str::to_owned) {
+            self.gone(&other, Some(&key), now);
+        }
+        let uid = read.pod.uid.clone();
+        let (bound_to, waits) = (read.bound_to.clone(), read.bound_to.is_none() && !read.ended);
+        let left = self.state.node_of(&uid).is_some_and(|node| read.ended || bound_to.as_deref().is_some_and(|to| to != node));
+        let shrank = self.state.claim_of(&uid).is_some_and(|claim| {
+            let less = |name: &ResourceName, amount: i64| read.pod.requests.get(name) < amount;
+            claim.requests.iter().any(|(name, amount)| less(name, amount))
+        });
+        let nominated = read.nominated.is_some();
+        self.state.apply(Event::PodApplied(Box::new(read)));
+        self.measured.extend(self.effects.changed(pod, self.state.live(), now));
+        let before = if waits { self.unbound.insert(uid.clone(), Arc::clone(pod)) } else { self.unbound.remove(&uid) };
+        let was_nominated = before.as_ref().is_some_and(|before| read::pod(before).nominated.is_some());
+        if left || shrank || (was_nominated && !nominated && waits) {
+            self.queue.changed(Change::PodLeft, now);
+        }
+        if waits {
+            self.wants(pod, before.as_deref(), now);
+        } else {
+            self.queue.remove(&uid);
+            self.ours.remove(&uid);
+            if bound_to.is_some() && before.is_some() {
+                self.was_bound(pod);
+            }
+        }
+    }
+
+    /// A pod is gone.
+    pub fn pod_gone(&mut self, pod: &Pod, now: Timestamp) {
+        let meta = &pod.metadata;
+        let key = format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+        self.gone(uid(pod), Some(&key), now);
+    }
+
+    fn gone(&mut self, uid: &str, key: Option<&str>, now: Timestamp) {
+        let held = self.state.node_of(uid).is_some() || self.unbound.contains_key(uid);
+        self.state.apply(Event::PodDeleted { uid: uid.to_owned() });
+        self.measured.extend(self.effects.deleted(uid, now));
+        self.unbound.remove(uid);
+        self.queue.remove(uid);
+        self.ours.remove(uid);
+        if let Some(key) = key {
+            self.books.forget(key);
+        }
+        if held {
+            self.queue.changed(Change::PodLeft, now);
+        }
+    }
+
+    /// Queues a pod of ours. What we write into its status ourselves changes nothing about it.
+    fn wants(&mut self, pod: &Pod, before: Option<&Pod>, now: Timestamp) {
+        let same = before.is_some_and(|before| {
+            (&before.spec, &before.metadata.labels, &before.metadata.deletion_timestamp)
+                == (&pod.spec, &pod.metadata.labels, &pod.metadata.deletion_timestamp)
+        });
+        let waiting = self.waiting(pod);
+        if waiting.is_some() {
+            self.ours.insert(uid(pod).to_owned());
+        } else {
+            self.ours.remove(uid(pod));
+        }
+        match waiting {
+            _ if same || !self.standing.decides() => {}
+            Some(waiting) => self.queue.apply(waiting, now),
+            None => self.queue.remove(uid(pod)),
+        }
+    }
+
+    /// A pod that was seen waiting has a node now. Whose choice that was is compared with ours, below Enforce.
+    fn was_bound(&mut self, pod: &Arc<Pod>) {
+        if self.standing.decides() && observe::compares(self.standing.settings.mode) {
+            if self.comparisons.len() >= COMPARISONS {
+                self.comparisons.pop_front();
+                self.books.skipped();
+            }
+            self.comparisons.push_back(Arc::clone(pod));
+        }
+    }
+
+    fn follow_again(&mut self, pod: &Pod, now: Timestamp) {
+        let annotation = pod.metadata.annotations.as_ref().and_then(|all| all.get(names::DECISION));
+        let decision = annotation.and_then(|id| id.parse::<DecisionId>().ok());
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+        let ours = self.waiting(pod).is_some();
+        if let (Some(decision), Some(node), true, "Pending") = (decision, node, ours, phase)
+            && self.standing.decides()
+            && !self.effects.follows(uid(pod))
+        {
+            let at = decided_at(decision).unwrap_or(now);
+            self.effects.follow(uid(pod), Placement { decision, node, at, shares: Default::default() });
+        }
+    }
+}
+
+/// The moment in a decision's id, to the millisecond.
+fn decided_at(decision: DecisionId) -> Option<Timestamp> {
+    let millis = u64::try_from(decision.0.as_u128() >> 80).ok()?;
+    Some(Timestamp(i64::try_from(millis).ok()?.checked_mul(1_000)?))
+}

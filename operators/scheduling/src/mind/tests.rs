@@ -1,0 +1,157 @@
+//! The scheduler as a whole, without a world around it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use keelson_core::{PlanId, Reason, Span};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::decide::tests::{node, pod};
+
+fn standing(mode: Mode) -> Standing {
+    let settings = Settings { scheduler: "keelson".into(), mode };
+    let backoff = Backoff { initial: Span::seconds(1), max: Span::seconds(10) };
+    Standing { settings, backoff, leading: true, held: false }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp(seconds * 1_000_000)
+}
+
+fn moment(seconds: i64) -> Moment {
+    let id: DecisionId = format!("00000000-0000-7000-8000-{seconds:012}").parse().unwrap();
+    Moment { decision: id, plan: PlanId(id.0), now: at(seconds) }
+}
+
+fn written(value: &Value) -> Arc<Pod> {
+    Arc::new(serde_json::from_value(value.clone()).unwrap())
+}
+
+fn mind(mode: Mode, nodes: &[Value], pods: &[Value]) -> Mind {
+    let mut mind = Mind::new(standing(mode));
+    let nodes: Vec<_> = nodes.iter().map(|node| Arc::new(serde_json::from_value(node.clone()).unwrap())).collect();
+    mind.nodes(&nodes, at(0));
+    mind.pods(&pods.iter().map(written).collect::<Vec<_>>(), at(0));
+    mind
+}
+
+fn reason(job: &Job) -> Reason {
+    job.plan.decisions[0].reason
+}
+
+fn bound(mut value: Value, node: &str) -> Value {
+    value["spec"]["nodeName"] = json!(node);
+    value["status"] = json!({"phase": "Pending"});
+    value
+}
+
+#[test]
+fn a_burst_is_placed_one_by_one_and_never_over_capacity() {
+    let pods: Vec<_> = (0..5).map(|i| pod(&format!("p{i}"), "500m")).collect();
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000), node("n2", 1_000)], &pods);
+    let jobs: Vec<_> = std::iter::from_fn(|| mind.next(moment(1))).collect();
+    // Nothing was confirmed by the watch yet: the assumed pods alone keep the fifth away.
+    assert_eq!(jobs.iter().filter(|job| job.binds).count(), 4);
+    assert_eq!(jobs.iter().filter(|job| reason(job) == Reason::Unschedulable).count(), 1);
+    assert!(jobs.iter().all(|job| !job.binds || job.recording.is_some()));
+}
+
+#[test]
+fn a_failed_binding_gives_the_room_back_and_is_tried_again() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 500)], &[pod("a", "500m")]);
+    let job = mind.next(moment(1)).unwrap();
+    mind.pod(&written(&pod("b", "500m")), at(1));
+    assert_eq!(reason(&mind.next(moment(1)).unwrap()), Reason::Unschedulable);
+    mind.ended(&job.uid, false, at(1));
+    // b's wait ends, because room was given back; a backs off after its error.
+    let next = mind.next(moment(3)).unwrap();
+    assert!(next.binds);
+    assert_eq!(mind.counts().in_flight, 1);
+}
+
+#[test]
+fn the_watch_confirms_and_a_bound_pod_is_not_decided_again() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[pod("a", "500m")]);
+    let job = mind.next(moment(1)).unwrap();
+    mind.pod(&written(&bound(pod("a", "500m"), "n1")), at(1));
+    mind.ended(&job.uid, true, at(1));
+    assert_eq!((mind.next(moment(400)), mind.counts()), (None, Counts::default()));
+    // Also when the list is read again, as after a restart.
+    let mut again = super::tests::mind(Mode::Enforce, &[node("n1", 1_000)], &[bound(pod("a", "500m"), "n1")]);
+    assert_eq!(again.next(moment(1)), None);
+}
+
+#[test]
+fn a_binding_that_is_reported_lost_but_was_made_is_not_made_twice() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[pod("a", "500m")]);
+    let job = mind.next(moment(1)).unwrap();
+    mind.pod(&written(&bound(pod("a", "500m"), "n1")), at(1));
+    mind.ended(&job.uid, false, at(1));
+    assert_eq!(mind.view().member("n1").unwrap().node.pod_count(), 1);
+    assert_eq!(mind.next(moment(400)), None);
+}
+
+#[test]
+fn our_own_words_in_its_status_do_not_wake_a_pod() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 100)], &[pod("a", "500m")]);
+    assert_eq!(reason(&mind.next(moment(1)).unwrap()), Reason::Unschedulable);
+    let mut told = pod("a", "500m");
+    told["status"] = json!({"conditions": [{"type": "PodScheduled", "status": "False"}]});
+    mind.pod(&written(&told), at(2));
+    assert_eq!(mind.next(moment(20)), None);
+    mind.node(&serde_json::from_value(node("n1", 900)).unwrap(), at(21));
+    assert!(mind.next(moment(22)).unwrap().binds);
+}
+
+#[test]
+fn observe_holds_our_pods_back_and_enforce_places_them_at_once() {
+    let mut mind = mind(Mode::Observe, &[node("n1", 1_000)], &[pod("a", "500m")]);
+    let job = mind.next(moment(1)).unwrap();
+    assert_eq!((reason(&job), job.binds, job.plan.actions.len()), (Reason::SchedulerNotEnforcing, false, 0));
+    let preview = mind.books().preview(at(2));
+    assert_eq!((preview.placed, preview.held_back), (1, 1));
+    mind.configure(standing(Mode::Enforce), at(3));
+    assert!(mind.next(moment(3)).unwrap().binds);
+    assert_eq!(mind.books().last("shop", "a").unwrap().reason, Reason::OnlyFeasibleNode);
+}
+
+#[test]
+fn off_and_another_leader_decide_nothing_and_forget_assumptions() {
+    let off = standing(Mode::Off);
+    let follower = Standing { leading: false, ..standing(Mode::Enforce) };
+    for quiet in [off, follower] {
+        let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[pod("a", "500m"), pod("b", "5")]);
+        let job = mind.next(moment(1)).unwrap();
+        mind.configure(quiet, at(2));
+        assert_eq!((mind.next(moment(2)), mind.view().member("n1").unwrap().node.pod_count()), (None, 0));
+        mind.ended(&job.uid, false, at(3));
+        mind.configure(standing(Mode::Enforce), at(4));
+        assert!(mind.next(moment(4)).is_some(), "the caches were followed all the time");
+    }
+}
+
+#[test]
+fn in_observe_the_choices_of_others_are_compared_once() {
+    let mut foreign = pod("a", "500m");
+    foreign["spec"]["schedulerName"] = json!("default-scheduler");
+    let mut mind = mind(Mode::Observe, &[node("n1", 1_000), node("n2", 8_000)], &[foreign.clone()]);
+    assert_eq!((mind.next(moment(1)), mind.next_comparison(moment(1))), (None, None));
+    mind.pod(&written(&bound(foreign.clone(), "n1")), at(2));
+    let decision = mind.next_comparison(moment(2)).unwrap();
+    assert_eq!((decision.reason, decision.chosen.as_deref()), (Reason::OtherChoice, Some("n2")));
+    mind.pod(&written(&bound(foreign, "n1")), at(3));
+    assert_eq!(mind.next_comparison(moment(3)), None);
+    assert_eq!(mind.books().preview(at(4)).other_choice, 1);
+}
+
+#[test]
+fn an_effect_is_measured_also_after_a_restart() {
+    let mut early = bound(pod("a", "500m"), "n1");
+    early["metadata"]["annotations"] = json!({"keelson.dev/decision": "00000000-2710-7000-8000-000000000007"});
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[early.clone()]);
+    early["status"]["phase"] = json!("Running");
+    mind.pod(&written(&early), at(12));
+    let measured = mind.measured(at(12));
+    assert_eq!(measured[0].0.to_string(), "00000000-2710-7000-8000-000000000007");
+    assert_eq!((measured[0].1.sentence.as_str(), measured[0].1.as_predicted), ("Running after 2 s.", Some(true)));
+}

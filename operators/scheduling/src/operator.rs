@@ -1,0 +1,200 @@
+//! The loop that carries: caches to the mind, its plans to the executor, questions to what it knows.
+//!
+//! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
+//! thinking about is in [`crate::mind`].
+//!
+//! Promises: nothing is decided before nodes and pods were read once; what the caches say is taken in before the next pod
+//! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
+
+mod answers;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use keelson_api::PlatformSpec;
+use keelson_core::{Condition, ConditionStatus, Decision, Feature, Mode, Plan, Requeue, Span, StepResult};
+use keelson_runtime::cache::Delta;
+use keelson_runtime::operator::{Listener, Operator, Running};
+use keelson_runtime::permissions::{Permissions, Rule};
+use keelson_runtime::switch::Switch;
+use keelson_runtime::{Answers, Report, Runtime, StartError};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::{Id, JoinSet};
+
+use answers::Query;
+
+use crate::decide::{Moment, Settings};
+use crate::mind::{Mind, Standing};
+use crate::queue::Backoff;
+
+/// Plans carried out at once. Each binding is two or three requests; the API server is asked by others too.
+const AT_ONCE: usize = 64;
+/// Questions that may wait; more are turned away.
+const QUESTIONS: usize = 64;
+
+/// The scheduling feature.
+#[derive(Debug)]
+pub struct Scheduling {
+    ask: mpsc::Sender<Query>,
+    asked: Arc<Mutex<mpsc::Receiver<Query>>>,
+}
+
+impl Default for Scheduling {
+    fn default() -> Self {
+        let (ask, asked) = mpsc::channel(QUESTIONS);
+        Self { ask, asked: Arc::new(Mutex::new(asked)) }
+    }
+}
+
+impl Operator for Scheduling {
+    const FEATURE: Feature = Feature::Scheduling;
+
+    fn permissions(ceiling: Mode) -> Permissions {
+        if ceiling == Mode::Off {
+            return Permissions::default();
+        }
+        let mut rules = vec![Rule::read("", &["nodes", "pods"])];
+        if ceiling == Mode::Enforce {
+            rules.push(Rule::new("", &["pods/binding"], &["create"]));
+            rules.push(Rule::new("", &["pods/status"], &["patch"]));
+        }
+        Permissions(rules)
+    }
+
+    fn answers(&self) -> Answers {
+        answers::answers(&self.ask)
+    }
+
+    fn listeners(&self) -> Vec<Listener> {
+        Vec::new()
+    }
+
+    fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
+        let (rt, asked) = (runtime.clone(), self.asked);
+        Ok(Running(vec![runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked)))]))
+    }
+}
+
+/// What is under way: the pod of each task, when it waits for the outcome.
+struct UnderWay {
+    tasks: JoinSet<Report>,
+    pods: HashMap<Id, String>,
+}
+
+async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
+    let clock = rt.clock();
+    let mut asked = asked.lock().await;
+    let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
+    let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
+    let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
+    let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
+    let (mut nodes_read, mut pods_read) = (false, false);
+    let mut stopping = std::pin::pin!(rt.stopping());
+    loop {
+        let now = clock.now();
+        let ready = nodes_read && pods_read;
+        let free = ready && under_way.tasks.len() < AT_ONCE;
+        let due = free && mind.is_due(now);
+        // Effects that are overdue are looked for once in a while, whatever else happens.
+        let wake = mind.due().filter(|_| free).map_or(now + Span::minutes(1), |due| due.max(now));
+        tokio::select! {
+            biased;
+            () = &mut stopping => break,
+            Ok(()) = switch.changed() => {}
+            Ok(()) = settings.changed() => {}
+            delta = nodes.next() => {
+                nodes_read |= matches!(delta, Delta::Restarted(_));
+                match delta {
+                    Delta::Restarted(all) => mind.nodes(&all, now),
+                    Delta::Applied(node) => mind.node(&node, now),
+                    Delta::Deleted(node) => mind.node_gone(node.metadata.name.as_deref().unwrap_or_default()),
+                }
+            }
+            delta = pods.next() => {
+                pods_read |= matches!(delta, Delta::Restarted(_));
+                match delta {
+                    Delta::Restarted(all) => mind.pods(&all, now),
+                    Delta::Applied(pod) => mind.pod(&pod, now),
+                    Delta::Deleted(pod) => mind.pod_gone(&pod, now),
+                }
+            }
+            Some(ended) = under_way.tasks.join_next_with_id() => {
+                let (id, report) = match ended {
+                    Ok((id, report)) => (id, report),
+                    Err(error) => (error.id(), Report::default()),
+                };
+                if let Some(uid) = under_way.pods.remove(&id) {
+                    mind.ended(&uid, is_bound(&report), now);
+                }
+            }
+            Some(query) = asked.recv() => query.answer(&mind, now),
+            () = std::future::ready(()), if due => decide(&rt, &mut mind, &mut under_way),
+            () = clock.sleep_until(wake), if !due => {}
+        }
+        let next = standing(&switch.borrow(), &settings.borrow());
+        if next != *mind.standing() {
+            mind.configure(next, now);
+        }
+        for (decision, effect) in mind.measured(now) {
+            rt.history().effect(decision, effect);
+        }
+        rt.report(Feature::Scheduling, vec![held_back(&mind)]);
+    }
+    while under_way.tasks.join_next().await.is_some() {}
+}
+
+/// Decides one pod or makes one comparison, and has it carried out.
+fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay) {
+    let clock = rt.clock();
+    let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: clock.now() };
+    let (mut plan, recording, uid) = match mind.next(moment) {
+        Some(job) => (job.plan, job.recording, job.binds.then_some(job.uid)),
+        None => match mind.next_comparison(moment) {
+            Some(decision) => (plan_of(decision), None, None),
+            None => return,
+        },
+    };
+    for decision in &mut plan.decisions {
+        decision.took = clock.now().since(moment.now);
+    }
+    let executor = rt.executor().clone();
+    let task = under_way.tasks.spawn(async move { executor.run(Feature::Scheduling, plan, recording).await });
+    under_way.pods.extend(uid.map(|uid| (task.id(), uid)));
+}
+
+fn plan_of(decision: Decision) -> Plan {
+    Plan { decisions: vec![decision], actions: Vec::new(), conditions: Vec::new(), requeue: Requeue::OnChange }
+}
+
+/// The binding is the first action of its decision.
+fn is_bound(report: &Report) -> bool {
+    let first = report.decisions.values().filter_map(|(_, steps)| steps.first());
+    first.map(|step| step.result).any(|result| matches!(result, StepResult::Done | StepResult::Unchanged))
+}
+
+fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
+    let settings = &platform.features.scheduling.settings;
+    let seconds = |seconds: i32| Span::seconds(i64::from(seconds));
+    Standing {
+        settings: Settings { scheduler: settings.scheduler_name.clone(), mode: switch.effective },
+        backoff: Backoff {
+            initial: seconds(settings.pod_initial_backoff_seconds),
+            max: seconds(settings.pod_max_backoff_seconds),
+        },
+        leading: switch.leading,
+        held: switch.held().is_some(),
+    }
+}
+
+/// Whether pods wait for a scheduler that does not place them: the thing to know before and after a switch.
+fn held_back(mind: &Mind) -> Condition {
+    let Settings { scheduler, mode } = &mind.standing().settings;
+    let waiting = if *mode < Mode::Enforce { mind.pods_of_ours() } else { 0 };
+    let (status, reason, message) = match waiting {
+        0 => (ConditionStatus::False, "NoPods", format!("No pod waits for {scheduler} in vain.")),
+        1 => (ConditionStatus::True, "SchedulerNotEnforcing", format!("1 pod names {scheduler} and stays Pending: scheduling is in mode {mode}.")),
+        count => (ConditionStatus::True, "SchedulerNotEnforcing", format!("{count} pods name {scheduler} and stay Pending: scheduling is in mode {mode}.")),
+    };
+    Condition { kind: "PodsHeldBack".into(), status, reason: reason.into(), message }
+}

@@ -1,0 +1,152 @@
+//! What may be asked, and how it is answered.
+//!
+//! The loop hands out what it knows as a view that never changes; the answer is worked out beside it.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use keelson_api::names;
+use keelson_cluster::{View, read};
+use keelson_core::{Decision, DecisionId, Mode, PlanId, Timestamp};
+use keelson_runtime::Answers;
+use keelson_runtime::answers::{Access, AnswerError};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::decide::{Ask, Moment, Settings, decide};
+use crate::fields;
+use crate::mind::{Mind, Preview};
+use crate::queue::Counts;
+
+/// A question to the loop, and where the answer goes.
+#[derive(Debug)]
+pub(super) struct Query {
+    /// A pod that is asked about.
+    pod: Option<(String, String)>,
+    reply: oneshot::Sender<Known>,
+}
+
+/// What the loop knows at one moment.
+#[derive(Debug)]
+struct Known {
+    view: Arc<View>,
+    last: Option<Decision>,
+    waiting: Option<Arc<Pod>>,
+    preview: Preview,
+    counts: Counts,
+    settings: Settings,
+    now: Timestamp,
+}
+
+impl Query {
+    pub(super) fn answer(self, mind: &Mind, now: Timestamp) {
+        let pod = self.pod.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        let known = Known {
+            view: mind.view(),
+            last: pod.and_then(|(namespace, name)| mind.books().last(namespace, name)).cloned(),
+            waiting: pod.and_then(|(namespace, name)| mind.waiting_pod(namespace, name)).cloned(),
+            preview: mind.books().preview(now),
+            counts: mind.counts(),
+            settings: mind.standing().settings.clone(),
+            now,
+        };
+        // Whoever asked may have gone away.
+        let _ = self.reply.send(known);
+    }
+}
+
+const NODES: Access = Access { verb: "list", group: "", resource: "nodes", namespace: None };
+const PODS: Access = Access { verb: "list", group: "", resource: "pods", namespace: None };
+const POD: Access = Access { verb: "get", group: "", resource: "pods", namespace: Some("namespace") };
+const PLATFORM: Access = Access { verb: "get", group: names::GROUP, resource: "platforms", namespace: None };
+
+pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
+    let nothing = json!({"type": "object", "additionalProperties": false});
+    let text = json!({"type": "string", "minLength": 1});
+    let pod = json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
+    let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
+    let (why_ask, if_ask, nodes_ask, preview_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
+    Answers::default()
+        .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
+            let ask = why_ask.clone();
+            async move { why(&ask, &question).await }
+        })
+        .with(("scheduling.what-if", "Where a pod like this would go."), manifest, NODES, move |question| {
+            let ask = if_ask.clone();
+            async move { what_if(&ask, &question).await }
+        })
+        .with(("scheduling.nodes", "Every node and what is asked of it."), nothing.clone(), NODES, move |_| {
+            let ask = nodes_ask.clone();
+            async move { Ok(json!({"nodes": known(&ask, None).await?.view.cells()})) }
+        })
+        .with(("scheduling.preview", "What Enforce would have done in the last hour."), nothing.clone(), PODS, move |_| {
+            let ask = preview_ask.clone();
+            async move {
+                let known = known(&ask, None).await?;
+                Ok(json!({"mode": known.settings.mode, "lastHour": known.preview, "queue": known.counts}))
+            }
+        })
+        .with(("scheduling.fields", "What becomes of each pod field."), nothing, PLATFORM, |_| async { Ok(table()) })
+}
+
+async fn known(ask: &mpsc::Sender<Query>, pod: Option<(String, String)>) -> Result<Known, AnswerError> {
+    let (reply, answer) = oneshot::channel();
+    let busy = |_| AnswerError::Unavailable("too many questions wait for the scheduler".into());
+    ask.try_send(Query { pod, reply }).map_err(busy)?;
+    answer.await.map_err(|_| AnswerError::Unavailable("the scheduler stops".into()))
+}
+
+fn text(question: &Value, field: &str) -> Result<String, AnswerError> {
+    let text = question.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.map(str::to_owned).ok_or_else(|| AnswerError::Invalid { field: field.into(), problem: "give a name".into() })
+}
+
+async fn why(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, AnswerError> {
+    let (namespace, name) = (text(question, "namespace")?, text(question, "name")?);
+    let known = known(ask, Some((namespace.clone(), name.clone()))).await?;
+    if let Some(last) = &known.last {
+        return Ok(json!({"sentence": last.sentence, "decision": last}));
+    }
+    let Some(pod) = &known.waiting else {
+        let what = format!("a decision about pod {namespace}/{name} that the scheduler remembers");
+        return Err(AnswerError::NotFound(what));
+    };
+    let scheduler = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()).unwrap_or_default();
+    let decision = tried(&known, pod, None);
+    let whose = if scheduler == known.settings.scheduler {
+        "Not tried yet.".to_owned()
+    } else {
+        format!("It waits for scheduler {scheduler}. Keelson would say:")
+    };
+    let sentence = format!("{whose} {}", decision.sentence);
+    Ok(json!({"sentence": sentence, "decision": decision}))
+}
+
+async fn what_if(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, AnswerError> {
+    let invalid = |problem: String| AnswerError::Invalid { field: "pod".into(), problem };
+    let given = question.get("pod").ok_or_else(|| invalid("give the manifest of a pod".into()))?;
+    // The template of a workload will do as well.
+    let manifest = given.pointer("/spec/template").unwrap_or(given);
+    let pod: Pod = serde_json::from_value(manifest.clone()).map_err(|error| invalid(error.to_string()))?;
+    let decision = tried(&known(ask, None).await?, &pod, Some(manifest));
+    Ok(json!({"sentence": decision.sentence, "decision": decision}))
+}
+
+/// What would be decided about a pod, enforced. Of a manifest also the fields that the API version does not have are
+/// judged.
+fn tried(known: &Known, pod: &Pod, manifest: Option<&Value>) -> Decision {
+    let nobody = DecisionId(Default::default());
+    let at = Moment { decision: nobody, plan: PlanId(Default::default()), now: known.now };
+    let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
+    let mut ask = Ask::new(pod, read::pod(pod), &known.view, settings, at);
+    if let Some(manifest) = manifest {
+        ask.findings = fields::judge_manifest(manifest);
+    }
+    let mut plan = decide(&ask, &known.view.nodes_for(&ask.pod)).plan;
+    plan.decisions.remove(0)
+}
+
+fn table() -> Value {
+    let rows = fields::rows().map(|(path, row)| json!({"path": path, "rule": row.rule_text(), "why": row.why}));
+    json!({"fields": rows.collect::<Vec<_>>()})
+}

@@ -1,0 +1,354 @@
+//! Who is next, and who waits for what.
+//!
+//! A pod is active, backing off, waiting for a change that could help it, gated, or in flight (popped and not reported
+//! yet). The rules are kube-scheduler's: priority before time; a back-off that doubles; a pod that no node could hold
+//! waits for a change that can cure one of its failures, and for five minutes at most.
+//!
+//! Promises: nothing is popped twice at once; a change that can help a pod is never lost, not even while the pod is in
+//! flight; gated pods are never popped; the same calls give the same order.
+
+mod waits;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+
+use keelson_core::{Span, Timestamp};
+
+pub use waits::{Change, Waits};
+
+/// A pod in a queue lasts this long without a helpful change (kube-scheduler's podMaxInUnschedulablePodsDuration).
+pub const LONGEST_WAIT: Span = Span::minutes(5);
+/// How often that is checked.
+const FLUSH_EVERY: Span = Span::seconds(30);
+/// Back-offs end at whole seconds, so that pods which wait alike are ordered by priority.
+const WINDOW: i64 = 1_000_000;
+
+/// The waits of pods that were not placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first.
+    pub initial: Span,
+    /// The longest.
+    pub max: Span,
+}
+
+impl Backoff {
+    /// `initial · 2^(attempts − 1)`, at most `max`.
+    #[must_use]
+    pub fn after(self, attempts: u32) -> Span {
+        let doubled = self.initial.0.checked_shl(attempts.saturating_sub(1).min(62)).unwrap_or(i64::MAX);
+        // A shift can push bits out; a doubling that came out smaller did.
+        Span(if doubled < self.initial.0 { self.max.0 } else { doubled.min(self.max.0) })
+    }
+}
+
+/// A pod as the queue knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its uid.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Whether it has scheduling gates.
+    pub gated: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// It has a node.
+    Placed,
+    /// No node can hold it until something of this changes.
+    Unschedulable(Waits),
+    /// Something failed that may succeed later.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Active,
+    /// Until then; after an error it is not popped early.
+    BackingOff(Timestamp, Ended),
+    Waiting(Waits),
+    Gated,
+    /// What changed meanwhile.
+    InFlight(Waits),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ended {
+    Unschedulable,
+    InError,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    pod: Waiting,
+    place: Place,
+    /// When it came to this place; the order among equals.
+    since: (Timestamp, u64),
+    unschedulable: u32,
+    errors: u32,
+}
+
+type Order = (Reverse<i32>, (Timestamp, u64), String);
+
+/// The queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    backoff: Backoff,
+    entries: HashMap<String, Entry>,
+    active: BTreeSet<Order>,
+    backing_off: BTreeSet<(Ended, Timestamp, Order)>,
+    in_flight: BTreeSet<String>,
+    waiting: BTreeSet<String>,
+    arrivals: u64,
+    flushed: Timestamp,
+}
+
+/// How many pods are where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Counts {
+    /// Ready to be tried.
+    pub active: usize,
+    /// Backing off.
+    pub backing_off: usize,
+    /// Waiting for a change.
+    pub waiting: usize,
+    /// Gated.
+    pub gated: usize,
+    /// Popped and not reported.
+    pub in_flight: usize,
+}
+
+impl Queue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(backoff: Backoff) -> Self {
+        Self {
+            backoff,
+            entries: HashMap::new(),
+            active: BTreeSet::new(),
+            backing_off: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            arrivals: 0,
+            flushed: Timestamp::default(),
+        }
+    }
+
+    /// Changes the waits of pods that back off from now on.
+    pub const fn set_backoff(&mut self, backoff: Backoff) {
+        self.backoff = backoff;
+    }
+
+    /// A pod that wants a node was made or changed. A change of a waiting pod may itself have helped.
+    pub fn apply(&mut self, pod: Waiting, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(&pod.uid) else {
+            let place = if pod.gated { Place::Gated } else { Place::Active };
+            let uid = pod.uid.clone();
+            let since = (now, self.arrivals);
+            self.entries.insert(uid.clone(), Entry { pod, place, since, unschedulable: 0, errors: 0 });
+            return self.put(&uid, place, now);
+        };
+        let uid = pod.uid.clone();
+        let next = match entry.place {
+            Place::InFlight(_) => Place::InFlight(Waits::ALL),
+            _ if pod.gated => Place::Gated,
+            Place::Gated => Place::Active,
+            Place::Waiting(_) => {
+                entry.pod = pod;
+                return self.wake(&uid, now);
+            }
+            place => place,
+        };
+        let same = entry.place == next && entry.pod == pod;
+        if !same {
+            self.take(&uid);
+            if let Some(entry) = self.entries.get_mut(&uid) {
+                entry.pod = pod;
+            }
+            self.put(&uid, next, now);
+        }
+    }
+
+    /// A pod is gone, or has a node.
+    pub fn remove(&mut self, uid: &str) {
+        self.take(uid);
+        self.entries.remove(uid);
+    }
+
+    /// Something changed: the pods it can help are tried again, after their back-off.
+    pub fn changed(&mut self, change: Change, now: Timestamp) {
+        let cures = change.cures();
+        for uid in &self.in_flight {
+            if let Some(Entry { place: Place::InFlight(seen), .. }) = self.entries.get_mut(uid) {
+                *seen = seen.and(cures);
+            }
+        }
+        let helped = |uid: &&String| matches!(self.entries.get(*uid), Some(Entry { place: Place::Waiting(waits), .. }) if waits.meets(cures));
+        for uid in self.waiting.iter().filter(helped).cloned().collect::<Vec<_>>() {
+            self.wake(&uid, now);
+        }
+    }
+
+    /// The next pod to try, now in flight. When nothing is active, one that backs off after it found no node is tried
+    /// early, as kube-scheduler does since 1.33.
+    pub fn pop(&mut self, now: Timestamp) -> Option<Waiting> {
+        self.advance(now);
+        let early =
+            || self.backing_off.iter().find(|(ended, ..)| *ended == Ended::Unschedulable).map(|(.., order)| order);
+        let uid = self.active.first().or_else(early)?.2.clone();
+        self.take(&uid);
+        self.put(&uid, Place::InFlight(Waits::NONE), now);
+        self.entries.get(&uid).map(|entry| entry.pod.clone())
+    }
+
+    /// Says how the attempt of a popped pod ended.
+    pub fn report(&mut self, uid: &str, attempt: Attempt, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(uid) else {
+            return;
+        };
+        let Place::InFlight(seen) = entry.place else {
+            return;
+        };
+        match attempt {
+            Attempt::Placed => return self.remove(uid),
+            Attempt::Unschedulable(_) => {
+                (entry.unschedulable, entry.errors) = (entry.unschedulable.saturating_add(1), 0)
+            }
+            Attempt::Failed => entry.errors = entry.errors.saturating_add(1),
+        }
+        let gated = entry.pod.gated;
+        self.take(uid);
+        match attempt {
+            _ if gated => self.put(uid, Place::Gated, now),
+            Attempt::Unschedulable(waits) if !waits.meets(seen) => self.put(uid, Place::Waiting(waits), now),
+            Attempt::Unschedulable(_) => self.back_off(uid, Ended::Unschedulable, now),
+            _ => self.back_off(uid, Ended::InError, now),
+        }
+    }
+
+    /// When [`Self::pop`] may have more to give without a call: the end of the next back-off or flush.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        let backing_off = self.backing_off.iter().map(|(_, until, _)| *until).min();
+        let flush = (!self.waiting.is_empty()).then(|| self.flushed + FLUSH_EVERY);
+        backing_off.into_iter().chain(flush).min()
+    }
+
+    /// Whether a pod could be popped without waiting.
+    #[must_use]
+    pub fn has_active(&self) -> bool {
+        !self.active.is_empty() || self.backing_off.iter().any(|(ended, ..)| *ended == Ended::Unschedulable)
+    }
+
+    /// Whether this pod was popped and not reported yet.
+    #[must_use]
+    pub fn is_in_flight(&self, uid: &str) -> bool {
+        self.in_flight.contains(uid)
+    }
+
+    /// How many pods are where.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let (active, backing_off, waiting) = (self.active.len(), self.backing_off.len(), self.waiting.len());
+        let in_flight = self.in_flight.len();
+        Counts {
+            active,
+            backing_off,
+            waiting,
+            in_flight,
+            gated: self.entries.len() - active - backing_off - waiting - in_flight,
+        }
+    }
+
+    /// Every pod in it, in no order.
+    pub fn pods(&self) -> impl Iterator<Item = &Waiting> {
+        self.entries.values().map(|entry| &entry.pod)
+    }
+
+    /// Ends back-offs that are over and waits that are too long.
+    fn advance(&mut self, now: Timestamp) {
+        let over: Vec<String> = self
+            .backing_off
+            .iter()
+            .filter(|(_, until, _)| *until <= now)
+            .map(|(_, _, (.., uid))| uid.clone())
+            .collect();
+        for uid in over {
+            self.take(&uid);
+            self.put(&uid, Place::Active, now);
+        }
+        if now.since(self.flushed) >= FLUSH_EVERY {
+            self.flushed = now;
+            let long =
+                |uid: &&String| self.entries.get(*uid).is_some_and(|entry| now.since(entry.since.0) > LONGEST_WAIT);
+            for uid in self.waiting.iter().filter(long).cloned().collect::<Vec<_>>() {
+                self.wake(&uid, now);
+            }
+        }
+    }
+
+    /// Tries a waiting pod again: at once when its back-off is over, else after it.
+    fn wake(&mut self, uid: &str, now: Timestamp) {
+        let Some(entry) = self.entries.get(uid) else {
+            return;
+        };
+        let until = window(entry.since.0 + self.backoff.after(entry.unschedulable));
+        self.take(uid);
+        let place = if until <= now { Place::Active } else { Place::BackingOff(until, Ended::Unschedulable) };
+        self.put(uid, place, now);
+    }
+
+    fn back_off(&mut self, uid: &str, ended: Ended, now: Timestamp) {
+        if let Some(entry) = self.entries.get(uid) {
+            let attempts = if ended == Ended::InError { entry.errors } else { entry.unschedulable };
+            let until = window(now + self.backoff.after(attempts));
+            self.put(uid, Place::BackingOff(until, ended), now);
+        }
+    }
+
+    /// Takes a pod out of its place's list.
+    fn take(&mut self, uid: &str) {
+        let Some(entry) = self.entries.get(uid) else {
+            return;
+        };
+        let order = (Reverse(entry.pod.priority), entry.since, uid.to_owned());
+        match entry.place {
+            Place::Active => self.active.remove(&order),
+            Place::BackingOff(until, ended) => self.backing_off.remove(&(ended, until, order)),
+            Place::Waiting(_) => self.waiting.remove(uid),
+            Place::InFlight(_) => self.in_flight.remove(uid),
+            Place::Gated => true,
+        };
+    }
+
+    fn put(&mut self, uid: &str, place: Place, now: Timestamp) {
+        self.arrivals += 1;
+        let Some(entry) = self.entries.get_mut(uid) else {
+            return;
+        };
+        (entry.place, entry.since) = (place, (now, self.arrivals));
+        let order = (Reverse(entry.pod.priority), entry.since, uid.to_owned());
+        match place {
+            Place::Active => self.active.insert(order),
+            Place::BackingOff(until, ended) => self.backing_off.insert((ended, until, order)),
+            Place::Waiting(_) => self.waiting.insert(uid.to_owned()),
+            Place::InFlight(_) => self.in_flight.insert(uid.to_owned()),
+            Place::Gated => true,
+        };
+    }
+}
+
+/// The end of the window a moment is in: a back-off is never shorter than it says.
+const fn window(at: Timestamp) -> Timestamp {
+    Timestamp((at.0 + WINDOW - 1).div_euclid(WINDOW) * WINDOW)
+}
+
+#[cfg(test)]
+mod tests;

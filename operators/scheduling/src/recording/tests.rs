@@ -1,0 +1,86 @@
+//! The same bytes again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use keelson_core::Mode;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::decide::tests::{ask, cluster, node, pod};
+
+fn held(name: &str, on: &str, cpu: &str) -> Value {
+    let mut value = pod(name, cpu);
+    value["spec"]["nodeName"] = json!(on);
+    value["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "hostPort": 8080}]);
+    value
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_replay_gives_the_same_bytes(
+        sizes in prop::collection::vec((0..6_i64, 0..4_u8, any::<bool>()), 0..12),
+        cpu in 0..6_i64, selects: bool, port: bool, tolerates: bool,
+    ) {
+        let mut nodes = Vec::new();
+        let mut pods = Vec::new();
+        for (index, (size, kind, busy)) in sizes.iter().enumerate() {
+            let mut value = node(&format!("n{index}"), size * 100);
+            match kind {
+                0 => value["spec"] = json!({"unschedulable": true}),
+                1 => value["spec"] = json!({"taints": [{"key": "k", "effect": "PreferNoSchedule"}]}),
+                2 => value["metadata"]["labels"]["disk"] = json!("ssd"),
+                _ => value["status"]["allocatable"]["nvidia.com/gpu"] = json!("2"),
+            }
+            nodes.push(value);
+            if *busy {
+                pods.push(held(&format!("h{index}"), &format!("n{index}"), "100m"));
+                pods.push(held(&format!("i{index}"), &format!("n{index}"), "50m"));
+            }
+        }
+        let mut cart = pod("cart", &format!("{}m", cpu * 100));
+        if selects { cart["spec"]["nodeSelector"] = json!({"disk": "ssd"}); }
+        if port { cart["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "hostPort": 8080}]); }
+        if tolerates { cart["spec"]["tolerations"] = json!([{"operator": "Exists"}]); }
+        let state = cluster(&nodes, &pods);
+        let ask = ask(&state, &cart, Mode::Enforce);
+        let seen = state.live().nodes_for(&ask.pod);
+        let first = serde_json::to_vec(&decide(&ask, &seen).plan).unwrap();
+        let recording = record(&ask, &seen).unwrap();
+        let again = serde_json::to_vec(&replay(&recording, None).unwrap()).unwrap();
+        prop_assert_eq!(String::from_utf8(first).unwrap(), String::from_utf8(again).unwrap());
+    }
+}
+
+#[test]
+fn a_replay_under_other_settings_shows_the_difference() {
+    let state = cluster(&[node("n1", 1_000)], &[]);
+    let ask = ask(&state, &pod("cart", "500m"), Mode::Observe);
+    let recording = record(&ask, &state.live().nodes_for(&ask.pod)).unwrap();
+    assert!(replay(&recording, None).unwrap().actions.is_empty());
+    let enforced = Settings { mode: Mode::Enforce, ..ask.settings };
+    assert_eq!(replay(&recording, Some(enforced)).unwrap().actions.len(), 2);
+}
+
+#[test]
+fn five_thousand_nodes_are_recorded_in_under_half_a_megabyte() {
+    let nodes: Vec<_> = (0..5_000).map(|i| node(&format!("ip-10-0-{}-{}.internal", i / 250, i % 250), 4_000)).collect();
+    let pods: Vec<_> = (0..5_000)
+        .map(|i| held(&format!("p{i}"), &format!("ip-10-0-{}-{}.internal", i / 250, i % 250), "100m"))
+        .collect();
+    let state = cluster(&nodes, &pods);
+    let ask = ask(&state, &pod("cart", "500m"), Mode::Enforce);
+    let bytes = record(&ask, &state.live().nodes_for(&ask.pod)).unwrap().len();
+    assert!(bytes < 500_000, "{bytes} bytes");
+}
+
+#[test]
+fn what_is_no_recording_says_so() {
+    assert!(matches!(replay(b"{", None), Err(ReplayError::Unreadable(_))));
+    let error = replay(br#"{"layout": 9}"#, None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the recording has layout 9, this build reads 1; replay it with the version that wrote it"
+    );
+}
