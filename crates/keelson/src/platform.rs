@@ -52,8 +52,6 @@ pub struct Platform {
     pub recorder: Recorder,
     /// Every feature's questions.
     pub answers: Answers,
-    /// The scheduler's view of the cluster.
-    pub scheduling: keelson_scheduling::Handle,
 }
 
 impl Platform {
@@ -78,10 +76,10 @@ impl Platform {
             lease_client: parts.lease_client,
             mode_file: parts.mode_file,
         })?;
-        let scheduling = Scheduling::new(&runtime);
-        let (answers, handle) = (scheduling.answers(), scheduling.handle());
+        let scheduling = Scheduling::default();
+        let answers = scheduling.answers();
         scheduling.start(&runtime)?;
-        Ok(Self { runtime, recorder, answers, scheduling: handle })
+        Ok(Self { runtime, recorder, answers })
     }
 
     /// Stops in order: not ready, sources, workers, history, Leases.

@@ -3,11 +3,13 @@
 //! Everything here is a translation: what the runtime, the recorder and the features know, in the page's words.
 
 mod cells;
+mod preview;
 mod replay;
 mod subject;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_api::Platform as PlatformObject;
@@ -31,6 +33,8 @@ use crate::tally::Tally;
 
 /// How many changes a browser may miss and still catch up.
 const CHANGES: usize = 4_096;
+/// How often the scheduler is asked for its nodes.
+const NODES_EVERY: Duration = Duration::from_millis(500);
 /// Facts older than this are drawn as stale.
 const STALE: Span = Span::seconds(60);
 
@@ -82,7 +86,25 @@ impl Live {
             let live = Arc::clone(&follower);
             async move { live.follow().await }
         });
+        let watcher = Arc::clone(&live);
+        live.platform.runtime.spawn("page nodes", move || {
+            let live = Arc::clone(&watcher);
+            async move { live.watch_nodes().await }
+        });
         live
+    }
+
+    /// Keeps the nodes current: the scheduler is asked, the page only reads.
+    async fn watch_nodes(&self) {
+        let nodes = self.platform.runtime.cache();
+        loop {
+            match self.put(Feature::Scheduling, "nodes", json!({})).await.map(cells::read) {
+                Ok(Ok(cells)) => self.cells.take(cells, &nodes),
+                Ok(Err(error)) => tracing::warn!("the scheduler's nodes cannot be read: {error}"),
+                Err(error) => tracing::debug!("no nodes now: {error}"),
+            }
+            tokio::time::sleep(NODES_EVERY).await;
+        }
     }
 
     async fn follow(&self) {
@@ -271,7 +293,7 @@ impl Backend for Live {
     }
 
     fn nodes(&self) -> Arc<Nodes> {
-        self.cells.nodes(&self.platform.scheduling.view())
+        self.cells.nodes()
     }
 
     async fn decisions(&self, filter: &Filter) -> Result<Decisions, BackendError> {
@@ -296,11 +318,9 @@ impl Backend for Live {
     }
 
     async fn preview(&self, feature: Feature, mode: Mode) -> Result<Preview, BackendError> {
-        let told = self.put(feature, "preview", json!({"mode": mode})).await?;
-        serde_json::from_value(told).map_err(|error| BackendError::Unavailable {
-            message: format!("the feature's answer cannot be read: {error}"),
-            fix: "Report this.".to_owned(),
-        })
+        let told = self.put(feature, "preview", json!({})).await?;
+        let now = self.platform.runtime.switch(feature).borrow().effective;
+        preview::read(feature, now, mode, told)
     }
 
     async fn set_mode(&self, feature: Feature, mode: Mode, who: &str) -> Result<Switched, BackendError> {

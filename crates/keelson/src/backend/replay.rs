@@ -28,7 +28,7 @@ pub async fn again(live: &Live, feature: Feature, params: &Value) -> Result<Valu
         fix: "Recordings are kept for an hour, and of one in a thousand decisions for longer.".to_owned(),
     })?;
     let plan = match feature {
-        Feature::Scheduling => keelson_scheduling::replay(&recording, None),
+        Feature::Scheduling => keelson_scheduling::recording::replay(&recording, None),
     };
     let plan = plan.map_err(|error| BackendError::Unavailable {
         message: format!("the recording cannot be decided again: {error}"),

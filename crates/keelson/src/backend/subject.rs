@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
-use keelson_core::{Feature, ObjectRef};
+use keelson_core::{Decision, Feature, ObjectRef};
 use keelson_dashboard::BackendError;
-use keelson_dashboard::view::{Subject, Why};
+use keelson_dashboard::view::{ResourceView, Subject, Why};
 use keelson_store::Filter;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::Live;
 
@@ -15,7 +16,7 @@ use super::Live;
 pub async fn of(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
     match (object.group.as_str(), object.kind.as_str()) {
         ("", "Pod") => pod(live, object).await,
-        ("", "Node") => Ok(node(live, object)),
+        ("", "Node") => node(live, object).await,
         _ => remembered(live, object).await,
     }
 }
@@ -38,35 +39,54 @@ async fn pod(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, Backend
     summary.extend(owner.map(|owner| ("owner".to_owned(), format!("{} {}", owner.kind, owner.name))));
     let question = json!({"namespace": object.namespace, "name": object.name});
     // What the feature cannot tell now must not hide what is known.
-    let why = live.put(Feature::Scheduling, "why", question).await.ok();
-    let why = why.and_then(|told| serde_json::from_value::<Why>(told).ok());
+    let why = live.put(Feature::Scheduling, "why", question).await.ok().and_then(why);
     Ok(Some(Subject { object: object.clone(), sentence, summary, why }))
 }
 
-fn node(live: &Live, object: &ObjectRef) -> Option<Subject> {
-    let node = live.platform.runtime.cache::<Node>().get("", &object.name)?;
-    let view = live.platform.scheduling.view();
-    let cell = view.cells().into_iter().find(|cell| cell.name == object.name)?;
+/// The scheduler's sentence and the decision behind it.
+fn why(told: Value) -> Option<Why> {
+    #[derive(Deserialize)]
+    struct Told {
+        sentence: String,
+        decision: Decision,
+    }
+    let Told { sentence, decision } = serde_json::from_value(told).ok()?;
+    Some(Why {
+        feature: decision.feature,
+        sentence,
+        at: decision.last_at,
+        decision: Some(decision.id).filter(|id| !id.0.is_nil()),
+        candidates: decision.candidates,
+        changes: Vec::new(),
+    })
+}
+
+async fn node(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
+    let Some(node) = live.platform.runtime.cache::<Node>().get("", &object.name) else {
+        return remembered(live, object).await;
+    };
+    let nodes = live.cells.nodes();
+    let Some(cell) = nodes.nodes.iter().find(|cell| cell.name == object.name) else {
+        return remembered(live, object).await;
+    };
     let state = match (cell.ready, cell.cordoned) {
         (false, _) => "is not ready",
         (true, true) => "is ready and cordoned",
         (true, false) => "is ready",
     };
-    let mut summary: BTreeMap<String, String> = cell
-        .resources
-        .iter()
-        .map(|(name, used)| (name.to_string(), format!("{} of {} requested", used.requested, used.allocatable)))
-        .collect();
+    let used = |resource: &ResourceView| {
+        (resource.name.clone(), format!("{} of {} requested", resource.requested, resource.capacity))
+    };
+    let mut summary: BTreeMap<String, String> = cell.resources.iter().map(used).collect();
     summary.insert("pods".to_owned(), cell.pods.to_string());
-    summary.extend(cell.zone.map(|zone| ("zone".to_owned(), zone)));
-    summary.extend(cell.instance_type.map(|kind| ("instance type".to_owned(), kind)));
+    summary.insert("zone".to_owned(), cell.zone.clone());
+    summary.insert("instance type".to_owned(), cell.instance_type.clone());
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
-    if !taints.is_empty() {
-        let keys: Vec<_> = taints.into_iter().map(|taint| format!("{}:{}", taint.key, taint.effect)).collect();
-        summary.insert("taints".to_owned(), keys.join(", "));
-    }
+    let keys: Vec<_> = taints.into_iter().map(|taint| format!("{}:{}", taint.key, taint.effect)).collect();
+    summary.insert("taints".to_owned(), keys.join(", "));
+    summary.retain(|_, value| !value.is_empty());
     let sentence = format!("{object} {state} and holds {} pods", cell.pods);
-    Some(Subject { object: object.clone(), sentence, summary, why: None })
+    Ok(Some(Subject { object: object.clone(), sentence, summary, why: None }))
 }
 
 /// What is gone, or of another kind, is known by its decisions alone.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use keelson_core::Mode;
+use keelson_scheduling::fields::{self, OnRefused};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,8 +22,10 @@ pub fn print(what: Generated) -> Result<String> {
     match what {
         Generated::Crds => crds(),
         Generated::Rbac => rbac(),
-        Generated::Admission => documents(&keelson_scheduling::fields::admission_policy()),
-        Generated::SchedulingFields => Ok(keelson_scheduling::fields::markdown()),
+        Generated::Admission => {
+            documents(&fields::admission_policy(keelson_api::names::SCHEDULER, OnRefused::Warn))
+        },
+        Generated::SchedulingFields => Ok(fields::markdown()),
         Generated::Openapi => Ok(serde_json::to_string_pretty(&keelson_dashboard::openapi())? + "\n"),
     }
 }
