@@ -45,8 +45,8 @@ pub(crate) const SAMPLE_PUT: &str = "INSERT INTO sample (series, resolution, at,
 pub(crate) const SAMPLES: &str = "SELECT at, value, low, high FROM sample \
     WHERE series = $1 AND resolution = $2 AND at >= $3 AND at < $4 ORDER BY at";
 
-pub(crate) const OLD: &str = "SELECT id FROM decision WHERE stub = $1 AND last_at < $2 ORDER BY last_at LIMIT $3";
-pub(crate) const CROWDED: &str = "SELECT key, rows FROM subject WHERE rows > $1 ORDER BY rows DESC LIMIT $2";
+pub(crate) const OLD: &str = "SELECT id FROM decision WHERE stub = $1 AND last_at < $2 ORDER BY last_at, id LIMIT $3";
+pub(crate) const CROWDED: &str = "SELECT key, rows FROM subject WHERE rows > $1 ORDER BY rows DESC, key DESC LIMIT $2";
 pub(crate) const OLDEST_OF_SUBJECT: &str =
     "SELECT id FROM decision WHERE subject_key = $1 AND stub = 0 ORDER BY id LIMIT $2";
 /// One row a feature: read whole.

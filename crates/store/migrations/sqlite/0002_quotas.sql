@@ -3,7 +3,7 @@ ALTER TABLE decision ADD COLUMN last_id BLOB;
 ALTER TABLE decision ADD COLUMN stub INTEGER NOT NULL DEFAULT 0;
 DROP INDEX decision_last_at;
 DROP INDEX decision_bytes;
-CREATE INDEX decision_age ON decision (stub, last_at);
+CREATE INDEX decision_age ON decision (stub, last_at, id);
 
 CREATE TABLE cause (
     decision BLOB NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE subject (
     key  TEXT NOT NULL PRIMARY KEY,
     rows INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX subject_rows ON subject (rows);
+CREATE INDEX subject_rows ON subject (rows, key);
 INSERT INTO subject SELECT subject_key, COUNT(*) FROM decision GROUP BY subject_key;
 
 CREATE TRIGGER decision_added AFTER INSERT ON decision BEGIN

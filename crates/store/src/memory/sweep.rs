@@ -1,5 +1,6 @@
 //! Retention in memory, by the same rules as in the databases.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use keelson_core::{DecisionId, Feature, Timestamp};
@@ -55,12 +56,13 @@ impl Rows {
     /// The oldest decisions of each subject beyond the number that is kept.
     fn crowding(&self, keep: usize) -> Vec<DecisionId> {
         let full = |id: &&DecisionId| self.decisions.get(id).is_some_and(|row| !row.stub);
-        let mut beyond = Vec::new();
-        for ids in self.by_subject.values() {
-            let ids: Vec<_> = ids.iter().filter(full).collect();
-            beyond.extend(ids.iter().take(ids.len().saturating_sub(keep)).copied().copied());
-        }
-        beyond
+        let subjects = self.by_subject.iter().map(|(key, ids)| (key, ids.iter().filter(full).collect::<Vec<_>>()));
+        let mut crowded: Vec<_> = subjects.filter(|(_, ids)| ids.len() > keep).collect();
+        // The most crowded first, as the databases do.
+        crowded.sort_unstable_by_key(|(key, ids)| Reverse((ids.len(), *key)));
+        let beyond =
+            |(_, ids): &(_, Vec<&DecisionId>)| ids.iter().take(ids.len() - keep).map(|id| **id).collect::<Vec<_>>();
+        crowded.iter().flat_map(beyond).collect()
     }
 
     fn sweep_features(&mut self, retention: &Retention, swept: &mut Swept) -> Result<(), StoreError> {
