@@ -13,8 +13,16 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 const VOLATILE: &[&str] = &[
-    "uid", "resourceVersion", "creationTimestamp", "time", "lastTransitionTime", "deletionTimestamp", "lastProbeTime",
-    "clusterIP", "clusterIPs", "continue",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "time",
+    "lastTransitionTime",
+    "deletionTimestamp",
+    "lastProbeTime",
+    "clusterIP",
+    "clusterIPs",
+    "continue",
 ];
 
 struct Normal {

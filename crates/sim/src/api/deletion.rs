@@ -45,7 +45,8 @@ impl Api {
         } else {
             new.put(&["metadata", "finalizers"], finalizers.clone());
         }
-        let held = !finalizers.is_empty() || (kind.is("", "namespaces") && !old.value.items(&["spec", "finalizers"]).is_empty());
+        let held = !finalizers.is_empty()
+            || (kind.is("", "namespaces") && !old.value.items(&["spec", "finalizers"]).is_empty());
         if !held && grace == 0 {
             if call.dry_run {
                 return Ok(Deleted::Gone(old));

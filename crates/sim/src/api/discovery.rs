@@ -22,7 +22,9 @@ impl Api {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("").replace(' ', "");
         let aggregated = accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2;");
         match parts.as_slice() {
-            ["healthz" | "livez" | "readyz", ..] => Ok(respond_bytes(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))),
+            ["healthz" | "livez" | "readyz", ..] => {
+                Ok(respond_bytes(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok")))
+            }
             ["version"] => Ok(respond(200, &version())),
             ["api"] if aggregated => Ok(self.aggregated(true)),
             ["apis"] if aggregated => Ok(self.aggregated(false)),
@@ -31,7 +33,8 @@ impl Api {
                 &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]}),
             )),
             ["apis"] => {
-                let groups: Vec<Value> = self.groups().into_iter().map(|(name, versions)| group(name, &versions)).collect();
+                let groups: Vec<Value> =
+                    self.groups().into_iter().map(|(name, versions)| group(name, &versions)).collect();
                 Ok(respond(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
             }
             ["apis", name] => {
@@ -93,7 +96,10 @@ impl Api {
             return Err(Failure::no_such_path());
         }
         let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        Ok(respond(200, &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})))
+        Ok(respond(
+            200,
+            &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list}),
+        ))
     }
 
     fn aggregated(&self, core: bool) -> Response<Bytes> {
@@ -126,8 +132,10 @@ fn version() -> Value {
 }
 
 fn group(name: &str, versions: &[&str]) -> Value {
-    let each: Vec<Value> =
-        versions.iter().map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version})).collect();
+    let each: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
+        .collect();
     json!({"name": name, "versions": each, "preferredVersion": each.first()})
 }
 

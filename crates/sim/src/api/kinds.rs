@@ -70,10 +70,26 @@ impl Kind {
 }
 
 const GENERATIONS: &[&str] = &[
-    "pods", "deployments", "replicasets", "statefulsets", "daemonsets", "replicationcontrollers", "jobs", "cronjobs",
-    "poddisruptionbudgets", "ingresses", "networkpolicies", "customresourcedefinitions", "priorityclasses",
-    "validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingadmissionpolicies",
-    "mutatingadmissionpolicybindings", "endpointslices", "resourceslices", "deviceclasses",
+    "pods",
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
+    "replicationcontrollers",
+    "jobs",
+    "cronjobs",
+    "poddisruptionbudgets",
+    "ingresses",
+    "networkpolicies",
+    "customresourcedefinitions",
+    "priorityclasses",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+    "endpointslices",
+    "resourceslices",
+    "deviceclasses",
 ];
 
 /// group, version, plural, singular, kind, short names, namespaced, categories, subresources

@@ -123,5 +123,7 @@ fn read_token(token: &str) -> Result<Page, Failure> {
         let mut start = value.items(&["start"]).iter().map(|part| part.as_str().map(ToOwned::to_owned));
         Some(Page { rv: value.get("rv")?.as_u64()?, after: (start.next()??, start.next()??) })
     };
-    read().ok_or_else(|| Failure::bad_request("invalid continue token: continue key is not valid: it is none that this server wrote"))
+    read().ok_or_else(|| {
+        Failure::bad_request("invalid continue token: continue key is not valid: it is none that this server wrote")
+    })
 }

@@ -178,7 +178,7 @@ pub(crate) fn route(kinds: &Kinds, path: &str) -> Result<Option<Target>, Failure
         [] => ("", String::new()),
         [name, sub @ ..] => (*name, sub.join("/")),
     };
-    let scoped_wrong = (!kind.namespaced && !namespace.is_empty()) || (kind.namespaced && namespace.is_empty() && !name.is_empty());
+    let scoped_wrong = if kind.namespaced { namespace.is_empty() && !name.is_empty() } else { !namespace.is_empty() };
     if scoped_wrong || (!subresource.is_empty() && !kind.has(&subresource)) {
         return Err(Failure::no_such_path());
     }
@@ -249,8 +249,7 @@ fn yaml(bytes: &Bytes) -> Result<Value, Failure> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
     }
-    serde_saphyr::from_slice(bytes)
-        .map_err(|problem| Failure::bad_request(format!("error decoding YAML: {problem}")))
+    serde_saphyr::from_slice(bytes).map_err(|problem| Failure::bad_request(format!("error decoding YAML: {problem}")))
 }
 
 /// The options of a deletion: from the body, or else from the query.

@@ -13,8 +13,7 @@ use super::{
     deletion::Deleted,
     json::Json,
     kinds::Kind,
-    meta,
-    patch,
+    meta, patch,
     request::{self, Call, PatchType, Verb},
     status::{Cause, Failure, respond},
     storage::Object,
@@ -139,7 +138,8 @@ impl Api {
         let now = meta::time(call.now);
         let conditions = new.array(&["status", "conditions"]);
         conditions.retain(|condition| condition.text(&["type"]) != "PodScheduled");
-        conditions.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
+        conditions
+            .push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
         super::json::without_nulls(&mut new);
         if call.dry_run {
             return Ok(());
@@ -186,11 +186,14 @@ impl Api {
                 ));
             }
         };
-        let ready = pod.value.items(&["status", "conditions"]).iter().any(|condition| {
-            condition.text(&["type"]) == "Ready" && condition.text(&["status"]) == "True"
-        });
+        let ready = pod
+            .value
+            .items(&["status", "conditions"])
+            .iter()
+            .any(|condition| condition.text(&["type"]) == "Ready" && condition.text(&["status"]) == "True");
         let status = budget.value.at(&["status"]);
-        let enough = status.int(&["currentHealthy"]) >= status.int(&["desiredHealthy"]) && status.int(&["desiredHealthy"]) > Some(0);
+        let enough = status.int(&["currentHealthy"]) >= status.int(&["desiredHealthy"])
+            && status.int(&["desiredHealthy"]) > Some(0);
         let always = budget.value.text(&["spec", "unhealthyPodEvictionPolicy"]) == "AlwaysAllow";
         if !ready && (always || enough) {
             return Ok(());
@@ -316,7 +319,8 @@ pub(crate) fn selector_text(selector: &Value) -> String {
                 .unwrap_or_default()
         }
         Value::Object(map) => {
-            let each: Vec<String> = map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
+            let each: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
             each.join(",")
         }
         _ => String::new(),

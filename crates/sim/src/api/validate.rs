@@ -100,7 +100,9 @@ pub(crate) fn update(kind: &Kind, subresource: &str, old: &Value, new: &Value) -
     };
     let mut causes: Vec<Cause> = fixed
         .iter()
-        .filter(|path| old.at(path) != new.at(path) && !(old.at(path).is_null() && path.last() == Some(&"storageClassName")))
+        .filter(|path| {
+            old.at(path) != new.at(path) && !(old.at(path).is_null() && path.last() == Some(&"storageClassName"))
+        })
         .map(|path| Cause::invalid(path.join("."), new.at(path), "field is immutable"))
         .collect();
     if matches!(kind.plural, "secrets" | "configmaps") && old.at(&["immutable"]) == &Value::Bool(true) {
@@ -134,14 +136,19 @@ fn pod(subresource: &str, old: &Value, new: &Value) -> Vec<Cause> {
     let kept = old.items(&["spec", "tolerations"]);
     let grown = new.items(&["spec", "tolerations"]);
     if !kept.iter().all(|one| grown.contains(one)) {
-        causes.push(Cause::forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"));
+        causes.push(Cause::forbidden(
+            "spec.tolerations",
+            "existing toleration can not be modified except its tolerationSeconds",
+        ));
         return causes;
     }
     // What may change is made alike; the rest must be alike already.
     let mut masked = new.at(&["spec"]).clone();
     for list in ["containers", "initContainers"] {
         let before = old.items(&["spec", list]);
-        for (index, container) in masked.place_if(&[list]).and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+        for (index, container) in
+            masked.place_if(&[list]).and_then(Value::as_array_mut).into_iter().flatten().enumerate()
+        {
             let was = before.get(index).unwrap_or(&Value::Null);
             same(container, was, "image");
             if subresource == "resize" {
@@ -178,7 +185,12 @@ fn same(value: &mut Value, like: &Value, field: &str) {
 fn stateful_set(old: &Value, new: &Value) -> Vec<Cause> {
     let mut masked = new.at(&["spec"]).clone();
     for field in [
-        "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "minReadySeconds",
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "minReadySeconds",
         "persistentVolumeClaimRetentionPolicy",
     ] {
         same(&mut masked, old.at(&["spec"]), field);

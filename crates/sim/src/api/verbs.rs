@@ -213,7 +213,8 @@ impl Api {
             return Err(Failure::not_found(&namespaces, &call.namespace));
         };
         if namespace.deleting() {
-            let why = format!("unable to create new content in namespace {0} because it is being terminated", call.namespace);
+            let why =
+                format!("unable to create new content in namespace {0} because it is being terminated", call.namespace);
             return Err(Failure::forbidden(&call.kind, name, &why).with_causes(&[Cause {
                 reason: "NamespaceTerminating",
                 field: "metadata.namespace".into(),
@@ -324,7 +325,7 @@ fn check_type(call: &Call, object: &mut Value) -> Result<(), Failure> {
     }
     let wanted = call.kind.api_version(call.version);
     let (api_version, kind) = (object.text(&["apiVersion"]), object.text(&["kind"]));
-    let known = call.kind.api_version(call.kind.versions.first().copied().unwrap_or(call.version));
+    let known = call.kind.storage_version();
     if (!kind.is_empty() && kind != call.kind.kind)
         || (!api_version.is_empty() && api_version != wanted && api_version != known)
     {
@@ -345,7 +346,8 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
     let kind = &call.kind;
     let fields: Vec<String> = match call.subresource.as_str() {
         "status" => {
-            let others = old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));
+            let others =
+                old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));
             others.filter(|key| key != "status" && key != "metadata").collect()
         }
         "resize" => {
@@ -371,8 +373,14 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
         }
     }
     for field in [
-        "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace",
-        "resourceVersion", "generateName",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "namespace",
+        "resourceVersion",
+        "generateName",
     ] {
         match old.value.at(&["metadata"]).get(field) {
             Some(kept) => new.put(&["metadata", field], kept.clone()),
@@ -409,7 +417,8 @@ fn only_resources(old: &Object, new: &mut Value) {
 /// Whether anything but metadata and status differs.
 fn wanted_differs(kind: &Kind, old: &Value, new: &Value) -> bool {
     let part = |key: &str| key != "metadata" && !(key == "status" && kind.has("status")) && key != "apiVersion";
-    let differs = |left: &Value, right: &Value| left.entries(&[]).any(|(key, value)| part(key) && right.get(key) != Some(value));
+    let differs =
+        |left: &Value, right: &Value| left.entries(&[]).any(|(key, value)| part(key) && right.get(key) != Some(value));
     differs(old, new) || differs(new, old)
 }
 

@@ -64,7 +64,13 @@ impl Crd {
             schema::validate(schema, new, "", &mut causes);
         }
         let Some(rules) = self.rules.get(version) else { return causes };
-        let blocking = ["FieldValueRequired", "FieldValueTypeInvalid", "FieldValueNotSupported", "FieldValueTooLong", "FieldValueTooMany"];
+        let blocking = [
+            "FieldValueRequired",
+            "FieldValueTypeInvalid",
+            "FieldValueNotSupported",
+            "FieldValueTooLong",
+            "FieldValueTooMany",
+        ];
         if causes.iter().any(|cause| blocking.contains(&cause.reason)) {
             let detail = "some validation rules were not checked because the object was invalid; correct the existing \
                           errors to complete validation";
@@ -150,9 +156,7 @@ impl Api {
         let Some(kind) = self.kinds.get("apiextensions.k8s.io", "customresourcedefinitions") else { return };
         let mut new = (*stored.value).clone();
         let when = meta::time(now);
-        let condition = |what: &str, reason: &str, message: &str| {
-            json!({"type": what, "status": "True", "lastTransitionTime": when, "reason": reason, "message": message})
-        };
+        let condition = |what: &str, reason: &str, message: &str| json!({"type": what, "status": "True", "lastTransitionTime": when, "reason": reason, "message": message});
         let status = json!({
             "conditions": [
                 condition("NamesAccepted", "NoConflicts", "no conflicts found"),

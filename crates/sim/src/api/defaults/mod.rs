@@ -103,7 +103,8 @@ fn core(plural: &str, object: &mut Value) {
             object.default_to(&["spec", "persistentVolumeReclaimPolicy"], "Retain");
         }
         "limitranges" => {
-            for item in object.array(&["spec", "limits"]).iter_mut().filter(|item| item.text(&["type"]) == "Container") {
+            for item in object.array(&["spec", "limits"]).iter_mut().filter(|item| item.text(&["type"]) == "Container")
+            {
                 limit_item(item);
             }
         }
@@ -175,7 +176,10 @@ fn others(kind: &Kind, object: &mut Value) {
         }
         "networkpolicies" => {
             let egress = !object.at(&["spec", "egress"]).is_null();
-            object.default_to(&["spec", "policyTypes"], if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) });
+            object.default_to(
+                &["spec", "policyTypes"],
+                if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) },
+            );
         }
         "rolebindings" | "clusterrolebindings" => {
             object.default_to(&["roleRef", "apiGroup"], "rbac.authorization.k8s.io");
@@ -207,10 +211,10 @@ fn others(kind: &Kind, object: &mut Value) {
                 matching(object.place(&["spec", "matchConstraints"]));
             }
         }
-        "validatingadmissionpolicybindings" | "mutatingadmissionpolicybindings" => {
-            if !object.at(&["spec", "matchResources"]).is_null() {
-                matching(object.place(&["spec", "matchResources"]));
-            }
+        "validatingadmissionpolicybindings" | "mutatingadmissionpolicybindings"
+            if !object.at(&["spec", "matchResources"]).is_null() =>
+        {
+            matching(object.place(&["spec", "matchResources"]));
         }
         _ => {}
     }

@@ -54,8 +54,7 @@ impl Manager {
     }
 
     fn write(&self) -> Value {
-        let mut entry =
-            json!({"manager": self.name, "operation": self.operation, "apiVersion": self.api_version});
+        let mut entry = json!({"manager": self.name, "operation": self.operation, "apiVersion": self.api_version});
         if !self.time.is_empty() {
             entry.put(&["time"], self.time.as_str());
         }
@@ -110,8 +109,16 @@ pub(crate) fn shape(call: &Call) -> Shape<'_> {
 pub(crate) fn owned(fields: Fields) -> Fields {
     let mut fields = fields.without(&["apiVersion"]).without(&["kind"]);
     for system in [
-        "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink",
-        "deletionTimestamp", "deletionGracePeriodSeconds",
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "managedFields",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
     ] {
         fields = fields.without(&["metadata", system]);
     }

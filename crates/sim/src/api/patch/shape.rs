@@ -90,7 +90,8 @@ impl<'a> Shape<'a> {
     pub fn is_frame(self, name: &str) -> bool {
         match self {
             Self::Builtin { parent, .. } => {
-                FRAMES.contains(&name) || (matches!(name, "resources" | "podSelector" | "devices" | "names") && parent == "spec")
+                FRAMES.contains(&name)
+                    || (matches!(name, "resources" | "podSelector" | "devices" | "names") && parent == "spec")
             }
             _ => name == "metadata",
         }
@@ -107,20 +108,59 @@ impl<'a> Shape<'a> {
 }
 
 const ATOMIC_MAPS: &[&str] = &[
-    "nodeSelector", "selector", "labelSelector", "namespaceSelector", "podSelector", "objectSelector", "configMapKeyRef",
-    "secretKeyRef", "fieldRef", "resourceFieldRef", "target", "involvedObject", "dataSource",
-    "roleRef", "allocation", "matchConstraints", "matchResources", "paramRef", "variables",
+    "nodeSelector",
+    "selector",
+    "labelSelector",
+    "namespaceSelector",
+    "podSelector",
+    "objectSelector",
+    "configMapKeyRef",
+    "secretKeyRef",
+    "fieldRef",
+    "resourceFieldRef",
+    "target",
+    "involvedObject",
+    "dataSource",
+    "roleRef",
+    "allocation",
+    "matchConstraints",
+    "matchResources",
+    "paramRef",
+    "variables",
 ];
 
 const FRAMES: &[&str] = &[
-    "spec", "status", "metadata", "template", "strategy", "updateStrategy", "containers", "jobTemplate", "scaleTargetRef",
-    "rules", "involvedObject", "source",
+    "spec",
+    "status",
+    "metadata",
+    "template",
+    "strategy",
+    "updateStrategy",
+    "containers",
+    "jobTemplate",
+    "scaleTargetRef",
+    "rules",
+    "involvedObject",
+    "source",
 ];
 
 fn builtin_list(parent: &str, field: &str) -> ListKind {
     let keys: &[&str] = match (parent, field) {
-        (_, "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" | "secrets")
-        | (_, "schedulingGates" | "resourceClaims" | "claims" | "matchConditions" | "variables" | "webhooks" | "volumesAttached") => &["name"],
+        (
+            _,
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "env"
+            | "volumes"
+            | "imagePullSecrets"
+            | "secrets",
+        )
+        | (
+            _,
+            "schedulingGates" | "resourceClaims" | "claims" | "matchConditions" | "variables" | "webhooks"
+            | "volumesAttached",
+        ) => &["name"],
         (_, "volumeMounts") => &["mountPath"],
         (_, "volumeDevices") => &["devicePath"],
         ("containers" | "initContainers" | "ephemeralContainers", "ports") => &["containerPort", "protocol"],

@@ -24,7 +24,16 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) -> Result<(), Failure> {
 /// The field that names the items of a list; none when the list is replaced whole.
 fn merge_key(parent: &str, field: &str) -> Option<&'static str> {
     Some(match (parent, field) {
-        (_, "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" | "secrets")
+        (
+            _,
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "env"
+            | "volumes"
+            | "imagePullSecrets"
+            | "secrets",
+        )
         | (_, "schedulingGates" | "resourceClaims" | "webhooks" | "matchConditions") => "name",
         (_, "volumeMounts") => "mountPath",
         (_, "volumeDevices") => "devicePath",

@@ -51,7 +51,16 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
         ],
         "jobs" => {
             let (phase, completions, duration) = job(object, now);
-            vec![name, json!(phase), json!(completions), json!(duration), age, json!(names), json!(images), json!(chosen)]
+            vec![
+                name,
+                json!(phase),
+                json!(completions),
+                json!(duration),
+                age,
+                json!(names),
+                json!(images),
+                json!(chosen),
+            ]
         }
         "cronjobs" => {
             let (names, images) = containers(object.at(&["spec", "jobTemplate", "spec", "template"]));
@@ -94,11 +103,22 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            vec![name, json!(bound("minAvailable")), json!(bound("maxUnavailable")), json!(status("disruptionsAllowed")), age]
+            vec![
+                name,
+                json!(bound("minAvailable")),
+                json!(bound("maxUnavailable")),
+                json!(status("disruptionsAllowed")),
+                age,
+            ]
         }
         "controllerrevisions" => {
-            let owner = object.items(&["metadata", "ownerReferences"]).iter().find(|one| one.at(&["controller"]) == &Value::Bool(true));
-            let owner = owner.map_or("<none>".to_owned(), |owner| format!("{}/{}", owner.text(&["kind"]).to_lowercase(), owner.text(&["name"])));
+            let owner = object
+                .items(&["metadata", "ownerReferences"])
+                .iter()
+                .find(|one| one.at(&["controller"]) == &Value::Bool(true));
+            let owner = owner.map_or("<none>".to_owned(), |owner| {
+                format!("{}/{}", owner.text(&["kind"]).to_lowercase(), owner.text(&["name"]))
+            });
             vec![name, json!(owner), json!(object.int(&["revision"]).unwrap_or(0).to_string()), age]
         }
         _ => vec![name, age],
@@ -107,7 +127,9 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
 
 fn job(job: &Value, now: Timestamp) -> (&'static str, String, String) {
     let holds = |kind: &str| {
-        job.items(&["status", "conditions"]).iter().any(|one| one.text(&["type"]) == kind && one.text(&["status"]) == "True")
+        job.items(&["status", "conditions"])
+            .iter()
+            .any(|one| one.text(&["type"]) == kind && one.text(&["status"]) == "True")
     };
     let phase = if holds("Complete") {
         "Complete"
