@@ -3,14 +3,13 @@
 //! Two things run side by side: Online Boutique asks for Keelson and is placed by it; the streaming service is bound by a
 //! plain stand-in for the default scheduler, and Keelson says what it would have chosen.
 
-use std::io::Read;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keelson_api::{Platform, PlatformSpec, names};
 use keelson_core::{Mode, Timestamp};
-use keelson_sim::api::{Api, Config, Token};
+use keelson_sim::api::{Api, Config};
 use keelson_sim::face::{Shared, http, tower::Face};
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::scenario::{EVENING, Scenario};
@@ -25,7 +24,6 @@ pub const NAMESPACE: &str = "keelson-system";
 /// A running simulated cluster.
 pub struct Simulated {
     shared: Shared,
-    token: String,
     address: SocketAddr,
     clock: keelson_runtime::Clock,
     tasks: Vec<JoinHandle<()>>,
@@ -40,10 +38,9 @@ impl Simulated {
         let begin = Timestamp::parse(EVENING)?;
         let clock = keelson_sim::clock::Clock::start(begin, speed);
         let ours = keelson_runtime::Clock::start(begin, speed);
-        let token = token()?;
-        let admin =
-            Token { token: token.clone(), user: "admin".to_owned(), groups: vec!["system:masters".to_owned()] };
-        let api = Api::new(Config { seed, tokens: vec![admin], anonymous_admin: false, ..Config::default() });
+        // As with `kubectl proxy`, whoever can reach the loopback address is the administrator: kubectl sends no token over
+        // plain HTTP, and there is nothing here but a simulation.
+        let api = Api::new(Config { seed, anonymous_admin: true, ..Config::default() });
         let shared = Shared::new(api, clock);
         let address = listener.local_addr()?;
         let face = Face::new(shared.clone());
@@ -52,7 +49,7 @@ impl Simulated {
                 tracing::error!("the simulated API server ended: {error}");
             }
         });
-        let mut simulated = Self { shared: shared.clone(), token, address, clock: ours, tasks: vec![served] };
+        let mut simulated = Self { shared: shared.clone(), address, clock: ours, tasks: vec![served] };
         install(&simulated.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
 
         let simulation = Simulation::new(shared, World::new(seed, Settings::default()));
@@ -68,7 +65,7 @@ impl Simulated {
     /// An administrator's client, in the process.
     #[must_use]
     pub fn client(&self) -> kube::Client {
-        kube::Client::new(Face::new(self.shared.clone()).with_token(&self.token), "default")
+        kube::Client::new(Face::new(self.shared.clone()), "default")
     }
 
     /// The cluster's time.
@@ -80,7 +77,7 @@ impl Simulated {
     /// A kubeconfig for kubectl.
     #[must_use]
     pub fn kubeconfig(&self) -> String {
-        http::kubeconfig(self.address, &self.token)
+        http::kubeconfig(self.address, "")
     }
 
     /// Ends it.
@@ -111,11 +108,4 @@ pub async fn install(client: &kube::Client, mode: Mode) -> Result<()> {
     let platforms: kube::Api<Platform> = kube::Api::all(client.clone());
     platforms.patch(names::PLATFORM, &params, &Patch::Apply(&Platform::new(names::PLATFORM, spec))).await?;
     Ok(())
-}
-
-/// A token that nobody can guess.
-fn token() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

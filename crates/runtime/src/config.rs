@@ -25,8 +25,8 @@ pub struct Config {
     pub ceilings: BTreeMap<Feature, Mode>,
     /// Of the Leases, in process time.
     pub timing: Timing,
-    /// False: this process alone exists and leads everything, with fence 1.
-    pub leader_election: bool,
+    /// How it is decided whether this process leads.
+    pub election: Election,
     /// The current trace: 32 hexadecimal digits, or empty.
     pub trace_id: fn() -> String,
     /// Where decisions go.
@@ -37,6 +37,18 @@ pub struct Config {
     pub lease_client: Client,
     /// A Platform as YAML or JSON, read instead of the object where the CRD is absent, and again when it changes.
     pub mode_file: Option<PathBuf>,
+}
+
+/// How it is decided whether a process leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Election {
+    /// By a Lease for each feature.
+    #[default]
+    Lease,
+    /// This process alone exists and leads everything, with fence 1.
+    Alone,
+    /// It only looks on, as a page of its own does.
+    Never,
 }
 
 /// Why something cannot be started.

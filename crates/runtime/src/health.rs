@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Runtime;
 use crate::cache::CacheHealth;
+use crate::config::Election;
 use crate::reach::Reachability;
 use crate::shutdown::Phase;
 
@@ -69,7 +70,7 @@ impl Runtime {
             Feature::ALL.into_iter().map(|feature| (feature, self.lease_health(feature))).collect();
         let unread: Vec<_> = caches.iter().filter(|cache| !cache.synced).map(|cache| cache.kind.as_str()).collect();
         let running = self.0.stages.now() == Phase::Running;
-        let elected = self.0.config.leader_election;
+        let elected = self.0.config.election == Election::Lease;
         let fresh = |lease: &LeaseHealth| lease.seen_at.is_some_and(|at| now.since(at) < LEASE_STALE);
         let stale: Vec<_> =
             leases.iter().filter(|(_, lease)| elected && !fresh(lease)).map(|(feature, _)| feature.as_str()).collect();

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::config::Election;
 use crate::elector::{Elector, Next, Record};
 use crate::health::LeaseHealth;
 use crate::metrics::Metrics;
@@ -54,10 +55,14 @@ pub(crate) async fn stand(mut candidate: Candidate) {
         () = &mut releasing => return,
         known = candidate.known.wait_for(|known| *known) => if known.is_err() { return },
     }
-    if !candidate.config.leader_election {
-        candidate.lead(1);
-        releasing.await;
-        return candidate.stop_leading();
+    match candidate.config.election {
+        Election::Lease => {}
+        Election::Never => return releasing.await,
+        Election::Alone => {
+            candidate.lead(1);
+            releasing.await;
+            return candidate.stop_leading();
+        }
     }
     let mut elector = Elector::new(&candidate.config.identity, candidate.config.timing);
     let start = Instant::now();

@@ -95,7 +95,7 @@ async fn nobody_leads_before_the_platform_was_read() {
 #[tokio::test(start_paused = true)]
 async fn alone_it_leads_without_a_lease() {
     let world = World::prepared(8, json!({})).await;
-    let a = world.process("a", |config| config.leader_election = false);
+    let a = world.process("a", |config| config.election = keelson_runtime::config::Election::Alone);
     a.leads().await;
     assert_eq!((a.switch().fence, a.lease_net.log().len()), (1, 0));
 }

@@ -230,7 +230,7 @@ impl World {
             namespace: "keelson".to_owned(),
             ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
             timing: Timing::default(),
-            leader_election: true,
+            election: keelson_runtime::config::Election::Lease,
             trace_id: || "0af7651916cd43dd8448eb211c80319c".to_owned(),
             history: history.clone(),
             client: net.client(),
