@@ -81,6 +81,28 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 
+/// Whom the headers ask to act as, if anyone.
+pub(crate) fn impersonated(headers: &HeaderMap) -> Option<User> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let name = text("impersonate-user")?;
+    let mut groups: Vec<String> = headers
+        .get_all("impersonate-group")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .map(ToOwned::to_owned)
+        .collect();
+    if groups.is_empty()
+        && let Some((namespace, account)) =
+            name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
+    {
+        groups = User::service_account(namespace, account, "").groups;
+    }
+    if name != "system:anonymous" && !groups.iter().any(|group| group == "system:authenticated") {
+        groups.push("system:authenticated".into());
+    }
+    Some(User { name, uid: text("impersonate-uid").unwrap_or_default(), groups })
+}
+
 pub(crate) fn unauthorized() -> Failure {
     Failure::new(401, "Unauthorized", "Unauthorized")
 }

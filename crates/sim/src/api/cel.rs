@@ -11,7 +11,10 @@ use std::{
 
 use kube_cel::{
     KubeCelExt,
-    cel::{self, Context, Program, objects::{Key, Map}},
+    cel::{
+        self, Context, Program,
+        objects::{Key, Map},
+    },
 };
 use serde_json::Value;
 
@@ -174,7 +177,8 @@ mod tests {
             .evaluate(r#"[JSONPatch{op: "add", path: "/a,b:c", value: Object.spec{replicas: 1 + 2}}]"#, &context())
             .unwrap();
         assert_eq!(to_json(&value), json!([{"op": "add", "path": "/a,b:c", "value": {"replicas": 3}}]));
-        let value = programs.evaluate(r#"Object{metadata: Object.metadata{labels: {"a": true ? "x" : "y"}}}"#, &context());
+        let value =
+            programs.evaluate(r#"Object{metadata: Object.metadata{labels: {"a": true ? "x" : "y"}}}"#, &context());
         assert_eq!(to_json(&value.unwrap()), json!({"metadata": {"labels": {"a": "x"}}}));
     }
 

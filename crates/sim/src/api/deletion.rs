@@ -45,13 +45,18 @@ impl Api {
         } else {
             new.put(&["metadata", "finalizers"], finalizers.clone());
         }
-        let held = !finalizers.is_empty() || (kind.is("", "namespaces") && !old.value.items(&["spec", "finalizers"]).is_empty());
+        let held = !finalizers.is_empty()
+            || (kind.is("", "namespaces") && !old.value.items(&["spec", "finalizers"]).is_empty());
         if !held && grace == 0 {
             if call.dry_run {
                 return Ok(Deleted::Gone(old));
             }
-            let gone = self.erase(call.now, kind, &old.key()).unwrap_or(old);
-            return Ok(Deleted::Gone(gone));
+            let gone = self.erase(call.now, kind, &old.key()).unwrap_or_else(|| Arc::clone(&old));
+            let mut last = (*gone.value).clone();
+            if kind.is("", "pods") {
+                self.mark(call.now, kind, &old, &mut last, 0);
+            }
+            return Ok(Deleted::Gone(Object::unsaved(last)));
         }
         self.mark(call.now, kind, &old, &mut new, grace);
         if new == *old.value {
@@ -83,9 +88,10 @@ impl Api {
                 new.put(&["metadata", "generation"], generation + 1);
             }
         }
-        new.put(&["metadata", "deletionGracePeriodSeconds"], grace);
         if kind.is("", "namespaces") {
             new.put(&["status", "phase"], "Terminating");
+        } else {
+            new.put(&["metadata", "deletionGracePeriodSeconds"], grace);
         }
     }
 
@@ -131,16 +137,12 @@ impl Api {
 fn preconditions(kind: &Kind, name: &str, old: &Object, options: &Value) -> Result<(), Failure> {
     let uid = options.text(&["preconditions", "uid"]);
     if !uid.is_empty() && uid != old.uid() {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", old.uid());
-        return Err(Failure::conflict(kind, name, &why));
+        return Err(Failure::precondition(kind, name, "UID", uid, old.uid(), "deleted and then recreated"));
     }
     let rv = options.text(&["preconditions", "resourceVersion"]);
     let has = old.value.text(&["metadata", "resourceVersion"]);
     if !rv.is_empty() && rv != has {
-        let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {rv}, ResourceVersion in object meta: {has}"
-        );
-        return Err(Failure::conflict(kind, name, &why));
+        return Err(Failure::precondition(kind, name, "ResourceVersion", rv, has, "modified"));
     }
     Ok(())
 }

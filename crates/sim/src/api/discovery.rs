@@ -22,7 +22,9 @@ impl Api {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("").replace(' ', "");
         let aggregated = accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2;");
         match parts.as_slice() {
-            ["healthz" | "livez" | "readyz", ..] => Ok(respond_bytes(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))),
+            ["healthz" | "livez" | "readyz", ..] => {
+                Ok(respond_bytes(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok")))
+            }
             ["version"] => Ok(respond(200, &version())),
             ["api"] if aggregated => Ok(self.aggregated(true)),
             ["apis"] if aggregated => Ok(self.aggregated(false)),
@@ -31,7 +33,8 @@ impl Api {
                 &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]}),
             )),
             ["apis"] => {
-                let groups: Vec<Value> = self.groups().into_iter().map(|(name, versions)| group(name, &versions)).collect();
+                let groups: Vec<Value> =
+                    self.groups().into_iter().map(|(name, versions)| group(name, &versions)).collect();
                 Ok(respond(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
             }
             ["apis", name] => {
@@ -79,17 +82,24 @@ impl Api {
             list.push(entry);
             for sub in &kind.subresources {
                 let (response, verbs) = subresource(kind, version, sub);
-                list.push(json!({
-                    "name": format!("{}/{sub}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
-                    "group": response.0, "version": response.1, "kind": response.2, "verbs": verbs,
-                }));
+                let mut entry = json!({"name": format!("{}/{sub}", kind.plural), "singularName": "", "namespaced": kind.namespaced});
+                if (response.0, response.1) != (kind.group, version) {
+                    entry.put(&["group"], response.0);
+                    entry.put(&["version"], response.1);
+                }
+                entry.put(&["kind"], response.2);
+                entry.put(&["verbs"], verbs);
+                list.push(entry);
             }
         }
         if list.is_empty() {
             return Err(Failure::no_such_path());
         }
         let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        Ok(respond(200, &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})))
+        Ok(respond(
+            200,
+            &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list}),
+        ))
     }
 
     fn aggregated(&self, core: bool) -> Response<Bytes> {
@@ -122,8 +132,10 @@ fn version() -> Value {
 }
 
 fn group(name: &str, versions: &[&str]) -> Value {
-    let each: Vec<Value> =
-        versions.iter().map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version})).collect();
+    let each: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
+        .collect();
     json!({"name": name, "versions": each, "preferredVersion": each.first()})
 }
 

@@ -126,7 +126,12 @@ impl Api {
             } else {
                 "Background"
             };
-            self.delete_inside(now, &kind, &object, &json!({"propagationPolicy": policy, "preconditions": {"uid": object.uid()}}));
+            self.delete_inside(
+                now,
+                &kind,
+                &object,
+                &json!({"propagationPolicy": policy, "preconditions": {"uid": object.uid()}}),
+            );
         } else {
             let mut new = (*object.value).clone();
             new.put(&["metadata", "ownerReferences"], solid);

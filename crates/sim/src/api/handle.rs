@@ -26,9 +26,8 @@ impl Api {
     pub fn handle(&mut self, now: Timestamp, request: Request<Bytes>) -> Reply {
         let (parts, body) = request.into_parts();
         let mut verb = String::from(parts.method.as_str());
-        let reply = self.answer(now, &parts, &body, &mut verb).unwrap_or_else(|failure| {
-            Reply::Response(failure.response())
-        });
+        let reply =
+            self.answer(now, &parts, &body, &mut verb).unwrap_or_else(|failure| Reply::Response(failure.response()));
         self.tick(now);
         let code = match &reply {
             Reply::Response(response) => response.status().as_u16(),
@@ -39,7 +38,7 @@ impl Api {
     }
 
     fn answer(&mut self, now: Timestamp, parts: &Parts, body: &Bytes, name: &mut String) -> Result<Reply, Failure> {
-        let user = self.authenticate(now, parts)?;
+        let user = self.identify(now, parts)?;
         let query = Query::parse(parts.uri.query().unwrap_or(""));
         let path = parts.uri.path();
         let Some(target) = request::route(&self.kinds, path)? else {
@@ -90,6 +89,14 @@ impl Api {
         self.token_user(now, token).ok_or_else(auth::unauthorized)
     }
 
+    /// Who is asking, after `Impersonate-User` (`kubectl --as`) has been taken into account.
+    fn identify(&self, now: Timestamp, parts: &Parts) -> Result<Arc<User>, Failure> {
+        let real = self.authenticate(now, parts)?;
+        let Some(user) = auth::impersonated(&parts.headers) else { return Ok(real) };
+        self.may_impersonate(&real, &user)?;
+        Ok(Arc::new(user))
+    }
+
     /// Whom a token stands for.
     pub(super) fn token_user(&self, now: Timestamp, token: &str) -> Option<Arc<User>> {
         if let Some(known) = self.config.tokens.iter().find(|known| known.token == token) {
@@ -110,7 +117,7 @@ impl Api {
         }
         let form = render::form(&parts.headers)?;
         let render = Render::new(call, form);
-        if !matches!(call.subresource.as_str(), "" | "status" | "resize" | "finalize" | "ephemeralcontainers") {
+        if !matches!(call.subresource.as_str(), "" | "status" | "resize" | "finalize") {
             return self.subresource(call, parts, body).map(Reply::Response);
         }
         match call.verb {
@@ -170,11 +177,7 @@ impl Api {
             Ok(old) => old,
             Err(failure) => {
                 let creates = matches!(kind.plural, "leases" | "endpoints" | "events") && call.subresource.is_empty();
-                return if creates {
-                    Ok((201, self.create(call, object, Ownership::Changed)?))
-                } else {
-                    Err(failure)
-                };
+                return if creates { Ok((201, self.create(call, object, Ownership::Changed)?)) } else { Err(failure) };
             }
         };
         let conditional = kind.crd.is_some() || CONDITIONAL.contains(&kind.plural);
@@ -182,9 +185,12 @@ impl Api {
             let cause = super::status::Cause {
                 reason: "FieldValueInvalid",
                 field: "metadata.resourceVersion".into(),
-                message: "Invalid value: 0x0: must be specified for an update".into(),
+                message: "Invalid value: 0: must be specified for an update".into(),
             };
-            return Err(Failure::invalid(kind, &call.name, &[cause]));
+            // Upstream names the resource here and not the kind.
+            let mut named = Kind::clone(kind);
+            named.kind = kind.plural;
+            return Err(Failure::invalid(&named, &call.name, &[cause]));
         }
         Ok((200, self.change(call, &old, object, Ownership::Changed)?))
     }
@@ -192,8 +198,13 @@ impl Api {
 
 /// Kinds whose update must say which version it replaces.
 const CONDITIONAL: &[&str] = &[
-    "leases", "customresourcedefinitions", "poddisruptionbudgets", "validatingadmissionpolicies",
-    "validatingadmissionpolicybindings", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings",
+    "leases",
+    "customresourcedefinitions",
+    "poddisruptionbudgets",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
 ];
 
 fn content_type(form: Form) -> &'static str {

@@ -61,16 +61,35 @@ impl Kind {
         match (self.group, self.plural) {
             ("metrics.k8s.io", _) => &["get", "list"],
             _ if self.virtual_ => &["create"],
+            _ if self.crd.is_some() => {
+                &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
+            }
             _ => &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         }
     }
 }
 
 const GENERATIONS: &[&str] = &[
-    "pods", "deployments", "replicasets", "statefulsets", "daemonsets", "replicationcontrollers", "jobs", "cronjobs",
-    "poddisruptionbudgets", "ingresses", "networkpolicies", "customresourcedefinitions", "priorityclasses",
-    "validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingadmissionpolicies",
-    "mutatingadmissionpolicybindings", "endpointslices", "resourceslices", "deviceclasses",
+    "pods",
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
+    "replicationcontrollers",
+    "jobs",
+    "cronjobs",
+    "poddisruptionbudgets",
+    "ingresses",
+    "networkpolicies",
+    "customresourcedefinitions",
+    "priorityclasses",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+    "endpointslices",
+    "resourceslices",
+    "deviceclasses",
 ];
 
 /// group, version, plural, singular, kind, short names, namespaced, categories, subresources
@@ -90,7 +109,7 @@ type Row = (
 const TABLE: &[Row] = &[
     ("", "v1", "namespaces", "namespace", "Namespace", &["ns"], false, &[], &["status", "finalize"]),
     ("", "v1", "nodes", "node", "Node", &["no"], false, &[], &["status"]),
-    ("", "v1", "pods", "pod", "Pod", &["po"], true, &["all"], &["status", "binding", "eviction", "resize", "ephemeralcontainers", "log"]),
+    ("", "v1", "pods", "pod", "Pod", &["po"], true, &["all"], &["status", "binding", "eviction", "resize", "log"]),
     ("", "v1", "bindings", "binding", "Binding", &[], true, &[], &[]),
     ("", "v1", "services", "service", "Service", &["svc"], true, &["all"], &["status"]),
     ("", "v1", "endpoints", "endpoints", "Endpoints", &["ep"], true, &[], &[]),

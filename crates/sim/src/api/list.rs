@@ -24,6 +24,10 @@ impl Api {
     pub(super) fn list(&self, call: &Call, render: &Render) -> Result<Bytes, Failure> {
         let filter = Filter::of(&call.kind, call.version, &call.query)?;
         let token = call.query.text("continue");
+        let asked = call.query.text("limit");
+        if !asked.is_empty() && call.query.number("limit").is_none() {
+            return Err(Failure::bad_request(format!("strconv.ParseInt: parsing {asked:?}: invalid syntax")));
+        }
         let limit = usize::try_from(call.query.number("limit").unwrap_or(0)).unwrap_or(0);
         let page = if token.is_empty() { None } else { Some(read_token(token)?) };
         let (rv, source) = self.objects_as_asked(call, page.as_ref())?;
@@ -92,7 +96,10 @@ pub(crate) fn parse_version(text: &str) -> Result<u64, Failure> {
         return Ok(0);
     }
     text.parse().map_err(|_| {
-        Failure::bad_request(format!("resourceVersion: Invalid value: {text:?}: must be an unsigned integer"))
+        Failure::bad_request(format!(
+            "invalid resource version: resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: \
+             invalid syntax"
+        ))
     })
 }
 
@@ -116,5 +123,7 @@ fn read_token(token: &str) -> Result<Page, Failure> {
         let mut start = value.items(&["start"]).iter().map(|part| part.as_str().map(ToOwned::to_owned));
         Some(Page { rv: value.get("rv")?.as_u64()?, after: (start.next()??, start.next()??) })
     };
-    read().ok_or_else(|| Failure::bad_request("continue key is not valid: it is none that this server wrote"))
+    read().ok_or_else(|| {
+        Failure::bad_request("invalid continue token: continue key is not valid: it is none that this server wrote")
+    })
 }

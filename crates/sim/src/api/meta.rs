@@ -21,7 +21,14 @@ pub(crate) fn suffix(rng: &mut SmallRng) -> String {
 pub(crate) fn uid(rng: &mut SmallRng) -> String {
     let high = (rng.next_u64() & !0xf000) | 0x4000;
     let low = (rng.next_u64() & !(0b11 << 62)) | (0b10 << 62);
-    format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff, low >> 48, low & 0xffff_ffff_ffff)
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xffff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
 }
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
@@ -33,6 +40,10 @@ const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alpha
 const DNS1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
     validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+
+const BAD_KEY: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+    alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+    '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 
 fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -58,14 +69,16 @@ pub(crate) fn validate(kind: &Kind, value: &Value) -> Vec<Cause> {
     };
     let limit = if matches!(kind.plural, "namespaces" | "services") && kind.group.is_empty() { 63 } else { 253 };
     let asked = value.at(&["metadata", "name"]);
-    if let Some(detail) = bad_name {
+    if name.is_empty() {
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+    } else if let Some(detail) = bad_name {
         causes.push(Cause::invalid("metadata.name", asked, detail));
     } else if name.len() > limit {
         causes.push(Cause::invalid("metadata.name", asked, &format!("must be no more than {limit} characters")));
     }
     for (key, label) in value.entries(&["metadata", "labels"]) {
-        if let Err(problem) = keelson_core::selector::validate_key(key) {
-            causes.push(Cause::invalid("metadata.labels", &Value::from(key.as_str()), &upstream_key(&problem.to_string())));
+        if keelson_core::selector::validate_key(key).is_err() {
+            causes.push(Cause::invalid("metadata.labels", &Value::from(key.as_str()), BAD_KEY));
         }
         let text = label.as_str().unwrap_or("");
         if keelson_core::selector::validate_value(key, text).is_err() {
@@ -90,24 +103,16 @@ pub(crate) fn validate(kind: &Kind, value: &Value) -> Vec<Cause> {
             message: "Too long: may not be more than 262144 bytes".into(),
         });
     }
-    for (index, owner) in value.items(&["metadata", "ownerReferences"]).iter().enumerate() {
+    for owner in value.items(&["metadata", "ownerReferences"]) {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner.text(&[field]).is_empty() {
                 causes.push(Cause::invalid(
-                    format!("metadata.ownerReferences[{index}].{field}"),
+                    format!("metadata.ownerReferences.{field}"),
                     &Value::from(""),
-                    "must not be empty",
+                    if field == "apiVersion" { "version must not be empty" } else { "must not be empty" },
                 ));
             }
         }
     }
     causes
-}
-
-fn upstream_key(problem: &str) -> String {
-    format!(
-        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric \
-         character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
-         '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') ({problem})"
-    )
 }

@@ -32,8 +32,8 @@ mod select;
 mod status;
 mod storage;
 mod subresource;
-mod validate;
 mod table;
+mod validate;
 mod verbs;
 mod watch;
 
@@ -176,8 +176,16 @@ impl Api {
             debug_assert!(made.is_ok(), "{made:?}");
         }
         for (name, value, description) in [
-            ("system-cluster-critical", 2_000_000_000_i64, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
-            ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
+            (
+                "system-cluster-critical",
+                2_000_000_000_i64,
+                "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+            ),
+            (
+                "system-node-critical",
+                2_000_001_000,
+                "Used for system critical pods that must not be moved from their current node.",
+            ),
         ] {
             let object = json!({
                 "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name},

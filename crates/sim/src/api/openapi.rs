@@ -40,7 +40,10 @@ pub(crate) fn document(api: &Api, path: &[&str]) -> Result<Response<Bytes>, Fail
                 "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{name}")}}}}},
             })
         };
-        paths.put(&[&format!("{base}{scope}/{}", kind.plural)], json!({"get": operation("list"), "post": operation("post")}));
+        paths.put(
+            &[&format!("{base}{scope}/{}", kind.plural)],
+            json!({"get": operation("list"), "post": operation("post")}),
+        );
         paths.put(
             &[&format!("{base}{scope}/{}/{{name}}", kind.plural)],
             json!({"get": operation("get"), "put": operation("put"), "patch": operation("patch"), "delete": operation("delete")}),

@@ -1,141 +1,15 @@
 //! Bodies in protobuf, for the few kinds whose clients write nothing else.
 //!
 //! kubectl asks `auth can-i` and helm stores its releases in protobuf and neither falls back to JSON. The envelope is
-//! `k8s\0` and a `runtime.Unknown`; the messages inside are described by small tables of field numbers, from upstream's
-//! `generated.proto` files.
+//! `k8s\0` and a `runtime.Unknown`; [`tables`] describes the messages inside.
+
+mod tables;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use self::tables::{Field, Table, table};
 use super::{base64, json::Json, status::Failure};
-
-/// How a field's bytes become JSON.
-#[derive(Debug, Clone, Copy)]
-enum Field {
-    Text,
-    Int,
-    Flag,
-    /// `metav1.Time`: seconds and nanoseconds.
-    Time,
-    Message(Table),
-    TextMap,
-    BytesMap,
-    TextList,
-    List(Table),
-}
-
-type Table = &'static [(u64, &'static str, Field)];
-
-const OWNER: Table = &[
-    (5, "apiVersion", Field::Text),
-    (1, "kind", Field::Text),
-    (3, "name", Field::Text),
-    (4, "uid", Field::Text),
-    (6, "controller", Field::Flag),
-    (7, "blockOwnerDeletion", Field::Flag),
-];
-const META: Table = &[
-    (1, "name", Field::Text),
-    (2, "generateName", Field::Text),
-    (3, "namespace", Field::Text),
-    (5, "uid", Field::Text),
-    (6, "resourceVersion", Field::Text),
-    (7, "generation", Field::Int),
-    (8, "creationTimestamp", Field::Time),
-    (11, "labels", Field::TextMap),
-    (12, "annotations", Field::TextMap),
-    (13, "ownerReferences", Field::List(OWNER)),
-    (14, "finalizers", Field::TextList),
-];
-const RESOURCE: Table = &[
-    (1, "namespace", Field::Text),
-    (2, "verb", Field::Text),
-    (3, "group", Field::Text),
-    (4, "version", Field::Text),
-    (5, "resource", Field::Text),
-    (6, "subresource", Field::Text),
-    (7, "name", Field::Text),
-];
-const PATH: Table = &[(1, "path", Field::Text), (2, "verb", Field::Text)];
-const SELF_ACCESS: Table =
-    &[(1, "resourceAttributes", Field::Message(RESOURCE)), (2, "nonResourceAttributes", Field::Message(PATH))];
-const ACCESS: Table = &[
-    (1, "resourceAttributes", Field::Message(RESOURCE)),
-    (2, "nonResourceAttributes", Field::Message(PATH)),
-    (3, "user", Field::Text),
-    (4, "groups", Field::TextList),
-    (6, "uid", Field::Text),
-];
-const RULES: Table = &[(1, "namespace", Field::Text)];
-const TOKEN: Table = &[(1, "token", Field::Text), (2, "audiences", Field::TextList)];
-const SECRET: Table = &[
-    (1, "metadata", Field::Message(META)),
-    (2, "data", Field::BytesMap),
-    (3, "type", Field::Text),
-    (4, "stringData", Field::TextMap),
-    (5, "immutable", Field::Flag),
-];
-const LEASE_SPEC: Table = &[
-    (1, "holderIdentity", Field::Text),
-    (2, "leaseDurationSeconds", Field::Int),
-    (3, "acquireTime", Field::Time),
-    (4, "renewTime", Field::Time),
-    (5, "leaseTransitions", Field::Int),
-    (6, "strategy", Field::Text),
-    (7, "preferredHolder", Field::Text),
-];
-const LEASE: Table = &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(LEASE_SPEC))];
-const REFERENCE: Table = &[
-    (1, "kind", Field::Text),
-    (2, "namespace", Field::Text),
-    (3, "name", Field::Text),
-    (4, "uid", Field::Text),
-    (5, "apiVersion", Field::Text),
-    (6, "resourceVersion", Field::Text),
-    (7, "fieldPath", Field::Text),
-];
-const SOURCE: Table = &[(1, "component", Field::Text), (2, "host", Field::Text)];
-const EVENT: Table = &[
-    (1, "metadata", Field::Message(META)),
-    (2, "involvedObject", Field::Message(REFERENCE)),
-    (3, "reason", Field::Text),
-    (4, "message", Field::Text),
-    (5, "source", Field::Message(SOURCE)),
-    (6, "firstTimestamp", Field::Time),
-    (7, "lastTimestamp", Field::Time),
-    (8, "count", Field::Int),
-    (9, "type", Field::Text),
-    (10, "eventTime", Field::Time),
-    (12, "action", Field::Text),
-    (14, "reportingComponent", Field::Text),
-    (15, "reportingInstance", Field::Text),
-];
-const PRECONDITIONS: Table = &[(1, "uid", Field::Text), (2, "resourceVersion", Field::Text)];
-const DELETE: Table = &[
-    (1, "gracePeriodSeconds", Field::Int),
-    (2, "preconditions", Field::Message(PRECONDITIONS)),
-    (3, "orphanDependents", Field::Flag),
-    (4, "propagationPolicy", Field::Text),
-    (5, "dryRun", Field::TextList),
-];
-
-/// The table of a kind; for reviews the `spec` only.
-fn table(kind: &str) -> Option<Table> {
-    Some(match kind {
-        "SelfSubjectAccessReview" => &[(2, "spec", Field::Message(SELF_ACCESS))],
-        "SubjectAccessReview" | "LocalSubjectAccessReview" => {
-            &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(ACCESS))]
-        }
-        "SelfSubjectRulesReview" => &[(2, "spec", Field::Message(RULES))],
-        "TokenReview" => &[(2, "spec", Field::Message(TOKEN))],
-        "SelfSubjectReview" => &[],
-        "Secret" => SECRET,
-        "Lease" => LEASE,
-        "Event" => EVENT,
-        "DeleteOptions" => DELETE,
-        _ => return None,
-    })
-}
 
 /// Reads the envelope and what is in it.
 pub(crate) fn decode(bytes: &Bytes) -> Result<Value, Failure> {

@@ -34,11 +34,15 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form, Failure> {
             Some(_) => {}
         }
     }
-    Err(Failure::new(
+    let mut failure = Failure::new(
         406,
         "NotAcceptable",
-        "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-    ))
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, \
+         application/vnd.kubernetes.protobuf, application/json;stream=watch, \
+         application/vnd.kubernetes.protobuf;stream=watch",
+    );
+    failure.details = Some(json!({}));
+    Err(failure)
 }
 
 /// Writes objects of a kind for one client.
@@ -110,8 +114,10 @@ impl Render {
             Form::Metadata => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
             _ => (self.kind.list_kind, self.kind.api_version(self.version)),
         };
-        let head = format!("{{\"kind\":{kind:?},\"apiVersion\":{api_version:?},\"metadata\":{metadata_of_list},\"items\":[");
-        let mut out = BytesMut::with_capacity(head.len() + objects.iter().map(|one| one.json().len() + 1).sum::<usize>());
+        let head =
+            format!("{{\"kind\":{kind:?},\"apiVersion\":{api_version:?},\"metadata\":{metadata_of_list},\"items\":[");
+        let mut out =
+            BytesMut::with_capacity(head.len() + objects.iter().map(|one| one.json().len() + 1).sum::<usize>());
         out.put_slice(head.as_bytes());
         for (index, object) in objects.iter().enumerate() {
             if index > 0 {

@@ -169,13 +169,16 @@ pub(crate) fn route(kinds: &Kinds, path: &str) -> Result<Option<Target>, Failure
         all => ("", all),
     };
     let [plural, rest @ ..] = rest else { return Ok(None) };
+    if !kinds.all().any(|kind| kind.group == group && kind.versions.contains(&version)) {
+        return Err(Failure::no_such_group());
+    }
     let kind = kinds.get(group, plural).ok_or_else(Failure::no_such_path)?;
     let version = kind.versions.iter().find(|served| **served == version).copied().ok_or_else(Failure::no_such_path)?;
     let (name, subresource) = match rest {
         [] => ("", String::new()),
         [name, sub @ ..] => (*name, sub.join("/")),
     };
-    let scoped_wrong = (!kind.namespaced && !namespace.is_empty()) || (kind.namespaced && namespace.is_empty() && !name.is_empty());
+    let scoped_wrong = if kind.namespaced { namespace.is_empty() && !name.is_empty() } else { !namespace.is_empty() };
     if scoped_wrong || (!subresource.is_empty() && !kind.has(&subresource)) {
         return Err(Failure::no_such_path());
     }
@@ -220,15 +223,11 @@ pub(crate) fn patch_type(parts: &Parts) -> Result<PatchType, Failure> {
         "application/merge-patch+json" => Ok(PatchType::Merge),
         "application/strategic-merge-patch+json" => Ok(PatchType::Strategic),
         "application/apply-patch+yaml" => Ok(PatchType::Apply),
-        other => Err(Failure::new(
-            415,
-            "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
-                 application/strategic-merge-patch+json (got {other:?})"
-            ),
-        )),
+        _ => {
+            let mut failure = Failure::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+            failure.details = Some(json!({}));
+            Err(failure)
+        }
     }
 }
 
@@ -250,8 +249,7 @@ fn yaml(bytes: &Bytes) -> Result<Value, Failure> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
     }
-    serde_saphyr::from_slice(bytes)
-        .map_err(|problem| Failure::bad_request(format!("error decoding YAML: {problem}")))
+    serde_saphyr::from_slice(bytes).map_err(|problem| Failure::bad_request(format!("error decoding YAML: {problem}")))
 }
 
 /// The options of a deletion: from the body, or else from the query.

@@ -15,7 +15,12 @@ use super::{
 };
 
 impl Api {
-    pub(super) fn answer_virtual(&mut self, call: &Call, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, Failure> {
+    pub(super) fn answer_virtual(
+        &mut self,
+        call: &Call,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, Failure> {
         if call.kind.group == "metrics.k8s.io" {
             return self.metrics(call);
         }
@@ -31,7 +36,10 @@ impl Api {
                 bind.kind = self.kinds.get("", "pods").ok_or_else(Failure::no_such_path)?;
                 review.text(&["metadata", "name"]).clone_into(&mut bind.name);
                 self.bind(&bind, &review)?;
-                return Ok(respond(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})));
+                return Ok(respond(
+                    201,
+                    &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+                ));
             }
             "tokenreviews" => {
                 let user = self.token_user(call.now, review.text(&["spec", "token"]));
@@ -45,7 +53,10 @@ impl Api {
                 }
                 review.put(&["status"], status);
             }
-            "selfsubjectreviews" => review.put(&["status"], json!({"userInfo": call.user.info()})),
+            "selfsubjectreviews" => {
+                review.put(&["metadata", "creationTimestamp"], super::meta::time(call.now));
+                review.put(&["status"], json!({"userInfo": call.user.info()}));
+            }
             "selfsubjectaccessreviews" => {
                 let user = Arc::clone(&call.user);
                 review.put(&["status"], self.judge(&user, review.at(&["spec"])));
@@ -104,6 +115,9 @@ impl Api {
             .map(|((_, key), value)| write(key, value))
             .filter(|item| filter.matches(item))
             .collect();
-        Ok(respond(200, &json!({"kind": call.kind.list_kind, "apiVersion": api_version, "metadata": {}, "items": items})))
+        Ok(respond(
+            200,
+            &json!({"kind": call.kind.list_kind, "apiVersion": api_version, "metadata": {}, "items": items}),
+        ))
     }
 }

@@ -25,13 +25,7 @@ impl Filter {
             .map_err(|problem| Failure::bad_request(format!("invalid field selector {text:?}: {problem}")))?;
         for term in fields.terms() {
             if !selectable(kind, version, &term.path) {
-                return Err(Failure::bad_request(format!(
-                    "Unable to find {:?} that match label selector {:?}, field selector {text:?}: field label not \
-                     supported: {}",
-                    format!("{}, Resource={}", kind.api_version(version), kind.plural),
-                    query.text("labelSelector"),
-                    term.path
-                )));
+                return Err(Failure::bad_request(format!("field label not supported: {}", term.path)));
             }
         }
         let name = fields.terms().iter().find(|term| term.path == "metadata.name" && !term.differs);
@@ -40,9 +34,11 @@ impl Filter {
     }
 
     pub fn matches(&self, object: &Value) -> bool {
-        self.labels.requirements().iter().all(|wanted| {
-            wanted.matches(object.at(&["metadata", "labels"]).get(&wanted.key).and_then(Value::as_str))
-        }) && self.fields.terms().iter().all(|term| (field(object, &term.path) == term.value) != term.differs)
+        self.labels
+            .requirements()
+            .iter()
+            .all(|wanted| wanted.matches(object.at(&["metadata", "labels"]).get(&wanted.key).and_then(Value::as_str)))
+            && self.fields.terms().iter().all(|term| (field(object, &term.path) == term.value) != term.differs)
     }
 }
 
@@ -80,17 +76,31 @@ fn selectable(kind: &Kind, version: &str, path: &str) -> bool {
     }
     let fields: &[&str] = match (kind.storage.group, kind.plural) {
         ("", "pods") => &[
-            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-            "status.phase", "status.podIP", "status.nominatedNodeName",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
         ],
         ("", "nodes") => &["spec.unschedulable"],
         ("", "namespaces") => &["status.phase"],
         ("", "secrets") => &["type"],
         ("", "services") => &["spec.clusterIP", "spec.type"],
         ("", "events") => &[
-            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-            "reportingComponent", "source", "type",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
         ],
         ("", "replicationcontrollers") | ("apps", "replicasets") => &["status.replicas"],
         ("batch", "jobs") => &["status.successful"],

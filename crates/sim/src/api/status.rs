@@ -94,6 +94,18 @@ impl Failure {
         Self::new(409, "Conflict", message).about(kind, name)
     }
 
+    /// A precondition of a deletion that does not hold.
+    pub fn precondition(kind: &Kind, name: &str, what: &str, given: &str, found: &str, why: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: the {what} in the precondition ({given}) does not match the \
+             {what} in record ({found}). The object might have been {why}",
+            kind.kind
+        );
+        let mut failure = Self::new(409, "Conflict", message);
+        failure.details = Some(json!({"name": name, "kind": kind.kind}));
+        failure
+    }
+
     pub fn modified(kind: &Kind, name: &str) -> Self {
         Self::conflict(
             kind,
@@ -103,7 +115,8 @@ impl Failure {
     }
 
     pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
-        let message = format!("{} {name:?} is forbidden: {why}", kind.qualified());
+        let named = if name.is_empty() { String::new() } else { format!(" {name:?}") };
+        let message = format!("{}{named} is forbidden: {why}", kind.qualified());
         Self::new(403, "Forbidden", message).about(kind, name)
     }
 
@@ -113,11 +126,8 @@ impl Failure {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let subject = if kind.group.is_empty() {
-            kind.kind.to_owned()
-        } else {
-            format!("{}.{}", kind.kind, kind.group)
-        };
+        let subject =
+            if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) };
         let mut failure = Self::new(422, "Invalid", format!("{subject} {name:?} is invalid: {list}"));
         let mut details = json!({});
         put_text(&mut details, "name", name);
@@ -130,7 +140,13 @@ impl Failure {
     pub fn with_causes(mut self, causes: &[Cause]) -> Self {
         let causes: Vec<Value> = causes
             .iter()
-            .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
+            .map(|cause| {
+                let mut entry = json!({});
+                put_text(&mut entry, "reason", cause.reason);
+                put_text(&mut entry, "message", &cause.message);
+                put_text(&mut entry, "field", &cause.field);
+                entry
+            })
             .collect();
         let details = self.details.get_or_insert_with(|| json!({}));
         if let Some(details) = details.as_object_mut() {
@@ -152,11 +168,8 @@ impl Failure {
     }
 
     pub fn method_not_allowed() -> Self {
-        let mut failure = Self::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        );
+        let mut failure =
+            Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
         failure.details = Some(json!({}));
         failure
     }
@@ -165,8 +178,9 @@ impl Failure {
     pub fn body(&self) -> Value {
         let mut body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason,
+            "message": self.message,
         });
+        put_text(&mut body, "reason", self.reason);
         if let (Some(body), Some(details)) = (body.as_object_mut(), &self.details) {
             body.insert("details".into(), details.clone());
         }
@@ -176,8 +190,16 @@ impl Failure {
         body
     }
 
+    /// A group or version that is not served: upstream's mux answers before its API does.
+    pub fn no_such_group() -> Self {
+        Self::new(404, "", "404 page not found\n")
+    }
+
     /// The whole answer.
     pub fn response(&self) -> Response<Bytes> {
+        if self.reason.is_empty() && self.code == 404 {
+            return respond_bytes(404, "text/plain; charset=utf-8", Bytes::from(self.message.clone()));
+        }
         let mut response = respond(self.code, &self.body());
         let retry = self.details.as_ref().and_then(|details| details.get("retryAfterSeconds")).and_then(Value::as_u64);
         if let Some(seconds) = retry {

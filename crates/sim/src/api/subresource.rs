@@ -12,8 +12,8 @@ use super::{
     base64,
     deletion::Deleted,
     json::Json,
-    meta,
-    patch,
+    kinds::Kind,
+    meta, patch,
     request::{self, Call, PatchType, Verb},
     status::{Cause, Failure, respond},
     storage::Object,
@@ -35,7 +35,11 @@ impl Api {
                 Ok(respond(200, &self.scale(call)?))
             }
             ("binding", Verb::Create) => {
-                self.bind(call, &request::body(parts, body)?)?;
+                let binding = request::body(parts, body)?;
+                if binding.text(&["metadata", "name"]) != call.name {
+                    return Err(Failure::bad_request("name in URL does not match name in Binding object"));
+                }
+                self.bind(call, &binding)?;
                 Ok(respond(201, &success()))
             }
             ("eviction", Verb::Create) => self.evict(call, &request::body(parts, body)?),
@@ -75,11 +79,10 @@ impl Api {
         let old = self.read(call)?;
         let paths = scale_paths(call)?;
         let replicas = scale.int(&["spec", "replicas"]).unwrap_or(0);
-        if replicas < 0 {
-            let cause = Cause::invalid("spec.replicas", &replicas.into(), "must be greater than or equal to 0");
-            let mut failure = Failure::invalid(&call.kind, &call.name, &[cause]);
-            failure.message = failure.message.replacen(call.kind.kind, "Scale", 1);
-            return Err(failure);
+        if let Some(cause) = super::validate::scale(replicas) {
+            let mut scale = Kind::clone(&call.kind);
+            (scale.group, scale.kind) = ("autoscaling", "Scale");
+            return Err(Failure::invalid(&scale, &call.name, &[cause]));
         }
         let mut new = (*old.value).clone();
         let path: Vec<&str> = paths.spec.split('.').filter(|part| !part.is_empty()).collect();
@@ -135,7 +138,8 @@ impl Api {
         let now = meta::time(call.now);
         let conditions = new.array(&["status", "conditions"]);
         conditions.retain(|condition| condition.text(&["type"]) != "PodScheduled");
-        conditions.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
+        conditions
+            .push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
         super::json::without_nulls(&mut new);
         if call.dry_run {
             return Ok(());
@@ -182,11 +186,14 @@ impl Api {
                 ));
             }
         };
-        let ready = pod.value.items(&["status", "conditions"]).iter().any(|condition| {
-            condition.text(&["type"]) == "Ready" && condition.text(&["status"]) == "True"
-        });
+        let ready = pod
+            .value
+            .items(&["status", "conditions"])
+            .iter()
+            .any(|condition| condition.text(&["type"]) == "Ready" && condition.text(&["status"]) == "True");
         let status = budget.value.at(&["status"]);
-        let enough = status.int(&["currentHealthy"]) >= status.int(&["desiredHealthy"]) && status.int(&["desiredHealthy"]) > Some(0);
+        let enough = status.int(&["currentHealthy"]) >= status.int(&["desiredHealthy"])
+            && status.int(&["desiredHealthy"]) > Some(0);
         let always = budget.value.text(&["spec", "unhealthyPodEvictionPolicy"]) == "AlwaysAllow";
         if !ready && (always || enough) {
             return Ok(());
@@ -312,7 +319,8 @@ pub(crate) fn selector_text(selector: &Value) -> String {
                 .unwrap_or_default()
         }
         Value::Object(map) => {
-            let each: Vec<String> = map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
+            let each: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
             each.join(",")
         }
         _ => String::new(),

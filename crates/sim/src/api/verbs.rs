@@ -83,12 +83,14 @@ impl Api {
         let kind = &call.kind;
         check_type(call, &mut object)?;
         if !object.text(&["metadata", "resourceVersion"]).is_empty() {
-            return Err(Failure::new(500, "InternalError", "resourceVersion should not be set on objects to be created"));
+            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         object.object(&["metadata"]);
-        without_nulls(&mut object);
+        if kind.crd.is_none() {
+            without_nulls(&mut object);
+        }
         self.place_in_namespace(call, &mut object)?;
-        self.stamp(call, &mut object)?;
+        self.stamp(call, &mut object);
         self.namespace_accepts(call, object.text(&["metadata", "name"]))?;
         let name = object.text(&["metadata", "name"]).to_owned();
         if self.store.find(kind.storage, &call.namespace, &name).is_some() {
@@ -97,9 +99,14 @@ impl Api {
         self.fresh_status(kind, &mut object);
         self.read_schema(call, &mut object)?;
         defaults::apply(kind, &mut object);
-        self.allocate(kind, &mut object);
+        // Fields that only admission or the API itself fills in have no owner.
+        if ownership == Ownership::Changed {
+            patch::managed::updated(call, &json!({}), &mut object);
+        }
         admission::mutate(self, call, &mut object, None)?;
         defaults::apply(kind, &mut object);
+        defaults::prepare(kind, &mut object);
+        self.allocate(kind, &mut object);
         let mut causes = meta::validate(kind, &object);
         causes.extend(validate::create(kind, &object));
         if let Some(crd) = &kind.crd {
@@ -109,9 +116,6 @@ impl Api {
             return Err(Failure::invalid(kind, &name, &causes));
         }
         admission::validate(self, call, &object, None)?;
-        if ownership == Ownership::Changed {
-            patch::managed::updated(call, &json!({}), &mut object);
-        }
         order(&mut object);
         if call.dry_run {
             return Ok(Object::unsaved(object));
@@ -131,12 +135,17 @@ impl Api {
     ) -> Result<Arc<Object>, Failure> {
         let kind = &call.kind;
         check_type(call, &mut new)?;
-        without_nulls(&mut new);
+        if kind.crd.is_none() {
+            without_nulls(&mut new);
+        }
         self.same_identity(call, old, &new)?;
         keep(call, old, &mut new);
         if call.subresource != "status" {
             self.read_schema(call, &mut new)?;
             defaults::apply(kind, &mut new);
+        }
+        if ownership == Ownership::Changed {
+            patch::managed::updated(call, &old.value, &mut new);
         }
         admission::mutate(self, call, &mut new, Some(&old.value))?;
         let mut causes = meta::validate(kind, &new);
@@ -152,9 +161,6 @@ impl Api {
         if kind.has_generation() && wanted_differs(kind, &old.value, &new) {
             let generation = old.value.int(&["metadata", "generation"]).unwrap_or(0) + 1;
             new.put(&["metadata", "generation"], generation);
-        }
-        if ownership == Ownership::Changed {
-            patch::managed::updated(call, &old.value, &mut new);
         }
         if new == *old.value {
             return Ok(Arc::clone(old));
@@ -207,7 +213,8 @@ impl Api {
             return Err(Failure::not_found(&namespaces, &call.namespace));
         };
         if namespace.deleting() {
-            let why = format!("unable to create new content in namespace {0} because it is being terminated", call.namespace);
+            let why =
+                format!("unable to create new content in namespace {0} because it is being terminated", call.namespace);
             return Err(Failure::forbidden(&call.kind, name, &why).with_causes(&[Cause {
                 reason: "NamespaceTerminating",
                 field: "metadata.namespace".into(),
@@ -218,13 +225,9 @@ impl Api {
     }
 
     /// Gives a new object its name, uid, birth and generation.
-    fn stamp(&mut self, call: &Call, object: &mut Value) -> Result<(), Failure> {
-        if object.text(&["metadata", "name"]).is_empty() {
-            let prefix = object.text(&["metadata", "generateName"]).to_owned();
-            if prefix.is_empty() {
-                let cause = Cause::required("metadata.name", "name or generateName is required");
-                return Err(Failure::invalid(&call.kind, "", &[cause]));
-            }
+    fn stamp(&mut self, call: &Call, object: &mut Value) {
+        let prefix = object.text(&["metadata", "generateName"]).to_owned();
+        if object.text(&["metadata", "name"]).is_empty() && !prefix.is_empty() {
             let prefix: String = prefix.chars().take(58).collect();
             let name = loop {
                 let name = format!("{prefix}{}", meta::suffix(&mut self.rng));
@@ -242,7 +245,6 @@ impl Api {
         if call.kind.has_generation() {
             object.put(&["metadata", "generation"], 1);
         }
-        Ok(())
     }
 
     /// What status a new object starts with: only its controller may say more.
@@ -327,10 +329,10 @@ fn check_type(call: &Call, object: &mut Value) -> Result<(), Failure> {
     if (!kind.is_empty() && kind != call.kind.kind)
         || (!api_version.is_empty() && api_version != wanted && api_version != known)
     {
+        let version = api_version.rsplit('/').next().unwrap_or(api_version);
         return Err(Failure::bad_request(format!(
-            "the API version in the data ({}) does not match the expected API version ({})",
-            if kind == call.kind.kind { api_version.to_owned() } else { format!("{api_version}, Kind={kind}") },
-            if kind == call.kind.kind { wanted.clone() } else { format!("{wanted}, Kind={}", call.kind.kind) },
+            "{kind} in version {version:?} cannot be handled as a {}: this path takes {wanted} {}",
+            call.kind.kind, call.kind.kind
         )));
     }
     let storage_version = call.kind.storage_version();
@@ -344,8 +346,13 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
     let kind = &call.kind;
     let fields: Vec<String> = match call.subresource.as_str() {
         "status" => {
-            let others = old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));
+            let others =
+                old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));
             others.filter(|key| key != "status" && key != "metadata").collect()
+        }
+        "resize" => {
+            only_resources(old, new);
+            vec!["status".into()]
         }
         _ if kind.has("status") => vec!["status".into()],
         _ => Vec::new(),
@@ -366,8 +373,14 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
         }
     }
     for field in [
-        "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace",
-        "resourceVersion", "generateName",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "namespace",
+        "resourceVersion",
+        "generateName",
     ] {
         match old.value.at(&["metadata"]).get(field) {
             Some(kept) => new.put(&["metadata", field], kept.clone()),
@@ -384,10 +397,28 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
     }
 }
 
+/// A resize changes what containers get and nothing else.
+fn only_resources(old: &Object, new: &mut Value) {
+    let wanted = new.at(&["spec"]).clone();
+    new.put(&["spec"], old.value.at(&["spec"]).clone());
+    for list in ["containers", "initContainers"] {
+        let Some(containers) = new.place_if(&["spec", list]).and_then(Value::as_array_mut) else { continue };
+        for container in containers {
+            let asked = wanted.items(&[list]).iter().find(|one| one.get("name") == container.get("name"));
+            for field in ["resources", "resizePolicy"] {
+                if let Some(value) = asked.and_then(|asked| asked.get(field)) {
+                    container.put(&[field], value.clone());
+                }
+            }
+        }
+    }
+}
+
 /// Whether anything but metadata and status differs.
 fn wanted_differs(kind: &Kind, old: &Value, new: &Value) -> bool {
     let part = |key: &str| key != "metadata" && !(key == "status" && kind.has("status")) && key != "apiVersion";
-    let differs = |left: &Value, right: &Value| left.entries(&[]).any(|(key, value)| part(key) && right.get(key) != Some(value));
+    let differs =
+        |left: &Value, right: &Value| left.entries(&[]).any(|(key, value)| part(key) && right.get(key) != Some(value));
     differs(old, new) || differs(new, old)
 }
 

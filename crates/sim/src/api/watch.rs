@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    list::{parse_version, too_large},
+    list::parse_version,
     render::{Form, Render},
     request::Call,
     select::Filter,
-    status::Failure,
+    status::{Cause, Failure},
     storage::{Change, Object},
 };
 
@@ -70,18 +70,17 @@ impl Api {
         }
         let wanted = parse_version(query.text("resourceVersion"))?;
         let current = self.store.rv();
-        if wanted > current {
-            return Err(too_large(wanted, current));
-        }
         let bookmarks = query.flag("allowWatchBookmarks");
         let stream_list = query.flag("sendInitialEvents");
         if stream_list && query.text("resourceVersionMatch") != "NotOlderThan" {
-            return Err(Failure::new(
-                422,
-                "Invalid",
-                "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires \
-                 setting resourceVersionMatch to NotOlderThan",
-            ));
+            let cause = Cause::forbidden(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            );
+            let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {}: {}", cause.field, cause.message);
+            let mut failure = Failure::new(422, "Invalid", message);
+            failure.details = Some(json!({"group": "meta.k8s.io", "kind": "ListOptions"}));
+            return Err(failure.with_causes(&[cause]));
         }
         let from_state = stream_list || (wanted == 0 && query.text("sendInitialEvents") != "false");
         let mut watch = Watch {
@@ -136,7 +135,7 @@ impl Api {
                         out.frames.push(frame);
                     }
                 }
-                watch.cursor = current;
+                watch.cursor = current.max(watch.cursor);
             }
             None => {
                 out.frames.push(expired(watch.cursor, current));

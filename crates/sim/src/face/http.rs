@@ -55,6 +55,8 @@ pub async fn serve(listener: TcpListener, face: Face, stop: impl Future<Output =
 }
 
 /// A kubeconfig for the address; `token` may be empty.
+///
+/// kubectl sends no token over plain HTTP (other clients do); `kubectl --as NAME` acts as another user instead.
 #[must_use]
 pub fn kubeconfig(address: SocketAddr, token: &str) -> String {
     let user = if token.is_empty() { "{}".to_owned() } else { format!("{{token: {token:?}}}") };

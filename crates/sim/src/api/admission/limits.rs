@@ -5,14 +5,7 @@ use std::sync::Arc;
 use keelson_core::Quantity;
 use serde_json::Value;
 
-use super::super::{
-    Api,
-    defaults::quantity,
-    json::Json,
-    request::Call,
-    status::Failure,
-    storage::Object,
-};
+use super::super::{Api, defaults::quantity, json::Json, request::Call, status::Failure, storage::Object};
 use crate::objects::Resource;
 
 const RANGES: Resource = Resource { group: "", plural: "limitranges" };
@@ -32,7 +25,8 @@ pub(crate) fn fill_in(api: &Api, call: &Call, pod: &mut Value) {
                 for container in containers {
                     let name = container.text(&["name"]).to_owned();
                     let word = if list == "containers" { "container" } else { "init container" };
-                    for (to, from, what) in [("requests", "defaultRequest", "request"), ("limits", "default", "limit")] {
+                    for (to, from, what) in [("requests", "defaultRequest", "request"), ("limits", "default", "limit")]
+                    {
                         let set = complete(container, to, item.at(&[from]));
                         if !set.is_empty() {
                             notes.push(format!("{} {what} for {word} {name}", set.join(", ")));
@@ -72,7 +66,9 @@ pub(crate) fn check(api: &Api, call: &Call, object: &Value) -> Result<(), Failur
         for item in range.value.items(&["spec", "limits"]) {
             match item.text(&["type"]) {
                 "Container" if pod => {
-                    for container in object.items(&["spec", "containers"]).iter().chain(object.items(&["spec", "initContainers"])) {
+                    for container in
+                        object.items(&["spec", "containers"]).iter().chain(object.items(&["spec", "initContainers"]))
+                    {
                         let resources = container.at(&["resources"]);
                         compare(item, "Container", &|kind, name| quantity(resources.at(&[kind, name])), &mut problems);
                     }

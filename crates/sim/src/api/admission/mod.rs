@@ -4,8 +4,8 @@
 //! ServiceAccount, DefaultTolerationSeconds, ResourceQuota, and the policies written in CEL.
 
 mod limits;
-mod policy;
 mod pods;
+mod policy;
 pub(crate) mod quota;
 
 use serde_json::Value;

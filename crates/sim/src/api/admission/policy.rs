@@ -86,8 +86,8 @@ pub(crate) fn validate(api: &Api, call: &Call, object: &Value, old: Option<&Valu
 
 /// Applies every mutation that matches, in order of names.
 pub(crate) fn mutate(api: &Api, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Failure> {
-    let matches = Request::new(api, call, object, old)
-        .matches("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")?;
+    let matches =
+        Request::new(api, call, object, old).matches("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")?;
     for matched in matches {
         let spec = matched.policy.value.at(&["spec"]);
         let label = matched.label("policy");
@@ -193,7 +193,8 @@ impl<'a> Request<'a> {
         if !included || constraints.items(&["excludeResourceRules"]).iter().any(|rule| self.rule_matches(rule)) {
             return false;
         }
-        let chosen = |selector: &Value, value: &Value| selector.entries(&[]).next().is_none() || selects(selector, value);
+        let chosen =
+            |selector: &Value, value: &Value| selector.entries(&[]).next().is_none() || selects(selector, value);
         let objects = constraints.at(&["objectSelector"]);
         let by_object = chosen(objects, self.object) || self.old.is_some_and(|old| chosen(objects, old));
         let by_namespace = match self.namespace() {

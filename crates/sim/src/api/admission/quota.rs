@@ -8,14 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keelson_core::Quantity;
 use serde_json::{Value, json};
 
-use super::super::{
-    Api,
-    defaults::quantity,
-    json::Json,
-    kinds::Kind,
-    request::Call,
-    status::Failure,
-};
+use super::super::{Api, defaults::quantity, json::Json, kinds::Kind, request::Call, status::Failure};
 use crate::objects::Resource;
 
 const QUOTAS: Resource = Resource { group: "", plural: "resourcequotas" };
@@ -163,7 +156,11 @@ fn pod_totals(pod: &Value) -> Usage {
     };
     let mut steps = Usage::new();
     for container in pod.items(&["spec", "initContainers"]) {
-        sum(if container.text(&["restartPolicy"]) == "Always" { &mut sums } else { &mut steps }, container, container.text(&["restartPolicy"]) != "Always");
+        sum(
+            if container.text(&["restartPolicy"]) == "Always" { &mut sums } else { &mut steps },
+            container,
+            container.text(&["restartPolicy"]) != "Always",
+        );
     }
     for container in pod.items(&["spec", "containers"]) {
         sum(&mut sums, container, false);
@@ -179,10 +176,12 @@ fn pod_totals(pod: &Value) -> Usage {
 }
 
 fn in_scope(kind: &Kind, quota: &Value, object: &Value) -> bool {
-    let scopes = quota.items(&["spec", "scopes"]).iter().filter_map(Value::as_str).map(|scope| (scope, "Exists", &[][..]));
-    let selected = quota.items(&["spec", "scopeSelector", "matchExpressions"]).iter().map(|one| {
-        (one.text(&["scopeName"]), one.text(&["operator"]), one.items(&["values"]))
-    });
+    let scopes =
+        quota.items(&["spec", "scopes"]).iter().filter_map(Value::as_str).map(|scope| (scope, "Exists", &[][..]));
+    let selected = quota
+        .items(&["spec", "scopeSelector", "matchExpressions"])
+        .iter()
+        .map(|one| (one.text(&["scopeName"]), one.text(&["operator"]), one.items(&["values"])));
     scopes.chain(selected).all(|(scope, operator, values)| {
         if !kind.is("", "pods") {
             return false;

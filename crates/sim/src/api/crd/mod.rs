@@ -63,7 +63,19 @@ impl Crd {
         if let Some(schema) = self.schema(version) {
             schema::validate(schema, new, "", &mut causes);
         }
-        if let (true, Some(rules)) = (causes.is_empty(), self.rules.get(version)) {
+        let Some(rules) = self.rules.get(version) else { return causes };
+        let blocking = [
+            "FieldValueRequired",
+            "FieldValueTypeInvalid",
+            "FieldValueNotSupported",
+            "FieldValueTooLong",
+            "FieldValueTooMany",
+        ];
+        if causes.iter().any(|cause| blocking.contains(&cause.reason)) {
+            let detail = "some validation rules were not checked because the object was invalid; correct the existing \
+                          errors to complete validation";
+            causes.push(Cause::invalid("<nil>", &Value::Null, detail));
+        } else {
             causes.extend(rules.check(new, old));
         }
         causes
@@ -88,6 +100,7 @@ impl Api {
         let mut unknown = Vec::new();
         schema::prune(schema, object, "", &mut unknown);
         schema::fill_in(schema, object);
+        unknown.sort();
         call.unknown_fields(&unknown)
     }
 
@@ -143,22 +156,14 @@ impl Api {
         let Some(kind) = self.kinds.get("apiextensions.k8s.io", "customresourcedefinitions") else { return };
         let mut new = (*stored.value).clone();
         let when = meta::time(now);
-        let condition = |what: &str, reason: &str, message: &str| {
-            json!({"type": what, "status": "True", "lastTransitionTime": when, "reason": reason, "message": message})
-        };
-        let storage: Vec<Value> = new
-            .items(&["spec", "versions"])
-            .iter()
-            .filter(|version| version.at(&["storage"]) == &Value::Bool(true))
-            .map(|version| version.at(&["name"]).clone())
-            .collect();
+        let condition = |what: &str, reason: &str, message: &str| json!({"type": what, "status": "True", "lastTransitionTime": when, "reason": reason, "message": message});
         let status = json!({
             "conditions": [
                 condition("NamesAccepted", "NoConflicts", "no conflicts found"),
                 condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
             ],
             "acceptedNames": new.at(&["spec", "names"]),
-            "storedVersions": storage,
+            "storedVersions": new.at(&["status", "storedVersions"]),
         });
         new.put(&["status"], status);
         self.commit(now, &kind, new);

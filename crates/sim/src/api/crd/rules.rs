@@ -46,32 +46,29 @@ fn cause(error: &kube_cel::ValidationError, object: &Value) -> Cause {
         ErrorKind::ValidationFailure if error.message.is_empty() => format!("failed rule: {}", error.rule),
         _ => error.message.clone(),
     };
-    let kind = kind_at(object, &error.field_path);
+    let value = value_at(object, &error.field_path);
     match error.reason.as_deref() {
         Some("FieldValueForbidden") => Cause::forbidden(field, &detail),
         Some("FieldValueRequired") => Cause::required(field, &detail),
         Some("FieldValueDuplicate") => {
-            Cause { reason: "FieldValueDuplicate", field, message: format!("Duplicate value: {kind:?}") }
+            Cause { reason: "FieldValueDuplicate", field, message: format!("Duplicate value: {value}") }
         }
-        _ => Cause { reason: "FieldValueInvalid", field, message: format!("Invalid value: {kind}: {detail}") },
+        // Upstream shows scalars and leaves objects and lists out.
+        _ if value.is_object() || value.is_array() => {
+            Cause { reason: "FieldValueInvalid", field, message: format!("Invalid value: {detail}") }
+        }
+        _ => Cause::invalid(field, value, &detail),
     }
 }
 
-/// What upstream prints of the value: scalars as they are, the others by their type.
-fn kind_at(object: &Value, path: &str) -> String {
-    let mut here = Some(object);
+fn value_at<'a>(object: &'a Value, path: &str) -> &'a Value {
+    let mut here = object;
     for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
-        here = match part.strip_suffix(']') {
-            Some(index) => index.parse::<usize>().ok().and_then(|index| here?.get(index)),
-            None => here.and_then(|here| here.get(part)),
+        let next = match part.strip_suffix(']') {
+            Some(index) => index.parse::<usize>().ok().and_then(|index| here.get(index)),
+            None => here.get(part),
         };
+        here = next.unwrap_or(&Value::Null);
     }
-    match here {
-        Some(Value::String(_)) => "\"string\"".to_owned(),
-        Some(Value::Array(_)) => "\"array\"".to_owned(),
-        Some(Value::Bool(_)) => "\"boolean\"".to_owned(),
-        Some(Value::Number(number)) if number.is_f64() => "\"number\"".to_owned(),
-        Some(Value::Number(_)) => "\"integer\"".to_owned(),
-        _ => "\"object\"".to_owned(),
-    }
+    here
 }

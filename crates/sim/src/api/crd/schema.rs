@@ -297,7 +297,8 @@ fn combined(schema: &Value, value: &Value, path: &str, body: &dyn Fn(&str) -> Ca
     }
     let any = schema.items(&["anyOf"]);
     // The two branches of int-or-string are checked with the type.
-    if !any.is_empty() && !flag(schema, "x-kubernetes-int-or-string") && any.iter().all(|one| !problems(one).is_empty()) {
+    if !any.is_empty() && !flag(schema, "x-kubernetes-int-or-string") && any.iter().all(|one| !problems(one).is_empty())
+    {
         causes.push(body("must validate at least one schema (anyOf)"));
     }
     let one = schema.items(&["oneOf"]);

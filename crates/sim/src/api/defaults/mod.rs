@@ -17,11 +17,6 @@ pub(crate) fn apply(kind: &Kind, object: &mut Value) {
         ("", "pods") => {
             pod::spec(object.place(&["spec"]));
             pod::requests(object.place(&["spec"]));
-            object.default_to(&["status", "phase"], "Pending");
-            if object.at(&["status", "qosClass"]).is_null() {
-                let class = pod::qos_class(object.at(&["spec"]));
-                object.put(&["status", "qosClass"], class);
-            }
         }
         ("", "podtemplates") => pod::spec(object.place(&["template", "spec"])),
         ("apps" | "batch", _) | ("", "replicationcontrollers") => workload::apply(kind.plural, object),
@@ -30,14 +25,67 @@ pub(crate) fn apply(kind: &Kind, object: &mut Value) {
     }
 }
 
+/// What a new object starts with that nobody asked for: its first status, and what its controller counts on.
+pub(crate) fn prepare(kind: &Kind, object: &mut Value) {
+    let status = match (kind.group, kind.plural) {
+        ("", "pods") => {
+            let class = pod::qos_class(object.at(&["spec"]));
+            let mut status = json!({"phase": "Pending", "qosClass": class});
+            if !object.items(&["spec", "schedulingGates"]).is_empty() {
+                let gated = json!([{
+                    "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+                    "lastTransitionTime": object.at(&["metadata", "creationTimestamp"]),
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                }]);
+                status.put(&["conditions"], gated);
+            }
+            status
+        }
+        ("", "namespaces") => json!({"phase": "Active"}),
+        ("", "persistentvolumes" | "persistentvolumeclaims") => json!({"phase": "Pending"}),
+        ("", "services") => json!({"loadBalancer": {}}),
+        ("apps", "statefulsets") => json!({"replicas": 0, "availableReplicas": 0}),
+        ("apps", "replicasets") | ("", "replicationcontrollers") => json!({"replicas": 0}),
+        ("apps", "daemonsets") => {
+            json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0})
+        }
+        ("policy", "poddisruptionbudgets") => {
+            json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0})
+        }
+        ("autoscaling", _) => json!({"desiredReplicas": 0}),
+        ("batch", "jobs") => {
+            workload::job_identity(object);
+            json!({})
+        }
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies")
+        | ("apps", "deployments")
+        | ("batch", "cronjobs")
+        | ("resource.k8s.io", "resourceclaims") => json!({}),
+        ("", "resourcequotas") => json!({}),
+        ("apiextensions.k8s.io", _) => {
+            let versions = object.items(&["spec", "versions"]).iter();
+            let stored = versions.filter(|version| version.at(&["storage"]) == &Value::Bool(true));
+            let stored: Vec<Value> = stored.map(|version| version.at(&["name"]).clone()).collect();
+            json!({"acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored})
+        }
+        _ => return,
+    };
+    object.put(&["status"], status);
+}
+
 fn core(plural: &str, object: &mut Value) {
     match plural {
         "namespaces" => {
-            object.default_to(&["status", "phase"], "Active");
             let name = object.text(&["metadata", "name"]).to_owned();
             object.put(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
         }
-        "nodes" => object.default_to(&["spec"], json!({})),
+        "nodes" => {
+            object.default_to(&["spec"], json!({}));
+            let capacity = object.at(&["status", "capacity"]).clone();
+            if !capacity.is_null() {
+                object.default_to(&["status", "allocatable"], capacity);
+            }
+        }
         "secrets" => {
             if let Some(plain) = object.cut(&["stringData"]) {
                 for (key, text) in plain.entries(&[]) {
@@ -49,15 +97,14 @@ fn core(plural: &str, object: &mut Value) {
         "services" => service(object),
         "persistentvolumeclaims" => {
             object.default_to(&["spec", "volumeMode"], "Filesystem");
-            object.default_to(&["status", "phase"], "Pending");
         }
         "persistentvolumes" => {
             object.default_to(&["spec", "volumeMode"], "Filesystem");
             object.default_to(&["spec", "persistentVolumeReclaimPolicy"], "Retain");
-            object.default_to(&["status", "phase"], "Pending");
         }
         "limitranges" => {
-            for item in object.array(&["spec", "limits"]).iter_mut().filter(|item| item.text(&["type"]) == "Container") {
+            for item in object.array(&["spec", "limits"]).iter_mut().filter(|item| item.text(&["type"]) == "Container")
+            {
                 limit_item(item);
             }
         }
@@ -68,7 +115,6 @@ fn core(plural: &str, object: &mut Value) {
                 }
             }
         }
-        "resourcequotas" => object.default_to(&["status"], json!({})),
         _ => {}
     }
 }
@@ -91,8 +137,6 @@ fn service(object: &mut Value) {
     let kind = spec.text(&["type"]).to_owned();
     if kind != "ExternalName" {
         spec.default_to(&["internalTrafficPolicy"], "Cluster");
-        spec.default_to(&["ipFamilyPolicy"], "SingleStack");
-        spec.default_to(&["ipFamilies"], json!(["IPv4"]));
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
         spec.default_to(&["externalTrafficPolicy"], "Cluster");
@@ -107,7 +151,6 @@ fn service(object: &mut Value) {
             port.default_to(&["targetPort"], number);
         }
     }
-    object.default_to(&["status", "loadBalancer"], json!({}));
 }
 
 fn others(kind: &Kind, object: &mut Value) {
@@ -133,7 +176,10 @@ fn others(kind: &Kind, object: &mut Value) {
         }
         "networkpolicies" => {
             let egress = !object.at(&["spec", "egress"]).is_null();
-            object.default_to(&["spec", "policyTypes"], if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) });
+            object.default_to(
+                &["spec", "policyTypes"],
+                if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) },
+            );
         }
         "rolebindings" | "clusterrolebindings" => {
             object.default_to(&["roleRef", "apiGroup"], "rbac.authorization.k8s.io");
@@ -165,10 +211,10 @@ fn others(kind: &Kind, object: &mut Value) {
                 matching(object.place(&["spec", "matchConstraints"]));
             }
         }
-        "validatingadmissionpolicybindings" | "mutatingadmissionpolicybindings" => {
-            if !object.at(&["spec", "matchResources"]).is_null() {
-                matching(object.place(&["spec", "matchResources"]));
-            }
+        "validatingadmissionpolicybindings" | "mutatingadmissionpolicybindings"
+            if !object.at(&["spec", "matchResources"]).is_null() =>
+        {
+            matching(object.place(&["spec", "matchResources"]));
         }
         _ => {}
     }
@@ -213,6 +259,8 @@ impl Api {
         if !kind.is("", "services") || object.text(&["spec", "type"]) == "ExternalName" {
             return;
         }
+        object.default_to(&["spec", "ipFamilies"], json!(["IPv4"]));
+        object.default_to(&["spec", "ipFamilyPolicy"], "SingleStack");
         let asked = object.text(&["spec", "clusterIP"]).to_owned();
         let address = if asked.is_empty() {
             self.next_address += 1;

@@ -45,8 +45,10 @@ pub(crate) fn requests(spec: &mut Value) {
     for kind in KINDS {
         let Some(containers) = spec.get_mut(kind).and_then(Value::as_array_mut) else { continue };
         for container in containers {
-            let limits: Vec<(String, Value)> =
-                container.entries(&["resources", "limits"]).map(|(name, value)| (name.clone(), value.clone())).collect();
+            let limits: Vec<(String, Value)> = container
+                .entries(&["resources", "limits"])
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
             for (name, limit) in limits {
                 container.default_to(&["resources", "requests", &name], limit);
             }
@@ -74,7 +76,9 @@ fn container(container: &mut Value) {
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         let Some(probe) = container.get_mut(probe).filter(|probe| !probe.is_null()) else { continue };
-        for (field, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+        for (field, value) in
+            [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+        {
             probe.default_to(&[field], value);
         }
         if !probe.at(&["httpGet"]).is_null() {

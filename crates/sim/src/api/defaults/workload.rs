@@ -59,8 +59,6 @@ pub(crate) fn apply(plural: &str, object: &mut Value) {
             }
         }
         "jobs" => {
-            let (uid, name) = (object.text(&["metadata", "uid"]).to_owned(), object.text(&["metadata", "name"]).to_owned());
-            job_selector(object.place(&["spec"]), &uid, &name);
             job(object.place(&["spec"]));
         }
         "cronjobs" => {
@@ -68,6 +66,8 @@ pub(crate) fn apply(plural: &str, object: &mut Value) {
             object.default_to(&["spec", "suspend"], false);
             object.default_to(&["spec", "successfulJobsHistoryLimit"], 3);
             object.default_to(&["spec", "failedJobsHistoryLimit"], 1);
+            object.default_to(&["spec", "jobTemplate", "metadata"], json!({}));
+            object.default_to(&["spec", "jobTemplate", "spec", "template", "metadata"], json!({}));
             pod::spec(object.place(&["spec", "jobTemplate", "spec", "template", "spec"]));
         }
         _ => {}
@@ -88,18 +88,22 @@ fn job(spec: &mut Value) {
 }
 
 /// A job without a selector selects its own pods, by its uid.
-fn job_selector(spec: &mut Value, uid: &str, name: &str) {
+pub(super) fn job_identity(object: &mut Value) {
+    let (uid, name) = (object.text(&["metadata", "uid"]).to_owned(), object.text(&["metadata", "name"]).to_owned());
+    let spec = object.place(&["spec"]);
     if spec.at(&["manualSelector"]) == &Value::Bool(true) || !spec.at(&["selector"]).is_null() {
         return;
     }
     spec.put(&["selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
     let labels = [
-        ("batch.kubernetes.io/controller-uid", uid),
-        ("batch.kubernetes.io/job-name", name),
-        ("controller-uid", uid),
-        ("job-name", name),
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
     ];
     for (key, value) in labels {
-        spec.put(&["template", "metadata", "labels", key], value);
+        spec.put(&["template", "metadata", "labels", key], value.as_str());
     }
+    let labels = spec.at(&["template", "metadata", "labels"]).clone();
+    object.default_to(&["metadata", "labels"], labels);
 }

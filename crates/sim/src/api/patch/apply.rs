@@ -24,7 +24,7 @@ pub(crate) fn applied(call: &Call, live: Option<&Value>, config: &Value) -> Resu
         return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
     let shape = managed::shape(call);
-    let mut wanted = managed::owned(Fields::of(shape, config), &call.subresource);
+    let mut wanted = managed::owned(Fields::of(shape, config));
     let mut config = config.clone();
     if call.kind.has("status") {
         if call.subresource == "status" {
@@ -50,7 +50,7 @@ pub(crate) fn applied(call: &Call, live: Option<&Value>, config: &Value) -> Resu
         prune(shape, &mut after, &previous.fields.difference(&wanted), &others);
     }
     let (changed, removed) = Fields::compare(shape, before, &after);
-    let contested = managed::owned(changed, &call.subresource).intersection(&wanted);
+    let contested = managed::owned(changed).intersection(&wanted);
     let conflicts: Vec<(usize, Fields)> = managers
         .iter()
         .enumerate()
@@ -107,7 +107,8 @@ fn conflict(managers: &[Manager], conflicts: &[(usize, Fields)]) -> Failure {
             let lines: Vec<String> = each
                 .iter()
                 .flat_map(|(who, paths)| {
-                    std::iter::once(format!("conflicts with {who}:")).chain(paths.iter().map(|path| format!("- {path}")))
+                    std::iter::once(format!("conflicts with {who}:"))
+                        .chain(paths.iter().map(|path| format!("- {path}")))
                 })
                 .collect();
             format!("Apply failed with {} conflicts: {}", causes.len(), lines.join("\n"))

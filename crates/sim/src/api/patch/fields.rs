@@ -94,10 +94,10 @@ impl Fields {
         match value {
             Value::Object(map) if !map.is_empty() && !shape.atomic_map() => {
                 for (name, child) in map {
-                    set.under.insert(format!("f:{name}"), Self::of(shape.field(name), child));
+                    set.put(&format!("f:{name}"), Self::of(shape.field(name), child));
                 }
             }
-            Value::Array(list) if !list.is_empty() => match shape.list() {
+            Value::Array(list) => match shape.list() {
                 ListKind::Atomic => set.here = true,
                 ListKind::Set => {
                     for item in list {
@@ -167,21 +167,44 @@ impl Fields {
 
     fn item_of(shape: Shape<'_>, kind: &ListKind, item: &Value) -> Self {
         match kind {
-            ListKind::Map(_) => Self { here: true, under: Self::of(shape.item(), item).under },
+            ListKind::Map(_) => Self { here: true, under: Self::grown(shape.item(), item).under },
             _ => Self { here: true, under: BTreeMap::new() },
         }
     }
 
-    /// The fields of something new: a map that was not there is itself a field, except the frames every object has.
-    fn added(shape: Shape<'_>, name: &str, value: &Value) -> Self {
-        let mut set = Self::of(shape, value);
-        let framed = matches!(name, "spec" | "status" | "metadata" | "template" | "strategy");
-        if framed {
-            for (name, child) in value.entries(&[]) {
-                set.under.insert(format!("f:{name}"), Self::added(shape.field(name), name, child));
+    /// The fields of something that was not there at all: every map and list in it is a field too.
+    fn grown(shape: Shape<'_>, value: &Value) -> Self {
+        let mut set = Self { here: true, under: BTreeMap::new() };
+        match value {
+            Value::Object(map) if !shape.atomic_map() => {
+                for (name, child) in map {
+                    set.under.insert(format!("f:{name}"), Self::grown(shape.field(name), child));
+                }
             }
-        } else if value.is_object() || value.is_array() {
-            set.here = true;
+            Value::Array(list) if shape.list() != ListKind::Atomic => {
+                let kind = shape.list();
+                for item in list {
+                    set.under.insert(element(shape, &kind, item), Self::item_of(shape, &kind, item));
+                }
+            }
+            _ => {}
+        }
+        set
+    }
+
+    /// The fields of something new. Frames (Go structs that are never omitted) were there before, empty.
+    fn added(shape: Shape<'_>, name: &str, value: &Value) -> Self {
+        if !shape.is_frame(name) {
+            return Self::grown(shape, value);
+        }
+        let mut set = Self::grown(shape, value);
+        set.here = false;
+        if let Value::Object(map) = value {
+            for (name, child) in map {
+                let inner = Self::added(shape.field(name), name, child);
+                set.under.remove(&format!("f:{name}"));
+                set.put(&format!("f:{name}"), inner);
+            }
         }
         set
     }

@@ -27,7 +27,8 @@ impl Manager {
             operation: operation.to_owned(),
             api_version: call.kind.api_version(call.version),
             subresource: call.subresource.clone(),
-            time: meta::time(call.now),
+            // Upstream writes no time for writes through scale.
+            time: if call.subresource == "scale" { String::new() } else { meta::time(call.now) },
             fields: Fields::default(),
         }
     }
@@ -53,10 +54,12 @@ impl Manager {
     }
 
     fn write(&self) -> Value {
-        let mut entry = json!({
-            "manager": self.name, "operation": self.operation, "apiVersion": self.api_version, "time": self.time,
-            "fieldsType": "FieldsV1", "fieldsV1": self.fields.write(),
-        });
+        let mut entry = json!({"manager": self.name, "operation": self.operation, "apiVersion": self.api_version});
+        if !self.time.is_empty() {
+            entry.put(&["time"], self.time.as_str());
+        }
+        entry.put(&["fieldsType"], "FieldsV1");
+        entry.put(&["fieldsV1"], self.fields.write());
         if !self.subresource.is_empty() {
             entry.put(&["subresource"], self.subresource.as_str());
         }
@@ -70,7 +73,7 @@ impl Manager {
             text.push_str(&format!(" with subresource {:?}", self.subresource));
         }
         if self.operation == "Update" {
-            text.push_str(&format!(" using {} at {}", self.api_version, self.time));
+            text.push_str(&format!(" using {}", self.api_version));
         }
         text
     }
@@ -103,11 +106,19 @@ pub(crate) fn shape(call: &Call) -> Shape<'_> {
 }
 
 /// What nobody owns: names, numbers and times that the API itself writes.
-pub(crate) fn owned(fields: Fields, subresource: &str) -> Fields {
+pub(crate) fn owned(fields: Fields) -> Fields {
     let mut fields = fields.without(&["apiVersion"]).without(&["kind"]);
     for system in [
-        "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink",
-        "deletionTimestamp", "deletionGracePeriodSeconds",
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "generation",
+        "managedFields",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
     ] {
         fields = fields.without(&["metadata", system]);
     }
@@ -115,17 +126,16 @@ pub(crate) fn owned(fields: Fields, subresource: &str) -> Fields {
     if let Some(metadata) = fields.under.get_mut("f:metadata") {
         metadata.here = false;
     }
-    match subresource {
-        "status" => fields,
-        _ => fields,
-    }
+    fields
 }
 
 /// A plain write: the writer owns what it changed, and others lose it.
 pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
     let (changed, removed) = Fields::compare(shape(call), old, new);
-    let changed = owned(changed, &call.subresource);
-    let removed = owned(removed, &call.subresource);
+    let (mut changed, mut removed) = (owned(changed), owned(removed));
+    if call.kind.has("status") && call.subresource != "status" && call.subresource != "binding" {
+        (changed, removed) = (changed.without(&["status"]), removed.without(&["status"]));
+    }
     if changed.is_empty() && removed.is_empty() {
         return;
     }

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    Api,
-    events,
+    Api, events,
     json::Json,
     request::{Call, PatchType},
     status::{Cause, Failure},
@@ -41,7 +40,11 @@ impl Api {
     fn apply(&mut self, call: &Call, config: &Value) -> Result<Arc<Object>, Failure> {
         if call.manager.is_empty() || call.query.text("fieldManager").is_empty() {
             let cause = Cause::required("fieldManager", "is required for apply patch");
-            let mut failure = Failure::new(422, "Invalid", format!("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: {}", cause.message));
+            let mut failure = Failure::new(
+                422,
+                "Invalid",
+                format!("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: {}", cause.message),
+            );
             failure.details = Some(json!({"group": "meta.k8s.io", "kind": "PatchOptions"}));
             return Err(failure.with_causes(&[cause]));
         }
@@ -83,19 +86,18 @@ pub(crate) fn patched(call: &Call, how: PatchType, base: &Value, patch: &Value) 
         PatchType::Json => {
             let operations: json_patch::Patch = serde_json::from_value(patch.clone())
                 .map_err(|problem| Failure::bad_request(format!("error decoding patch: {problem}")))?;
-            json_patch::patch(&mut new, &operations).map_err(|problem| {
-                let mut failure = Failure::new(
-                    422,
-                    "Invalid",
-                    format!("the server rejected our request due to an error in our request: {problem}"),
-                );
+            json_patch::patch(&mut new, &operations).map_err(|_| {
+                let mut failure =
+                    Failure::new(422, "Invalid", "the server rejected our request due to an error in our request");
                 failure.details = Some(json!({}));
                 failure
             })?;
         }
         PatchType::Merge => {
             if !patch.is_object() {
-                return Err(Failure::bad_request("error decoding patch: a merge patch must be an object"));
+                return Err(Failure::bad_request(
+                    "error decoding patch: json: cannot unmarshal a value that is no object into Go value of type map[string]interface {}",
+                ));
             }
             json_patch::merge(&mut new, patch);
         }

@@ -86,6 +86,17 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// Whether a field of this name is there, empty, in an empty object: Go writes such structs always.
+    pub fn is_frame(self, name: &str) -> bool {
+        match self {
+            Self::Builtin { parent, .. } => {
+                FRAMES.contains(&name)
+                    || (matches!(name, "resources" | "podSelector" | "devices" | "names") && parent == "spec")
+            }
+            _ => name == "metadata",
+        }
+    }
+
     /// What a missing key of a list item counts as.
     pub fn key_default(self, key: &str) -> Option<Value> {
         match self {
@@ -97,16 +108,59 @@ impl<'a> Shape<'a> {
 }
 
 const ATOMIC_MAPS: &[&str] = &[
-    "nodeSelector", "selector", "labelSelector", "namespaceSelector", "podSelector", "objectSelector", "configMapKeyRef",
-    "secretKeyRef", "fieldRef", "resourceFieldRef", "target", "involvedObject", "scaleTargetRef", "dataSource",
-    "roleRef", "allocation",
+    "nodeSelector",
+    "selector",
+    "labelSelector",
+    "namespaceSelector",
+    "podSelector",
+    "objectSelector",
+    "configMapKeyRef",
+    "secretKeyRef",
+    "fieldRef",
+    "resourceFieldRef",
+    "target",
+    "involvedObject",
+    "dataSource",
+    "roleRef",
+    "allocation",
+    "matchConstraints",
+    "matchResources",
+    "paramRef",
+    "variables",
+];
+
+const FRAMES: &[&str] = &[
+    "spec",
+    "status",
+    "metadata",
+    "template",
+    "strategy",
+    "updateStrategy",
+    "containers",
+    "jobTemplate",
+    "scaleTargetRef",
+    "rules",
+    "involvedObject",
+    "source",
 ];
 
 fn builtin_list(parent: &str, field: &str) -> ListKind {
     let keys: &[&str] = match (parent, field) {
-        (_, "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" | "secrets")
-        | (_, "schedulingGates" | "resourceClaims" | "claims" | "matchConditions" | "webhooks" | "volumesAttached") => &["name"],
-        (_, "variables") => &["name"],
+        (
+            _,
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "env"
+            | "volumes"
+            | "imagePullSecrets"
+            | "secrets",
+        )
+        | (
+            _,
+            "schedulingGates" | "resourceClaims" | "claims" | "matchConditions" | "variables" | "webhooks"
+            | "volumesAttached",
+        ) => &["name"],
         (_, "volumeMounts") => &["mountPath"],
         (_, "volumeDevices") => &["devicePath"],
         ("containers" | "initContainers" | "ephemeralContainers", "ports") => &["containerPort", "protocol"],
@@ -118,7 +172,7 @@ fn builtin_list(parent: &str, field: &str) -> ListKind {
         ("metadata", "ownerReferences") => &["uid"],
         ("status", "reservedFor") => &["uid"],
         ("status", "devices") => &["driver", "device", "pool"],
-        ("metadata", "finalizers") | (_, "podCIDRs") => return ListKind::Set,
+        ("metadata", "finalizers") | (_, "podCIDRs" | "validationActions") => return ListKind::Set,
         _ => return ListKind::Atomic,
     };
     ListKind::Map(keys.iter().map(|&key| key.to_owned()).collect())

@@ -24,8 +24,17 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) -> Result<(), Failure> {
 /// The field that names the items of a list; none when the list is replaced whole.
 fn merge_key(parent: &str, field: &str) -> Option<&'static str> {
     Some(match (parent, field) {
-        (_, "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" | "secrets")
-        | (_, "schedulingGates" | "resourceClaims" | "webhooks" | "matchConditions" | "variables") => "name",
+        (
+            _,
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "env"
+            | "volumes"
+            | "imagePullSecrets"
+            | "secrets",
+        )
+        | (_, "schedulingGates" | "resourceClaims" | "webhooks" | "matchConditions") => "name",
         (_, "volumeMounts") => "mountPath",
         (_, "volumeDevices") => "devicePath",
         ("containers" | "initContainers" | "ephemeralContainers", "ports") => "containerPort",

@@ -40,9 +40,22 @@ mod tests {
     fn as_upstream_prints_it() {
         let hour = 3600;
         for (seconds, text) in [
-            (0, "0s"), (119, "119s"), (120, "2m"), (121, "2m1s"), (600, "10m"), (10_799, "179m"), (3 * hour, "3h"),
-            (3 * hour + 60, "3h1m"), (8 * hour, "8h"), (47 * hour, "47h"), (48 * hour, "2d"), (49 * hour, "2d1h"),
-            (192 * hour, "8d"), (730 * 24 * hour, "2y"), (-5, "<invalid>"), (-1, "0s"),
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (121, "2m1s"),
+            (600, "10m"),
+            (10_799, "179m"),
+            (3 * hour, "3h"),
+            (3 * hour + 60, "3h1m"),
+            (8 * hour, "8h"),
+            (47 * hour, "47h"),
+            (48 * hour, "2d"),
+            (49 * hour, "2d1h"),
+            (192 * hour, "8d"),
+            (730 * 24 * hour, "2y"),
+            (-5, "<invalid>"),
+            (-1, "0s"),
         ] {
             assert_eq!(span(seconds), text, "{seconds}");
         }

@@ -11,8 +11,8 @@ pub(super) fn cells(plural: &str, object: &Value, name: Value, age: Value, now: 
     let size = |field: &str| object.at(&[field]).as_object().map_or(0, serde_json::Map::len);
     let flag = |path: &[&str]| object.at(path) == &Value::Bool(true);
     match plural {
-        "configmaps" => vec![name, json!((size("data") + size("binaryData")).to_string()), age],
-        "secrets" => vec![name, json!(plain(&["type"])), json!(size("data").to_string()), age],
+        "configmaps" => vec![name, json!(size("data") + size("binaryData")), age],
+        "secrets" => vec![name, json!(plain(&["type"])), json!(size("data")), age],
         "namespaces" => vec![name, json!(plain(&["status", "phase"])), age],
         "nodes" => node(object, name, age),
         "services" => service(object, name, age),
@@ -20,7 +20,11 @@ pub(super) fn cells(plural: &str, object: &Value, name: Value, age: Value, now: 
         "endpoints" => vec![name, json!(endpoints(object)), age],
         "persistentvolumeclaims" => vec![
             name,
-            json!(if object.at(&["metadata", "deletionTimestamp"]).is_null() { plain(&["status", "phase"]) } else { "Terminating".to_owned() }),
+            json!(if object.at(&["metadata", "deletionTimestamp"]).is_null() {
+                plain(&["status", "phase"])
+            } else {
+                "Terminating".to_owned()
+            }),
             json!(plain(&["spec", "volumeName"])),
             json!(plain(&["status", "capacity", "storage"])),
             json!(modes(object.at(&["status", "accessModes"]))),
@@ -31,7 +35,11 @@ pub(super) fn cells(plural: &str, object: &Value, name: Value, age: Value, now: 
         ],
         "persistentvolumes" => {
             let claim = object.at(&["spec", "claimRef"]);
-            let claim = if claim.is_null() { String::new() } else { format!("{}/{}", claim.text(&["namespace"]), claim.text(&["name"])) };
+            let claim = if claim.is_null() {
+                String::new()
+            } else {
+                format!("{}/{}", claim.text(&["namespace"]), claim.text(&["name"]))
+            };
             vec![
                 name,
                 json!(plain(&["spec", "capacity", "storage"])),
@@ -118,17 +126,44 @@ pub(super) fn cells(plural: &str, object: &Value, name: Value, age: Value, now: 
         "runtimeclasses" => vec![name, json!(plain(&["handler"])), age],
         "ingressclasses" => vec![name, json!(plain(&["spec", "controller"])), json!("<none>"), age],
         "ingresses" => {
-            let hosts: Vec<&str> = object.items(&["spec", "rules"]).iter().map(|rule| rule.text(&["host"])).filter(|host| !host.is_empty()).collect();
+            let hosts: Vec<&str> = object
+                .items(&["spec", "rules"])
+                .iter()
+                .map(|rule| rule.text(&["host"]))
+                .filter(|host| !host.is_empty())
+                .collect();
             let hosts = if hosts.is_empty() { "*".to_owned() } else { hosts.join(",") };
             let ports = if object.items(&["spec", "tls"]).is_empty() { "80" } else { "80, 443" };
-            vec![name, json!(text(&["spec", "ingressClassName"])), json!(hosts), json!(balanced(object)), json!(ports), age]
+            vec![
+                name,
+                json!(text(&["spec", "ingressClassName"])),
+                json!(hosts),
+                json!(balanced(object)),
+                json!(ports),
+                age,
+            ]
         }
         "networkpolicies" => vec![name, json!(selector(object.at(&["spec", "podSelector"]))), age],
         "endpointslices" => {
-            let ports: Vec<String> = object.items(&["ports"]).iter().map(|port| port.int(&["port"]).map_or("*".to_owned(), |port| port.to_string())).collect();
-            let addresses: Vec<&str> = object.items(&["endpoints"]).iter().flat_map(|one| one.items(&["addresses"])).filter_map(Value::as_str).collect();
+            let ports: Vec<String> = object
+                .items(&["ports"])
+                .iter()
+                .map(|port| port.int(&["port"]).map_or("*".to_owned(), |port| port.to_string()))
+                .collect();
+            let addresses: Vec<&str> = object
+                .items(&["endpoints"])
+                .iter()
+                .flat_map(|one| one.items(&["addresses"]))
+                .filter_map(Value::as_str)
+                .collect();
             let unset = |text: String| if text.is_empty() { "<unset>".to_owned() } else { text };
-            vec![name, json!(plain(&["addressType"])), json!(unset(ports.join(","))), json!(unset(shortened(&addresses))), age]
+            vec![
+                name,
+                json!(plain(&["addressType"])),
+                json!(unset(ports.join(","))),
+                json!(unset(shortened(&addresses))),
+                age,
+            ]
         }
         "resourceclaims" => vec![name, json!(claim(object)), age],
         "resourceslices" => vec![
@@ -202,7 +237,8 @@ fn service(service: &Value, name: Value, age: Value) -> Vec<Value> {
         .iter()
         .map(|port| {
             let number = port.int(&["port"]).unwrap_or(0);
-            let node = port.int(&["nodePort"]).filter(|node| *node > 0).map_or(String::new(), |node| format!(":{node}"));
+            let node =
+                port.int(&["nodePort"]).filter(|node| *node > 0).map_or(String::new(), |node| format!(":{node}"));
             format!("{number}{node}/{}", port.text(&["protocol"]))
         })
         .collect();

@@ -101,9 +101,10 @@ fn reason(pod: &Value) -> String {
             }
         }
         if reason == "Completed" && running {
-            let ready = status.items(&["conditions"]).iter().any(|one| {
-                one.text(&["type"]) == "Ready" && one.text(&["status"]) == "True"
-            });
+            let ready = status
+                .items(&["conditions"])
+                .iter()
+                .any(|one| one.text(&["type"]) == "Ready" && one.text(&["status"]) == "True");
             reason = if ready { "Running".to_owned() } else { "NotReady".to_owned() };
         }
     }

@@ -16,8 +16,8 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
         "deployments" => vec![
             name,
             json!(format!("{}/{wanted}", status("readyReplicas"))),
-            json!(status("updatedReplicas").to_string()),
-            json!(status("availableReplicas").to_string()),
+            json!(status("updatedReplicas")),
+            json!(status("availableReplicas")),
             age,
             json!(names),
             json!(images),
@@ -51,7 +51,16 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
         ],
         "jobs" => {
             let (phase, completions, duration) = job(object, now);
-            vec![name, json!(phase), json!(completions), json!(duration), age, json!(names), json!(images), json!(chosen)]
+            vec![
+                name,
+                json!(phase),
+                json!(completions),
+                json!(duration),
+                age,
+                json!(names),
+                json!(images),
+                json!(chosen),
+            ]
         }
         "cronjobs" => {
             let (names, images) = containers(object.at(&["spec", "jobTemplate", "spec", "template"]));
@@ -67,7 +76,7 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
                 name,
                 object.at(&["spec", "schedule"]).clone(),
                 json!(zone),
-                json!(object.at(&["spec", "suspend"]) == &Value::Bool(true)),
+                json!(if object.at(&["spec", "suspend"]) == &Value::Bool(true) { "True" } else { "False" }),
                 json!(object.items(&["status", "active"]).len()),
                 json!(last),
                 age,
@@ -83,8 +92,8 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
                 json!(format!("{}/{}", target.text(&["kind"]), target.text(&["name"]))),
                 json!(targets(object)),
                 json!(object.int(&["spec", "minReplicas"]).map_or("<unset>".to_owned(), |least| least.to_string())),
-                json!(object.int(&["spec", "maxReplicas"]).unwrap_or(0).to_string()),
-                json!(status("currentReplicas").to_string()),
+                json!(object.int(&["spec", "maxReplicas"]).unwrap_or(0)),
+                json!(status("currentReplicas")),
                 age,
             ]
         }
@@ -94,11 +103,22 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            vec![name, json!(bound("minAvailable")), json!(bound("maxUnavailable")), json!(status("disruptionsAllowed")), age]
+            vec![
+                name,
+                json!(bound("minAvailable")),
+                json!(bound("maxUnavailable")),
+                json!(status("disruptionsAllowed")),
+                age,
+            ]
         }
         "controllerrevisions" => {
-            let owner = object.items(&["metadata", "ownerReferences"]).iter().find(|one| one.at(&["controller"]) == &Value::Bool(true));
-            let owner = owner.map_or("<none>".to_owned(), |owner| format!("{}/{}", owner.text(&["kind"]).to_lowercase(), owner.text(&["name"])));
+            let owner = object
+                .items(&["metadata", "ownerReferences"])
+                .iter()
+                .find(|one| one.at(&["controller"]) == &Value::Bool(true));
+            let owner = owner.map_or("<none>".to_owned(), |owner| {
+                format!("{}/{}", owner.text(&["kind"]).to_lowercase(), owner.text(&["name"]))
+            });
             vec![name, json!(owner), json!(object.int(&["revision"]).unwrap_or(0).to_string()), age]
         }
         _ => vec![name, age],
@@ -107,7 +127,9 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
 
 fn job(job: &Value, now: Timestamp) -> (&'static str, String, String) {
     let holds = |kind: &str| {
-        job.items(&["status", "conditions"]).iter().any(|one| one.text(&["type"]) == kind && one.text(&["status"]) == "True")
+        job.items(&["status", "conditions"])
+            .iter()
+            .any(|one| one.text(&["type"]) == kind && one.text(&["status"]) == "True")
     };
     let phase = if holds("Complete") {
         "Complete"
