@@ -18,16 +18,10 @@ use crate::objects::Resource;
 fn play(scene: &mut Scene, span: Span, checker: &mut Invariants) -> u64 {
     let end = scene.now + span;
     let mut events = 0;
-    loop {
-        let next = drive::catch_up(&mut scene.world, &mut scene.api, scene.now, |event, now| {
-            events += 1;
-            checker.see(event, now);
-        });
-        match next.filter(|next| *next <= end) {
-            Some(next) => scene.now = next,
-            None => break,
-        }
-    }
+    drive::play(&mut scene.world, &mut scene.api, scene.now, end, |event, now| {
+        events += 1;
+        checker.see(event, now);
+    });
     scene.now = end;
     events
 }
