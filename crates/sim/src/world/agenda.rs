@@ -16,6 +16,8 @@ pub enum Role {
     Kubelet,
     /// The kubelet, at its own node: leases and heartbeats.
     Heartbeat,
+    /// The kubelet, at the memory of its node.
+    Pressure,
     /// The node lifecycle controller, at a node.
     NodeHealth,
     /// Taint-based eviction, at a pod.

@@ -1,7 +1,7 @@
 //! Keeps a world running beside its API.
 //!
 //! [`Simulation::run`] sleeps until something changes or something is due, on tokio's time: on a paused runtime a day
-//! passes as fast as it is computed. [`Simulation::act`] does something to the world from outside at this moment.
+//! passes as fast as it is computed. [`play`] does the same without a runtime. [`Simulation::act`] does something to the world from outside at this moment.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,6 +97,20 @@ pub fn catch_up(
             next if events.is_empty() => return next,
             _ => {}
         }
+    }
+}
+
+/// Plays a world without a runtime: from `from` to `until`, jumping from one thing to do to the next.
+pub fn play(
+    world: &mut World,
+    api: &mut Api,
+    from: Timestamp,
+    until: Timestamp,
+    mut observe: impl FnMut(&Event, Timestamp),
+) {
+    let mut now = from;
+    while let Some(next) = catch_up(world, api, now, &mut observe).filter(|next| *next <= until) {
+        now = next;
     }
 }
 

@@ -192,3 +192,38 @@ fn a_seed_repeats_itself() {
     assert_eq!(trace(1), trace(1));
     assert_ne!(trace(1), trace(2));
 }
+
+fn hungry(name: &str, memory: &str, limit: Option<&str>) -> serde_json::Value {
+    let mut spec = pod_spec("100m");
+    if let Some(limit) = limit {
+        spec["containers"][0]["resources"]["limits"] = json!({"memory": limit});
+    }
+    let metadata = json!({"name": name, "namespace": "default", "annotations": {"sim.keelson.dev/memory": memory}});
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+}
+
+#[test]
+fn a_container_over_its_limit_is_killed() {
+    let mut scene = scene(1);
+    scene.create(PODS, hungry("big", "300Mi", Some("256Mi")));
+    scene.rest(Span::minutes(1));
+    let pod = scene.get(PODS, "big");
+    let last = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
+    assert_eq!((text(last, "reason"), int(last, "exitCode")), ("OOMKilled", Some(137)), "{pod:#}");
+}
+
+#[test]
+fn a_node_short_of_memory_evicts_the_greediest_and_takes_no_more_for_a_while() {
+    let mut scene = scene(1);
+    scene.create(PODS, hungry("modest", "2Gi", None));
+    scene.create(PODS, hungry("greedy", "14Gi", None));
+    scene.rest(Span::minutes(1));
+    assert_eq!(text(&scene.get(PODS, "greedy"), "status.reason"), "Evicted");
+    assert_eq!(text(&scene.get(PODS, "modest"), "status.phase"), "Running");
+    let node = scene.find(NODES, "", "node-0").unwrap();
+    assert!(holds(&node, "MemoryPressure"));
+    assert_eq!(text(&list(&node, "spec.taints")[0], "key"), "node.kubernetes.io/memory-pressure");
+    scene.rest(Span::minutes(6));
+    let node = scene.find(NODES, "", "node-0").unwrap();
+    assert!(!holds(&node, "MemoryPressure") && list(&node, "spec.taints").is_empty());
+}
