@@ -19,6 +19,7 @@ use keelson_sim::face::{Shared, tower::Face, tower::FaceBody};
 use keelson_sim::objects::{Cluster, Resource, Write};
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::invariants::Invariants;
+pub use keelson_sim::world::kinds::EVENTS;
 use keelson_sim::world::kinds::{NODES, PODS};
 use keelson_sim::world::nodes::NodeSpec;
 use keelson_sim::world::{Settings, World};
@@ -27,8 +28,6 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower::{Service, ServiceExt};
 
-pub const EVENTS: Resource = Resource { group: "events.k8s.io", plural: "events" };
-pub const LEASES: Resource = Resource { group: "coordination.k8s.io", plural: "leases" };
 pub const PLATFORMS: Resource = Resource { group: "keelson.dev", plural: "platforms" };
 const CRDS: Resource = Resource { group: "apiextensions.k8s.io", plural: "customresourcedefinitions" };
 const NAMESPACES: Resource = Resource { group: "", plural: "namespaces" };
