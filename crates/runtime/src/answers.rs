@@ -16,6 +16,9 @@ use futures::FutureExt;
 use keelson_core::Span;
 use serde_json::Value;
 
+/// How long an answer may take when nothing else is said.
+const DEADLINE: Span = Span::seconds(10);
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
@@ -115,7 +118,16 @@ impl Answers {
     {
         let (name, about) = question;
         let answer = Arc::new(move |value| Box::pin(answer(value)) as Asked);
-        self.0.insert(name, Question { name, about, schema, access, deadline: Span::seconds(10), answer });
+        self.0.insert(name, Question { name, about, schema, access, deadline: DEADLINE, answer });
+        self
+    }
+
+    /// Gives the answer to `name` this long instead of 10 s.
+    #[must_use]
+    pub fn within(mut self, name: &str, deadline: Span) -> Self {
+        if let Some(question) = self.0.get_mut(name) {
+            question.deadline = deadline;
+        }
         self
     }
 
@@ -161,13 +173,14 @@ mod tests {
         Answers::default()
             .with(("demo.echo", "Says it back."), json!({}), PODS, |value| async move { Ok(value) })
             .with(("demo.slow", "Never ends."), json!({}), PODS, |_| std::future::pending())
+            .within("demo.slow", Span::seconds(2))
             .with(("demo.panic", "Breaks."), json!({}), PODS, |_| async { panic!("broken") })
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_question_is_answered_in_time_or_says_why_not() {
         assert_eq!(answers().ask("demo.echo", json!(1)).await, Ok(json!(1)));
-        assert_eq!(answers().ask("demo.slow", json!(1)).await, Err(AnswerError::Deadline(Span::seconds(10))));
+        assert_eq!(answers().ask("demo.slow", json!(1)).await, Err(AnswerError::Deadline(Span::seconds(2))));
         assert_eq!(answers().ask("demo.panic", json!(1)).await, Err(AnswerError::Failed("broken".into())));
     }
 

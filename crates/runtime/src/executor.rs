@@ -30,12 +30,15 @@ use crate::events::{Events, Said, Silent, Speaker};
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::reach::Reach;
-use crate::switch::{Hold, Switches};
+use crate::switch::{Hold, Switch, Switches};
 use crate::{Chance, Clock, Config, History};
 use act::Acted;
 pub(crate) use hold::look_after;
 pub use provider::{Provided, Provider};
 use wire::{Call, Wire};
+
+/// How long a call that is out when a pause comes may still take.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// How many refused applies a feature's condition names.
 const CONFLICTS: usize = 10;
@@ -308,9 +311,7 @@ impl Inner {
             }
             let acted = tokio::select! {
                 biased;
-                _ = switch.wait_for(|switch| switch.fence != fence) => {
-                    Acted::new(StepResult::Failed, "leadership was lost while it was under way")
-                }
+                why = cut_off(&mut switch, fence) => Acted::new(StepResult::Failed, why),
                 acted = self.act(feature, &open.decision, action) => acted,
             };
             self.metrics.stepped(feature, action.kind.verb(), acted.result.as_str());
@@ -437,6 +438,16 @@ impl Inner {
             self.switches.touch();
         }
     }
+}
+
+/// Returns when an action under way must end: at once when leadership is gone, for then another may act; a moment after a
+/// pause, so that a call that is already out can be answered but no other follows.
+async fn cut_off(switch: &mut watch::Receiver<Switch>, fence: u64) -> String {
+    // The sender lives as long as the executor.
+    let _ = switch.wait_for(|switch| switch.fence != fence || !switch.acts()).await;
+    let lost = tokio::time::timeout(GRACE, switch.wait_for(|switch| switch.fence != fence)).await.is_ok();
+    let why = if lost { "leadership was lost" } else { "actions were held" };
+    format!("{why} while it was under way; it may have been done")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

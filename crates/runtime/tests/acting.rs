@@ -9,7 +9,7 @@ use http::Method;
 use keelson_core::{Action, ActionKind, Feature, ObjectRef, Outcome, Payload, Plan, Reason, StepResult};
 use keelson_runtime::{Provided, Provider};
 use serde_json::{Value, json};
-use support::{Fault, Process, World, bind, decision, seconds};
+use support::{Fault, Process, World, bind, decision, millis, seconds};
 
 fn config_map(name: &str) -> ObjectRef {
     ObjectRef::namespaced("ConfigMap", "shop", name)
@@ -192,7 +192,27 @@ async fn what_is_under_way_is_dropped_when_leadership_goes() {
     process.lease_net.down();
     seconds(7).await;
     let (outcome, steps) = process.act(&pod, vec![bind("n1")]).await;
-    assert_eq!((outcome, steps), (Outcome::Failed, vec!["Failed: leadership was lost while it was under way".into()]));
+    assert_eq!(
+        (outcome, steps),
+        (Outcome::Failed, vec!["Failed: leadership was lost while it was under way; it may have been done".into()])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_what_is_being_tried_again_within_a_second() {
+    let (world, process, pod) = with_a_pod(25).await;
+    process.net.rule(|_, path| path.contains("/binding").then_some(Fault::Refuse(503, None)));
+    let pause = async {
+        seconds(1).await;
+        world.set_platform(json!({"features": {"scheduling": {"paused": true}}})).await;
+        millis(900).await;
+        process.net.heal();
+    };
+    let (acted, ()) = tokio::join!(process.act(&pod, vec![bind("n1")]), pause);
+    let told = "Failed: actions were held while it was under way; it may have been done";
+    assert_eq!(acted, (Outcome::Failed, vec![told.into()]));
+    seconds(20).await;
+    assert_eq!(node_of(&world, "cart").await, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,8 +10,19 @@ use support::{World, seconds};
 
 /// A pod of a workload, ready or not.
 async fn pod(world: &World, workload: &str, name: &str, ready: bool) -> ObjectRef {
+    let owner = match world.get("apps/v1", "ReplicaSet", Some("shop"), workload).await {
+        Some(owner) => owner,
+        None => {
+            let pod =
+                json!({"metadata": {"labels": {"a": workload}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+            let spec = json!({"replicas": 0, "selector": {"matchLabels": {"a": workload}}, "template": pod});
+            let set = json!({"metadata": {"name": workload}, "spec": spec});
+            world.create("apps/v1", "ReplicaSet", Some("shop"), set).await
+        }
+    };
+    let uid = &owner["metadata"]["uid"];
     let owner =
-        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": workload, "uid": workload, "controller": true});
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": workload, "uid": uid, "controller": true});
     let made = json!({
         "metadata": {"name": name, "ownerReferences": [owner]},
         "spec": {"containers": [{"name": "c", "image": "i"}]},

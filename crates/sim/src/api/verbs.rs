@@ -325,7 +325,7 @@ fn check_type(call: &Call, object: &mut Value) -> Result<(), Failure> {
     }
     let wanted = call.kind.api_version(call.version);
     let (api_version, kind) = (object.text(&["apiVersion"]), object.text(&["kind"]));
-    let known = call.kind.api_version(call.kind.versions.first().copied().unwrap_or(call.version));
+    let known = call.kind.storage_version();
     if (!kind.is_empty() && kind != call.kind.kind)
         || (!api_version.is_empty() && api_version != wanted && api_version != known)
     {

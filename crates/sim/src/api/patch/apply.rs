@@ -46,8 +46,9 @@ pub(crate) fn applied(call: &Call, live: Option<&Value>, config: &Value) -> Resu
     let mut after = merged(shape, before, &config);
     after.put(&["apiVersion"], config.at(&["apiVersion"]).clone());
     if let Some(previous) = &previous {
-        let others = managers.iter().fold(Fields::default(), |all, manager| all.union(&manager.fields));
-        prune(shape, &mut after, &previous.fields.difference(&wanted), &others);
+        // A map that was wanted empty and now has something in it is not dropped.
+        let kept = managers.iter().fold(wanted.clone(), |all, manager| all.union(&manager.fields));
+        prune(shape, &mut after, &previous.fields.difference(&wanted), &kept);
     }
     let (changed, removed) = Fields::compare(shape, before, &after);
     let contested = managed::owned(changed).intersection(&wanted);
@@ -177,17 +178,17 @@ fn overlaid(
     })
 }
 
-/// Takes away what the applier owned and no longer wants, unless others own it.
-fn prune(shape: Shape<'_>, value: &mut Value, dropped: &Fields, others: &Fields) {
+/// Takes away what the applier owned and no longer wants, unless something in it is kept.
+fn prune(shape: Shape<'_>, value: &mut Value, dropped: &Fields, kept: &Fields) {
     let nobody = Fields::default();
     match value {
-        Value::Object(map) => prune_map(shape, map, dropped, others),
+        Value::Object(map) => prune_map(shape, map, dropped, kept),
         Value::Array(list) => {
             let kind = shape.list();
             list.retain_mut(|item| {
                 let name = element(shape, &kind, item);
                 let Some(inner) = dropped.under.get(&name) else { return true };
-                let theirs = others.under.get(&name).unwrap_or(&nobody);
+                let theirs = kept.under.get(&name).unwrap_or(&nobody);
                 if inner.here && theirs.is_empty() {
                     return false;
                 }
@@ -199,11 +200,11 @@ fn prune(shape: Shape<'_>, value: &mut Value, dropped: &Fields, others: &Fields)
     }
 }
 
-fn prune_map(shape: Shape<'_>, map: &mut Map<String, Value>, dropped: &Fields, others: &Fields) {
+fn prune_map(shape: Shape<'_>, map: &mut Map<String, Value>, dropped: &Fields, kept: &Fields) {
     let nobody = Fields::default();
     for (element, inner) in &dropped.under {
         let Some(name) = element.strip_prefix("f:") else { continue };
-        let theirs = others.under.get(element).unwrap_or(&nobody);
+        let theirs = kept.under.get(element).unwrap_or(&nobody);
         if inner.here && theirs.is_empty() {
             map.shift_remove(name);
         } else if let Some(child) = map.get_mut(name) {
