@@ -111,7 +111,9 @@ impl Mind {
         self.queue.set_backoff(self.standing.backoff);
         // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
         let mut pods: Vec<Arc<Pod>> = self.unbound.values().cloned().collect();
-        pods.sort_by(|a, b| a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp).then_with(|| uid(a).cmp(uid(b))));
+        pods.sort_by(|a, b| {
+            a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp).then_with(|| uid(a).cmp(uid(b)))
+        });
         self.ours.clear();
         for pod in pods {
             let waiting = self.waiting(&pod);
@@ -208,7 +210,8 @@ impl Mind {
     /// Whether [`Self::next`] or [`Self::next_comparison`] has something to do now.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let pods = self.standing.decides() && (self.queue.has_active() || self.queue.due().is_some_and(|due| due <= now));
+        let pods =
+            self.standing.decides() && (self.queue.has_active() || self.queue.due().is_some_and(|due| due <= now));
         pods || !self.comparisons.is_empty()
     }
 
@@ -280,7 +283,8 @@ fn helps(before: Option<&keelson_cluster::Member>, after: &keelson_cluster::Read
     };
     let (old, new) = (&before.node, &after.node);
     let grew = new.allocatable.iter().any(|(name, amount)| amount > old.allocatable.get(name));
-    let untainted = old.taints.iter().any(|taint| !new.taints.contains(taint)) || (old.unschedulable && !new.unschedulable);
+    let untainted =
+        old.taints.iter().any(|taint| !new.taints.contains(taint)) || (old.unschedulable && !new.unschedulable);
     [(grew, Change::NodeGrew), (old.labels != new.labels, Change::NodeLabelled), (untainted, Change::NodeUntainted)]
         .into_iter()
         .filter_map(|(happened, change)| happened.then_some(change))
@@ -291,8 +295,7 @@ fn helps(before: Option<&keelson_cluster::Member>, after: &keelson_cluster::Read
 impl Mind {
     /// The nodes there are.
     pub fn nodes(&mut self, nodes: &[Arc<Node>], now: Timestamp) {
-        let listed: HashSet<&str> =
-            nodes.iter().filter_map(|node| node.metadata.name.as_deref()).collect();
+        let listed: HashSet<&str> = nodes.iter().filter_map(|node| node.metadata.name.as_deref()).collect();
         let gone: Vec<String> = self.state.live().members().map(|member| member.node.name.clone()).collect();
         gone.iter().filter(|name| !listed.contains(name.as_str())).for_each(|name| self.node_gone(name));
         nodes.iter().for_each(|node| self.node(node, now));

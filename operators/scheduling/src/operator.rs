@@ -193,8 +193,16 @@ fn held_back(mind: &Mind) -> Condition {
     let waiting = if *mode < Mode::Enforce { mind.pods_of_ours() } else { 0 };
     let (status, reason, message) = match waiting {
         0 => (ConditionStatus::False, "NoPods", format!("No pod waits for {scheduler} in vain.")),
-        1 => (ConditionStatus::True, "SchedulerNotEnforcing", format!("1 pod names {scheduler} and stays Pending: scheduling is in mode {mode}.")),
-        count => (ConditionStatus::True, "SchedulerNotEnforcing", format!("{count} pods name {scheduler} and stay Pending: scheduling is in mode {mode}.")),
+        1 => (
+            ConditionStatus::True,
+            "SchedulerNotEnforcing",
+            format!("1 pod names {scheduler} and stays Pending: scheduling is in mode {mode}."),
+        ),
+        count => (
+            ConditionStatus::True,
+            "SchedulerNotEnforcing",
+            format!("{count} pods name {scheduler} and stay Pending: scheduling is in mode {mode}."),
+        ),
     };
     Condition { kind: "PodsHeldBack".into(), status, reason: reason.into(), message }
 }

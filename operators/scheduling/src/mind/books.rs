@@ -61,7 +61,9 @@ impl Books {
         if !repeated {
             self.said.push_back((decision.at, decision.reason, decision.chosen.is_some()));
         }
-        while self.said.front().is_some_and(|(at, ..)| decision.at.since(*at) > WINDOW) || self.said.len() > 50 * REMEMBERED {
+        while self.said.front().is_some_and(|(at, ..)| decision.at.since(*at) > WINDOW)
+            || self.said.len() > 50 * REMEMBERED
+        {
             self.said.pop_front();
         }
     }

@@ -33,7 +33,8 @@ impl Mind {
         }
         let uid = read.pod.uid.clone();
         let (bound_to, waits) = (read.bound_to.clone(), read.bound_to.is_none() && !read.ended);
-        let left = self.state.node_of(&uid).is_some_and(|node| read.ended || bound_to.as_deref().is_some_and(|to| to != node));
+        let left =
+            self.state.node_of(&uid).is_some_and(|node| read.ended || bound_to.as_deref().is_some_and(|to| to != node));
         let shrank = self.state.claim_of(&uid).is_some_and(|claim| {
             let less = |name: &ResourceName, amount: i64| read.pod.requests.get(name) < amount;
             claim.requests.iter().any(|(name, amount)| less(name, amount))
@@ -60,7 +61,8 @@ impl Mind {
     /// A pod is gone.
     pub fn pod_gone(&mut self, pod: &Pod, now: Timestamp) {
         let meta = &pod.metadata;
-        let key = format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+        let key =
+            format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
         self.gone(uid(pod), Some(&key), now);
     }
 

@@ -63,7 +63,8 @@ const PLATFORM: Access = Access { verb: "get", group: names::GROUP, resource: "p
 pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
     let nothing = json!({"type": "object", "additionalProperties": false});
     let text = json!({"type": "string", "minLength": 1});
-    let pod = json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
+    let pod =
+        json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
     let (why_ask, if_ask, nodes_ask, preview_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
     Answers::default()
@@ -79,13 +80,18 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
             let ask = nodes_ask.clone();
             async move { Ok(json!({"nodes": known(&ask, None).await?.view.cells()})) }
         })
-        .with(("scheduling.preview", "What Enforce would have done in the last hour."), nothing.clone(), PODS, move |_| {
-            let ask = preview_ask.clone();
-            async move {
-                let known = known(&ask, None).await?;
-                Ok(json!({"mode": known.settings.mode, "lastHour": known.preview, "queue": known.counts}))
-            }
-        })
+        .with(
+            ("scheduling.preview", "What Enforce would have done in the last hour."),
+            nothing.clone(),
+            PODS,
+            move |_| {
+                let ask = preview_ask.clone();
+                async move {
+                    let known = known(&ask, None).await?;
+                    Ok(json!({"mode": known.settings.mode, "lastHour": known.preview, "queue": known.counts}))
+                }
+            },
+        )
         .with(("scheduling.fields", "What becomes of each pod field."), nothing, PLATFORM, |_| async { Ok(table()) })
 }
 

@@ -1,0 +1,228 @@
+//! Scheduling in a cluster that lives: kubelets, workloads, another scheduler, faults; on virtual time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use std::sync::Arc;
+
+use keelson_core::{Mode, Outcome, Reason, Verb};
+use keelson_sim::face::faults::{Faults, Rates};
+use keelson_sim::objects::Write;
+use keelson_sim::world::kinds::PODS;
+use serde_json::{Value, json};
+use support::{EVENTS, Scene, seconds};
+
+fn scheduled(pod: &Value) -> Value {
+    let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == "PodScheduled").unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_bound_run_and_come_as_predicted() {
+    let scene = Scene::new(1, Mode::Enforce).nodes(3, 4);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    for n in 0..12 {
+        scene.schedule(&format!("p{n}"), "keelson", "500m", json!({}));
+    }
+    seconds(60).await;
+    for n in 0..12 {
+        let (name, decision) = (format!("p{n}"), process.last(&format!("p{n}")));
+        assert_eq!(scene.pod(&name)["status"]["phase"], "Running", "{name}");
+        assert_eq!((decision.verb, decision.outcome), (Verb::Place, Outcome::Done), "{decision:#?}");
+        assert_eq!(decision.chosen, scene.node_of(&name));
+        assert_eq!(scene.pod(&name)["metadata"]["annotations"]["keelson.dev/decision"], json!(decision.id));
+        let effect = decision.effect.expect("its effect was measured");
+        assert_eq!(effect.as_predicted, Some(true), "{}", effect.sentence);
+        assert!(process.history.recording(decision.id).is_some());
+    }
+    let said = scene.list(EVENTS).iter().filter(|event| event["reason"] == "Scheduled").count();
+    assert_eq!(said, 12);
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_cannot_fit_says_by_how_much_and_is_placed_when_room_comes() {
+    let scene = Scene::new(2, Mode::Enforce).nodes(1, 2);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    scene.schedule("big", "keelson", "1500m", json!({}));
+    seconds(30).await;
+    scene.schedule("late", "keelson", "1", json!({}));
+    seconds(30).await;
+    let decision = process.last("late");
+    assert_eq!((decision.verb, decision.reason), (Verb::Wait, Reason::Unschedulable));
+    assert!(
+        decision.sentence.starts_with("0/1 nodes are available: 1 Insufficient cpu. With "),
+        "{}",
+        decision.sentence
+    );
+    assert!(decision.candidates[0].failed[0].text.starts_with("needs 1 cpu, "), "{:?}", decision.candidates);
+    let told = scheduled(&scene.pod("late"));
+    assert_eq!((&told["status"], &told["reason"]), (&json!("False"), &json!("Unschedulable")));
+    assert_eq!(told["message"], "0/1 nodes are available: 1 Insufficient cpu.");
+    assert!(
+        scene
+            .list(EVENTS)
+            .iter()
+            .any(|event| event["reason"] == "FailedScheduling" && event["message"] == told["message"])
+    );
+    let (namespace, name) = ("shop".to_owned(), "big".to_owned());
+    scene.write(Write::Delete { resource: PODS, namespace, name, uid: None, grace_seconds: Some(0) });
+    seconds(15).await;
+    assert_eq!(scene.node_of("late").as_deref(), Some("node-0"));
+    assert_eq!(scheduled(&scene.pod("late"))["status"], "True");
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_with_a_claim_is_refused_by_the_fields_name() {
+    let scene = Scene::new(3, Mode::Enforce).nodes(1, 4);
+    let process = scene.process("a", Faults::none(), false);
+    let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    scene.schedule("db", "keelson", "100m", json!({"volumes": volumes}));
+    seconds(30).await;
+    let decision = process.last("db");
+    assert_eq!((decision.verb, decision.reason, scene.node_of("db")), (Verb::Refuse, Reason::UnsupportedFeature, None));
+    assert!(decision.sentence.contains("spec.volumes[0].persistentVolumeClaim"), "{}", decision.sentence);
+    assert_eq!(scheduled(&scene.pod("db"))["reason"], "UnsupportedFeature");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_observe_changes_nothing_of_others() {
+    let scene = Scene::new(4, Mode::Observe).nodes(3, 4);
+    for n in 0..6 {
+        scene.schedule(&format!("old{n}"), "default-scheduler", "500m", json!({}));
+    }
+    scene.schedule("ours", "keelson", "500m", json!({}));
+    seconds(120).await;
+    let before = scene.foreign();
+    let process = scene.process("a", Faults::none(), true);
+    seconds(3_600).await;
+    assert!(scene.foreign().iter().all(|object| before.contains(object)), "something is new or changed");
+    let lasting = |objects: &[Arc<Value>]| objects.iter().filter(|object| object["kind"] != "Event").count();
+    assert_eq!(lasting(&scene.foreign()), lasting(&before), "events expire, nothing else does");
+    let decision = process.last("ours");
+    assert_eq!((decision.verb, decision.reason), (Verb::Wait, Reason::SchedulerNotEnforcing));
+    assert!(decision.chosen.is_some(), "it says where the pod would go: {}", decision.sentence);
+    // While others work it compares, and still writes nothing but its own.
+    for n in 0..6 {
+        scene.schedule(&format!("new{n}"), "default-scheduler", "250m", json!({}));
+    }
+    seconds(60).await;
+    assert_eq!(process.count(Reason::SameChoice) + process.count(Reason::OtherChoice), 6);
+    let writes = process.writes.lock().unwrap().clone();
+    let foreign: Vec<_> =
+        writes.iter().filter(|path| !path.contains("/leases") && !path.contains("/platforms/")).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_mode_is_switched_at_run_time() {
+    let scene = Scene::new(5, Mode::Observe).nodes(2, 4);
+    let process = scene.process("a", Faults::none(), false);
+    scene.schedule("first", "keelson", "500m", json!({}));
+    seconds(30).await;
+    assert_eq!((scene.node_of("first"), process.last("first").reason), (None, Reason::SchedulerNotEnforcing));
+    scene.set(json!({"mode": "Enforce"}));
+    seconds(5).await;
+    assert!(scene.node_of("first").is_some(), "placed as soon as it may be");
+    scene.set(json!({"paused": true}));
+    seconds(5).await;
+    scene.schedule("second", "keelson", "500m", json!({}));
+    seconds(60).await;
+    assert_eq!((scene.node_of("second"), process.last("second").verb), (None, Verb::Place), "it decides and holds");
+    scene.set(json!({"paused": false}));
+    seconds(5).await;
+    assert!(scene.node_of("second").is_some());
+    scene.set(json!({"mode": "Off"}));
+    seconds(5).await;
+    scene.schedule("third", "keelson", "500m", json!({}));
+    seconds(600).await;
+    assert_eq!((scene.node_of("third"), process.decisions("third").len()), (None, 0));
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_faults_and_with_a_rival_every_pod_is_bound_once() {
+    for seed in [11, 12, 13] {
+        let scene = Scene::new(seed, Mode::Enforce).nodes(6, 4);
+        let faults = Faults::new(seed, Rates::rough());
+        let process = scene.process("a", faults.clone(), false);
+        seconds(20).await;
+        for n in 0..30 {
+            let scheduler = if n % 3 == 0 { "default-scheduler" } else { "keelson" };
+            scene.schedule(&format!("p{n}"), scheduler, "500m", json!({}));
+            seconds(n % 4).await;
+        }
+        seconds(600).await;
+        faults.set(Rates::default());
+        seconds(400).await;
+        let pending: Vec<_> = (0..30).filter(|n| scene.node_of(&format!("p{n}")).is_none()).collect();
+        assert!(pending.is_empty(), "seed {seed}: {pending:?}");
+        assert!(faults.fired().values().sum::<u64>() > 0, "seed {seed}: no fault fired");
+        let stuck: Vec<_> =
+            process.history.decisions().into_iter().filter(|decision| decision.outcome == Outcome::Pending).collect();
+        assert!(stuck.is_empty(), "seed {seed}: {stuck:#?}");
+        scene.unbroken();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_takes_over_and_decides_no_pod_again() {
+    let scene = Scene::new(6, Mode::Enforce).nodes(3, 4);
+    let first = scene.process("a", Faults::none(), true);
+    seconds(30).await;
+    for n in 0..4 {
+        scene.schedule(&format!("p{n}"), "keelson", "500m", json!({}));
+    }
+    seconds(30).await;
+    let second = scene.process("b", Faults::none(), true);
+    seconds(30).await;
+    first.runtime.shutdown().await;
+    first.kill();
+    scene.schedule("late", "keelson", "500m", json!({}));
+    seconds(120).await;
+    assert!(scene.node_of("late").is_some());
+    assert_eq!(second.history.decisions().len(), 1, "{:#?}", second.history.decisions());
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_are_answered_from_what_the_loop_knows() {
+    let scene = Scene::new(7, Mode::Enforce).nodes(2, 2);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    scene.schedule("cart", "keelson", "500m", json!({}));
+    scene.schedule("huge", "keelson", "3", json!({}));
+    seconds(30).await;
+    let ask = |name: &'static str, question: Value| process.answers.ask(name, question);
+    let sentence = |answer: Value| answer["sentence"].as_str().unwrap().to_owned();
+    let why = |name: &str| json!({"namespace": "shop", "name": name});
+    assert!(sentence(ask("scheduling.why", why("cart")).await.unwrap()).starts_with("Placed on node-"));
+    assert!(
+        sentence(ask("scheduling.why", why("huge")).await.unwrap())
+            .starts_with("0/2 nodes are available: 2 Insufficient cpu.")
+    );
+    assert!(ask("scheduling.why", why("nobody")).await.is_err());
+    let pod =
+        json!({"spec": {"gravity": 1, "containers": [{"name": "c", "resources": {"requests": {"cpu": "100m"}}}]}});
+    assert!(sentence(ask("scheduling.what-if", json!({"pod": pod})).await.unwrap()).starts_with("spec.gravity: "));
+    let deployment = json!({"spec": {"template": {"spec": {"containers": [{"name": "c"}]}}}});
+    assert!(
+        sentence(ask("scheduling.what-if", json!({"pod": deployment})).await.unwrap()).starts_with("Placed on node-")
+    );
+    let nodes = ask("scheduling.nodes", json!({})).await.unwrap();
+    assert_eq!((nodes["nodes"].as_array().unwrap().len(), nodes["nodes"][0]["ready"].as_bool()), (2, Some(true)));
+    let preview = ask("scheduling.preview", json!({})).await.unwrap();
+    assert_eq!((&preview["lastHour"]["placed"], &preview["lastHour"]["not_placed"]), (&json!(1), &json!(1)));
+    let fields = ask("scheduling.fields", json!({})).await.unwrap();
+    assert!(
+        fields["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["path"] == "spec.resourceClaims" && row["rule"] == "refused")
+    );
+}
