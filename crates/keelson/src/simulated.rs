@@ -53,7 +53,7 @@ impl Simulated {
         install(&simulated.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
 
         let simulation = Simulation::new(shared, World::new(seed, Settings::default()));
-        let scenario = Scenario::evening(seed, names::SCHEDULER)?;
+        let scenario = Scenario::evening(seed, "default-scheduler", names::SCHEDULER)?;
         simulation
             .act(|world, cluster| world.follow(scenario, cluster))
             .map_err(|refusal| anyhow::anyhow!("the evening cannot begin: {refusal}"))?;

@@ -13,7 +13,7 @@ use super::read::Key;
 use super::script::Deed;
 use super::traffic::{Day, Driver};
 use crate::apps::{self, LoadError};
-use crate::objects::Write;
+use crate::objects::{Resource, Write};
 
 /// When an evening begins: the traffic of the bundled day has its match at 21:00.
 pub const EVENING: &str = "2026-05-20T17:00:00Z";
@@ -37,23 +37,28 @@ pub struct Scenario {
 const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
 
 impl Scenario {
-    /// An evening of a streaming service from [`EVENING`]: 36 machines in three zones, the streaming application and Online
-    /// Boutique, viewers that come for a match, two rollouts, Spot machines that are taken away and replaced, a batch that
-    /// fits nowhere. Pods ask for `scheduler`.
+    /// An evening of a streaming service from [`EVENING`]: 36 machines in three zones; the streaming application with
+    /// viewers that come for a match, two rollouts, Spot machines that are taken away and replaced; beside it Online
+    /// Boutique, which releases a service every few minutes, a batch that fits nowhere and a database with a volume.
+    /// Pods of the streaming application ask for the scheduler `streaming`, the others for `boutique`.
     ///
     /// # Errors
     /// A manifest that cannot be read.
-    pub fn evening(seed: u64, scheduler: &str) -> Result<Self, LoadError> {
-        let chance = Chance::new(seed);
+    pub fn evening(seed: u64, streaming: &str, boutique: &str) -> Result<Self, LoadError> {
         let mut objects = Vec::new();
-        for yaml in apps::STREAMING.iter().chain(&apps::ONLINE_BOUTIQUE) {
-            objects.extend(apps::load(yaml, Some(scheduler))?);
+        for (yamls, scheduler) in [(&apps::STREAMING, streaming), (&apps::ONLINE_BOUTIQUE, boutique)] {
+            for yaml in yamls {
+                objects.extend(apps::load(yaml, Some(scheduler))?);
+            }
         }
-        let mut script = spot_losses(chance);
-        script.push((Span::minutes(90), Deed::Write(render_batch(scheduler))));
-        script.push((Span::minutes(210), delete("streaming", "render")));
+        let mut script = spot_losses(Chance::new(seed));
+        script.push((Span::minutes(2), Deed::Write(render_batch(boutique))));
+        script.extend(ledger(boutique).map(|write| (Span::minutes(3), Deed::Write(write))));
         for (minute, workload) in [(150, "player-api"), (190, "recommender")] {
             script.push((Span::minutes(minute), new_version("streaming", workload, minute)));
+        }
+        for (minute, service) in (6_i64..).step_by(7).zip(RELEASED.iter().cycle()).take(70) {
+            script.push((Span::minutes(minute), new_version(SHOP, service, minute)));
         }
         Ok(Self { nodes: evening_nodes(), objects, script, scaled: evening_scaling(), day: Some(Day::streaming()) })
     }
@@ -100,11 +105,30 @@ fn spot_losses(chance: Chance) -> Vec<(Span, Deed)> {
     script
 }
 
+/// The namespace of Online Boutique.
+const SHOP: &str = "online-boutique";
+
+/// The services of Online Boutique that are released during an evening.
+const RELEASED: [&str; 6] =
+    ["frontend", "recommendationservice", "cartservice", "checkoutservice", "adservice", "currencyservice"];
+
+/// A database with a volume.
+fn ledger(scheduler: &str) -> [Write; 2] {
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"namespace": SHOP, "name": "ledger"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}});
+    let spec = json!({"schedulerName": scheduler,
+        "containers": [{"name": "ledger", "image": "shop/ledger:1", "resources": {"requests": {"cpu": "1", "memory": "2Gi"}}}],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "ledger"}}]});
+    let claims = Resource { group: "", plural: "persistentvolumeclaims" };
+    [Write::Create(claims, claim), Write::Create(DEPLOYMENTS, workload(SHOP, "ledger", 1, spec))]
+}
+
 /// Four pods of which none fits anywhere.
 fn render_batch(scheduler: &str) -> Write {
     let spec = json!({"schedulerName": scheduler, "containers": [{"name": "render", "image": "streaming/render:1",
         "resources": {"requests": {"cpu": "64", "memory": "64Gi"}}}]});
-    Write::Create(DEPLOYMENTS, workload("streaming", "render", 4, spec))
+    Write::Create(DEPLOYMENTS, workload(SHOP, "render", 4, spec))
 }
 
 fn evening_scaling() -> Vec<Scaled> {

@@ -29,7 +29,7 @@ fn play(scene: &mut Scene, span: Span, checker: &mut Invariants) -> u64 {
 fn evening(seed: u64) -> Scene {
     let mut scene = Scene::new(seed, Settings::default());
     scene.now = Timestamp::parse(EVENING).unwrap();
-    let scenario = Scenario::evening(seed, "default-scheduler").unwrap();
+    let scenario = Scenario::evening(seed, "default-scheduler", "default-scheduler").unwrap();
     scene.act(|world, cluster| world.follow(scenario, cluster)).unwrap();
     scene
 }
