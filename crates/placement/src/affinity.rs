@@ -17,7 +17,7 @@ use crate::pod::Pod;
 const NAME_FIELD: &str = "metadata.name";
 
 /// Conditions that must all hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct NodeTerm {
     /// `matchExpressions`: conditions on labels.
     #[serde(default)]
@@ -58,7 +58,7 @@ impl NodeTerm {
 }
 
 /// A term and what meeting it is worth.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PreferredTerm {
     /// 1 to 100.
     pub weight: i32,

@@ -72,12 +72,21 @@ pub(crate) fn rank<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Vec<Ra
     ranked.into_iter().map(|(ranked, ..)| ranked).collect()
 }
 
-/// A number that is fixed for a seed and a name: FNV-1a over the name, then the finaliser of SplitMix64, because names
-/// that differ in their last letter must not draw neighbouring lots.
+/// A number that is fixed for a seed and a name.
 fn lot(seed: u64, name: &str) -> u64 {
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    draw(seed, hash(name))
+}
+
+/// FNV-1a of a name.
+pub(crate) fn hash(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// The lot of a hashed name: the finaliser of SplitMix64, because names that differ in their last letter must not draw
+/// neighbouring lots, and seeds that differ by one must not draw alike.
+pub(crate) fn draw(seed: u64, hash: u64) -> u64 {
+    let hash = hash.wrapping_add(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)

@@ -15,6 +15,7 @@ use crate::choose::rank;
 use crate::filter::{Failure, failures};
 use crate::node::Node;
 use crate::pod::Pod;
+use crate::score::Scores;
 
 /// How many feasible nodes are shown.
 pub const SHOWN_FEASIBLE: usize = 5;
@@ -32,24 +33,27 @@ pub struct Explanation {
     pub histogram: Option<String>,
 }
 
+/// The best feasible nodes alone: the first part of what [`explain`] shows.
+#[must_use]
+pub fn leaders<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Vec<Candidate> {
+    let ranked = rank(pod, nodes, seed);
+    let shown = ranked.iter().take(SHOWN_FEASIBLE);
+    shown.filter_map(|ranked| Some(leader(&nodes.get(ranked.index)?.borrow().name, ranked.scores))).collect()
+}
+
+/// A feasible node as a record shows it.
+#[must_use]
+pub fn leader(name: &str, scores: Scores) -> Candidate {
+    Candidate { name: name.to_owned(), total: Some(scores.total()), scores: scores.parts(), failed: Vec::new() }
+}
+
 /// Explains what [`crate::choose()`] answers for the same pod, nodes and seed.
 #[must_use]
 pub fn explain<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Explanation {
-    let ranked = rank(pod, nodes, seed);
-    let mut candidates: Vec<Candidate> = ranked
-        .iter()
-        .take(SHOWN_FEASIBLE)
-        .filter_map(|ranked| {
-            Some(Candidate {
-                name: nodes.get(ranked.index)?.borrow().name.clone(),
-                total: Some(ranked.scores.total()),
-                scores: ranked.scores.parts(),
-                failed: Vec::new(),
-            })
-        })
-        .collect();
+    let mut candidates = leaders(pod, nodes, seed);
+    let placed = !candidates.is_empty();
     candidates.extend(nearest_misses(pod, nodes));
-    Explanation { candidates, histogram: ranked.is_empty().then(|| histogram(pod, nodes)) }
+    Explanation { candidates, histogram: (!placed).then(|| histogram(pod, nodes)) }
 }
 
 /// `0/5 nodes are available: 1 Too many pods, 3 Insufficient cpu.` As kube-scheduler does, each node counts with the

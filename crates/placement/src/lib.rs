@@ -11,6 +11,7 @@
 //! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each |
 //! | [`filter`] | all checks of one node, and their failures |
 //! | [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
+//! | [`classes`] | the same choice, kept up to date instead of made anew |
 //! | [`mod@explain`], [`change`] | why, in words; and what would make it fit |
 //!
 //! ```
@@ -31,6 +32,7 @@
 pub mod affinity;
 pub mod change;
 pub mod choose;
+pub mod classes;
 pub mod explain;
 pub mod filter;
 pub mod fit;
@@ -43,6 +45,7 @@ pub mod taints;
 
 pub use affinity::{NodeTerm, PreferredTerm};
 pub use change::{Change, smallest_change};
+pub use classes::{Classes, Nodes};
 pub use choose::{Choice, choose, standing};
 pub use explain::{Explanation, explain};
 pub use filter::{Failure, failures, fits};

@@ -3,6 +3,7 @@
 //! Promise: only what the checks and scores read is here, so that pods that are equal in it are placed alike.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use keelson_core::Resources;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub struct Claim {
 }
 
 /// One pod, placed or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pod {
     /// `metadata.namespace`.
     pub namespace: String,
@@ -71,6 +72,30 @@ impl Pod {
             host_ports: Vec::new(),
             priority: 0,
         }
+    }
+
+    /// Whether both are alike in everything a choice looks at, so that one answer serves both.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        // What is not compared: whose it is, what it is called, and how urgent it is.
+        let Self { requests, non_zero, node_name, node_selector, required, preferred, tolerations, host_ports, .. } = self;
+        *requests == other.requests
+            && *non_zero == other.non_zero
+            && *node_name == other.node_name
+            && *node_selector == other.node_selector
+            && *required == other.required
+            && *preferred == other.preferred
+            && *tolerations == other.tolerations
+            && *host_ports == other.host_ports
+    }
+
+    /// A number that is the same for all pods that are alike.
+    #[must_use]
+    pub fn likeness(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let of_node = (&self.node_name, &self.node_selector, &self.required, &self.preferred, &self.tolerations);
+        (&self.requests, self.non_zero, of_node, &self.host_ports).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// What it takes of its node.

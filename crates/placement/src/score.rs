@@ -69,17 +69,40 @@ pub fn score(pod: &Pod, nodes: &[&Node]) -> Vec<Scores> {
     let preferred: Vec<i64> = nodes.iter().map(|node| preference(pod, node)).collect();
     let most_disliked = disliked.iter().copied().max().unwrap_or(0);
     let most_preferred = preferred.iter().copied().max().unwrap_or(0);
+    let most = Raw { disliked: most_disliked, preferred: most_preferred };
     nodes
         .iter()
         .zip(disliked)
         .zip(preferred)
-        .map(|((node, disliked), preferred)| Scores {
-            least_allocated: least_allocated(pod, node),
-            balanced: balanced(pod, node),
-            taint_toleration: MAX - share_of(disliked, most_disliked),
-            node_affinity: share_of(preferred, most_preferred),
-        })
+        .map(|((node, disliked), preferred)| scores(pod, node, Raw { disliked, preferred }, most))
         .collect()
+}
+
+/// The numbers of a node that say something only in comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Raw {
+    /// Untolerated `PreferNoSchedule` taints.
+    pub(crate) disliked: i64,
+    /// Summed weights of the preferences it meets.
+    pub(crate) preferred: i64,
+}
+
+pub(crate) fn raw(pod: &Pod, node: &Node) -> Raw {
+    Raw { disliked: taints::disliked(&pod.tolerations, &node.taints), preferred: preference(pod, node) }
+}
+
+/// The scores of one node, when the highest of the compared nodes' raw numbers are known.
+pub(crate) fn scores(pod: &Pod, node: &Node, raw: Raw, most: Raw) -> Scores {
+    compared(Scores { least_allocated: least_allocated(pod, node), balanced: balanced(pod, node), ..Scores::default() }, raw, most)
+}
+
+/// The same scores with those that depend on the compared nodes.
+pub(crate) fn compared(scores: Scores, raw: Raw, most: Raw) -> Scores {
+    Scores {
+        taint_toleration: MAX - share_of(raw.disliked, most.disliked),
+        node_affinity: share_of(raw.preferred, most.preferred),
+        ..scores
+    }
 }
 
 /// `⌊100·value/most⌋`, and 0 when no node has any.
