@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::run::{Outcome, show};
-use crate::{check, setup};
+use crate::{check, generated, setup, web};
 
 struct Layer {
     name: &'static str,
@@ -22,7 +22,10 @@ const LAYERS: &[Layer] = &[
             show("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"])
         },
     },
+    Layer { name: "page, built", run: web::test },
     Layer { name: "tests", run: || show("cargo", &["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"]) },
+    Layer { name: "generated files", run: generated::compare },
+    Layer { name: "page, seen", run: web::see },
     Layer { name: "documentation", run: || show("cargo", &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]) },
 ];
 

@@ -14,7 +14,8 @@ pub fn up(args: &[&str]) -> Outcome {
         return show("cargo", &command);
     };
     let rest: Vec<&str> = args.iter().enumerate().filter(|(index, _)| *index != at).map(|(_, arg)| *arg).collect();
-    let mut command = vec!["run", "--quiet", "--locked", "-p", "keelson-harness", "--bin", "keelson-real", "--"];
+    let mut command = vec!["run", "--quiet", "--locked", "-p", "keelson-harness", "--bin", "keelson-cluster", "--"];
+    command.extend(["--real", "2", "--kwok", "50", "--dns"]);
     command.extend(rest);
     show("cargo", &command)
 }

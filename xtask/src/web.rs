@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::run::{Outcome, root, show_in};
+use crate::run::{Outcome, root, show, show_in};
 
 /// Builds `web/dist` unless it is newer than every source.
 pub fn build() -> Outcome {
@@ -22,12 +22,18 @@ pub fn build() -> Outcome {
     show_in(&web, "npm", &["run", "--silent", "build"])
 }
 
-/// Runs the page's own checks and tests against a running platform.
+/// Builds the page and runs the tests that need no browser.
 pub fn test() -> Outcome {
     build()?;
     let web = root().join("web");
     show_in(&web, "npm", &["run", "--silent", "lint"])?;
     show_in(&web, "npm", &["run", "--silent", "test"])
+}
+
+/// Looks at the page in a browser, served by a running `keelson up`.
+pub fn see() -> Outcome {
+    show("cargo", &["build", "--locked", "--quiet", "-p", "keelson"])?;
+    show_in(&root().join("web"), "npm", &["run", "--silent", "e2e"])
 }
 
 /// Installs the locked packages once for each lock file.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use keelson_core::{Decision, Feature, Mode, Reason, Timestamp};
+use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
 use keelson_runtime::{Answers, Clock, Config, MemoryHistory, Operator, Running, Runtime};
 use keelson_scheduling::Scheduling;
@@ -159,7 +160,7 @@ impl Scene {
             namespace: "keelson".to_owned(),
             ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
             timing: Timing::default(),
-            leader_election,
+            election: if leader_election { Election::Lease } else { Election::Alone },
             trace_id: String::new,
             history: history.clone(),
             client: client(faults),
