@@ -21,7 +21,8 @@ pub fn violations() -> Result<Vec<String>, String> {
         }
         let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
         let lines = text.lines().count();
-        if ["rs", "ts", "tsx", "css"].contains(&kind) && lines > MAX_LINES {
+        let is_generated = path == "web/src/api/schema.d.ts";
+        if ["rs", "ts", "tsx", "css"].contains(&kind) && lines > MAX_LINES && !is_generated {
             wrong.push(format!("{path}: {lines} lines; a file holds one idea in at most {MAX_LINES}"));
         }
         if kind == "rs" && !text.starts_with("//!") {
@@ -43,7 +44,7 @@ fn hosts(text: &str) -> impl Iterator<Item = &str> {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c))).unwrap_or(rest.len());
         let host = rest.get(..end)?;
         let outside = host.contains('.') && host.chars().any(|c| c.is_ascii_alphabetic());
-        (outside && !NAMES.contains(&host)).then_some(host)
+        (outside && !host.ends_with(".cluster.local") && !NAMES.contains(&host)).then_some(host)
     })
 }
 

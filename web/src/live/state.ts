@@ -3,6 +3,7 @@ import { createSignal } from "solid-js";
 import { createStore, reconcile } from "solid-js/store";
 import type { Decision, EffectChange, NodesChange, NodeView, OutcomeChange, Overview } from "../api/types";
 import { end, measure, put } from "./chains";
+import { merge } from "./merge";
 
 /** How many of the newest decisions the page keeps. */
 export const KEPT = 400;
@@ -26,14 +27,6 @@ export function hearOverview(value: Overview): void {
 export function hearNodes(change: NodesChange): void {
   setNodes((before) => merge(before, change));
   setNodesKnown(true);
-}
-
-/** The nodes after a change: all of them, or those that differ. */
-export function merge(before: ReadonlyMap<string, NodeView>, change: NodesChange): ReadonlyMap<string, NodeView> {
-  const after = change.full ? new Map<string, NodeView>() : new Map(before);
-  for (const node of change.nodes) after.set(node.name, node);
-  for (const name of change.removed) after.delete(name);
-  return after;
 }
 
 export const startWith = (decisions: readonly Decision[]): void => void setRecent(decisions.slice(0, KEPT));

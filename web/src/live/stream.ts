@@ -2,6 +2,7 @@
 
 import { get } from "../api/client";
 import type { Decision, DecisionPage, EffectChange, NodesChange, OutcomeChange, Overview } from "../api/types";
+import { backoff } from "./backoff";
 import {
   hearDecision,
   hearEffect,
@@ -14,15 +15,6 @@ import {
   setReadOnly,
   startWith,
 } from "./state";
-
-const FIRST_WAIT = 2_000;
-const LONGEST_WAIT = 30_000;
-
-/** Half to all of a wait that doubles with each failure. */
-export function backoff(failures: number, chance: number): number {
-  const full = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(failures, 10));
-  return full / 2 + (full / 2) * chance;
-}
 
 /** Connects, and stays connected until the tab is closed. `missed` is called when everything must be asked for again. */
 export function connect(missed: () => void): void {

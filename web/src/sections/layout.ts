@@ -22,7 +22,12 @@ export function sizes(nodes: readonly NodeView[]): (node: NodeView) => number {
 }
 
 export function layout(nodes: readonly NodeView[], width: number): Layout {
-  const zones = [...Map.groupBy(nodes, (node) => node.zone || "no zone")].sort(([a], [b]) => a.localeCompare(b));
+  const members = new Map<string, NodeView[]>();
+  for (const node of nodes) {
+    const zone = node.zone || "no zone";
+    members.set(zone, [...(members.get(zone) ?? []), node]);
+  }
+  const zones = [...members].sort(([a], [b]) => a.localeCompare(b));
   const size = sizes(nodes);
   const columns = Math.max(1, Math.min(zones.length, Math.floor((width + BETWEEN) / (150 + BETWEEN))));
   const each = (width - BETWEEN * (columns - 1)) / columns;

@@ -1,3 +1,4 @@
+//! The gate against every way to take too much at once.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 use super::*;
 use keelson_core::id::IdSource;

@@ -1,0 +1,27 @@
+// The page is looked at as a person does: served by `keelson up`, in Debian's chromium.
+import { defineConfig } from "@playwright/test";
+
+const port = 8098;
+
+export default defineConfig({
+  testDir: "e2e",
+  outputDir: "test-results",
+  timeout: 30_000,
+  workers: 2,
+  forbidOnly: true,
+  reporter: [["list"]],
+  use: {
+    baseURL: process.env.BASE_URL ?? `http://127.0.0.1:${port}`,
+    launchOptions: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] },
+  },
+  ...(process.env.BASE_URL
+    ? {}
+    : {
+        webServer: {
+          command: `cargo run --quiet --locked -p keelson -- up --listen 127.0.0.1:${port} --seed 7`,
+          url: `http://127.0.0.1:${port}/api/v1/overview`,
+          timeout: 300_000,
+          gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },
+        },
+      }),
+});

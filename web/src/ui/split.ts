@@ -1,0 +1,7 @@
+// Cuts a sentence at the names that appear in it; joined again it is the same sentence.
+export function split(sentence: string, names: readonly string[]): string[] {
+  const known = [...new Set(names.filter((name) => name.length > 2))].sort((a, b) => b.length - a.length);
+  if (known.length === 0) return [sentence];
+  const escaped = known.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return sentence.split(new RegExp(`(${escaped.join("|")})`)).filter(Boolean);
+}
