@@ -64,7 +64,7 @@ function FeatureCard(props: { feature: FeatureView }) {
       ["failed", counts().failed, "bad"],
     ] as const;
   return (
-    <a class="feature" href="/settings" aria-label={`${props.feature.title}: ${props.feature.mode}`}>
+    <a class="feature" href="/settings">
       <span class="feature-top">
         <b>{props.feature.title}</b>
         <Show when={props.feature.paused || props.feature.breaker}>
