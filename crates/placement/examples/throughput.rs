@@ -37,7 +37,10 @@ fn run(what: &str, pods: u64, nodes: &mut [Node], pod: &Pod) {
     let start = Instant::now();
     for number in 0..pods {
         if let Some(index) = choose(pod, nodes, number).node {
-            nodes.get_mut(index).into_iter().for_each(|node| node.hold(format!("pod-{number}").into(), Arc::clone(&claim)));
+            nodes
+                .get_mut(index)
+                .into_iter()
+                .for_each(|node| node.hold(format!("pod-{number}").into(), Arc::clone(&claim)));
         }
     }
     let took = start.elapsed();

@@ -43,6 +43,8 @@ pub struct Ask {
     pub stated: Option<Stated>,
     /// `metadata.generation`.
     pub generation: Option<i64>,
+    /// Whether the nodes that cannot hold it go unmentioned when it is placed: they were told for a pod like it.
+    pub brief: bool,
     /// The settings.
     pub settings: Settings,
     /// Decides between nodes of equal score.
@@ -86,6 +88,7 @@ impl Ask {
             repelled_by,
             stated: stated(written),
             generation: written.metadata.generation,
+            brief: false,
             pod,
             settings,
             seed,
