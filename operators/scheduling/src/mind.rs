@@ -148,7 +148,7 @@ impl Mind {
         let mut ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
         let decided = self.decide_like_the_last(&mut ask);
         let decided = decided.unwrap_or_else(|| decide(&ask, &self.state.live().nodes_for(&ask.pod)));
-        let bound_to = decided.node.filter(|_| self.standing.settings.mode == Mode::Enforce);
+        let bound_to = decided.node.filter(|_| ask.settings.mode == Mode::Enforce);
         let mut recording = None;
         if bound_to.is_some() {
             self.placements += 1;
@@ -177,7 +177,7 @@ impl Mind {
     /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
     /// for nominated pods is not kept by class.
     fn decide_like_the_last(&mut self, ask: &mut Ask) -> Option<Decided> {
-        if self.standing.settings.mode < Mode::Enforce || self.state.live().has_nominations(ask.pod.priority) {
+        if ask.settings.mode < Mode::Enforce || self.state.live().has_nominations(ask.pod.priority) {
             return None;
         }
         let knew = self.classes.knows(&ask.pod);

@@ -131,6 +131,17 @@ fn observe_holds_our_pods_back_and_enforce_places_them_at_once() {
 }
 
 #[test]
+fn a_pod_can_lower_the_mode_for_itself() {
+    let mut careful = pod("a", "500m");
+    careful["metadata"]["annotations"] = json!({"keelson.dev/mode": "Observe"});
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[careful]);
+    let job = mind.next(moment(1)).unwrap();
+    assert_eq!((reason(&job), job.binds), (Reason::SchedulerNotEnforcing, false));
+    mind.pod(&written(&pod("a", "500m")), at(2));
+    assert!(mind.next(moment(3)).unwrap().binds, "as soon as the annotation is gone");
+}
+
+#[test]
 fn off_and_another_leader_decide_nothing_and_forget_assumptions() {
     let off = standing(Mode::Off);
     let follower = Standing { leading: false, ..standing(Mode::Enforce) };
