@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use keelson_placement::{Claim, Node};
+use keelson_placement::{Claim, Node, Nodes};
 
 use crate::read::{self, ReadNode, ReadPod};
 use crate::repel::Repel;
@@ -93,6 +93,7 @@ pub struct State {
     terms: Shared<Vec<Repel>>,
     changed: VecDeque<u32>,
     forgotten_changes: u64,
+    nodes: usize,
 }
 
 /// Values that many pods have in common, each once.
@@ -208,20 +209,6 @@ impl State {
         self.pods.get(uid).is_some_and(|pod| pod.assumed)
     }
 
-    /// The number of changes of nodes so far; see [`Self::changed_since`].
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.forgotten_changes + self.changed.len() as u64
-    }
-
-    /// The slots of [`View::slot`] that changed since [`Self::changes`] was `before`; `None` when that is too long ago to
-    /// tell, and everything must be looked at again.
-    #[must_use]
-    pub fn changed_since(&self, before: u64) -> Option<impl Iterator<Item = u32>> {
-        let skip = usize::try_from(before.checked_sub(self.forgotten_changes)?).ok()?;
-        Some(self.changed.iter().skip(skip).copied())
-    }
-
     fn node_applied(&mut self, read: ReadNode) {
         let slot = self.slot(&read.node.name);
         let ReadNode { mut node, capacity, ready, zone, instance_type, problems } = read;
@@ -229,7 +216,9 @@ impl State {
             let before = std::mem::replace(&mut member.node, Node::new("", []));
             node.succeed(before);
             let unread = std::mem::take(&mut member.unread);
+            let was_known = member.known;
             *member = Member { node, capacity, ready, zone, instance_type, problems, unread, known: true };
+            self.nodes += usize::from(!was_known);
         }
     }
 
@@ -238,7 +227,9 @@ impl State {
             if let Some(member) = self.touch(slot) {
                 let mut node = Node::new(name, []);
                 node.succeed(member.node.clone());
+                let was_known = member.known;
                 *member = Member { node, unread: std::mem::take(&mut member.unread), ..Member::default() };
+                self.nodes -= usize::from(was_known);
             }
             self.release(slot);
         }
@@ -402,6 +393,30 @@ impl State {
         {
             self.free.push(slot);
         }
+    }
+}
+
+/// The slots are those of [`View::slot`]; changes are forgotten after four of every node.
+impl Nodes for State {
+    fn slots(&self) -> usize {
+        self.view.slots.len()
+    }
+
+    fn node(&self, slot: usize) -> Option<&Node> {
+        self.view.node_at(u32::try_from(slot).ok()?)
+    }
+
+    fn empty_slots(&self) -> usize {
+        self.view.slots.len() - self.nodes
+    }
+
+    fn changes(&self) -> u64 {
+        self.forgotten_changes + self.changed.len() as u64
+    }
+
+    fn changed_since(&self, before: u64) -> Option<impl Iterator<Item = usize>> {
+        let skip = usize::try_from(before.checked_sub(self.forgotten_changes)?).ok()?;
+        Some(self.changed.iter().skip(skip).map(|slot| *slot as usize))
     }
 }
 

@@ -107,12 +107,6 @@ impl View {
         self.slot(slot).filter(|member| member.known).map(|member| &member.node)
     }
 
-    /// How many slots there are, empty ones included.
-    #[must_use]
-    pub const fn slot_count(&self) -> usize {
-        self.slots.len()
-    }
-
     /// The nodes as they are for `pod`: without itself, and with the room taken that others made for pods of at least its
     /// priority.
     #[must_use]

@@ -79,8 +79,7 @@ fn lot(seed: u64, name: &str) -> u64 {
 
 /// FNV-1a of a name.
 pub(crate) fn hash(name: &str) -> u64 {
-    name.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// The lot of a hashed name: the finaliser of SplitMix64, because names that differ in their last letter must not draw

@@ -193,7 +193,8 @@ impl Class {
         }
         buckets.sort_by_key(|(total, ..)| *total);
         let mut leaders = Vec::with_capacity(SHOWN_FEASIBLE);
-        let mut choice = Choice { node: None, feasible: self.feasible, nodes: nodes.slots() - nodes.empty_slots(), total: 0 };
+        let mut choice =
+            Choice { node: None, feasible: self.feasible, nodes: nodes.slots() - nodes.empty_slots(), total: 0 };
         for equals in buckets.chunk_by(|(a, ..), (b, ..)| a == b) {
             let wanted = SHOWN_FEASIBLE - leaders.len();
             if wanted == 0 {

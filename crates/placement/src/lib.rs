@@ -45,8 +45,8 @@ pub mod taints;
 
 pub use affinity::{NodeTerm, PreferredTerm};
 pub use change::{Change, smallest_change};
-pub use classes::{Classes, Nodes};
 pub use choose::{Choice, choose, standing};
+pub use classes::{Classes, Nodes};
 pub use explain::{Explanation, explain};
 pub use filter::{Failure, failures, fits};
 pub use node::Node;

@@ -78,7 +78,8 @@ impl Pod {
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         // What is not compared: whose it is, what it is called, and how urgent it is.
-        let Self { requests, non_zero, node_name, node_selector, required, preferred, tolerations, host_ports, .. } = self;
+        let Self { requests, non_zero, node_name, node_selector, required, preferred, tolerations, host_ports, .. } =
+            self;
         *requests == other.requests
             && *non_zero == other.non_zero
             && *node_name == other.node_name

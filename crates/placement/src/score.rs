@@ -93,7 +93,11 @@ pub(crate) fn raw(pod: &Pod, node: &Node) -> Raw {
 
 /// The scores of one node, when the highest of the compared nodes' raw numbers are known.
 pub(crate) fn scores(pod: &Pod, node: &Node, raw: Raw, most: Raw) -> Scores {
-    compared(Scores { least_allocated: least_allocated(pod, node), balanced: balanced(pod, node), ..Scores::default() }, raw, most)
+    compared(
+        Scores { least_allocated: least_allocated(pod, node), balanced: balanced(pod, node), ..Scores::default() },
+        raw,
+        most,
+    )
 }
 
 /// The same scores with those that depend on the compared nodes.

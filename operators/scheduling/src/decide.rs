@@ -13,7 +13,9 @@ mod words;
 use std::borrow::Borrow;
 
 use keelson_core::{Decision, Mode, Outcome, Plan, Reason, Requeue, Span, Verb};
-use keelson_placement::{Explanation, Node, choose, explain, failures, smallest_change};
+use keelson_placement::classes::Known;
+use keelson_placement::explain::leaders;
+use keelson_placement::{Choice, Explanation, Node, choose, explain, failures, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated};
 
@@ -61,58 +63,81 @@ impl Finding {
 /// Decides one pod. The nodes must be as [`keelson_cluster::View::nodes_for`] gives them.
 #[must_use]
 pub fn decide<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Decided {
-    let mut found = find(ask, nodes);
+    let mut found = stops(ask).unwrap_or_else(|| find(ask, nodes));
     if ask.settings.mode < Mode::Enforce && found.reason != Reason::SchedulingGated {
         found = held_back(ask, found);
     }
-    let decision = record(ask, nodes, &found);
+    let chosen = found.node.as_ref().and_then(|name| nodes.iter().map(Borrow::borrow).find(|node| node.name == *name));
+    finish(ask, nodes.len(), chosen, found)
+}
+
+/// Decides a pod for which the choice is known already: the same plan as [`decide`] makes of a brief ask. `None` when the
+/// question is not that simple.
+#[must_use]
+pub fn decide_known(ask: &Ask, known: Known, node: &Node) -> Option<Decided> {
+    let simple = ask.brief && ask.settings.mode == Mode::Enforce && stops(ask).is_none() && known.choice.node.is_some();
+    let explanation = Explanation { candidates: known.leaders, histogram: None };
+    simple.then(|| finish(ask, known.choice.nodes, Some(node), placed(&node.name, &known.choice, explanation)))
+}
+
+fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Decided {
+    let decision = Decision {
+        verb: found.verb,
+        reason: found.reason,
+        sentence: found.sentence.clone(),
+        candidates: found.explanation.candidates.clone(),
+        ..record_of(ask, nodes, chosen)
+    };
     let actions = deed::actions(ask, &found);
     let plan = Plan { decisions: vec![decision], actions, conditions: Vec::new(), requeue: Requeue::OnChange };
     Decided { plan, node: found.node, waits: found.waits }
 }
 
-fn find<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
+/// What keeps a pod from being tried at all.
+fn stops(ask: &Ask) -> Option<Finding> {
     if !ask.gates.is_empty() {
-        return Finding::silent(Verb::Wait, Reason::SchedulingGated, words::gated(&ask.gates), Waits::NONE);
+        return Some(Finding::silent(Verb::Wait, Reason::SchedulingGated, words::gated(&ask.gates), Waits::NONE));
     }
     if let Some(problem) = ask.problems.first() {
-        return Finding::refusal(Reason::InvalidField, problem.to_string(), Waits::NONE);
+        return Some(Finding::refusal(Reason::InvalidField, problem.to_string(), Waits::NONE));
     }
     let refused: Vec<_> = refusals(&ask.findings).collect();
     if !refused.is_empty() {
-        return Finding::refusal(Reason::UnsupportedFeature, words::refused(&refused), Waits::NONE);
+        return Some(Finding::refusal(Reason::UnsupportedFeature, words::refused(&refused), Waits::NONE));
     }
-    if let Some((pod, key)) = &ask.repelled_by {
-        return Finding::refusal(Reason::UnsupportedFeature, words::repelled(pod, key), Waits::PODS);
-    }
+    let (pod, key) = ask.repelled_by.as_ref()?;
+    Some(Finding::refusal(Reason::UnsupportedFeature, words::repelled(pod, key), Waits::PODS))
+}
+
+fn find<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
     let choice = choose(&ask.pod, nodes, ask.seed);
+    let Some(node) = choice.node.and_then(|index| nodes.get(index)) else {
+        return unschedulable(ask, nodes);
+    };
+    let explanation = if ask.brief {
+        Explanation { candidates: leaders(&ask.pod, nodes, ask.seed), histogram: None }
+    } else {
+        explain(&ask.pod, nodes, ask.seed)
+    };
+    placed(&node.borrow().name, &choice, explanation)
+}
+
+fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
+    let reason = if choice.feasible == 1 { Reason::OnlyFeasibleNode } else { Reason::PodPlaced };
+    let sentence = words::placed(name, choice, &explanation);
+    let (message, node) = (None, Some(name.to_owned()));
+    Finding { verb: Verb::Place, reason, sentence, message, node, explanation, waits: Waits::NONE }
+}
+
+fn unschedulable<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
     let explanation = explain(&ask.pod, nodes, ask.seed);
-    match choice.node.and_then(|index| nodes.get(index)) {
-        Some(node) => {
-            let name = node.borrow().name.clone();
-            let reason = if choice.feasible == 1 { Reason::OnlyFeasibleNode } else { Reason::PodPlaced };
-            let sentence = words::placed(&name, &choice, &explanation);
-            let (message, node) = (None, Some(name));
-            Finding { verb: Verb::Place, reason, sentence, message, node, explanation, waits: Waits::NONE }
-        }
-        None => {
-            let change = smallest_change(&ask.pod, nodes, ask.seed);
-            let all = nodes.iter().flat_map(|node| failures(&ask.pod, node.borrow()));
-            // A cluster without nodes waits for nodes.
-            let waits = all.fold(Waits::NODES, |waits, failure| waits.and(Waits::of(&failure)));
-            let sentence = words::unschedulable(&explanation, change.as_ref());
-            let message = explanation.histogram.clone();
-            Finding {
-                verb: Verb::Wait,
-                reason: Reason::Unschedulable,
-                sentence,
-                message,
-                node: None,
-                explanation,
-                waits,
-            }
-        }
-    }
+    let change = smallest_change(&ask.pod, nodes, ask.seed);
+    let all = nodes.iter().flat_map(|node| failures(&ask.pod, node.borrow()));
+    // A cluster without nodes waits for nodes.
+    let waits = all.fold(Waits::NODES, |waits, failure| waits.and(Waits::of(&failure)));
+    let sentence = words::unschedulable(&explanation, change.as_ref());
+    let message = explanation.histogram.clone();
+    Finding { verb: Verb::Wait, reason: Reason::Unschedulable, sentence, message, node: None, explanation, waits }
 }
 
 /// Below Enforce the pod stays where it is, and the record says what would have become of it.
@@ -126,19 +151,8 @@ fn held_back(ask: &Ask, found: Finding) -> Finding {
     }
 }
 
-fn record<N: Borrow<Node>>(ask: &Ask, nodes: &[N], found: &Finding) -> Decision {
-    Decision {
-        verb: found.verb,
-        reason: found.reason,
-        sentence: found.sentence.clone(),
-        candidates: found.explanation.candidates.clone(),
-        ..record_of(ask, nodes, found.node.as_deref())
-    }
-}
-
 /// A record of what was asked, without a verdict.
-pub(crate) fn record_of<N: Borrow<Node>>(ask: &Ask, nodes: &[N], chosen: Option<&str>) -> Decision {
-    let node = chosen.and_then(|name| nodes.iter().map(Borrow::borrow).find(|node| node.name == name));
+pub(crate) fn record_of(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> Decision {
     Decision {
         id: ask.decision,
         at: ask.now,
@@ -152,9 +166,9 @@ pub(crate) fn record_of<N: Borrow<Node>>(ask: &Ask, nodes: &[N], chosen: Option<
         verb: Verb::Wait,
         reason: Reason::Unschedulable,
         sentence: String::new(),
-        chosen: chosen.map(str::to_owned),
+        chosen: chosen.map(|node| node.name.clone()),
         candidates: Vec::new(),
-        inputs: words::inputs(ask, nodes.len(), node),
+        inputs: words::inputs(ask, nodes, chosen),
         plan: ask.plan,
         outcome: Outcome::NoAction,
         steps: Vec::new(),

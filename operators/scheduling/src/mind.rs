@@ -15,18 +15,19 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_cluster::{Event, State, View, read};
 use keelson_core::{Decision, DecisionId, Effect, Mode, Plan, Timestamp};
+use keelson_placement::{Classes, Nodes};
 
 pub use books::{Books, Preview};
 
-use crate::decide::{Ask, Moment, Settings, decide};
+use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known};
 use crate::effect::{Effects, Placement, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Change, Counts, Queue, Waiting};
 use crate::recording;
 
-/// A recording larger than this is kept for one placement in [`SAMPLED`] only: at 5,000 nodes it has some 400 kB.
-const SMALL_RECORDING: usize = 64 * 1024;
-/// See [`SMALL_RECORDING`].
+/// With more nodes than this a recording is kept for one placement in [`SAMPLED`] only: at 5,000 it has some 400 kB.
+const SMALL: usize = 500;
+/// See [`SMALL`].
 const SAMPLED: u64 = 100;
 /// Comparisons that may wait to be made; beyond that the oldest is dropped, because it says least.
 const COMPARISONS: usize = 1_000;
@@ -68,6 +69,7 @@ pub struct Job {
 pub struct Mind {
     state: State,
     queue: Queue,
+    classes: Classes,
     effects: Effects,
     books: Books,
     standing: Standing,
@@ -86,6 +88,7 @@ impl Mind {
         Self {
             state: State::default(),
             queue: Queue::new(standing.backoff),
+            classes: Classes::default(),
             effects: Effects::default(),
             books: Books::default(),
             standing,
@@ -142,17 +145,17 @@ impl Mind {
     }
 
     fn decide(&mut self, uid: &str, written: &Pod, at: Moment) -> Job {
-        let ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
-        let nodes = self.state.live().nodes_for(&ask.pod);
-        let decided = decide(&ask, &nodes);
-        let bound_to = decided.node.filter(|_| self.standing.settings.mode == Mode::Enforce);
+        let mut ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
+        let decided = self.decide_like_the_last(&mut ask);
+        let decided = decided.unwrap_or_else(|| decide(&ask, &self.state.live().nodes_for(&ask.pod)));
+        let bound_to = decided.node.filter(|_| ask.settings.mode == Mode::Enforce);
         let mut recording = None;
         if bound_to.is_some() {
             self.placements += 1;
-            let sampled = self.placements % SAMPLED == 1;
-            recording = recording::record(&ask, &nodes).ok().filter(|bytes| sampled || bytes.len() <= SMALL_RECORDING);
+            if self.placements % SAMPLED == 1 || self.state.slots() <= SMALL {
+                recording = recording::record(&ask, &self.state.live().nodes_for(&ask.pod)).ok();
+            }
         }
-        drop(nodes);
         if let Some(decision) = decided.plan.decisions.first() {
             self.books.record(decision);
         }
@@ -169,6 +172,21 @@ impl Mind {
             None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
         }
         Job { uid: uid.to_owned(), plan: decided.plan, recording, binds }
+    }
+
+    /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
+    /// for nominated pods is not kept by class.
+    fn decide_like_the_last(&mut self, ask: &mut Ask) -> Option<Decided> {
+        if ask.settings.mode < Mode::Enforce || self.state.live().has_nominations(ask.pod.priority) {
+            return None;
+        }
+        let knew = self.classes.knows(&ask.pod);
+        let known = self.classes.choose(&ask.pod, &self.state, ask.seed);
+        let node = self.state.node(known.choice.node.filter(|_| knew)?)?;
+        ask.brief = true;
+        let decided = decide_known(ask, known, node);
+        ask.brief = decided.is_some();
+        decided
     }
 
     /// Says whether a pod whose job binds was bound.

@@ -17,7 +17,7 @@ use crate::fields::refusals;
 /// them: without the pod.
 #[must_use]
 pub fn compare<N: Borrow<Node>>(ask: &Ask, nodes: &[N], actual: &str) -> Decision {
-    let mut decision = record_of(ask, nodes, None);
+    let mut decision = record_of(ask, nodes.len(), None);
     decision.verb = Verb::Compare;
     decision.inputs.insert("bound to".into(), actual.to_owned());
     if let Some(why) = cannot_judge(ask) {

@@ -34,11 +34,33 @@ async fn pods_are_bound_run_and_come_as_predicted() {
         assert_eq!(scene.pod(&name)["metadata"]["annotations"]["keelson.dev/decision"], json!(decision.id));
         let effect = decision.effect.expect("its effect was measured");
         assert_eq!(effect.as_predicted, Some(true), "{}", effect.sentence);
-        assert!(process.history.recording(decision.id).is_some());
+        let recording = process.history.recording(decision.id).expect("what it saw is kept");
+        let again = keelson_scheduling::recording::replay(&recording, None).unwrap().decisions.remove(0);
+        assert_eq!(
+            (again.sentence, again.candidates, again.inputs),
+            (decision.sentence, decision.candidates, decision.inputs)
+        );
     }
     let said = scene.list(EVENTS).iter().filter(|event| event["reason"] == "Scheduled").count();
     assert_eq!(said, 12);
     scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_fills_the_node_meanwhile_makes_the_prediction_wrong() {
+    let scene = Scene::new(8, Mode::Enforce).nodes(1, 4);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    scene.schedule("cart", "keelson", "500m", json!({}));
+    while scene.node_of("cart").is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    // Neither scheduler is asked about a pod that names its node.
+    scene.schedule("foreign", "nobody", "2", json!({"nodeName": "node-0"}));
+    seconds(60).await;
+    let effect = process.last("cart").effect.expect("its effect was measured");
+    assert_eq!(effect.as_predicted, Some(false), "{}", effect.sentence);
+    assert!(effect.sentence.contains("node-0 cpu at 64.4 % (said 12.8 %)"), "{}", effect.sentence);
 }
 
 #[tokio::test(start_paused = true)]

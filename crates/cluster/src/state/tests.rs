@@ -34,6 +34,7 @@ fn seen(state: &State) -> String {
     let mut members: Vec<_> = state.live().members().cloned().collect();
     members.sort_by(|a, b| a.node.name.cmp(&b.node.name));
     let pods: BTreeMap<_, _> = state.pods.iter().collect();
+    assert_eq!(state.slots() - state.empty_slots(), members.len());
     format!("{members:?} {:?} {:?} {pods:?}", state.live().repels, state.live().nominated)
 }
 

@@ -57,7 +57,11 @@ fn node(slot: usize, kind: u8, size: i64) -> Node {
         1 => node.taint(Taint::new("soft", "", TaintEffect::PreferNoSchedule)),
         2 => node.label("disk", "ssd"),
         3 => node.cordoned(),
-        _ => node.taint(Taint::new("soft", "", TaintEffect::PreferNoSchedule)).taint(Taint::new("other", "", TaintEffect::PreferNoSchedule)),
+        _ => node.taint(Taint::new("soft", "", TaintEffect::PreferNoSchedule)).taint(Taint::new(
+            "other",
+            "",
+            TaintEffect::PreferNoSchedule,
+        )),
     }
 }
 
@@ -117,7 +121,8 @@ proptest! {
 
 #[test]
 fn no_more_classes_are_kept_than_the_bound() {
-    let (cluster, mut classes) = (Cluster { slots: vec![Some(node(0, 0, 9))], ..Cluster::default() }, Classes::default());
+    let (cluster, mut classes) =
+        (Cluster { slots: vec![Some(node(0, 0, 9))], ..Cluster::default() }, Classes::default());
     for size in 0..CLASSES as i64 + 10 {
         let pod = Pod::new("a", "b").requesting(&PodRequests::default().container([(Memory, size)]));
         classes.choose(&pod, &cluster, 1);

@@ -1,6 +1,7 @@
 //! What a decision may see of the pod, besides the nodes.
 
 use k8s_openapi::api::core::v1::Pod as Written;
+use keelson_api::names;
 use keelson_cluster::{Problem, ReadPod, View};
 use keelson_core::{DecisionId, Mode, ObjectRef, PlanId, Timestamp, Trigger};
 use keelson_placement::Pod;
@@ -43,6 +44,8 @@ pub struct Ask {
     pub stated: Option<Stated>,
     /// `metadata.generation`.
     pub generation: Option<i64>,
+    /// Whether the nodes that cannot hold it go unmentioned when it is placed: they were told for a pod like it.
+    pub brief: bool,
     /// The settings.
     pub settings: Settings,
     /// Decides between nodes of equal score.
@@ -71,7 +74,8 @@ pub struct Moment {
 impl Ask {
     /// A question about a pod that exists, in a cluster that looks like this.
     #[must_use]
-    pub fn new(written: &Written, read: ReadPod, view: &View, settings: Settings, at: Moment) -> Self {
+    pub fn new(written: &Written, read: ReadPod, view: &View, mut settings: Settings, at: Moment) -> Self {
+        settings.mode = settings.mode.min(lowered(written).unwrap_or(settings.mode));
         let Moment { decision, plan, now } = at;
         let repelled_by =
             view.repelled_by(&read.pod.namespace, &read.labels).map(|(pod, key)| (pod.to_owned(), key.to_owned()));
@@ -86,6 +90,7 @@ impl Ask {
             repelled_by,
             stated: stated(written),
             generation: written.metadata.generation,
+            brief: false,
             pod,
             settings,
             seed,
@@ -105,6 +110,11 @@ impl Ask {
 
 fn subject(pod: &Pod) -> ObjectRef {
     ObjectRef::namespaced("Pod", &pod.namespace, &pod.name).with_uid(&pod.uid)
+}
+
+/// The mode that the pod's own annotation asks for; it can only lower.
+fn lowered(written: &Written) -> Option<Mode> {
+    written.metadata.annotations.as_ref()?.get(names::MODE)?.parse().ok()
 }
 
 fn stated(written: &Written) -> Option<Stated> {

@@ -83,9 +83,11 @@ impl Mind {
 
     /// Queues a pod of ours. What we write into its status ourselves changes nothing about it.
     fn wants(&mut self, pod: &Pod, before: Option<&Pod>, now: Timestamp) {
+        let asked = |pod: &Pod| pod.metadata.annotations.as_ref().and_then(|all| all.get(names::MODE).cloned());
         let same = before.is_some_and(|before| {
             (&before.spec, &before.metadata.labels, &before.metadata.deletion_timestamp)
                 == (&pod.spec, &pod.metadata.labels, &pod.metadata.deletion_timestamp)
+                && asked(before) == asked(pod)
         });
         let waiting = self.waiting(pod);
         if waiting.is_some() {

@@ -57,6 +57,21 @@ fn a_burst_is_placed_one_by_one_and_never_over_capacity() {
 }
 
 #[test]
+fn the_short_way_says_what_the_long_way_says() {
+    let pods: Vec<_> = (0..7).map(|i| pod(&format!("p{i}"), "300m")).collect();
+    let mut nodes: Vec<_> = (0..5).map(|i| node(&format!("n{i}"), 500 + 100 * i)).collect();
+    nodes[4]["spec"] = json!({"taints": [{"key": "k", "effect": "PreferNoSchedule"}]});
+    let mut mind = mind(Mode::Enforce, &nodes, &pods);
+    let jobs: Vec<_> = std::iter::from_fn(|| mind.next(moment(1))).collect();
+    assert_eq!(jobs.iter().filter(|job| job.binds).count(), 7);
+    for job in &jobs {
+        // A replay always goes the long way.
+        let again = crate::recording::replay(job.recording.as_ref().unwrap(), None).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&job.plan).unwrap());
+    }
+}
+
+#[test]
 fn a_failed_binding_gives_the_room_back_and_is_tried_again() {
     let mut mind = mind(Mode::Enforce, &[node("n1", 500)], &[pod("a", "500m")]);
     let job = mind.next(moment(1)).unwrap();
@@ -113,6 +128,17 @@ fn observe_holds_our_pods_back_and_enforce_places_them_at_once() {
     mind.configure(standing(Mode::Enforce), at(3));
     assert!(mind.next(moment(3)).unwrap().binds);
     assert_eq!(mind.books().last("shop", "a").unwrap().reason, Reason::OnlyFeasibleNode);
+}
+
+#[test]
+fn a_pod_can_lower_the_mode_for_itself() {
+    let mut careful = pod("a", "500m");
+    careful["metadata"]["annotations"] = json!({"keelson.dev/mode": "Observe"});
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[careful]);
+    let job = mind.next(moment(1)).unwrap();
+    assert_eq!((reason(&job), job.binds), (Reason::SchedulerNotEnforcing, false));
+    mind.pod(&written(&pod("a", "500m")), at(2));
+    assert!(mind.next(moment(3)).unwrap().binds, "as soon as the annotation is gone");
 }
 
 #[test]
