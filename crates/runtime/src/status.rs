@@ -120,7 +120,7 @@ async fn put(
     });
     // The answer is not read as a Platform: the one that is there may be broken.
     let kind = ApiResource::erase::<Platform>(&());
-    let api: Api<DynamicObject> = Api::all_with(runtime.0.config.client.clone(), &kind);
+    let api: Api<DynamicObject> = Api::all_with(runtime.0.client.clone(), &kind);
     // Forced: the status is ours alone, whatever an older version of us was called.
     let params = PatchParams::apply(manager).force();
     api.patch_status(names::PLATFORM, &params, &Patch::Apply(intent)).await?;
