@@ -113,7 +113,7 @@ impl Runtime {
             let candidate = Candidate {
                 feature: *feature,
                 config: Arc::clone(&shared.config),
-                chance: shared.chance.clone(),
+                chance: shared.chance.fork(&format!("lease {feature}")),
                 reach: shared.reach.clone(),
                 metrics: shared.metrics.clone(),
                 switches: Arc::clone(&shared.switches),
