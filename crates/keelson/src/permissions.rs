@@ -3,13 +3,19 @@
 use std::fmt;
 
 use keelson_core::Mode;
-use keelson_runtime::{Operator, Permissions};
+use keelson_api::names;
+use keelson_runtime::{Operator, Permissions, Rule};
 use keelson_scheduling::Scheduling;
 
 /// Everything the controller needs when no feature may go above `ceiling`.
 #[must_use]
 pub fn controller(ceiling: Mode) -> Permissions {
-    Permissions::runtime(ceiling).merged(Scheduling::permissions(ceiling))
+    Permissions::runtime(ceiling).merged(Scheduling::permissions(ceiling)).merged(page())
+}
+
+/// What the page needs on top: its switches change the Platform.
+fn page() -> Permissions {
+    Permissions(vec![Rule::new(names::GROUP, &["platforms"], &["patch"]).named([names::PLATFORM])])
 }
 
 /// One verb on one resource, as an access review asks for it.

@@ -1,0 +1,96 @@
+//! A running `keelson up`, and questions to it.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The program under test.
+pub const KEELSON: &str = env!("CARGO_BIN_EXE_keelson");
+
+/// A running platform; stopped when dropped.
+pub struct Up {
+    child: Child,
+    /// Where the page is.
+    pub page: String,
+    /// The cluster's kubeconfig.
+    pub kubeconfig: String,
+}
+
+impl Up {
+    /// Runs `keelson up` with `args` and waits until it says where the page is.
+    pub fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(KEELSON)
+            .args(["up", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("keelson starts");
+        let (mut page, mut kubeconfig) = (String::new(), String::new());
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            let word = line.split_whitespace().last().unwrap_or_default().to_owned();
+            if line.contains("http://") {
+                page = word;
+            } else if line.contains("KUBECONFIG=") {
+                kubeconfig = word.rsplit('=').next().unwrap().to_owned();
+            } else if line.contains("Ctrl-C") {
+                break;
+            }
+        }
+        assert!(!page.is_empty(), "keelson up ended before it said where the page is");
+        Self { child, page, kubeconfig }
+    }
+
+    /// What `keelson` with `args` prints, and its exit code.
+    pub fn ask(&self, args: &[&str]) -> (String, i32) {
+        let output = Command::new(KEELSON).args(args).args(["--server", &self.page]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (text, output.status.code().unwrap_or(-1))
+    }
+
+    /// The decisions that `filters` name, as the server has them.
+    pub fn decisions(&self, filters: &[&str]) -> Vec<Value> {
+        let mut args = vec!["decisions", "-o", "json", "--limit", "200"];
+        args.extend(filters);
+        let (text, code) = self.ask(&args);
+        assert_eq!(code, 0, "{text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        answer["decisions"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until `check` says something, for at most `seconds`.
+pub fn until<T>(what: &str, seconds: u64, mut check: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..seconds * 5 {
+        if let Some(found) = check() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    panic!("not within {seconds} s: {what}");
+}
+
+/// The services of Online Boutique that pods are made for.
+pub const BOUTIQUE: [&str; 11] = [
+    "adservice",
+    "cartservice",
+    "checkoutservice",
+    "currencyservice",
+    "emailservice",
+    "frontend",
+    "paymentservice",
+    "productcatalogservice",
+    "recommendationservice",
+    "redis-cart",
+    "shippingservice",
+];

@@ -1,0 +1,142 @@
+//! `keelson up`: Online Boutique becomes Running through Keelson, and every answer says why.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::process::Command;
+
+use serde_json::Value;
+use support::{BOUTIQUE, KEELSON, Up, until};
+
+fn kubectl(up: &Up, args: &[&str]) -> String {
+    let program = std::env::var("KUBECTL").unwrap_or_else(|_| "kubectl".to_owned());
+    let output = Command::new(program).env("KUBECONFIG", &up.kubeconfig).args(args).output().expect("kubectl runs");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn pods(up: &Up) -> Vec<Value> {
+    let list: Value = serde_json::from_str(&kubectl(up, &["get", "pods", "-n", "online-boutique", "-o", "json"])).unwrap();
+    list["items"].as_array().unwrap().clone()
+}
+
+fn running(up: &Up, service: &str) -> Option<Value> {
+    pods(up).into_iter().find(|pod| pod["metadata"]["labels"]["app"] == service && pod["status"]["phase"] == "Running")
+}
+
+#[test]
+fn online_boutique_runs_and_every_pod_says_why() {
+    let up = Up::start(&["--seed", "3"]);
+    for service in BOUTIQUE {
+        let pod = until(&format!("{service} is Running"), 60, || running(&up, service));
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        assert_eq!(pod["spec"]["schedulerName"], "keelson");
+        let node = pod["spec"]["nodeName"].as_str().unwrap();
+
+        let subject = format!("pod/{name}");
+        let decision = until("its decision is stored", 20, || {
+            let found = up.decisions(&["-n", "online-boutique", "--subject", &subject]);
+            found.into_iter().find(|decision| decision["verb"] == "Place" && decision["outcome"] == "Done")
+        });
+        assert_eq!(decision["chosen"], node, "{decision:#}");
+        assert!(decision["candidates"].as_array().is_some_and(|candidates| !candidates.is_empty()), "{decision:#}");
+        assert_eq!(decision["trace_id"].as_str().map(str::len), Some(32), "{decision:#}");
+
+        let (why, code) = up.ask(&["why", &subject, "-n", "online-boutique"]);
+        assert_eq!(code, 0, "{why}");
+        assert!(why.contains(node), "{why}");
+    }
+
+    let short = until("a pod that cannot fit says by how much", 60, || {
+        up.decisions(&["-n", "online-boutique", "--reason", "Unschedulable"]).into_iter().next()
+    });
+    assert!(short["sentence"].as_str().unwrap().contains("Insufficient cpu"), "{short:#}");
+    assert!(short.to_string().contains("short "), "{short:#}");
+
+    let refused = until("a pod with a claim is refused by name", 60, || {
+        up.decisions(&["-n", "online-boutique", "--reason", "UnsupportedFeature"]).into_iter().next()
+    });
+    assert!(refused["sentence"].as_str().unwrap().contains("persistentVolumeClaim"), "{refused:#}");
+    let ledger = pods(&up).into_iter().find(|pod| pod["metadata"]["labels"]["app"] == "ledger").unwrap();
+    assert_eq!(ledger["status"]["phase"], "Pending");
+    assert!(ledger["spec"]["nodeName"].is_null());
+
+    let compared = until("the streaming evening is compared", 60, || {
+        up.decisions(&["-n", "streaming"]).into_iter().find(|decision| decision["verb"] == "Compare")
+    });
+    assert!(["SameChoice", "OtherChoice", "UnsupportedFeature"].contains(&compared["reason"].as_str().unwrap()));
+}
+
+#[test]
+fn a_placement_can_be_decided_again() {
+    let up = Up::start(&["--seed", "4"]);
+    let placed = until("a placement", 60, || {
+        up.decisions(&["-n", "online-boutique"]).into_iter().find(|d| d["verb"] == "Place" && d["outcome"] == "Done")
+    });
+    let id = placed["id"].as_str().unwrap();
+    let (text, code) = until("its recording reached the store", 20, || {
+        let (text, code) = up.ask(&["replay", id]);
+        (!text.contains("not known here")).then_some((text, code))
+    });
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("same bytes"), "{text}");
+    let (text, code) = up.ask(&["replay", "01a20a36-4c94-7c29-ba35-d33514b3210c"]);
+    assert_eq!(code, 1, "{text}");
+}
+
+#[test]
+fn the_mode_is_switched_with_kubectl_and_in_a_file() {
+    let up = Up::start(&["--seed", "5"]);
+    let mode = |wanted: &str| {
+        until(&format!("the mode is {wanted}"), 20, || {
+            let (text, _) = up.ask(&["doctor", "-o", "json", "--kubeconfig", &up.kubeconfig]);
+            text.contains(&format!("{wanted} (wanted {wanted}")).then_some(())
+        });
+    };
+    mode("Enforce");
+    let patch = r#"{"spec":{"features":{"scheduling":{"mode":"Observe"}}}}"#;
+    kubectl(&up, &["patch", "platform", "default", "--type=merge", "-p", patch]);
+    mode("Observe");
+    until("pods that name Keelson are said to wait for it", 60, || {
+        up.decisions(&["-n", "online-boutique", "--reason", "SchedulerNotEnforcing"]).into_iter().next()
+    });
+    let (text, code) = up.ask(&["pause", "scheduling"]);
+    assert!(code == 0 && text.contains("paused"), "{text}");
+    drop(up);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("platform.yaml");
+    let platform = |mode: &str| {
+        format!("apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {{name: default}}\nspec: {{features: {{scheduling: {{mode: {mode}}}}}}}\n")
+    };
+    std::fs::write(&file, platform("Observe")).unwrap();
+    let up = Up::start(&["--seed", "5", "--platform", file.to_str().unwrap()]);
+    let headline = || up.ask(&["doctor", "-o", "json", "--kubeconfig", &up.kubeconfig]).0;
+    until("the file's mode", 20, || headline().contains("Observe (wanted Observe").then_some(()));
+    std::fs::write(&file, platform("Enforce")).unwrap();
+    until("the file's new mode", 20, || headline().contains("Enforce (wanted Enforce").then_some(()));
+    std::fs::write(&file, "spec: [broken").unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(headline().contains("Enforce (wanted Enforce"), "a broken file keeps the last good settings");
+}
+
+#[test]
+fn what_cannot_start_says_what_to_do() {
+    let up = Up::start(&["--seed", "6"]);
+    let port = up.page.rsplit(':').next().unwrap();
+    for (args, words) in [
+        (vec!["up", "--listen", &format!("127.0.0.1:{port}")], "in use"),
+        (vec!["up", "--listen", "0.0.0.0:0"], "127.0.0.1"),
+        (vec!["up", "--listen", "127.0.0.1:0", "--data", "/proc/nowhere"], "--data"),
+        (vec!["up", "--listen", "127.0.0.1:0", "--kubeconfig", "/nowhere"], "kubeconfig /nowhere"),
+        (vec!["why", "pod/x", "--server", "http://127.0.0.1:9"], "keelson up"),
+    ] {
+        let output = Command::new(KEELSON).args(&args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+    let (text, code) = up.ask(&["why", "pod/nobody"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("does not exist"), "{text}");
+}
