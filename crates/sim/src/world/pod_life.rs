@@ -15,7 +15,8 @@ use super::chance::Chance;
 use super::container::{CRASH_LOOP, CREATING, Container, INITIALIZING, State};
 use super::demand::{is_finished, is_sidecar};
 use super::read::{
-    Wanted, amounts, annotation, at, controller, holds, int, is_leaving, list, put_condition, quantity, stamp, text, time, uid,
+    Wanted, amounts, annotation, at, controller, holds, int, is_leaving, list, put_condition, quantity, stamp, text,
+    time, uid,
 };
 
 /// Annotation: the containers end after this many seconds. Without it, those of a Job end by chance, others never.

@@ -88,7 +88,11 @@ fn evict(desk: &mut Desk<'_>, pod: &Value, bytes: i64) -> Looked {
     let mut status = fail(pod, &around, "Evicted", &message, desk.now);
     let mut conditions = list(&status, "conditions").to_vec();
     let reason = "TerminationByKubelet";
-    put_condition(&mut conditions, Wanted { kind: "DisruptionTarget", status: "True", reason, message: &message }, desk.now);
+    put_condition(
+        &mut conditions,
+        Wanted { kind: "DisruptionTarget", status: "True", reason, message: &message },
+        desk.now,
+    );
     if let Some(fields) = status.as_object_mut() {
         fields.insert("conditions".to_owned(), Value::from(conditions));
     }
