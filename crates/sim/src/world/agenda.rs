@@ -38,6 +38,8 @@ pub enum Role {
     Job,
     /// The Job controller, at a pod that outlives its job.
     JobPod,
+    /// The CronJob controller.
+    CronJob,
     /// The EndpointSlice controller, at a service.
     Endpoints,
     /// The disruption controller, at a budget.
