@@ -9,7 +9,7 @@ use keelson_core::selector::LabelSelector;
 use serde_json::Value;
 
 use super::desk::Desk;
-use super::read::{Key, at, entry, int, is_leaving, labels, list, namespace, selector, text};
+use super::read::{Key, at, entry, int, labels, list, namespace, selector, text};
 use super::replicaset::is_active;
 use super::suits::NodeFacts;
 
@@ -89,7 +89,6 @@ fn domains(desk: &Desk<'_>, pod: &Value, term: &Value) -> BTreeMap<String, i64> 
         let assumed = desk.state.assumed.get(&Key::of(&other)).map(|(node, _)| node.as_str());
         let node = desk.state.seen.nodes().get(assumed.unwrap_or_else(|| text(&other, "spec.nodeName")));
         if is_active(&other)
-            && !is_leaving(&other)
             && let Some(domain) = node.and_then(|node| node.labels.get(key))
         {
             *counts.entry(domain.clone()).or_default() += 1;

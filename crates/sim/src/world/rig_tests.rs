@@ -6,7 +6,7 @@ use keelson_core::Span;
 use serde_json::json;
 
 use super::Settings;
-use super::kinds::{DEPLOYMENTS, NODES, PODS, REPLICA_SETS};
+use super::kinds::{DEPLOYMENTS, LEASES, NODES, PODS, REPLICA_SETS};
 use super::read::{condition, holds, int, is_leaving, list, name, text};
 use super::rig::{Scene, active, deployment, pod_spec};
 use crate::objects::Write;
@@ -226,4 +226,25 @@ fn a_node_short_of_memory_evicts_the_greediest_and_takes_no_more_for_a_while() {
     scene.rest(Span::minutes(6));
     let node = scene.find(NODES, "", "node-0").unwrap();
     assert!(!holds(&node, "MemoryPressure") && list(&node, "spec.taints").is_empty());
+}
+
+#[test]
+fn written_heartbeats_are_writes_and_a_dead_machine_stops_them() {
+    let settings = Settings { heartbeats: super::nodes::Heartbeats::Written, ..Settings::default() };
+    let mut scene = Scene::new(1, settings).nodes(1, 4, 16);
+    let renewed = |scene: &mut Scene| {
+        let lease = scene.find(LEASES, "kube-node-lease", "node-0").unwrap();
+        text(&lease, "spec.renewTime").to_owned()
+    };
+    scene.rest(Span::seconds(25));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:00:20.000000Z");
+    scene.act(|world, cluster| world.kill_node("node-0", cluster).unwrap());
+    scene.rest(Span::minutes(2));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:00:20.000000Z");
+    let ready = |scene: &mut Scene| holds(&scene.find(NODES, "", "node-0").unwrap(), "Ready");
+    assert!(!ready(&mut scene));
+    scene.act(|world, cluster| world.recover_node("node-0", cluster).unwrap());
+    scene.rest(Span::minutes(6));
+    assert!(ready(&mut scene));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:08:25.000000Z");
 }
