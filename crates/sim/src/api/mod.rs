@@ -33,6 +33,7 @@ mod status;
 mod storage;
 mod subresource;
 mod table;
+mod typed;
 mod validate;
 mod verbs;
 mod watch;

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub dry_run: bool,
     /// What the client should know although the request succeeds.
     pub warnings: Rc<RefCell<Vec<String>>>,
+    /// Whether a client sent it, whose fields and types need checking.
+    pub outside: bool,
 }
 
 impl Call {
