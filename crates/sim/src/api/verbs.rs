@@ -367,6 +367,8 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
     };
     for field in fields {
         match old.value.get(&field) {
+            // Looking is much cheaper than copying, and most writers leave the rest alone.
+            Some(kept) if new.get(&field) == Some(kept) => {}
             Some(kept) => new.put(&[&field], kept.clone()),
             None => {
                 new.cut(&[&field]);
