@@ -54,7 +54,8 @@ const KINDS: [(&str, &str, &str, &str); 17] = [
     ("storage.k8s.io/v1", "StorageClass", "storage.k8s.io", "storageclasses"),
 ];
 
-/// Reads the documents of a manifest as objects to create, in their order. With `scheduler`, every pod asks for that one.
+/// Reads the documents of a manifest as objects to create, in their order. With `scheduler`, every pod asks for that
+/// one.
 ///
 /// # Errors
 /// The first document that cannot be read.

@@ -114,7 +114,10 @@ fn tidy(desk: &mut Desk<'_>, cron: &Value, jobs: &[Arc<Value>]) -> Looked {
 fn report(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let Some(cron) = desk.get(CRON_JOBS, key) else { return Ok(()) };
     let jobs = desk.state.seen.owned(uid(&cron), JOBS);
-    let reference = |job: &Arc<Value>| json!({"apiVersion": "batch/v1", "kind": "Job", "namespace": key.namespace, "name": name(job), "uid": uid(job)});
+    let reference = |job: &Arc<Value>| {
+        let (name, uid) = (name(job), uid(job));
+        json!({"apiVersion": "batch/v1", "kind": "Job", "namespace": key.namespace, "name": name, "uid": uid})
+    };
     let active: Vec<Value> = jobs.iter().filter(|job| is_running(job)).map(reference).collect();
     let mut status = json!({"active": active});
     let last = jobs.iter().filter_map(|job| time(job, "status.completionTime")).max();

@@ -1,7 +1,8 @@
 //! Keeps a world running beside its API.
 //!
 //! [`Simulation::run`] sleeps until something changes or something is due, on tokio's time: on a paused runtime a day
-//! passes as fast as it is computed. [`play`] does the same without a runtime. [`Simulation::act`] does something to the world from outside at this moment.
+//! passes as fast as it is computed. [`play`] does the same without a runtime. [`Simulation::act`] does something to
+//! the world from outside at this moment.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,8 +4,8 @@
 //! Each invariant counts how often it was at stake: one that never was has proved nothing.
 //!
 //! Rules are judged when a pod is bound, by what the stream had said about its node until then. A scheduler learns of a
-//! change a moment later, so a node also counts as it was up to [`GRACE`] ago. Rules that depend on the order of bindings
-//! (pod affinity, topology spread) are not judged: bindings overtake each other.
+//! change a moment later, so a node also counts as it was up to [`GRACE`] ago. Rules that depend on the order of
+//! bindings (pod affinity, topology spread) are not judged: bindings overtake each other.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Which nodes a pod's neighbours leave open: required pod affinity and anti-affinity, hard topology spread.
 //!
-//! Counted plainly from the pods a term selects, for the stand-in scheduler and the checker. What existing pods ask of newcomers is only
-//! seen where both are of one workload.
+//! Counted plainly from the pods a term selects, for the stand-in scheduler and the checker. What existing pods ask of
+//! newcomers is only seen where both are of one workload.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,10 +1,11 @@
 //! Machines and the Node objects they register.
 //!
-//! A machine is up or down and has images; everything else about it is in its Node object. Every Node in the cluster has
-//! a machine, whoever created the object.
+//! A machine is up or down and has images; everything else about it is in its Node object. Every Node in the cluster
+//! has a machine, whoever created the object.
 //!
 //! Lease renewals are the bulk of an idle cluster's writes. [`Heartbeats::Lazy`] leaves them out: a machine that is up
-//! counts as having just renewed, and one that goes down writes its last renewal then. [`Heartbeats::Written`] writes all.
+//! counts as having just renewed, and one that goes down writes its last renewal then. [`Heartbeats::Written`] writes
+//! all.
 
 use std::collections::{BTreeMap, BTreeSet};
 

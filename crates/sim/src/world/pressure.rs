@@ -3,7 +3,8 @@
 //! First go pods that use more than they requested, then those of low priority, then the largest excess. The node stays
 //! under pressure for five minutes after the last shortage, as the kubelet's transition period has it.
 //!
-//! Use is only looked at where a pod's [`MEMORY`] says it uses other than by chance: what is drawn never exceeds requests.
+//! Use is only looked at where a pod's [`MEMORY`] says it uses other than by chance: what is drawn never exceeds
+//! requests.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! The ReplicaSet controller.
 //!
-//! It keeps as many pods as wanted. Too many are taken in upstream's order: unassigned, not running, not ready, cheap to
-//! delete, crowded on one node, ready or created recently, often restarted. Times compare by powers of two, so that among
-//! pods of like age chance (the uid) decides.
+//! It keeps as many pods as wanted. Too many are taken in upstream's order: unassigned, not running, not ready, cheap
+//! to delete, crowded on one node, ready or created recently, often restarted. Times compare by powers of two, so that
+//! among pods of like age chance (the uid) decides.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

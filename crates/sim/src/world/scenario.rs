@@ -37,9 +37,9 @@ pub struct Scenario {
 const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
 
 impl Scenario {
-    /// An evening of a streaming service from [`EVENING`]: 36 machines in three zones, the streaming application and Online
-    /// Boutique, viewers that come for a match, two rollouts, Spot machines that are taken away and replaced, a batch that
-    /// fits nowhere. Pods ask for `scheduler`.
+    /// An evening of a streaming service from [`EVENING`]: 36 machines in three zones, the streaming application and
+    /// Online Boutique, viewers that come for a match, two rollouts, Spot machines that are taken away and replaced, a
+    /// batch that fits nowhere. Pods ask for `scheduler`.
     ///
     /// # Errors
     /// A manifest that cannot be read.
@@ -58,8 +58,8 @@ impl Scenario {
         Ok(Self { nodes: evening_nodes(), objects, script, scaled: evening_scaling(), day: Some(Day::streaming()) })
     }
 
-    /// A day of wear for `nodes` machines and about `pods` pods: Deployments that grow, shrink, roll over, come and go, jobs,
-    /// machines that die and recover, cordons, taints, Spot losses. Something happens every four minutes or so.
+    /// A day of wear for `nodes` machines and about `pods` pods: Deployments that grow, shrink, roll over, come and go,
+    /// jobs, machines that die and recover, cordons, taints, Spot losses. Something happens every four minutes or so.
     #[must_use]
     pub fn churn(seed: u64, nodes: usize, pods: usize, scheduler: &str) -> Self {
         churn::draw(Chance::new(seed), nodes, pods, scheduler)

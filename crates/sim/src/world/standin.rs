@@ -1,8 +1,8 @@
 //! A stand-in for a scheduler: it binds the pods that ask for `default-scheduler`, so that a world lives without one.
 //!
-//! It is plain on purpose and no model of kube-scheduler: every node is checked for taints, selector, room, ports and the
-//! zones of volumes, neighbours that must be near or apart; among those that fit, the emptiest is taken, ties by chance. Its events and its bindings say that the
-//! stand-in made them.
+//! It is plain on purpose and no model of kube-scheduler: every node is checked for taints, selector, room, ports and
+//! the zones of volumes, neighbours that must be near or apart; among those that fit, the emptiest is taken, ties by
+//! chance. Its events and its bindings say that the stand-in made them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
