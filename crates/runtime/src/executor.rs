@@ -21,6 +21,7 @@ use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
     Plan, Reason, Span, Step, StepResult, Timestamp, Trigger, Verb,
 };
+use tracing::Instrument;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -200,7 +201,14 @@ impl Executor {
             actions = others;
             mine.iter_mut().for_each(|action| action.decision = decision.id);
             let id = decision.id;
-            let ended = self.0.one(feature, decision, &mine, recording.as_ref()).await;
+            let span = tracing::info_span!(
+                "act",
+                "keelson.feature" = %feature,
+                "keelson.decision.id" = %id,
+                "k8s.namespace.name" = decision.subject.namespace,
+                "k8s.object.name" = decision.subject.name,
+            );
+            let ended = self.0.one(feature, decision, &mine, recording.as_ref()).instrument(span).await;
             report.decisions.insert(id, ended);
         }
         for action in actions {

@@ -84,12 +84,12 @@ impl Live {
         let follower = Arc::clone(&live);
         live.platform.runtime.spawn("page", move || {
             let live = Arc::clone(&follower);
-            async move { live.follow().await }
+            async move { tokio::select! { () = live.platform.runtime.stopping() => {}, () = live.follow() => {} } }
         });
         let watcher = Arc::clone(&live);
         live.platform.runtime.spawn("page nodes", move || {
             let live = Arc::clone(&watcher);
-            async move { live.watch_nodes().await }
+            async move { tokio::select! { () = live.platform.runtime.stopping() => {}, () = live.watch_nodes() => {} } }
         });
         live
     }

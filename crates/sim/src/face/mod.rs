@@ -9,7 +9,7 @@ pub mod tower;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keelson_core::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::{api::Api, clock::Clock};
 
@@ -23,15 +23,16 @@ pub struct Shared {
 struct Inner {
     api: Mutex<Api>,
     clock: Clock,
-    changed: watch::Sender<u64>,
+    version: std::sync::atomic::AtomicU64,
+    changed: Notify,
 }
 
 impl Shared {
     /// Shares an API under a clock.
     #[must_use]
     pub fn new(api: Api, clock: Clock) -> Self {
-        let (changed, _) = watch::channel(api.resource_version());
-        Self { inner: Arc::new(Inner { api: Mutex::new(api), clock, changed }) }
+        let version = api.resource_version().into();
+        Self { inner: Arc::new(Inner { api: Mutex::new(api), clock, version, changed: Notify::new() }) }
     }
 
     /// Does something with the API at this moment, and wakes the watches when it changed anything.
@@ -41,7 +42,9 @@ impl Shared {
         let outcome = act(&mut api, now);
         let latest = api.resource_version();
         drop(api);
-        self.inner.changed.send_if_modified(|seen| std::mem::replace(seen, latest) != latest);
+        if self.inner.version.swap(latest, std::sync::atomic::Ordering::SeqCst) != latest {
+            self.inner.changed.notify_waiters();
+        }
         outcome
     }
 
@@ -53,7 +56,31 @@ impl Shared {
 
     /// Tells of every change: the latest resource version.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.inner.changed.subscribe()
+    pub fn changes(&self) -> Changes {
+        Changes { inner: Arc::clone(&self.inner), seen: 0 }
+    }
+}
+
+/// Tells of changes, to whoever waits longest first (tokio's `watch` wakes its receivers in an order drawn by lot).
+#[derive(Debug)]
+pub struct Changes {
+    inner: Arc<Inner>,
+    seen: u64,
+}
+
+impl Changes {
+    /// Takes what there is as seen.
+    pub fn mark(&mut self) {
+        self.seen = self.inner.version.load(std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Returns when something changed since it was last seen.
+    pub async fn changed(&mut self) {
+        let inner = Arc::clone(&self.inner);
+        let notified = inner.changed.notified();
+        if self.inner.version.load(std::sync::atomic::Ordering::SeqCst) == self.seen {
+            notified.await;
+        }
+        self.mark();
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn batches(shared: Shared, id: WatchId) -> impl futures::Stream<Item 
             return None;
         }
         loop {
-            changes.borrow_and_update();
+            changes.mark();
             let next = open.shared.with(|api, now| api.watch_next(open.id, now));
             if !next.frames.is_empty() {
                 return Some((next.frames, (open, changes, next.ended)));
@@ -145,14 +145,12 @@ pub(super) fn batches(shared: Shared, id: WatchId) -> impl futures::Stream<Item 
                     let clock = open.shared.clock();
                     tokio::select! {
                         biased;
-                        changed = changes.changed() => if changed.is_err() { return None },
+                        () = changes.changed() => {}
                         () = clock.sleep_until(due) => {}
                     }
                 }
                 None => {
-                    if changes.changed().await.is_err() {
-                        return None;
-                    }
+                    changes.changed().await;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What is to be done when.
 //!
-//! Work is level-triggered: a task says which component looks at which object, not what changed. Asking twice for the same
-//! look keeps the earlier moment. Tasks of one moment come in the order of their names, so a run repeats.
+//! Work is level-triggered: a task says which component looks at which object, not what changed. Asking twice for the
+//! same look keeps the earlier moment. Tasks of one moment come in the order of their names, so a run repeats.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +38,8 @@ pub enum Role {
     Job,
     /// The Job controller, at a pod that outlives its job.
     JobPod,
+    /// The CronJob controller.
+    CronJob,
     /// The EndpointSlice controller, at a service.
     Endpoints,
     /// The disruption controller, at a budget.

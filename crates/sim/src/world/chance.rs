@@ -1,7 +1,7 @@
 //! Chance that does not depend on the order of questions.
 //!
-//! Every draw is a hash of the seed, a purpose and a key. The delay of one pod is the same whether or not another pod was
-//! asked first, so a small change of a scenario changes little of its run.
+//! Every draw is a hash of the seed, a purpose and a key. The delay of one pod is the same whether or not another pod
+//! was asked first, so a small change of a scenario changes little of its run.
 
 use keelson_core::Span;
 

@@ -1,7 +1,7 @@
 //! One container of a simulated pod, from waiting to its end.
 //!
-//! Its state lives in the pod's status and nowhere else, so that a kubelet that starts late, or takes over a cluster from
-//! a dump, goes on where the last one stopped.
+//! Its state lives in the pod's status and nowhere else, so that a kubelet that starts late, or takes over a cluster
+//! from a dump, goes on where the last one stopped.
 
 use keelson_core::{Span, Timestamp};
 use serde_json::{Value, json};

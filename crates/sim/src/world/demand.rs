@@ -1,8 +1,9 @@
 //! What a pod asks of a node, as the kubelet and the stand-in scheduler count it.
 //!
-//! Rule of Kubernetes 1.36: containers run together; init containers one after another, each beside the sidecars before it;
-//! sidecars (restartable init containers) stay. The larger of both counts, what is asked for the whole pod replaces it, the
-//! overhead of its runtime comes on top. A container being resized counts as the larger of what it asks and what it holds.
+//! Rule of Kubernetes 1.36: containers run together; init containers one after another, each beside the sidecars before
+//! it; sidecars (restartable init containers) stay. The larger of both counts, what is asked for the whole pod replaces
+//! it, the overhead of its runtime comes on top. A container being resized counts as the larger of what it asks and
+//! what it holds.
 
 use std::collections::BTreeSet;
 

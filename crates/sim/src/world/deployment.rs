@@ -96,10 +96,18 @@ fn same_template(a: &Value, b: &Value) -> bool {
     let rest = |object: &Value| {
         let metadata = at(object, "spec.template.metadata").and_then(Value::as_object);
         let fields = metadata.into_iter().flatten();
-        fields.filter(|(field, _)| *field != "labels").map(|(field, value)| (field.clone(), value.clone())).collect()
+        fields
+            .filter(|(field, value)| *field != "labels" && !is_empty(value))
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect()
     };
     let (rest_a, rest_b): (BTreeMap<String, Value>, BTreeMap<String, Value>) = (rest(a), rest(b));
     at(a, "spec.template.spec") == at(b, "spec.template.spec") && labels(a) == labels(b) && rest_a == rest_b
+}
+
+/// Whether a value says nothing, as a map does whose last entry was removed.
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 /// Ten characters of Kubernetes' safe alphabet that stand for a template.
@@ -222,7 +230,9 @@ fn create(desk: &mut Desk<'_>, deployment: &Value, revision: i64, size: i64) -> 
         "apiVersion": "apps/v1", "kind": "ReplicaSet",
         "metadata": {
             "namespace": namespace(deployment), "name": format!("{}-{hash}", name(deployment)), "labels": labels,
-            "annotations": {REVISION: revision.to_string(), DESIRED: replicas(deployment).to_string(), MOST: most.to_string()},
+            "annotations": {
+                REVISION: revision.to_string(), DESIRED: replicas(deployment).to_string(), MOST: most.to_string(),
+            },
             "ownerReferences": [owned_by(deployment, "apps/v1", "Deployment")],
         },
         "spec": {"replicas": size, "minReadySeconds": int(deployment, "spec.minReadySeconds").unwrap_or(0),
@@ -250,8 +260,9 @@ fn resize(desk: &mut Desk<'_>, deployment: &Value, set: &Value, size: i64) -> Lo
     if was == size && (noted || size == 0) {
         return Ok(());
     }
+    let version = text(set, "metadata.resourceVersion");
     let patch = json!({
-        "metadata": {"resourceVersion": text(set, "metadata.resourceVersion"), "annotations": {DESIRED: desired, MOST: most}},
+        "metadata": {"resourceVersion": version, "annotations": {DESIRED: desired, MOST: most}},
         "spec": {"replicas": size},
     });
     desk.merge(REPLICA_SETS, set, "", patch)?;

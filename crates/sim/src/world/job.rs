@@ -1,7 +1,7 @@
 //! The Job controller.
 //!
-//! Finished pods are counted once: each carries a finalizer that is taken only after the count is stored, so a pod that is
-//! swept away with its node still counts.
+//! Finished pods are counted once: each carries a finalizer that is taken only after the count is stored, so a pod that
+//! is swept away with its node still counts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

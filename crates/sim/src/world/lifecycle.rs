@@ -1,7 +1,8 @@
 //! The node lifecycle controller, taint-based eviction and the pod garbage collector.
 //!
-//! A node that was not heard of for the grace period becomes `Unknown` and gets the `unreachable` taints; its pods are no
-//! longer ready at once, and are deleted when their tolerations run out. Pods whose node is gone are removed by force.
+//! A node that was not heard of for the grace period becomes `Unknown` and gets the `unreachable` taints; its pods are
+//! no longer ready at once, and are deleted when their tolerations run out. Pods whose node is gone are removed by
+//! force.
 
 use keelson_core::{Span, Timestamp};
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@
 //! | [`demand`], [`suits`] | what a pod asks of a node, and which node suits it |
 //! | [`nodes`], [`lifecycle`] | machines; what happens to pods whose node goes |
 //! | [`kubelet`], [`pod_life`], [`container`], [`resize`], [`pressure`] | the life of a pod on its node |
-//! | [`replicaset`], [`deployment`], [`rollout`], [`statefulset`], [`daemonset`], [`job`] | workload controllers |
+//! | [`replicaset`], [`deployment`], [`rollout`], [`statefulset`], [`daemonset`], [`job`], [`cronjob`], [`cron`] | workload controllers |
 //! | [`endpoints`], [`budget`], [`tenancy`], [`volumes`] | slices, disruption budgets, accounts and quotas, claims |
 //! | [`standin`], [`neighbours`], [`autoscale`] | a plain scheduler and a plain autoscaler, where no real ones run |
 //! | [`invariants`], [`drive`] | what must hold whatever happens; the loop that runs it all |
@@ -21,6 +21,8 @@ pub mod autoscale;
 pub mod budget;
 pub mod chance;
 pub mod container;
+pub mod cron;
+pub mod cronjob;
 pub mod daemonset;
 pub mod demand;
 pub mod deployment;
@@ -267,7 +269,7 @@ impl State {
 }
 
 /// What looks at changes.
-const NOTICES: [fn(&mut Desk<'_>, &Event); 14] = [
+const NOTICES: [fn(&mut Desk<'_>, &Event); 15] = [
     nodes::notice,
     kubelet::notice,
     pressure::notice,
@@ -277,6 +279,7 @@ const NOTICES: [fn(&mut Desk<'_>, &Event); 14] = [
     statefulset::notice,
     daemonset::notice,
     job::notice,
+    cronjob::notice,
     endpoints::notice,
     budget::notice,
     tenancy::notice,
@@ -300,6 +303,7 @@ fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
         Role::DaemonSet => daemonset::look(desk, key),
         Role::Job => job::look(desk, key),
         Role::JobPod => job::release_orphan(desk, key),
+        Role::CronJob => cronjob::look(desk, key),
         Role::Endpoints => endpoints::look(desk, key),
         Role::Budget => budget::look(desk, key),
         Role::Namespace => tenancy::look_at_namespace(desk, key),

@@ -1,10 +1,11 @@
 //! Machines and the Node objects they register.
 //!
-//! A machine is up or down and has images; everything else about it is in its Node object. Every Node in the cluster has
-//! a machine, whoever created the object.
+//! A machine is up or down and has images; everything else about it is in its Node object. Every Node in the cluster
+//! has a machine, whoever created the object.
 //!
 //! Lease renewals are the bulk of an idle cluster's writes. [`Heartbeats::Lazy`] leaves them out: a machine that is up
-//! counts as having just renewed, and one that goes down writes its last renewal then. [`Heartbeats::Written`] writes all.
+//! counts as having just renewed, and one that goes down writes its last renewal then. [`Heartbeats::Written`] writes
+//! all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use super::agenda::Role;
 use super::desk::{Desk, Looked};
 use super::kinds::{LEASES, NODES};
-use super::read::{Key, Wanted, entry, list, micro_stamp, name, put_condition, stamp, text};
+use super::read::{Key, Wanted, entry, list, micro_stamp, name, put_condition, stamp};
 use crate::objects::{Event, Refusal, Write};
 
 /// Whether lease renewals become writes.
@@ -305,5 +306,5 @@ pub fn take_away(desk: &mut Desk<'_>, key: &Key) -> Looked {
 /// A node's zone.
 #[must_use]
 pub fn zone(node: &Value) -> &str {
-    entry(node, "metadata.labels", "topology.kubernetes.io/zone").unwrap_or_else(|| text(node, "spec.zone"))
+    entry(node, "metadata.labels", "topology.kubernetes.io/zone").unwrap_or("")
 }

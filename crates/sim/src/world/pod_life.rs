@@ -1,7 +1,7 @@
 //! The life of an admitted pod on its node: images, init containers, containers, restarts, readiness, the end.
 //!
-//! [`step`] looks at the pod as it is and says what its status should be now and when to look again. It reads no clock and
-//! keeps nothing: looking early, twice or late gives the same life.
+//! [`step`] looks at the pod as it is and says what its status should be now and when to look again. It reads no clock
+//! and keeps nothing: looking early, twice or late gives the same life.
 //!
 //! What containers do is chance from the seed, unless annotations of the pod say it: [`RUN_SECONDS`], [`EXIT_CODE`],
 //! [`READY_SECONDS`].
@@ -15,7 +15,8 @@ use super::chance::Chance;
 use super::container::{CRASH_LOOP, CREATING, Container, INITIALIZING, State};
 use super::demand::{is_finished, is_sidecar};
 use super::read::{
-    Wanted, amounts, annotation, at, controller, holds, int, is_leaving, list, put_condition, quantity, stamp, text, time, uid,
+    Wanted, amounts, annotation, at, controller, holds, int, is_leaving, list, put_condition, quantity, stamp, text,
+    time, uid,
 };
 
 /// Annotation: the containers end after this many seconds. Without it, those of a Job end by chance, others never.
@@ -25,8 +26,8 @@ pub const EXIT_CODE: &str = "sim.keelson.dev/exit-code";
 /// Annotation: containers are ready this many seconds after their start; `never` for never.
 pub const READY_SECONDS: &str = "sim.keelson.dev/ready-seconds";
 
-/// Annotation: how much memory the pod uses once it runs; more than a container's limit kills it after ten seconds, more
-/// than the node has makes the kubelet evict.
+/// Annotation: how much memory the pod uses once it runs; more than a container's limit kills it after ten seconds,
+/// more than the node has makes the kubelet evict.
 pub const MEMORY: &str = "sim.keelson.dev/memory";
 /// The exit code of a container killed by a signal it cannot refuse.
 const KILLED: i64 = 137;

@@ -3,7 +3,8 @@
 //! First go pods that use more than they requested, then those of low priority, then the largest excess. The node stays
 //! under pressure for five minutes after the last shortage, as the kubelet's transition period has it.
 //!
-//! Use is only looked at where a pod's [`MEMORY`] says it uses other than by chance: what is drawn never exceeds requests.
+//! Use is only looked at where a pod's [`MEMORY`] says it uses other than by chance: what is drawn never exceeds
+//! requests.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -88,7 +89,11 @@ fn evict(desk: &mut Desk<'_>, pod: &Value, bytes: i64) -> Looked {
     let mut status = fail(pod, &around, "Evicted", &message, desk.now);
     let mut conditions = list(&status, "conditions").to_vec();
     let reason = "TerminationByKubelet";
-    put_condition(&mut conditions, Wanted { kind: "DisruptionTarget", status: "True", reason, message: &message }, desk.now);
+    put_condition(
+        &mut conditions,
+        Wanted { kind: "DisruptionTarget", status: "True", reason, message: &message },
+        desk.now,
+    );
     if let Some(fields) = status.as_object_mut() {
         fields.insert("conditions".to_owned(), Value::from(conditions));
     }

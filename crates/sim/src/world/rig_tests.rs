@@ -6,7 +6,7 @@ use keelson_core::Span;
 use serde_json::json;
 
 use super::Settings;
-use super::kinds::{DEPLOYMENTS, NODES, PODS, REPLICA_SETS};
+use super::kinds::{DEPLOYMENTS, LEASES, NODES, PODS, REPLICA_SETS};
 use super::read::{condition, holds, int, is_leaving, list, name, text};
 use super::rig::{Scene, active, deployment, pod_spec};
 use crate::objects::Write;
@@ -226,4 +226,76 @@ fn a_node_short_of_memory_evicts_the_greediest_and_takes_no_more_for_a_while() {
     scene.rest(Span::minutes(6));
     let node = scene.find(NODES, "", "node-0").unwrap();
     assert!(!holds(&node, "MemoryPressure") && list(&node, "spec.taints").is_empty());
+}
+
+#[test]
+fn written_heartbeats_are_writes_and_a_dead_machine_stops_them() {
+    let settings = Settings { heartbeats: super::nodes::Heartbeats::Written, ..Settings::default() };
+    let mut scene = Scene::new(1, settings).nodes(1, 4, 16);
+    let renewed = |scene: &mut Scene| {
+        let lease = scene.find(LEASES, "kube-node-lease", "node-0").unwrap();
+        text(&lease, "spec.renewTime").to_owned()
+    };
+    scene.rest(Span::seconds(25));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:00:20.000000Z");
+    scene.act(|world, cluster| world.kill_node("node-0", cluster).unwrap());
+    scene.rest(Span::minutes(2));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:00:20.000000Z");
+    let ready = |scene: &mut Scene| holds(&scene.find(NODES, "", "node-0").unwrap(), "Ready");
+    assert!(!ready(&mut scene));
+    scene.act(|world, cluster| world.recover_node("node-0", cluster).unwrap());
+    scene.rest(Span::minutes(6));
+    assert!(ready(&mut scene));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:08:25.000000Z");
+}
+
+#[test]
+fn a_rollback_takes_the_old_set_again_as_a_new_revision() {
+    let mut scene = scene(3);
+    scene.create(DEPLOYMENTS, deployment("shop", 3, "200m"));
+    scene.rest(Span::minutes(2));
+    for version in [json!("2"), json!(null)] {
+        let metadata = json!({"annotations": {"v": version}});
+        scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"template": {"metadata": metadata}}}));
+        scene.rest(Span::minutes(3));
+    }
+    assert_eq!(scene.list(REPLICA_SETS).len(), 2);
+    let revision = "deployment.kubernetes.io/revision";
+    assert_eq!(super::read::annotation(&scene.get(DEPLOYMENTS, "shop"), revision), Some("3"));
+    assert!(scene.pods().iter().all(|pod| super::read::annotation(pod, "v").is_none()));
+}
+
+#[test]
+fn a_rollout_that_never_gets_ready_says_so_and_leaves_the_old_pods() {
+    let mut scene = scene(3);
+    let mut shop = deployment("shop", 4, "200m");
+    shop["spec"]["progressDeadlineSeconds"] = json!(120);
+    scene.create(DEPLOYMENTS, shop);
+    scene.rest(Span::minutes(2));
+    let never = json!({"annotations": {"sim.keelson.dev/ready-seconds": "never"}});
+    scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"template": {"metadata": never}}}));
+    scene.rest(Span::minutes(5));
+    let shop = scene.get(DEPLOYMENTS, "shop");
+    let progressing = condition(&shop, "Progressing").unwrap();
+    assert_eq!(text(progressing, "reason"), "ProgressDeadlineExceeded", "{shop:#}");
+    assert_eq!(int(&shop, "status.availableReplicas"), Some(3), "a quarter may be missing");
+}
+
+#[test]
+fn a_change_of_size_in_the_middle_of_a_rollout_ends_well() {
+    let mut scene = scene(6);
+    scene.create(DEPLOYMENTS, deployment("shop", 10, "200m"));
+    scene.rest(Span::minutes(2));
+    scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}));
+    scene.rest(Span::seconds(3));
+    let active = scene.list(REPLICA_SETS).iter().filter(|set| int(set, "spec.replicas") > Some(0)).count();
+    assert_eq!(active, 2, "the rollout is under way");
+    scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"replicas": 20}}));
+    scene.rest(Span::minutes(5));
+    let shop = scene.get(DEPLOYMENTS, "shop");
+    let count = |field: &str| int(&shop, &format!("status.{field}"));
+    assert_eq!(
+        (count("availableReplicas"), count("updatedReplicas"), count("replicas")),
+        (Some(20), Some(20), Some(20))
+    );
 }

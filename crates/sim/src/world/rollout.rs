@@ -1,7 +1,7 @@
 //! How many replicas each ReplicaSet of a Deployment should have next. Pure arithmetic, as upstream does it.
 //!
-//! Promises: during a rolling update there are never more than `replicas + maxSurge` pods wanted, and what is scaled down
-//! leaves `replicas - maxUnavailable` available ones.
+//! Promises: during a rolling update there are never more than `replicas + maxSurge` pods wanted, and what is scaled
+//! down leaves `replicas - maxUnavailable` available ones.
 
 use serde_json::Value;
 

@@ -75,18 +75,18 @@ fn a_morning_of_wear_breaks_nothing() {
     let scenario = Scenario::churn(5, 50, 500, "default-scheduler");
     scene.act(|world, cluster| world.follow(scenario, cluster)).unwrap();
     let mut checker = Invariants::new();
-    let events = play(&mut scene, Span::hours(6), &mut checker);
+    let events = play(&mut scene, Span::hours(4), &mut checker);
     assert_eq!(checker.broken(), []);
     for invariant in Invariant::ALL {
         assert!(checker.at_stake().contains_key(&invariant), "{invariant:?} was never at stake");
     }
-    assert!(events > 3_000, "{events} events");
+    assert!(events > 2_000, "{events} events");
 }
 
 /// Everything that is asked for comes about, and nothing outlives its owner, whatever the order of wishes.
 #[test]
 fn wishes_come_true_and_nothing_is_left_behind() {
-    for seed in 0..6 {
+    for seed in 0..3 {
         let chance = super::chance::Chance::new(seed);
         let mut scene = Scene::new(seed, Settings { events: false, ..Settings::default() }).nodes(6, 8, 32);
         let names = ["a", "b", "c"];
@@ -124,7 +124,7 @@ fn wishes_come_true_and_nothing_is_left_behind() {
 fn an_evening_repeats_itself_to_the_byte() {
     let trace = |seed| {
         let mut scene = evening(seed);
-        scene.rest(Span::minutes(20));
+        scene.rest(Span::minutes(8));
         let mut hasher = Sha256::new();
         scene.log.iter().for_each(|event| hasher.update(event.object.to_string()));
         (scene.log.len(), hasher.finalize())

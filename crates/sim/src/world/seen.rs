@@ -3,8 +3,8 @@
 //! One ordered copy of the objects that are followed, with the questions that controllers ask kept as indexes: who owns
 //! what, which pods run on a node, which carry a label, how full a node is. Every change costs what it touches.
 //!
-//! Promises: iteration follows namespace and name; an older version never replaces a newer one, so a component may enter
-//! the answer to its own write before the event arrives.
+//! Promises: iteration follows namespace and name; an older version never replaces a newer one, so a component may
+//! enter the answer to its own write before the event arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

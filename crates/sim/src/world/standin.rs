@@ -1,8 +1,8 @@
 //! A stand-in for a scheduler: it binds the pods that ask for `default-scheduler`, so that a world lives without one.
 //!
-//! It is plain on purpose and no model of kube-scheduler: every node is checked for taints, selector, room, ports and the
-//! zones of volumes, neighbours that must be near or apart; among those that fit, the emptiest is taken, ties by chance. Its events and its bindings say that the
-//! stand-in made them.
+//! It is plain on purpose and no model of kube-scheduler: every node is checked for taints, selector, room, ports and
+//! the zones of volumes, neighbours that must be near or apart; among those that fit, the emptiest is taken, ties by
+//! chance. Its events and its bindings say that the stand-in made them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -163,8 +163,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
             Err(reason) => refuse(&mut refused, reason),
         }
     }
-    let suiting: Vec<&NodeFacts> = nodes.values().filter(|node| node.is_selected_by(&pod)).collect();
-    let neighbours = Neighbours::of(desk, &pod, &suiting);
+    let neighbours = Neighbours::of(&desk.state.seen, &desk.state.assumed, &pod);
     for (node, load) in candidates {
         if let Err(reason) = neighbours.open(node) {
             refuse(&mut refused, reason.to_owned());

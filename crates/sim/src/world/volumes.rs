@@ -1,8 +1,8 @@
 //! Claims and volumes: provisioning in a zone, binding, reclaiming.
 //!
-//! A claim of an `Immediate` class gets a volume in a zone of chance, one of a `WaitForFirstConsumer` class in the zone of
-//! the node that a scheduler wrote into [`SELECTED_NODE`]. A volume stays in its zone for ever, and says so in its node
-//! affinity.
+//! A claim of an `Immediate` class gets a volume in a zone of chance, one of a `WaitForFirstConsumer` class in the zone
+//! of the node that a scheduler wrote into [`SELECTED_NODE`]. A volume stays in its zone for ever, and says so in its
+//! node affinity.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -210,7 +210,8 @@ fn bind(desk: &mut Desk<'_>, claim: &Value, volume: &Value) -> Looked {
     let patch =
         json!({"metadata": {"annotations": done}, "spec": {"volumeName": name(volume), "storageClassName": class}});
     desk.merge(CLAIMS, claim, "", patch)?;
-    let status = json!({"phase": "Bound", "accessModes": at(volume, "spec.accessModes"), "capacity": at(volume, "spec.capacity")});
+    let (modes, capacity) = (at(volume, "spec.accessModes"), at(volume, "spec.capacity"));
+    let status = json!({"phase": "Bound", "accessModes": modes, "capacity": capacity});
     desk.merge(CLAIMS, claim, "status", json!({"status": status})).map(drop)
 }
 
