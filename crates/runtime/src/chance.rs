@@ -7,16 +7,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use keelson_core::{IdSource, Span};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
+use sha2::{Digest, Sha256};
 
 /// A generator that clones share.
 #[derive(Debug, Clone)]
-pub struct Chance(Arc<Mutex<StdRng>>);
+pub struct Chance {
+    seed: u64,
+    rng: Arc<Mutex<StdRng>>,
+}
 
 impl Chance {
     /// The same seed gives the same draws.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self { seed, rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
+    }
+
+    /// A generator of its own for one task, from the same seed: what it draws does not depend on who else draws when.
+    #[must_use]
+    pub fn fork(&self, name: &str) -> Self {
+        let hash = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(name).finalize();
+        let seed = hash.iter().take(8).fold(0, |seed: u64, byte| seed << 8 | u64::from(*byte));
+        Self::new(seed)
     }
 
     /// A span between half of `span` and `span`: waits that began together end apart.
@@ -27,7 +39,7 @@ impl Chance {
     }
 
     fn with<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
-        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        draw(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -47,6 +59,14 @@ mod tests {
     fn the_same_seed_gives_the_same_ids() {
         assert_eq!(Chance::new(7).random(), Chance::new(7).random());
         assert_ne!(Chance::new(7).random(), Chance::new(8).random());
+    }
+
+    #[test]
+    fn a_fork_draws_its_own_whoever_else_draws() {
+        let (one, other) = (Chance::new(7), Chance::new(7));
+        other.random();
+        assert_eq!(one.fork("a").random(), other.fork("a").random());
+        assert_ne!(one.fork("a").random(), one.fork("b").random());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
-    Plan, Reason, Span, Step, StepResult, Trigger, Verb,
+    Plan, Reason, Span, Step, StepResult, Timestamp, Trigger, Verb,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -42,6 +42,8 @@ const GRACE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// How many refused applies a feature's condition names.
 const CONFLICTS: usize = 10;
+/// How long one is named when it is not met again: twice the longest back-off.
+const CONFLICT_AGE: Span = Span::minutes(10);
 
 /// The one interpreter of plans; clones share it.
 #[derive(Clone)]
@@ -61,7 +63,7 @@ pub(crate) struct Inner {
     events: Mutex<Events>,
     gate: Mutex<Gate>,
     breakers: Mutex<BTreeMap<Feature, Breaker>>,
-    conflicts: Mutex<BTreeMap<(Feature, ObjectRef), String>>,
+    conflicts: Mutex<BTreeMap<(Feature, ObjectRef), (String, Timestamp)>>,
     providers: RwLock<BTreeMap<&'static str, Arc<dyn Provider>>>,
     busy: watch::Sender<usize>,
 }
@@ -224,9 +226,10 @@ impl Executor {
 
     /// What a feature could not apply because somebody else owns it.
     pub(crate) fn conflict_condition(&self, feature: Feature) -> Option<Condition> {
-        let conflicts = lock(&self.0.conflicts);
+        let (now, mut conflicts) = (self.0.clock.now(), lock(&self.0.conflicts));
+        conflicts.retain(|_, (_, at)| now.since(*at) < CONFLICT_AGE);
         let mine = conflicts.iter().filter(|((whose, _), _)| *whose == feature);
-        let texts: Vec<_> = mine.map(|((_, object), text)| format!("{object}: {text}")).collect();
+        let texts: Vec<_> = mine.map(|((_, object), (text, _))| format!("{object}: {text}")).collect();
         let condition = Condition {
             kind: "FieldConflict".to_owned(),
             status: ConditionStatus::True,
@@ -425,7 +428,7 @@ impl Inner {
 
     fn disagreed(&self, feature: Feature, object: &ObjectRef, text: &str) {
         let mut conflicts = lock(&self.conflicts);
-        conflicts.insert((feature, object.clone()), text.to_owned());
+        conflicts.insert((feature, object.clone()), (text.to_owned(), self.clock.now()));
         while conflicts.len() > CONFLICTS {
             conflicts.pop_first();
         }

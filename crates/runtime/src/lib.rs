@@ -19,6 +19,7 @@
 
 pub mod answers;
 pub mod backoff;
+mod bounded;
 pub mod breaker;
 pub mod cache;
 pub mod chance;

@@ -47,6 +47,9 @@ pub(crate) async fn follow(runtime: Runtime) {
         changes.borrow_and_update();
         let from_file = file.as_deref().filter(|_| !cache.is_available());
         adopt(&runtime, from_file.map_or_else(|| in_cluster(&cache), in_file));
+        if from_file.is_none() {
+            runtime.0.switches.touch();
+        }
         tokio::select! {
             biased;
             changed = changes.changed() => if changed.is_err() { return },

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keelson_api::{Platform, PlatformSpec};
 use keelson_core::{Condition, DecisionId, Feature, IdSource, PlanId};
+use kube::Client;
 use tokio::sync::watch;
 
+use crate::bounded::bounded;
 use crate::cache::{Cache, Cached, Caches};
 use crate::chance::Chance;
 use crate::controller::{Controller, Inbox, Lines, Options};
@@ -30,6 +32,8 @@ pub struct Runtime(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
+    /// For watches and the Platform's status: its calls end.
+    pub(crate) client: Client,
     pub(crate) chance: Chance,
     pub(crate) reach: Reach,
     pub(crate) metrics: Metrics,
@@ -67,13 +71,14 @@ impl Runtime {
             return Err(StartError::Namespace);
         }
         let config = Arc::new(config);
-        let (clock, client) = (config.clock, config.client.clone());
+        let (clock, client) = (config.clock, bounded(config.client.clone()));
         let (chance, reach, metrics) = (Chance::new(config.seed), Reach::new(clock), Metrics::default());
         let (switches, sources) = (Arc::new(Switches::new(&config.ceilings)), Tasks::default());
-        let caches = Caches::new(client, clock, chance.clone(), reach.clone(), sources.clone());
+        let caches = Caches::new(client.clone(), clock, chance.clone(), reach.clone(), sources.clone());
         let executor = Executor::new(&config, &chance, &reach, &metrics, &switches, &caches);
         let runtime = Self(Arc::new(Shared {
             config,
+            client,
             chance,
             reach,
             metrics,
@@ -108,7 +113,7 @@ impl Runtime {
             let candidate = Candidate {
                 feature: *feature,
                 config: Arc::clone(&shared.config),
-                chance: shared.chance.clone(),
+                chance: shared.chance.fork(&format!("lease {feature}")),
                 reach: shared.reach.clone(),
                 metrics: shared.metrics.clone(),
                 switches: Arc::clone(&shared.switches),

@@ -93,7 +93,7 @@ impl Tasks {
         held.next += 1;
         self.0.running.send_modify(|running| *running += 1);
         let entry = Entry(self.clone(), id);
-        let supervised = supervise(self.clone(), chance.clone(), Arc::clone(&name), make);
+        let supervised = supervise(self.clone(), chance.fork(&name), Arc::clone(&name), make);
         let running = tokio::spawn(async move {
             let _entry = entry;
             supervised.await;

@@ -38,14 +38,15 @@ type Written = BTreeMap<String, (Value, Option<String>)>;
 pub(crate) async fn keep(runtime: Runtime) {
     let cache: Cache<Platform> = runtime.optional_cache();
     cache.synced().await;
-    let mut changes = cache.changes();
+    // `platform::follow` touches the switches whenever the object has changed, after it has read it. Two tasks that wait
+    // for one change would wake in an order that tokio draws by lot.
     let mut switches = runtime.0.switches.changes();
     let mut verdict = runtime.0.verdict.subscribe();
     let mut reported = runtime.0.reported.subscribe();
     let mut written = Written::new();
+    let chance = runtime.0.chance.fork("platform status");
     let mut wait = Span::seconds(1);
     loop {
-        changes.mark_unchanged();
         switches.mark_unchanged();
         verdict.mark_unchanged();
         reported.mark_unchanged();
@@ -57,12 +58,11 @@ pub(crate) async fn keep(runtime: Runtime) {
             Err(error) => {
                 tracing::warn!("the Platform's status was not written: {error}");
                 wait = Span(wait.0.saturating_mul(2)).min(LONGEST);
-                runtime.0.chance.jitter(wait).to_std()
+                chance.jitter(wait).to_std()
             }
         };
         tokio::select! {
             biased;
-            _ = changes.changed() => {}
             _ = switches.changed() => {}
             _ = verdict.changed() => {}
             _ = reported.changed() => {}
@@ -120,7 +120,7 @@ async fn put(
     });
     // The answer is not read as a Platform: the one that is there may be broken.
     let kind = ApiResource::erase::<Platform>(&());
-    let api: Api<DynamicObject> = Api::all_with(runtime.0.config.client.clone(), &kind);
+    let api: Api<DynamicObject> = Api::all_with(runtime.0.client.clone(), &kind);
     // Forced: the status is ours alone, whatever an older version of us was called.
     let params = PatchParams::apply(manager).force();
     api.patch_status(names::PLATFORM, &params, &Patch::Apply(intent)).await?;

@@ -334,13 +334,19 @@ async fn a_pod_marked_do_not_disrupt_is_not_evicted_by_anybody() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_is_written_once_in_two_minutes() {
-    let (_world, process, pod) = with_a_pod(18).await;
-    process.net.rule(|_, path| path.contains("/events").then_some(Fault::Refuse(201, None)));
+    let (world, process, pod) = with_a_pod(18).await;
     let event = || vec![ActionKind::Event { warning: true, reason: "R".into(), action: "A".into(), note: "N".into() }];
     assert_eq!(process.act(&pod, event()).await, done());
     assert_eq!(process.act(&pod, event()).await.1, ["Unchanged: said within two minutes"]);
     assert_eq!(process.net.writes("/apis/events.k8s.io/v1/namespaces/shop/events"), 1);
-    process.net.heal();
+    let list =
+        world.api("events.k8s.io/v1", "Event", Some("shop")).list(&kube::api::ListParams::default()).await.unwrap();
+    let written = &list.items[0].data;
+    assert_eq!(
+        (written["reportingController"].as_str(), written["type"].as_str()),
+        (Some("keelson.dev/scheduling"), Some("Warning"))
+    );
+    assert_eq!(written["regarding"]["uid"], json!(pod.uid));
     process.net.down();
     seconds(120).await;
     let (outcome, steps) = process.act(&pod, event()).await;

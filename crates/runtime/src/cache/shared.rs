@@ -49,13 +49,13 @@ impl Caches {
         }
         let cache = Cache::new(self.0.clock);
         let (typed, any) = (Arc::new(cache.clone()), Arc::new(cache.clone()));
-        held.insert(key, Held { group, kind, typed, any });
         let source = Source {
             client: self.0.client.clone(),
-            chance: self.0.chance.clone(),
+            chance: self.0.chance.fork(&key.0),
             reach: self.0.reach.clone(),
             optional,
         };
+        held.insert(key, Held { group, kind, typed, any });
         let (name, kept) = (format!("cache {}", K::plural(&())), cache.clone());
         self.0.sources.spawn(&self.0.chance, &name, move || reflect(kept.clone(), source.clone()));
         cache

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::Shared;
 
 /// A follower further behind than this starts again from the whole content.
-const LAG: usize = 65_536;
+const LAG: usize = 16_384;
 
 /// A change of a cache.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
@@ -31,6 +32,10 @@ struct Line<C: Controller> {
     runtime: Runtime,
     state: Mutex<State<C::Key>>,
     wake: Notify,
+    /// Whether keys are worked on now, and its turning. Not a `watch`: that one wakes its receivers by lot, and the order
+    /// of workers shows in the order of calls.
+    open: AtomicBool,
+    turned: Notify,
 }
 
 struct State<K> {
@@ -80,8 +85,15 @@ impl<C: Controller> Inbox<C> {
             asked: BTreeMap::new(),
             working: BTreeMap::new(),
         };
-        let line =
-            Line { controller, options, runtime: runtime.clone(), state: Mutex::new(state), wake: Notify::new() };
+        let line = Line {
+            controller,
+            options,
+            runtime: runtime.clone(),
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            open: AtomicBool::new(false),
+            turned: Notify::new(),
+        };
         let line = Arc::new(line);
         runtime.0.lines.add(Arc::clone(&line) as Arc<dyn AnyLine>);
         runtime.0.metrics.workers(C::NAME, options.workers);
@@ -112,6 +124,17 @@ impl<C: Controller> Line<C> {
         drop(state);
         self.metrics().added(C::NAME);
         self.wake.notify_one();
+    }
+
+    /// Returns when keys are worked on, or when they are not any more.
+    async fn until(&self, open: bool) {
+        loop {
+            let turned = self.turned.notified();
+            if self.open.load(Ordering::SeqCst) == open {
+                return;
+            }
+            turned.await;
+        }
     }
 
     /// The next key, as soon as there is one.
@@ -243,19 +266,18 @@ impl Ended {
 
 /// One worker, until the process stops.
 async fn work<C: Controller>(line: Arc<Line<C>>) {
-    let mut switch = line.runtime.switch(C::FEATURE);
     let stopping = line.runtime.0.stages.reached(Phase::Stopping);
     let mut stopping = std::pin::pin!(stopping);
     loop {
         tokio::select! {
             biased;
             () = &mut stopping => return,
-            works = switch.wait_for(works) => if works.is_err() { return },
+            () = line.until(true) => {}
         }
         let key = tokio::select! {
             biased;
             () = &mut stopping => return,
-            _ = switch.wait_for(|switch| !works(switch)) => continue,
+            () = line.until(false) => continue,
             key = line.next() => key,
         };
         line.handle(key).await;
@@ -267,7 +289,8 @@ fn works(switch: &Switch) -> bool {
     switch.leading && switch.effective != Mode::Off
 }
 
-/// Queues every key when this process begins to lead, or what the feature may do has changed.
+/// Lets the workers work or wait, and queues every key when this process begins to lead or what the feature may do has
+/// changed.
 async fn resync_on_change<C: Controller>(line: Arc<Line<C>>) {
     let mut switch = line.runtime.switch(C::FEATURE);
     let stopping = line.runtime.0.stages.reached(Phase::Stopping);
@@ -275,6 +298,9 @@ async fn resync_on_change<C: Controller>(line: Arc<Line<C>>) {
     let mut before = None;
     loop {
         let now = switch.borrow_and_update().clone();
+        if line.open.swap(works(&now), Ordering::SeqCst) != works(&now) {
+            line.turned.notify_waiters();
+        }
         if works(&now) && before.as_ref() != Some(&now) {
             match catch_unwind(AssertUnwindSafe(|| line.controller.keys())) {
                 Ok(keys) => keys.into_iter().for_each(|key| line.add(key, LOW, line.runtime.clock().now())),

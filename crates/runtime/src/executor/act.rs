@@ -278,7 +278,9 @@ impl Inner {
                 Ok(404 | 409) => return Ok(Acted::gone()),
                 // A disruption budget said no: that is an answer, not a failure.
                 Ok(429) => return Ok(Acted::new(StepResult::Held, refusal(&answer))),
-                Ok(500 | 502..=504) | Err(_) if self.wire.pause(answer.as_ref().ok(), tries, deadline).await => {
+                Ok(500 | 502..=504) | Err(_)
+                    if self.wire.pause(&call.path, answer.as_ref().ok(), tries, deadline).await =>
+                {
                     tries += 1
                 }
                 _ => return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected)),
@@ -331,7 +333,7 @@ impl Inner {
                     return Ok(Acted::new(StepResult::Conflict, refusal(&answer)));
                 }
             }
-            if !self.wire.pause(answer.as_ref().ok(), tries, deadline).await {
+            if !self.wire.pause(&call.path, answer.as_ref().ok(), tries, deadline).await {
                 return Ok(Acted::failed(refusal(&answer)));
             }
             tries += 1;

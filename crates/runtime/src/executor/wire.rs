@@ -125,7 +125,7 @@ impl Wire {
             if answer.as_ref().is_ok_and(|answer| !answer.is_transient()) {
                 return answer;
             }
-            if !self.pause(answer.as_ref().ok(), tries, deadline).await {
+            if !self.pause(&call.path, answer.as_ref().ok(), tries, deadline).await {
                 return answer;
             }
             tries += 1;
@@ -133,10 +133,11 @@ impl Wire {
     }
 
     /// Waits before a repeat; says false, and does not wait, when the deadline would pass.
-    pub(super) async fn pause(&self, answer: Option<&Answer>, tries: u32, deadline: Instant) -> bool {
+    pub(super) async fn pause(&self, path: &str, answer: Option<&Answer>, tries: u32, deadline: Instant) -> bool {
         let doubled = Span(FIRST.0.saturating_mul(1_i64 << tries.min(20))).min(LONGEST);
         let asked = answer.and_then(|answer| answer.retry_after);
-        let wait = asked.unwrap_or_else(|| self.chance.jitter(doubled)).to_std();
+        // Drawn for this call alone: how many others wait, and in which order they woke, changes nothing.
+        let wait = asked.unwrap_or_else(|| self.chance.fork(&format!("{path} {tries}")).jitter(doubled)).to_std();
         if Instant::now() + wait >= deadline {
             return false;
         }
