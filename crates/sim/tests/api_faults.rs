@@ -49,7 +49,7 @@ async fn hour(seed: u64) -> (BTreeMap<&'static str, u64>, Vec<String>, Vec<Strin
         }
     });
     let (store, sink) = reflector::store();
-    let events = watcher(api, watcher::Config::default().any_semantic());
+    let events = watcher(api, watcher::Config { page_size: None, ..watcher::Config::default() }.any_semantic());
     let stream = reflector(sink, events);
     let watching = tokio::spawn(stream.for_each(|event| async move {
         if event.is_err() {

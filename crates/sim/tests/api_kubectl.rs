@@ -138,6 +138,15 @@ async fn a_workloads_day() {
     cluster.ok(&["wait", "--for=jsonpath={.spec.replicas}=2", "deploy/web", "--timeout=10s"]).await;
     cluster.ok(&["delete", "deploy", "web"]).await;
     assert!(cluster.fails(&["get", "deploy", "web"]).await.contains("NotFound"));
+    let typo = cluster.file("typo.yaml", &WEB.replace("replicas: 2", "replica: 2"));
+    assert!(cluster.fails(&["apply", "-f", &typo]).await.contains("unknown field \"spec.replica\""));
+    // These are written in protobuf.
+    cluster.ok(&["create", "deployment", "d", "--image=a:1", "--replicas=3", "--port=80"]).await;
+    assert_eq!(cluster.ok(&["get", "deploy", "d", "-o", "jsonpath={.spec.replicas}"]).await, "3");
+    cluster.ok(&["create", "quota", "q", "--hard=pods=3,cpu=1"]).await;
+    cluster.ok(&["create", "pdb", "b", "--selector=app=d", "--min-available=50%"]).await;
+    assert_eq!(cluster.ok(&["get", "pdb", "b", "-o", "jsonpath={.spec.minAvailable}"]).await, "50%");
+    cluster.ok(&["rollout", "restart", "deploy/d"]).await;
     cluster.ok(&["create", "ns", "gone"]).await;
     cluster.ok(&["-n", "gone", "create", "configmap", "c", "--from-literal=a=b"]).await;
     cluster.ok(&["delete", "ns", "gone", "--timeout=20s"]).await;

@@ -312,3 +312,43 @@ fn a_resize_changes_resources_only() {
     assert_eq!(resized["spec"]["containers"][0]["image"], "i:1");
     assert_eq!(resized["metadata"]["generation"], 2);
 }
+
+#[test]
+fn a_definition_must_name_itself_and_cannot_take_a_built_in_kind() {
+    let mut api = Asking::new();
+    let definition = |name: &str, group: &str, plural: &str| {
+        json!({"metadata": {"name": name}, "spec": {"group": group, "scope": "Namespaced",
+            "names": {"plural": plural, "kind": "Thing"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}]}})
+    };
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let wrong = api.fails(422, "POST", path, &definition("other", "example.dev", "things"));
+    assert_eq!(wrong["details"]["causes"][0]["field"], "metadata.name");
+    api.fails(422, "POST", path, &definition("deployments.apps", "apps", "deployments"));
+    api.ok("GET", "/apis/apps/v1/deployments", &Value::Null);
+    api.ok("POST", path, &definition("things.example.dev", "example.dev", "things"));
+    api.ok("POST", "/apis/example.dev/v1/namespaces/default/things", &json!({"metadata": {"name": "t"}}));
+    api.ok("DELETE", &format!("{path}/things.example.dev"), &Value::Null);
+    api.fails(404, "GET", "/apis/example.dev/v1/namespaces/default/things", &Value::Null);
+}
+
+#[test]
+fn a_document_of_a_group_describes_its_kinds() {
+    let mut api = Asking::new();
+    let index = api.ok("GET", "/openapi/v3", &Value::Null);
+    assert!(
+        index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().starts_with("/openapi/v3/apis/apps/v1")
+    );
+    let document = api.ok("GET", "/openapi/v3/apis/apps/v1", &Value::Null);
+    assert!(!document["components"]["schemas"]["io.k8s.api.apps.v1.Deployment"].is_null());
+    api.fails(404, "GET", "/openapi/v3/apis/none/v1", &Value::Null);
+}
+
+#[test]
+fn a_counter_tells_what_was_asked() {
+    let mut api = Asking::new();
+    api.ok("GET", PODS, &Value::Null);
+    api.fails(404, "GET", &format!("{PODS}/none"), &Value::Null);
+    assert_eq!(api.api.counters()[&("list".to_owned(), 200)], 1);
+    assert_eq!(api.api.counters()[&("get".to_owned(), 404)], 1);
+}

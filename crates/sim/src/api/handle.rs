@@ -63,6 +63,7 @@ impl Api {
             manager,
             dry_run,
             warnings: Rc::default(),
+            outside: true,
         };
         // A watch or list of one namespace-scoped namespace object is by its own name.
         self.authorize(&call)?;

@@ -80,15 +80,7 @@ impl Json for Value {
     }
 
     fn array(&mut self, path: &[&str]) -> &mut Vec<Value> {
-        let place = self.place(path);
-        if !place.is_array() {
-            *place = Value::Array(Vec::new());
-        }
-        match place {
-            Value::Array(list) => list,
-            // The line above made it one.
-            _ => unreachable!("an array was just put here"),
-        }
+        force_array(self.place(path))
     }
 
     fn put(&mut self, path: &[&str], value: impl Into<Value>) {
@@ -113,13 +105,22 @@ impl Json for Value {
 }
 
 fn force_object(value: &mut Value) -> &mut Map<String, Value> {
-    if !value.is_object() {
-        *value = Value::Object(Map::new());
-    }
     match value {
         Value::Object(map) => map,
-        // The line above made it one.
-        _ => unreachable!("an object was just put here"),
+        other => {
+            *other = Value::Object(Map::new());
+            force_object(other)
+        }
+    }
+}
+
+fn force_array(value: &mut Value) -> &mut Vec<Value> {
+    match value {
+        Value::Array(list) => list,
+        other => {
+            *other = Value::Array(Vec::new());
+            force_array(other)
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod status;
 mod storage;
 mod subresource;
 mod table;
+mod typed;
 mod validate;
 mod verbs;
 mod watch;
@@ -148,9 +149,9 @@ impl Api {
         self.store.compact();
     }
 
-    /// The service account token that a TokenRequest issued last for an account.
+    /// How many objects of a resource there are.
     #[must_use]
-    pub fn storage_count(&self, resource: Resource) -> usize {
+    pub fn count(&self, resource: Resource) -> usize {
         self.store.count(resource)
     }
 

@@ -40,7 +40,10 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Value, Failure> {
         }
     }
     let table = table(&kind).ok_or_else(unsupported)?;
-    let mut value = message(raw, table).ok_or_else(broken)?;
+    let mut value = message(raw, table).map_err(|problem| match problem {
+        Unreadable::Broken => broken(),
+        Unreadable::Unknown => unsupported(),
+    })?;
     value.put(&["apiVersion"], api_version);
     value.put(&["kind"], kind);
     Ok(value)
@@ -105,13 +108,28 @@ impl<'a> Wire<'a> {
     }
 }
 
-fn message(bytes: &[u8], table: Table) -> Option<Value> {
+/// Why a message cannot be read.
+enum Unreadable {
+    /// It ends in the middle of a field.
+    Broken,
+    /// It says something the tables do not know: better refused than lost.
+    Unknown,
+}
+
+fn message(bytes: &[u8], table: Table) -> Result<Value, Unreadable> {
     let mut out = Value::Object(Map::new());
     for field in Wire(bytes) {
-        let (number, wired) = field?;
-        let Some((_, name, how)) = table.iter().find(|(of, ..)| *of == number) else { continue };
+        let (number, wired) = field.ok_or(Unreadable::Broken)?;
+        let Some((_, name, how)) = table.iter().find(|(of, ..)| *of == number) else {
+            // Go writes zero values too; those say nothing.
+            match wired {
+                Wired::Number(0) | Wired::Bytes([]) => continue,
+                _ => return Err(Unreadable::Unknown),
+            }
+        };
         match (how, wired) {
-            (Field::Int, Wired::Number(number)) => out.put(&[name], number.cast_signed()),
+            (Field::Some, Wired::Number(0)) => {}
+            (Field::Int | Field::Some, Wired::Number(number)) => out.put(&[name], number.cast_signed()),
             (Field::Flag, Wired::Number(number)) => out.put(&[name], number != 0),
             (Field::Text, Wired::Bytes(text)) => {
                 let text = String::from_utf8_lossy(text);
@@ -120,7 +138,7 @@ fn message(bytes: &[u8], table: Table) -> Option<Value> {
                 }
             }
             (Field::Time, Wired::Bytes(bytes)) => {
-                if let Some(time) = time(bytes)? {
+                if let Some(time) = time(bytes).ok_or(Unreadable::Broken)? {
                     out.put(&[name], time);
                 }
             }
@@ -130,17 +148,28 @@ fn message(bytes: &[u8], table: Table) -> Option<Value> {
             }
             (Field::List(table), Wired::Bytes(bytes)) => out.array(&[name]).push(message(bytes, table)?),
             (Field::TextMap, Wired::Bytes(bytes)) => {
-                let (key, value) = entry(bytes)?;
+                let (key, value) = entry(bytes).ok_or(Unreadable::Broken)?;
                 out.put(&[name, &key], String::from_utf8_lossy(value).as_ref());
             }
             (Field::BytesMap, Wired::Bytes(bytes)) => {
-                let (key, value) = entry(bytes)?;
+                let (key, value) = entry(bytes).ok_or(Unreadable::Broken)?;
                 out.put(&[name, &key], base64::encode(value));
+            }
+            (Field::QuantityMap, Wired::Bytes(bytes)) => {
+                let (key, value) = entry(bytes).ok_or(Unreadable::Broken)?;
+                let quantity = message(value, &[(1, "text", Field::Text)])?;
+                out.put(&[name, &key], quantity.text(&["text"]));
+            }
+            (Field::IntOrText, Wired::Bytes(bytes)) => {
+                let either =
+                    message(bytes, &[(1, "kind", Field::Int), (2, "int", Field::Int), (3, "text", Field::Text)])?;
+                let chosen = if either.int(&["kind"]) == Some(1) { "text" } else { "int" };
+                out.put(&[name], either.at(&[chosen]).clone());
             }
             _ => {}
         }
     }
-    Some(out)
+    Ok(out)
 }
 
 fn entry(bytes: &[u8]) -> Option<(String, &[u8])> {
@@ -202,7 +231,7 @@ mod tests {
 
     #[test]
     fn other_kinds_are_told_to_write_json() {
-        let type_meta = [field(1, b"v1"), field(2, b"Pod")].concat();
+        let type_meta = [field(1, b"v1"), field(2, b"Node")].concat();
         let body = [b"k8s\0".to_vec(), field(1, &type_meta)].concat();
         assert_eq!(decode(&Bytes::from(body)).unwrap_err().code, 415);
     }

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub dry_run: bool,
     /// What the client should know although the request succeeds.
     pub warnings: Rc<RefCell<Vec<String>>>,
+    /// Whether a client sent it, whose fields and types need checking.
+    pub outside: bool,
 }
 
 impl Call {
@@ -161,11 +163,9 @@ pub(crate) fn route(kinds: &Kinds, path: &str) -> Result<Option<Target>, Failure
         _ => return Ok(None),
     };
     let (namespace, rest) = match rest {
-        ["namespaces", namespace, inner @ ..]
-            if !inner.is_empty() && !(group.is_empty() && matches!(inner, ["status" | "finalize"])) =>
-        {
-            (*namespace, inner)
-        }
+        // The namespace itself, or a part of it.
+        ["namespaces", _] | ["namespaces", _, "status" | "finalize"] if group.is_empty() => ("", rest),
+        ["namespaces", namespace, inner @ ..] if !inner.is_empty() => (*namespace, inner),
         all => ("", all),
     };
     let [plural, rest @ ..] = rest else { return Ok(None) };

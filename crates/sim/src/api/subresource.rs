@@ -100,7 +100,7 @@ impl Api {
     pub(super) fn patch_scale(&mut self, call: &Call, how: PatchType, patch: &Value) -> Result<Arc<Object>, Failure> {
         let mut call = call.clone();
         call.subresource = "scale".into();
-        let scale = patch::patched(&call, how, &self.scale(&call)?, patch)?;
+        let scale = patch::patched(&call, how, self.scale(&call)?, patch)?;
         self.set_scale(&call, &scale)
     }
 

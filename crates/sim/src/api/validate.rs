@@ -9,6 +9,7 @@ pub(crate) fn create(kind: &Kind, object: &Value) -> Vec<Cause> {
     match (kind.group, kind.plural) {
         ("", "pods") => containers(object.at(&["spec"]), "spec"),
         ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") => template(kind, object),
+        ("apiextensions.k8s.io", _) => definition(object),
         ("batch", "jobs") => containers(object.at(&["spec", "template", "spec"]), "spec.template.spec"),
         _ => Vec::new(),
     }
@@ -77,6 +78,40 @@ fn template(kind: &Kind, object: &Value) -> Vec<Cause> {
     causes
 }
 
+/// A definition must name itself rightly and store exactly one version.
+fn definition(object: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let (group, plural) = (object.text(&["spec", "group"]), object.text(&["spec", "names", "plural"]));
+    for (field, text) in
+        [("group", group), ("names.plural", plural), ("names.kind", object.text(&["spec", "names", "kind"]))]
+    {
+        if text.is_empty() {
+            causes.push(Cause::required(format!("spec.{field}"), ""));
+        }
+    }
+    if !group.is_empty() && !group.contains('.') {
+        causes.push(Cause::invalid("spec.group", &group.into(), "should be a domain with at least one dot"));
+    }
+    if object.text(&["metadata", "name"]) != format!("{plural}.{group}") {
+        let name = object.at(&["metadata", "name"]);
+        causes.push(Cause::invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
+    }
+    let versions = object.items(&["spec", "versions"]);
+    if versions.iter().filter(|version| version.at(&["storage"]) == &Value::Bool(true)).count() != 1 {
+        let detail = "must have exactly one version marked as storage version";
+        causes.push(Cause::invalid("spec.versions", &json!([]), detail));
+    }
+    for (index, version) in versions.iter().enumerate() {
+        if version.at(&["schema", "openAPIV3Schema"]).is_null() {
+            causes.push(Cause::required(
+                format!("spec.versions[{index}].schema.openAPIV3Schema"),
+                "schemas are required",
+            ));
+        }
+    }
+    causes
+}
+
 /// What may not change.
 pub(crate) fn update(kind: &Kind, subresource: &str, old: &Value, new: &Value) -> Vec<Cause> {
     if subresource == "status" {
@@ -85,6 +120,7 @@ pub(crate) fn update(kind: &Kind, subresource: &str, old: &Value, new: &Value) -
     let fixed: &[&[&str]] = match (kind.group, kind.plural) {
         ("", "pods") => return pod(subresource, old, new),
         ("apps", "deployments" | "replicasets" | "daemonsets") => &[&["spec", "selector"]],
+        ("apiextensions.k8s.io", _) => &[&["spec", "group"], &["spec", "scope"], &["spec", "names", "plural"]],
         ("batch", "jobs") => &[&["spec", "selector"], &["spec", "completionMode"], &["spec", "template"]],
         ("apps", "statefulsets") => return stateful_set(old, new),
         ("scheduling.k8s.io", _) => &[&["value"], &["preemptionPolicy"]],

@@ -18,7 +18,7 @@ use super::{
     request::{Call, Query, Verb},
     status::{Cause, Failure},
     storage::Object,
-    validate,
+    typed, validate,
 };
 use crate::objects::Resource;
 
@@ -55,6 +55,7 @@ impl Api {
             manager: "kube-controller-manager".into(),
             dry_run: false,
             warnings: Rc::default(),
+            outside: false,
         }
     }
 
@@ -99,6 +100,9 @@ impl Api {
         self.fresh_status(kind, &mut object);
         self.read_schema(call, &mut object)?;
         defaults::apply(kind, &mut object);
+        if call.outside {
+            typed::check(call, &object)?;
+        }
         // Fields that only admission or the API itself fills in have no owner.
         if ownership == Ownership::Changed {
             patch::managed::updated(call, &json!({}), &mut object);
@@ -143,6 +147,9 @@ impl Api {
         if call.subresource != "status" {
             self.read_schema(call, &mut new)?;
             defaults::apply(kind, &mut new);
+            if call.outside {
+                typed::check(call, &new)?;
+            }
         }
         if ownership == Ownership::Changed {
             patch::managed::updated(call, &old.value, &mut new);
@@ -162,6 +169,7 @@ impl Api {
             let generation = old.value.int(&["metadata", "generation"]).unwrap_or(0) + 1;
             new.put(&["metadata", "generation"], generation);
         }
+        patch::managed::keep_times(&old.value, &mut new);
         if new == *old.value {
             return Ok(Arc::clone(old));
         }
@@ -359,6 +367,8 @@ fn keep(call: &Call, old: &Object, new: &mut Value) {
     };
     for field in fields {
         match old.value.get(&field) {
+            // Looking is much cheaper than copying, and most writers leave the rest alone.
+            Some(kept) if new.get(&field) == Some(kept) => {}
             Some(kept) => new.put(&[&field], kept.clone()),
             None => {
                 new.cut(&[&field]);

@@ -169,7 +169,7 @@ impl Faults {
             self.refuse_if_out()?;
         }
         let writes = request.method() != Method::GET;
-        if let Some(refusal) = self.refusal(&request, writes) {
+        if let Some(refusal) = self.refusal(writes) {
             return Ok(tower::whole(refusal));
         }
         let request = self.stale(shared, request);
@@ -181,13 +181,17 @@ impl Faults {
                 Ok(tower::whole(response))
             }
             Reply::Watch(plan) => {
+                if self.strikes("gone", |rates| rates.gone) {
+                    shared.with(|api, _| api.watch_close(plan.id));
+                    return Ok(tower::streaming(&plan.content_type, stream::iter([Ok(expired())])));
+                }
                 let batches = tower::batches(shared.clone(), plan.id);
                 Ok(tower::streaming(&plan.content_type, self.disturbed(batches)))
             }
         }
     }
 
-    fn refusal(&self, request: &Request<Bytes>, writes: bool) -> Option<Response<Bytes>> {
+    fn refusal(&self, writes: bool) -> Option<Response<Bytes>> {
         if self.strikes("too_many", |rates| rates.too_many) {
             let message = "The apiserver is overloaded, please try again later";
             let mut response = status(429, "TooManyRequests", message, &json!({"retryAfterSeconds": 1}));
@@ -201,9 +205,6 @@ impl Faults {
             let message = "Operation cannot be fulfilled: the object has been modified; please apply your changes to the \
                            latest version and try again";
             return Some(status(409, "Conflict", message, &json!({})));
-        }
-        if is_watch(request) && self.strikes("gone", |rates| rates.gone) {
-            return Some(status(410, "Expired", "too old resource version: 1 (2)", &Value::Null));
         }
         None
     }
@@ -304,6 +305,15 @@ impl<S: Stream<Item = Vec<Bytes>>> Disturbed<S> {
         let frame = self.ready.pop_front()?;
         Some((Ok(frame), self))
     }
+}
+
+/// A real server, too, says so in the stream and not by its code.
+fn expired() -> Bytes {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Expired", "code": 410,
+        "message": "too old resource version: 1 (2)",
+    });
+    Bytes::from(format!("{}\n", json!({"type": "ERROR", "object": status})))
 }
 
 fn is_watch(request: &Request<Bytes>) -> bool {

@@ -80,6 +80,8 @@ fn core(plural: &str, object: &mut Value) {
             object.put(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
         }
         "nodes" => {
+            pod::canonical(object, &["status", "capacity"]);
+            pod::canonical(object, &["status", "allocatable"]);
             object.default_to(&["spec"], json!({}));
             let capacity = object.at(&["status", "capacity"]).clone();
             if !capacity.is_null() {
@@ -96,9 +98,11 @@ fn core(plural: &str, object: &mut Value) {
         }
         "services" => service(object),
         "persistentvolumeclaims" => {
+            pod::canonical(object, &["spec", "resources", "requests"]);
             object.default_to(&["spec", "volumeMode"], "Filesystem");
         }
         "persistentvolumes" => {
+            pod::canonical(object, &["spec", "capacity"]);
             object.default_to(&["spec", "volumeMode"], "Filesystem");
             object.default_to(&["spec", "persistentVolumeReclaimPolicy"], "Retain");
         }
@@ -108,6 +112,7 @@ fn core(plural: &str, object: &mut Value) {
                 limit_item(item);
             }
         }
+        "resourcequotas" => pod::canonical(object, &["spec", "hard"]),
         "endpoints" => {
             if let Some(subsets) = object.get_mut("subsets").and_then(Value::as_array_mut) {
                 for port in subsets.iter_mut().flat_map(|subset| subset.array(&["ports"])) {

@@ -61,6 +61,8 @@ fn container(container: &mut Value) {
     let tag = image.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
     let always = !image.contains('@') && tag.is_none_or(|tag| tag == "latest");
     container.default_to(&["resources"], json!({}));
+    canonical(container, &["resources", "requests"]);
+    canonical(container, &["resources", "limits"]);
     container.default_to(&["terminationMessagePath"], "/dev/termination-log");
     container.default_to(&["terminationMessagePolicy"], "File");
     if !image.is_empty() {
@@ -140,6 +142,19 @@ pub(crate) fn qos_class(spec: &Value) -> &'static str {
         (false, _) => "BestEffort",
         (true, true) => "Guaranteed",
         (true, false) => "Burstable",
+    }
+}
+
+/// Writes the quantities of a map as Kubernetes prints them: `1000m` and 1 are `"1"`.
+pub(crate) fn canonical(object: &mut Value, path: &[&str]) {
+    let Some(map) = object.place_if(path).and_then(Value::as_object_mut) else { return };
+    for value in map.values_mut() {
+        if let Some(read) = quantity(value) {
+            let text = read.to_string();
+            if value.as_str() != Some(&text) {
+                *value = text.into();
+            }
+        }
     }
 }
 

@@ -65,25 +65,9 @@ pub(crate) fn applied(call: &Call, live: Option<&Value>, config: &Value) -> Resu
         manager.fields = manager.fields.difference(&contested).difference(&removed);
     }
     mine.fields = wanted;
-    if let Some(previous) = previous
-        && previous.fields == mine.fields
-        && previous.api_version == mine.api_version
-        && same_but_managers(before, &after)
-    {
-        mine.time = previous.time;
-    }
     managers.push(mine);
     managed::write(&mut after, managers);
     Ok(after)
-}
-
-fn same_but_managers(left: &Value, right: &Value) -> bool {
-    let strip = |value: &Value| {
-        let mut value = value.clone();
-        value.cut(&["metadata", "managedFields"]);
-        value
-    };
-    strip(left) == strip(right)
 }
 
 fn conflict(managers: &[Manager], conflicts: &[(usize, Fields)]) -> Failure {

@@ -273,3 +273,43 @@ fn printed(element: &str) -> String {
         _ => format!("[{}]", element.trim_start_matches("i:")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fields() -> impl Strategy<Value = Fields> {
+        let leaf = Just(Fields { here: true, under: BTreeMap::new() });
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            let name = prop_oneof![Just("f:a"), Just("f:b"), Just(r#"k:{"name":"x"}"#), Just(r#"v:"y""#)];
+            (any::<bool>(), prop::collection::btree_map(name.prop_map(str::to_owned), inner, 1..3))
+                .prop_map(|(here, under)| Fields { here, under })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_written_is_read_back(set in fields()) {
+            prop_assert_eq!(Fields::read(&set.write()), set);
+        }
+
+        #[test]
+        fn the_laws_of_sets(a in fields(), b in fields()) {
+            prop_assert_eq!(a.union(&b), b.union(&a));
+            prop_assert_eq!(a.intersection(&b), b.intersection(&a));
+            prop_assert_eq!(a.difference(&b).union(&a.intersection(&b)), a.clone());
+            prop_assert!(a.difference(&b).intersection(&b).is_empty());
+            prop_assert!(a.difference(&a).is_empty());
+        }
+    }
+
+    #[test]
+    fn paths_as_conflicts_print_them() {
+        let set = Fields::read(&json!({"f:spec": {"f:containers": {r#"k:{"name":"web"}"#: {".": {}, "f:image": {}}}}}));
+        assert_eq!(set.paths(), [r#".spec.containers[name="web"]"#, r#".spec.containers[name="web"].image"#]);
+    }
+}

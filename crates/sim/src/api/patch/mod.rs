@@ -30,7 +30,7 @@ impl Api {
         if call.kind.group == "events.k8s.io" {
             base = events::to_new(base);
         }
-        let mut new = patched(call, how, &base, patch)?;
+        let mut new = patched(call, how, base, patch)?;
         if call.kind.group == "events.k8s.io" {
             new = events::to_core(new);
         }
@@ -80,8 +80,8 @@ impl Api {
 }
 
 /// What a patch makes of a document.
-pub(crate) fn patched(call: &Call, how: PatchType, base: &Value, patch: &Value) -> Result<Value, Failure> {
-    let mut new = base.clone();
+pub(crate) fn patched(call: &Call, how: PatchType, base: Value, patch: &Value) -> Result<Value, Failure> {
+    let mut new = base;
     match how {
         PatchType::Json => {
             let operations: json_patch::Patch = serde_json::from_value(patch.clone())

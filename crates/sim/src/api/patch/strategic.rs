@@ -182,3 +182,57 @@ fn sort_as(items: &mut Vec<Value>, order: &[Value], key: Option<&str>) {
     ranked.sort_by_key(|(rank, _)| *rank);
     items.extend(ranked.into_iter().map(|(_, item)| item));
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn merged(target: Value, patch: &Value) -> Value {
+        let mut target = target;
+        merge(&mut target, patch).unwrap();
+        target
+    }
+
+    #[test]
+    fn the_directives() {
+        for (target, patch, wanted) in [
+            (
+                json!({"metadata": {"finalizers": ["a", "b"]}}),
+                json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]}}),
+                json!({"metadata": {"finalizers": ["b", "c"]}}),
+            ),
+            (
+                json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}]}}),
+                json!({"spec": {"containers": [{"$patch": "replace"}, {"name": "c"}]}}),
+                json!({"spec": {"containers": [{"name": "c"}]}}),
+            ),
+            (
+                json!({"spec": {"nodeSelector": {"a": "1", "b": "2"}}}),
+                json!({"spec": {"nodeSelector": {"$patch": "replace", "c": "3"}}}),
+                json!({"spec": {"nodeSelector": {"c": "3"}}}),
+            ),
+            (
+                json!({"spec": {"containers": [{"name": "a", "env": [{"name": "X", "value": "1"}]}]}}),
+                json!({"spec": {"containers": [{"name": "a", "env": [{"name": "Y", "value": "2"}]}]}}),
+                json!({"spec": {"containers": [{"name": "a", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]}]}}),
+            ),
+            (
+                json!({"spec": {"tolerations": [{"key": "a"}], "replicas": 1}}),
+                json!({"spec": {"tolerations": [{"key": "b"}], "replicas": null}}),
+                json!({"spec": {"tolerations": [{"key": "b"}]}}),
+            ),
+        ] {
+            assert_eq!(merged(target, &patch), wanted, "{patch}");
+        }
+    }
+
+    #[test]
+    fn an_item_without_its_key_is_refused() {
+        let mut target = json!({"spec": {"containers": [{"name": "a"}]}});
+        let problem = merge(&mut target, &json!({"spec": {"containers": [{"image": "x"}]}})).unwrap_err();
+        assert!(problem.message.contains("does not contain declared merge key: name"), "{}", problem.message);
+    }
+}

@@ -5,6 +5,8 @@
 pub(super) enum Field {
     Text,
     Int,
+    /// A number whose zero says nothing.
+    Some,
     Flag,
     /// `metav1.Time`: seconds and nanoseconds.
     Time,
@@ -12,6 +14,12 @@ pub(super) enum Field {
     TextMap,
     BytesMap,
     TextList,
+    /// `resource.Quantity` by name.
+    QuantityMap,
+    /// `intstr.IntOrString`.
+    IntOrText,
+    /// Known, and not for clients to set.
+    Skip,
     List(Table),
 }
 
@@ -32,7 +40,11 @@ const META: Table = &[
     (5, "uid", Field::Text),
     (6, "resourceVersion", Field::Text),
     (7, "generation", Field::Int),
+    (4, "selfLink", Field::Skip),
     (8, "creationTimestamp", Field::Time),
+    (9, "deletionTimestamp", Field::Skip),
+    (10, "deletionGracePeriodSeconds", Field::Skip),
+    (17, "managedFields", Field::Skip),
     (11, "labels", Field::TextMap),
     (12, "annotations", Field::TextMap),
     (13, "ownerReferences", Field::List(OWNER)),
@@ -116,8 +128,11 @@ const CONFIG_MAP: Table = &[
     (3, "binaryData", Field::BytesMap),
     (4, "immutable", Field::Flag),
 ];
-const NAMESPACE: Table =
-    &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(&[(1, "finalizers", Field::TextList)]))];
+const NAMESPACE: Table = &[
+    (3, "status", Field::Skip),
+    (1, "metadata", Field::Message(META)),
+    (2, "spec", Field::Message(&[(1, "finalizers", Field::TextList)])),
+];
 const ACCOUNT: Table = &[(1, "metadata", Field::Message(META)), (4, "automountServiceAccountToken", Field::Flag)];
 const RULE: Table = &[
     (1, "verbs", Field::TextList),
@@ -143,19 +158,143 @@ const PRIORITY: Table = &[
     (4, "description", Field::Text),
     (5, "preemptionPolicy", Field::Text),
 ];
+const LABELS: Table = &[
+    (1, "matchLabels", Field::TextMap),
+    (
+        2,
+        "matchExpressions",
+        Field::List(&[(1, "key", Field::Text), (2, "operator", Field::Text), (3, "values", Field::TextList)]),
+    ),
+];
+const PORT: Table = &[
+    (1, "name", Field::Text),
+    (2, "hostPort", Field::Some),
+    (3, "containerPort", Field::Int),
+    (4, "protocol", Field::Text),
+    (5, "hostIP", Field::Text),
+];
+const RESOURCES: Table = &[(1, "limits", Field::QuantityMap), (2, "requests", Field::QuantityMap)];
+const CONTAINER: Table = &[
+    (1, "name", Field::Text),
+    (2, "image", Field::Text),
+    (3, "command", Field::TextList),
+    (4, "args", Field::TextList),
+    (5, "workingDir", Field::Text),
+    (6, "ports", Field::List(PORT)),
+    (7, "env", Field::List(&[(1, "name", Field::Text), (2, "value", Field::Text)])),
+    (8, "resources", Field::Message(RESOURCES)),
+    (13, "terminationMessagePath", Field::Text),
+    (14, "imagePullPolicy", Field::Text),
+    (20, "terminationMessagePolicy", Field::Text),
+];
+const POD_SPEC: Table = &[
+    (2, "containers", Field::List(CONTAINER)),
+    (3, "restartPolicy", Field::Text),
+    (4, "terminationGracePeriodSeconds", Field::Int),
+    (6, "dnsPolicy", Field::Text),
+    (7, "nodeSelector", Field::TextMap),
+    (8, "serviceAccountName", Field::Text),
+    (10, "nodeName", Field::Text),
+    (19, "schedulerName", Field::Text),
+    (20, "initContainers", Field::List(CONTAINER)),
+    (24, "priorityClassName", Field::Text),
+];
+const TEMPLATE: Table = &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(POD_SPEC))];
+const DEPLOYMENT_SPEC: Table = &[
+    (1, "replicas", Field::Int),
+    (2, "selector", Field::Message(LABELS)),
+    (3, "template", Field::Message(TEMPLATE)),
+    (4, "strategy", Field::Message(&[(1, "type", Field::Text)])),
+    (5, "minReadySeconds", Field::Some),
+    (7, "paused", Field::Flag),
+];
+const JOB_SPEC: Table = &[
+    (1, "parallelism", Field::Int),
+    (2, "completions", Field::Int),
+    (3, "activeDeadlineSeconds", Field::Int),
+    (6, "template", Field::Message(TEMPLATE)),
+    (7, "backoffLimit", Field::Int),
+    (8, "ttlSecondsAfterFinished", Field::Int),
+];
+const CRON_SPEC: Table = &[
+    (1, "schedule", Field::Text),
+    (3, "concurrencyPolicy", Field::Text),
+    (5, "jobTemplate", Field::Message(&[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(JOB_SPEC))])),
+];
+const BUDGET_SPEC: Table = &[
+    (1, "minAvailable", Field::IntOrText),
+    (2, "selector", Field::Message(LABELS)),
+    (3, "maxUnavailable", Field::IntOrText),
+    (4, "unhealthyPodEvictionPolicy", Field::Text),
+];
+const QUOTA_SPEC: Table = &[(1, "hard", Field::QuantityMap), (2, "scopes", Field::TextList)];
+const SERVICE_PORT: Table = &[
+    (1, "name", Field::Text),
+    (2, "protocol", Field::Text),
+    (3, "port", Field::Int),
+    (4, "targetPort", Field::IntOrText),
+    (5, "nodePort", Field::Some),
+];
+const SERVICE_SPEC: Table = &[
+    (1, "ports", Field::List(SERVICE_PORT)),
+    (2, "selector", Field::TextMap),
+    (3, "clusterIP", Field::Text),
+    (4, "type", Field::Text),
+    (7, "sessionAffinity", Field::Text),
+    (10, "externalName", Field::Text),
+];
 const EVICTION: Table = &[(1, "metadata", Field::Message(META)), (2, "deleteOptions", Field::Message(DELETE))];
 
 /// The table of a kind; for reviews the `spec` only.
 pub(super) fn table(kind: &str) -> Option<Table> {
     Some(match kind {
-        "SelfSubjectAccessReview" => &[(2, "spec", Field::Message(SELF_ACCESS))],
-        "SubjectAccessReview" | "LocalSubjectAccessReview" => {
-            &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(ACCESS))]
+        "SelfSubjectAccessReview" => {
+            &[(1, "metadata", Field::Skip), (3, "status", Field::Skip), (2, "spec", Field::Message(SELF_ACCESS))]
         }
-        "SelfSubjectRulesReview" => &[(2, "spec", Field::Message(RULES))],
-        "TokenReview" => &[(2, "spec", Field::Message(TOKEN))],
-        "SelfSubjectReview" => &[],
-        "TokenRequest" => &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(TOKEN_SPEC))],
+        "SubjectAccessReview" | "LocalSubjectAccessReview" => {
+            &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(ACCESS)), (3, "status", Field::Skip)]
+        }
+        "SelfSubjectRulesReview" => {
+            &[(1, "metadata", Field::Skip), (3, "status", Field::Skip), (2, "spec", Field::Message(RULES))]
+        }
+        "TokenReview" => {
+            &[(1, "metadata", Field::Skip), (3, "status", Field::Skip), (2, "spec", Field::Message(TOKEN))]
+        }
+        "SelfSubjectReview" => &[(1, "metadata", Field::Skip), (2, "status", Field::Skip)],
+        "TokenRequest" => &[
+            (3, "status", Field::Skip),
+            (1, "metadata", Field::Message(META)),
+            (2, "spec", Field::Message(TOKEN_SPEC)),
+        ],
+        "Deployment" => &[
+            (1, "metadata", Field::Message(META)),
+            (2, "spec", Field::Message(DEPLOYMENT_SPEC)),
+            (3, "status", Field::Skip),
+        ],
+        "Job" => {
+            &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(JOB_SPEC)), (3, "status", Field::Skip)]
+        }
+        "CronJob" => {
+            &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(CRON_SPEC)), (3, "status", Field::Skip)]
+        }
+        "PodDisruptionBudget" => &[
+            (1, "metadata", Field::Message(META)),
+            (2, "spec", Field::Message(BUDGET_SPEC)),
+            (3, "status", Field::Skip),
+        ],
+        "ResourceQuota" => &[
+            (1, "metadata", Field::Message(META)),
+            (2, "spec", Field::Message(QUOTA_SPEC)),
+            (3, "status", Field::Skip),
+        ],
+        "Service" => &[
+            (1, "metadata", Field::Message(META)),
+            (2, "spec", Field::Message(SERVICE_SPEC)),
+            (3, "status", Field::Skip),
+        ],
+        "Pod" => {
+            &[(1, "metadata", Field::Message(META)), (2, "spec", Field::Message(POD_SPEC)), (3, "status", Field::Skip)]
+        }
         "ConfigMap" => CONFIG_MAP,
         "Namespace" => NAMESPACE,
         "ServiceAccount" => ACCOUNT,
