@@ -9,8 +9,6 @@ use crate::objects::{Resource, Write};
 /// A video-streaming service, with its budgets and autoscalers.
 pub const STREAMING: [&str; 2] =
     [include_str!("../../data/streaming/app.yaml"), include_str!("../../data/streaming/autoscaling.yaml")];
-/// Who calls whom in it.
-pub const STREAMING_CALLS: &str = include_str!("../../data/streaming/call-graph.csv");
 /// Online Boutique and its load generator.
 pub const ONLINE_BOUTIQUE: [&str; 2] = [
     include_str!("../../data/online-boutique/app.yaml"),
@@ -35,7 +33,7 @@ pub enum LoadError {
     },
 }
 
-/// The kinds that manifests hold: API version, kind, group, plural, whether pods are made from `spec.template`.
+/// The kinds that manifests hold: API version, kind, group, plural.
 const KINDS: [(&str, &str, &str, &str); 17] = [
     ("v1", "Namespace", "", "namespaces"),
     ("v1", "Service", "", "services"),

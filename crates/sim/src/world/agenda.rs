@@ -16,6 +16,8 @@ pub enum Role {
     Kubelet,
     /// The kubelet, at its own node: leases and heartbeats.
     Heartbeat,
+    /// The kubelet, at the memory of its node.
+    Pressure,
     /// The node lifecycle controller, at a node.
     NodeHealth,
     /// Taint-based eviction, at a pod.
@@ -36,6 +38,8 @@ pub enum Role {
     Job,
     /// The Job controller, at a pod that outlives its job.
     JobPod,
+    /// The CronJob controller.
+    CronJob,
     /// The EndpointSlice controller, at a service.
     Endpoints,
     /// The disruption controller, at a budget.

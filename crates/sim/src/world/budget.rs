@@ -55,7 +55,7 @@ pub fn desired(budget: &Value, pods: i64, scale: i64) -> (i64, i64) {
     match at(budget, "spec.minAvailable") {
         Some(percent @ Value::String(_)) => (scale, share(Some(percent), "0", scale, true)),
         Some(least) => (pods, least.as_i64().unwrap_or(0)),
-        None => (pods, 1.min(pods)),
+        None => (0, 0),
     }
 }
 

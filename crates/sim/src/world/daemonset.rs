@@ -50,8 +50,8 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
     }
 }
 
-/// The pod of a set for a node, as far as it does not depend on the set's own metadata.
-fn template_for(set: &Value, node: &str) -> Value {
+/// The template of a set with what every daemon tolerates.
+fn tolerant(set: &Value) -> Value {
     let mut template = at(set, "spec.template").cloned().unwrap_or_default();
     let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) else { return template };
     let mut tolerations = spec.get("tolerations").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -61,24 +61,24 @@ fn template_for(set: &Value, node: &str) -> Value {
         tolerations.push(json!({"key": unavailable, "operator": "Exists", "effect": "NoSchedule"}));
     }
     spec.insert("tolerations".to_owned(), Value::from(tolerations));
+    template
+}
+
+/// The same template for one node: every term of its required affinity, or a new one, names it.
+fn pinned(mut template: Value, node: &str) -> Value {
     let field = json!({"key": "metadata.name", "operator": "In", "values": [node]});
-    let affinity = spec.entry("affinity").or_insert_with(|| json!({}));
-    let path = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
-    let terms = affinity.pointer(path).and_then(Value::as_array).cloned().unwrap_or_else(|| vec![json!({})]);
+    let path = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+    let terms = template.pointer(path).and_then(Value::as_array).cloned().unwrap_or_else(|| vec![json!({})]);
     let named = terms.into_iter().map(|mut term| {
         if let Some(fields) = term.as_object_mut() {
             fields.insert("matchFields".to_owned(), json!([field]));
         }
         term
     });
-    let named: Vec<Value> = named.collect();
-    if let Some(fields) = affinity.as_object_mut() {
-        let node_affinity = fields.entry("nodeAffinity").or_insert_with(|| json!({}));
-        if let Some(fields) = node_affinity.as_object_mut() {
-            let required = json!({"nodeSelectorTerms": named});
-            fields.insert("requiredDuringSchedulingIgnoredDuringExecution".to_owned(), required);
-        }
-    }
+    let required = json!({"nodeSelectorTerms": named.collect::<Vec<_>>()});
+    let wanted =
+        json!({"spec": {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}});
+    json_patch::merge(&mut template, &wanted);
     template
 }
 
@@ -101,16 +101,15 @@ fn node_of(pod: &Value) -> &str {
 /// What the API says.
 pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let Some(set) = desk.get(DAEMON_SETS, key).filter(|set| !is_leaving(set)) else { return Ok(()) };
-    let template = at(&set, "spec.template").cloned().unwrap_or_default();
-    let revision = hash(&template, 0);
+    let revision = hash(at(&set, "spec.template").unwrap_or(&Value::Null), 0);
+    let template = tolerant(&set);
     let mut pods: BTreeMap<String, Vec<Arc<Value>>> = BTreeMap::new();
     for pod in desk.state.seen.owned(uid(&set), PODS) {
         pods.entry(node_of(&pod).to_owned()).or_default().push(pod);
     }
     let suited = |node: &NodeFacts| {
-        let pod = template_for(&set, &node.name);
-        let tolerations = list(&pod, "spec.tolerations");
-        let here = node.is_selected_by(&pod);
+        let tolerations = list(&template, "spec.tolerations");
+        let here = node.is_selected_by(&template);
         let starts = here && node.repels(tolerations, &["NoSchedule", "NoExecute"]).is_none();
         (starts, here && node.repels(tolerations, &["NoExecute"]).is_none())
     };
@@ -130,7 +129,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
             desk.delete(PODS, pod, None)?;
         }
         if here.is_empty() && *starts {
-            let mut pod = pod_from(&template_for(&set, node), &set, "apps/v1", "DaemonSet");
+            let mut pod = pod_from(&pinned(template.clone(), node), &set, "apps/v1", "DaemonSet");
             if let Some(labels) = pod.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
                 labels.insert(REVISION.to_owned(), Value::from(revision.as_str()));
             }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::agenda::{Agenda, Role, Task};
 use super::autoscale::{Recommended, Scaled};
 use super::chance::Chance;
-use super::demand::Demand;
 use super::kinds::EVENTS;
+use super::neighbours::Assumed;
 use super::nodes::Host;
 use super::read::{Key, name, namespace, stamp, text, uid};
 use super::script::Deed;
@@ -43,7 +43,7 @@ pub struct State {
     /// Pods that did not fit, and how often.
     pub unplaced: BTreeMap<Key, standin::Unplaced>,
     /// Pods that wait for volumes, with the node that keeps a place for them.
-    pub assumed: BTreeMap<Key, (String, Demand)>,
+    pub assumed: Assumed,
     /// Events by subject, reason and message, to count repetitions.
     pub told: BTreeMap<(String, String, String), Key>,
     /// How many events were recorded.

@@ -1,11 +1,13 @@
 //! Keeps a world running beside its API.
 //!
 //! [`Simulation::run`] sleeps until something changes or something is due, on tokio's time: on a paused runtime a day
-//! passes as fast as it is computed. [`Simulation::act`] does something to the world from outside at this moment.
+//! passes as fast as it is computed. [`play`] does the same without a runtime. [`Simulation::act`] does something to the world from outside at this moment.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keelson_core::{Span, Timestamp};
+use serde_json::Value;
 use tokio::sync::watch::Receiver;
 
 use super::World;
@@ -72,8 +74,17 @@ impl Simulation {
     /// Feeds `metrics.k8s.io` every 15 seconds, for ever.
     pub async fn feed_metrics(self) {
         let clock = self.shared.clock();
+        let mut told = BTreeSet::new();
         loop {
-            self.with(|world, api, now| world.measure(now, |space, name, value| api.set_metrics(space, name, value)));
+            told = self.with(|world, api, now| {
+                let mut fresh = BTreeSet::new();
+                world.measure(now, |space, name, value| {
+                    api.set_metrics(space, name, value);
+                    fresh.insert((space.to_owned(), name.to_owned()));
+                });
+                told.difference(&fresh).for_each(|(space, name)| api.set_metrics(space, name, Value::Null));
+                fresh
+            });
             clock.sleep_until(clock.now() + METRICS_EVERY).await;
         }
     }
@@ -97,6 +108,20 @@ pub fn catch_up(
             next if events.is_empty() => return next,
             _ => {}
         }
+    }
+}
+
+/// Plays a world without a runtime: from `from` to `until`, jumping from one thing to do to the next.
+pub fn play(
+    world: &mut World,
+    api: &mut Api,
+    from: Timestamp,
+    until: Timestamp,
+    mut observe: impl FnMut(&Event, Timestamp),
+) {
+    let mut now = from;
+    while let Some(next) = catch_up(world, api, now, &mut observe).filter(|next| *next <= until) {
+        now = next;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The EndpointSlice controller: which addresses stand behind a service.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::agenda::Role;
@@ -63,16 +65,15 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
             None => slices.push((ports, vec![endpoint])),
         }
     }
-    let known: Vec<_> = desk.state.seen.owned(uid(&service), SLICES);
-    let count = slices.len().max(1);
-    slices.resize(count, (json!([]), Vec::new()));
+    if slices.is_empty() {
+        slices.push((json!([]), Vec::new()));
+    }
+    let wanted: BTreeSet<String> = (0..slices.len()).map(|index| slice_name(&service, index)).collect();
     for (index, (ports, endpoints)) in slices.into_iter().enumerate() {
         write(desk, &service, index, ports, endpoints)?;
     }
-    let extra = known
-        .iter()
-        .filter(|slice| (count..).take(known.len()).any(|index| name(slice) == slice_name(&service, index)));
-    extra.into_iter().try_for_each(|slice| desk.delete(SLICES, slice, None))
+    let known = desk.state.seen.owned(uid(&service), SLICES);
+    known.iter().filter(|slice| !wanted.contains(name(slice))).try_for_each(|slice| desk.delete(SLICES, slice, None))
 }
 
 fn slice_name(service: &Value, index: usize) -> String {

@@ -3,19 +3,25 @@
 //! The checker sees what every client sees and keeps its own books; it shares no state with the components it watches.
 //! Each invariant counts how often it was at stake: one that never was has proved nothing.
 //!
-//! Rules are judged when a pod is bound, by what the stream had said about its node until then.
+//! Rules are judged when a pod is bound, by what the stream had said about its node until then. A scheduler learns of a
+//! change a moment later, so a node also counts as it was up to [`GRACE`] ago. Rules that depend on the order of bindings
+//! (pod affinity, topology spread) are not judged: bindings overtake each other.
 
 use std::collections::BTreeMap;
 
-use keelson_core::{Resources, Timestamp};
+use keelson_core::{Resources, Span, Timestamp};
 use serde_json::Value;
 
 use super::demand::of_pod;
 use super::kinds::{NODES, PODS};
+use super::neighbours::{Assumed, Neighbours};
 use super::read::{Key, at, list, text, uid};
 use super::seen::{Load, Seen};
 use super::suits::NodeFacts;
 use crate::objects::Event;
+
+/// For how long a node may still be taken for what it was.
+pub const GRACE: Span = Span::seconds(5);
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +36,8 @@ pub enum Invariant {
     Taints,
     /// No two pods of a node want one host port.
     Ports,
+    /// A bound pod is in no domain that its required anti-affinity excludes.
+    Apart,
     /// A pod is only bound to a node that exists.
     NodeExists,
     /// What is gone stays gone: an event about a deleted object is of another uid.
@@ -53,14 +61,23 @@ pub struct Invariants {
     seen: Seen,
     bound: BTreeMap<String, String>,
     gone: BTreeMap<String, Key>,
+    recent: BTreeMap<String, (NodeFacts, Timestamp)>,
     at_stake: BTreeMap<Invariant, u64>,
     broken: Vec<Breach>,
 }
 
 impl Invariant {
     /// Each of them.
-    pub const ALL: [Self; 7] =
-        [Self::Room, Self::BoundOnce, Self::Selector, Self::Taints, Self::Ports, Self::NodeExists, Self::Gone];
+    pub const ALL: [Self; 8] = [
+        Self::Room,
+        Self::BoundOnce,
+        Self::Selector,
+        Self::Taints,
+        Self::Ports,
+        Self::Apart,
+        Self::NodeExists,
+        Self::Gone,
+    ];
 }
 
 impl Invariants {
@@ -95,7 +112,17 @@ impl Invariants {
         } else if event.resource == PODS {
             self.see_pod(&event.object, now);
         }
+        if event.resource == NODES
+            && let Some(facts) = self.seen.nodes().get(text(&event.object, "metadata.name")).cloned()
+        {
+            self.recent.insert(facts.name.clone(), (facts, now));
+        }
         self.seen.enter(event.resource, &event.object, event.deleted);
+    }
+
+    /// What a node was until lately.
+    fn lately(&self, node: &str, now: Timestamp) -> Option<&NodeFacts> {
+        self.recent.get(node).filter(|(_, until)| now.since(*until) <= GRACE).map(|(facts, _)| facts)
     }
 
     fn see_pod(&mut self, pod: &Value, now: Timestamp) {
@@ -110,7 +137,7 @@ impl Invariants {
             None if node_name.is_empty() => return,
             None => self.bound.insert(uid(pod).to_owned(), node_name.to_owned()),
         };
-        let Some(node) = self.seen.nodes().get(node_name).cloned() else {
+        let Some(node) = self.seen.nodes().get(node_name).or_else(|| self.lately(node_name, now)).cloned() else {
             self.judge(Invariant::NodeExists, now, false, || {
                 format!("{key:?} was bound to {node_name}, which is gone")
             });
@@ -129,13 +156,24 @@ impl Invariants {
             || format!("{key:?} on {}: {}", node.name, short.first().map(ToString::to_string).unwrap_or_default());
         self.judge(Invariant::Room, now, short.is_empty(), what);
         if at(pod, "spec.nodeSelector").is_some() || at(pod, "spec.affinity.nodeAffinity").is_some() {
-            let selected = node.is_selected_by(pod);
+            let lately = self.lately(&node.name, now);
+            let selected = node.is_selected_by(pod) || lately.is_some_and(|lately| lately.is_selected_by(pod));
             self.judge(Invariant::Selector, now, selected, || format!("{key:?} did not select {}", node.name));
         }
-        let taint = node.repels(list(pod, "spec.tolerations"), &["NoSchedule", "NoExecute"]);
+        let repels = |node: &NodeFacts| {
+            let taint = node.repels(list(pod, "spec.tolerations"), &["NoSchedule", "NoExecute"]);
+            taint.map(|taint| taint.key.clone())
+        };
+        let repelled_before = self.lately(&node.name, now).is_none_or(|lately| repels(lately).is_some());
+        let taint = repels(node).filter(|_| repelled_before);
         if self.seen.nodes().values().any(|node| !node.taints.is_empty()) {
-            let what = || format!("{key:?} does not tolerate {:?} of {}", taint.map(|taint| &taint.key), node.name);
+            let what = || format!("{key:?} does not tolerate {:?} of {}", taint, node.name);
             self.judge(Invariant::Taints, now, taint.is_none(), what);
+        }
+        let neighbours = Neighbours::of(&self.seen, &Assumed::new(), pod);
+        if neighbours.asks_for_distance() {
+            let apart = neighbours.is_apart_on(node);
+            self.judge(Invariant::Apart, now, apart, || format!("{key:?} on {} is too close to others", node.name));
         }
         if !demand.ports.is_empty() {
             let clash =

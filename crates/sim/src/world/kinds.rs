@@ -26,6 +26,7 @@ resources! {
     DAEMON_SETS = "apps" / "daemonsets";
     REVISIONS = "apps" / "controllerrevisions";
     JOBS = "batch" / "jobs";
+    CRON_JOBS = "batch" / "cronjobs";
     BUDGETS = "policy" / "poddisruptionbudgets";
     STORAGE_CLASSES = "storage.k8s.io" / "storageclasses";
 }

@@ -244,3 +244,48 @@ pub fn room_without(desk: &Desk<'_>, node: &Value, key: &Key) -> Resources {
     }
     free
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is bound to a node, what its kubelet admits fits, and what it rejects would not have.
+        #[test]
+        fn a_kubelet_never_admits_too_much(sizes in proptest::collection::vec((0_u32..4_000, 0_u32..8), 1..30)) {
+            let node = json!({"status": {"allocatable": {"cpu": "8", "memory": "16Gi", "pods": "12"}}});
+            let allocatable = amounts(&node, "status.allocatable");
+            let mut admitted: Vec<Demand> = Vec::new();
+            for (cpu, memory) in sizes {
+                let requests = json!({"cpu": format!("{cpu}m"), "memory": format!("{memory}Gi")});
+                let pod = json!({"spec": {"containers": [{"name": "c", "resources": {"requests": requests}}]}});
+                let demand = demand::of_pod(&pod);
+                let mut sum = demand.requests.clone();
+                admitted.iter().for_each(|other| sum.add_assign(&other.requests));
+                let others: Vec<&Demand> = admitted.iter().collect();
+                let verdict = admit(&pod, &demand, &node, &others);
+                prop_assert_eq!(verdict.is_ok(), demand.requests.shortfalls(&allocatable.saturating_sub(&sum).add(&demand.requests)).is_empty());
+                prop_assert!(verdict.is_err() || sum.fits(&allocatable));
+                if verdict.is_ok() {
+                    admitted.push(demand);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rejection_names_the_rule() {
+        let node = json!({"metadata": {"name": "n", "labels": {"zone": "a"}}, "spec": {},
+            "status": {"allocatable": {"cpu": "1", "pods": "9"}}});
+        let judge = |spec: Value| {
+            let pod = json!({"spec": spec});
+            admit(&pod, &demand::of_pod(&pod), &node, &[]).map_err(|rejection| rejection.reason)
+        };
+        assert_eq!(judge(json!({"containers": [{"resources": {"requests": {"cpu": "2"}}}]})), Err("OutOfcpu".into()));
+        assert_eq!(judge(json!({"nodeSelector": {"zone": "b"}})), Err("NodeAffinity".into()));
+        assert_eq!(judge(json!({"nodeSelector": {"zone": "a"}})), Ok(()));
+    }
+}

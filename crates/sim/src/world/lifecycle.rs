@@ -19,6 +19,8 @@ use crate::objects::Event;
 pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 /// The taint of a node that says it is not ready.
 pub const NOT_READY: &str = "node.kubernetes.io/not-ready";
+/// The taint of a node that is short of memory.
+pub const MEMORY_PRESSURE: &str = "node.kubernetes.io/memory-pressure";
 /// How long the collector waits before it believes that a node is gone.
 const QUARANTINE: Span = Span::seconds(40);
 
@@ -67,13 +69,17 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     }
     let Some(node) = desk.get(NODES, key) else { return Ok(()) };
     let ready = condition(&node, "Ready").map_or("Unknown", |ready| text(ready, "status"));
-    let wanted = match ready {
-        "True" => None,
-        "False" => Some(NOT_READY),
-        _ => Some(UNREACHABLE),
+    let mut wanted = match ready {
+        "True" => Vec::new(),
+        "False" => vec![(NOT_READY, "NoSchedule"), (NOT_READY, "NoExecute")],
+        _ => vec![(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")],
     };
-    taint(desk, &node, wanted)?;
-    if wanted.is_some() {
+    let away = !wanted.is_empty();
+    if super::read::holds(&node, "MemoryPressure") {
+        wanted.push((MEMORY_PRESSURE, "NoSchedule"));
+    }
+    taint(desk, &node, &wanted)?;
+    if away {
         for pod in desk.state.seen.bound(&key.name) {
             mark_not_ready(desk, &pod)?;
         }
@@ -98,12 +104,11 @@ fn call_unknown(desk: &mut Desk<'_>, node: &Value) -> Looked {
 }
 
 /// Gives a node the taints of its state and takes those of other states.
-fn taint(desk: &mut Desk<'_>, node: &Value, wanted: Option<&str>) -> Looked {
+fn taint(desk: &mut Desk<'_>, node: &Value, wanted: &[(&str, &str)]) -> Looked {
     let known = list(node, "spec.taints");
-    let ours = |taint: &&Value| matches!(text(taint, "key"), UNREACHABLE | NOT_READY);
+    let ours = |taint: &&Value| matches!(text(taint, "key"), UNREACHABLE | NOT_READY | MEMORY_PRESSURE);
     let mut taints: Vec<Value> = known.iter().filter(|taint| !ours(taint)).cloned().collect();
-    for effect in ["NoSchedule", "NoExecute"] {
-        let Some(key) = wanted else { continue };
+    for (key, effect) in wanted.iter().copied() {
         let same = known.iter().find(|taint| text(taint, "key") == key && text(taint, "effect") == effect);
         let fresh = || json!({"key": key, "effect": effect, "timeAdded": stamp(desk.now)});
         taints.push(same.cloned().unwrap_or_else(fresh));

@@ -53,9 +53,11 @@ pub fn usage(pod: &Value, load: Option<i64>, chance: Chance, now: Timestamp) -> 
         let said = annotation(pod, &format!("bandwidth.keelson.dev/{direction}-request"));
         said.and_then(|said| quantity(&Value::from(said))).map_or(0, |bits| bits.value())
     };
+    let said = annotation(pod, super::pod_life::MEMORY).and_then(|said| quantity(&Value::from(said)));
+    let memory = said.map_or_else(|| part(requests.get(&ResourceName::Memory), 700 + wave / 3), |said| said.value());
     Usage {
         cpu_milli: limited(ResourceName::Cpu, part(requests.get(&ResourceName::Cpu), busy)),
-        memory_bytes: limited(ResourceName::Memory, part(requests.get(&ResourceName::Memory), 700 + wave / 3)),
+        memory_bytes: limited(ResourceName::Memory, memory),
         sent_bits: part(bits("egress"), busy),
         received_bits: part(bits("ingress"), busy),
     }

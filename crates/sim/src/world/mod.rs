@@ -9,8 +9,8 @@
 //! | [`agenda`], [`chance`], [`seen`], [`desk`] | when, by what luck, from what knowledge, through which door components act |
 //! | [`demand`], [`suits`] | what a pod asks of a node, and which node suits it |
 //! | [`nodes`], [`lifecycle`] | machines; what happens to pods whose node goes |
-//! | [`kubelet`], [`pod_life`], [`container`], [`resize`] | the life of a pod on its node |
-//! | [`replicaset`], [`deployment`], [`rollout`], [`statefulset`], [`daemonset`], [`job`] | workload controllers |
+//! | [`kubelet`], [`pod_life`], [`container`], [`resize`], [`pressure`] | the life of a pod on its node |
+//! | [`replicaset`], [`deployment`], [`rollout`], [`statefulset`], [`daemonset`], [`job`], [`cronjob`], [`cron`] | workload controllers |
 //! | [`endpoints`], [`budget`], [`tenancy`], [`volumes`] | slices, disruption budgets, accounts and quotas, claims |
 //! | [`standin`], [`neighbours`], [`autoscale`] | a plain scheduler and a plain autoscaler, where no real ones run |
 //! | [`invariants`], [`drive`] | what must hold whatever happens; the loop that runs it all |
@@ -21,6 +21,8 @@ pub mod autoscale;
 pub mod budget;
 pub mod chance;
 pub mod container;
+pub mod cron;
+pub mod cronjob;
 pub mod daemonset;
 pub mod demand;
 pub mod deployment;
@@ -36,6 +38,7 @@ pub mod metrics;
 pub mod neighbours;
 pub mod nodes;
 pub mod pod_life;
+pub mod pressure;
 pub mod read;
 pub mod replicaset;
 pub mod resize;
@@ -202,14 +205,7 @@ impl World {
     /// What a pod uses now; none when there is no such pod.
     #[must_use]
     pub fn pod_usage(&self, pod: &Key, now: Timestamp) -> Option<Usage> {
-        let state = &self.state;
-        let pod = state.seen.get(kinds::PODS, pod)?;
-        let replicas = |scaled: &Scaled| {
-            let workload = state.seen.get(scaled.resource, &scaled.key);
-            workload.and_then(|workload| read::int(&workload, "status.readyReplicas")).unwrap_or(0)
-        };
-        let load = metrics::load(&pod, &state.scaled, replicas, state.day.as_ref(), now);
-        Some(metrics::usage(&pod, load, state.chance, now))
+        self.state.usage(pod, now)
     }
 
     /// What the pods of a node use now, by pod.
@@ -241,6 +237,16 @@ impl World {
 }
 
 impl State {
+    fn usage(&self, pod: &Key, now: Timestamp) -> Option<Usage> {
+        let pod = self.seen.get(kinds::PODS, pod)?;
+        let replicas = |scaled: &Scaled| {
+            let workload = self.seen.get(scaled.resource, &scaled.key);
+            workload.and_then(|workload| read::int(&workload, "status.readyReplicas")).unwrap_or(0)
+        };
+        let load = metrics::load(&pod, &self.scaled, replicas, self.day.as_ref(), now);
+        Some(metrics::usage(&pod, load, self.chance, now))
+    }
+
     fn new(settings: Settings, chance: Chance) -> Self {
         Self {
             settings,
@@ -263,15 +269,17 @@ impl State {
 }
 
 /// What looks at changes.
-const NOTICES: [fn(&mut Desk<'_>, &Event); 13] = [
+const NOTICES: [fn(&mut Desk<'_>, &Event); 15] = [
     nodes::notice,
     kubelet::notice,
+    pressure::notice,
     lifecycle::notice,
     replicaset::notice,
     deployment::notice,
     statefulset::notice,
     daemonset::notice,
     job::notice,
+    cronjob::notice,
     endpoints::notice,
     budget::notice,
     tenancy::notice,
@@ -284,6 +292,7 @@ fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
     match task.role {
         Role::Kubelet => kubelet::look(desk, key),
         Role::Heartbeat => nodes::look(desk, key),
+        Role::Pressure => pressure::look(desk, key),
         Role::NodeHealth => lifecycle::look(desk, key),
         Role::Eviction => lifecycle::evict(desk, key),
         Role::PodGc => lifecycle::collect(desk, key),
@@ -294,6 +303,7 @@ fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
         Role::DaemonSet => daemonset::look(desk, key),
         Role::Job => job::look(desk, key),
         Role::JobPod => job::release_orphan(desk, key),
+        Role::CronJob => cronjob::look(desk, key),
         Role::Endpoints => endpoints::look(desk, key),
         Role::Budget => budget::look(desk, key),
         Role::Namespace => tenancy::look_at_namespace(desk, key),

@@ -1,6 +1,6 @@
 //! Which nodes a pod's neighbours leave open: required pod affinity and anti-affinity, hard topology spread.
 //!
-//! Counted plainly from the pods a term selects, for the stand-in scheduler. What existing pods ask of newcomers is only
+//! Counted plainly from the pods a term selects, for the stand-in scheduler and the checker. What existing pods ask of newcomers is only
 //! seen where both are of one workload.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,10 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use keelson_core::selector::LabelSelector;
 use serde_json::Value;
 
-use super::desk::Desk;
-use super::read::{Key, at, entry, int, is_leaving, labels, list, namespace, selector, text};
+use super::demand::{Demand, is_finished};
+use super::read::{Key, at, entry, int, labels, list, namespace, selector, text, uid};
 use super::replicaset::is_active;
+use super::seen::Seen;
 use super::suits::NodeFacts;
+
+/// Pods that wait for something on a node that keeps their place.
+pub type Assumed = BTreeMap<Key, (String, Demand)>;
 
 /// What a pod's neighbours ask.
 #[derive(Debug, Default)]
@@ -25,9 +29,12 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Reads the terms of a pod; `eligible` are the nodes that suit it otherwise.
+    /// Reads the terms of a pod. `assumed` are pods with a promised node.
     #[must_use]
-    pub fn of(desk: &Desk<'_>, pod: &Value, eligible: &[&NodeFacts]) -> Self {
+    pub fn of(seen: &Seen, assumed: &Assumed, pod: &Value) -> Self {
+        let domains = |term: &Value, counts: fn(&Value) -> bool| domains(seen, assumed, pod, term, counts);
+        // Leaving pods still hold others off, and still attract; they no longer count as spread.
+        let present = |other: &Value| !is_finished(other);
         let terms = |kind: &str| {
             let path = format!("spec.affinity.{kind}.requiredDuringSchedulingIgnoredDuringExecution");
             list(pod, &path).iter()
@@ -35,16 +42,17 @@ impl Neighbours {
         let own = labels(pod);
         let near = terms("podAffinity").map(|term| {
             let selects_itself = selector(term, "labelSelector").is_some_and(|wanted| wanted.matches(&own));
-            (text(term, "topologyKey").to_owned(), domains(desk, pod, term).into_keys().collect(), selects_itself)
+            (text(term, "topologyKey").to_owned(), domains(term, present).into_keys().collect(), selects_itself)
         });
         let apart = terms("podAntiAffinity")
-            .map(|term| (text(term, "topologyKey").to_owned(), domains(desk, pod, term).into_keys().collect()));
+            .map(|term| (text(term, "topologyKey").to_owned(), domains(term, present).into_keys().collect()));
         let hard = list(pod, "spec.topologySpreadConstraints").iter();
         let hard = hard.filter(|constraint| text(constraint, "whenUnsatisfiable") == "DoNotSchedule");
         let spread = hard.map(|constraint| {
             let key = text(constraint, "topologyKey").to_owned();
-            let known = domains(desk, pod, constraint);
-            let here: BTreeSet<&String> = eligible.iter().filter_map(|node| node.labels.get(&key)).collect();
+            let known = domains(constraint, is_active);
+            let eligible = seen.nodes().values().filter(|node| node.is_selected_by(pod));
+            let here: BTreeSet<&String> = eligible.filter_map(|node| node.labels.get(&key)).collect();
             let counts: BTreeMap<String, i64> =
                 here.into_iter().map(|domain| (domain.clone(), known.get(domain).copied().unwrap_or(0))).collect();
             let enough =
@@ -53,6 +61,18 @@ impl Neighbours {
             (key, counts, lowest + int(constraint, "maxSkew").unwrap_or(1))
         });
         Self { near: near.collect(), apart: apart.collect(), spread: spread.collect() }
+    }
+
+    /// Whether the pod asks to be kept apart from others.
+    #[must_use]
+    pub fn asks_for_distance(&self) -> bool {
+        !self.apart.is_empty()
+    }
+
+    /// Whether a node keeps the pod apart from those it asks to be.
+    #[must_use]
+    pub fn is_apart_on(&self, node: &NodeFacts) -> bool {
+        !self.apart.iter().any(|(key, domains)| node.labels.get(key).is_some_and(|domain| domains.contains(domain)))
     }
 
     /// Whether a node is open, or why not, in upstream's words.
@@ -67,7 +87,7 @@ impl Neighbours {
         if !self.near.iter().all(close) {
             return Err("node(s) didn't match pod affinity rules");
         }
-        if self.apart.iter().any(|(key, domains)| domain(key).is_some_and(|domain| domains.contains(domain))) {
+        if !self.is_apart_on(node) {
             return Err("node(s) didn't match pod anti-affinity rules");
         }
         let even = |(key, counts, most): &(String, BTreeMap<String, i64>, i64)| {
@@ -78,24 +98,30 @@ impl Neighbours {
 }
 
 /// How many pods a term selects in each domain.
-fn domains(desk: &Desk<'_>, pod: &Value, term: &Value) -> BTreeMap<String, i64> {
-    let mut counts = BTreeMap::new();
-    let Some(wanted) = selector(term, "labelSelector") else { return counts };
+fn domains(
+    seen: &Seen,
+    assumed: &Assumed,
+    pod: &Value,
+    term: &Value,
+    counts: fn(&Value) -> bool,
+) -> BTreeMap<String, i64> {
+    let mut found = BTreeMap::new();
+    let Some(wanted) = selector(term, "labelSelector") else { return found };
     let wanted = with_own_values(wanted, pod, term);
     let key = text(term, "topologyKey");
     let named = list(term, "namespaces").iter().filter_map(Value::as_str);
     let spaces: Vec<&str> = if list(term, "namespaces").is_empty() { vec![namespace(pod)] } else { named.collect() };
-    for other in spaces.into_iter().flat_map(|space| desk.state.seen.selected(space, &wanted)) {
-        let assumed = desk.state.assumed.get(&Key::of(&other)).map(|(node, _)| node.as_str());
-        let node = desk.state.seen.nodes().get(assumed.unwrap_or_else(|| text(&other, "spec.nodeName")));
-        if is_active(&other)
-            && !is_leaving(&other)
+    for other in spaces.into_iter().flat_map(|space| seen.selected(space, &wanted)) {
+        let promised = assumed.get(&Key::of(&other)).map(|(node, _)| node.as_str());
+        let node = seen.nodes().get(promised.unwrap_or_else(|| text(&other, "spec.nodeName")));
+        if counts(&other)
+            && uid(&other) != uid(pod)
             && let Some(domain) = node.and_then(|node| node.labels.get(key))
         {
-            *counts.entry(domain.clone()).or_default() += 1;
+            *found.entry(domain.clone()).or_default() += 1;
         }
     }
-    counts
+    found
 }
 
 /// `matchLabelKeys`: the pod's own values are part of the selector.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::agenda::Role;
 use super::desk::{Desk, Looked};
 use super::kinds::{LEASES, NODES};
-use super::read::{Key, Wanted, entry, list, micro_stamp, name, put_condition, stamp, text};
+use super::read::{Key, Wanted, entry, list, micro_stamp, name, put_condition, stamp};
 use crate::objects::{Event, Refusal, Write};
 
 /// Whether lease renewals become writes.
@@ -305,5 +305,5 @@ pub fn take_away(desk: &mut Desk<'_>, key: &Key) -> Looked {
 /// A node's zone.
 #[must_use]
 pub fn zone(node: &Value) -> &str {
-    entry(node, "metadata.labels", "topology.kubernetes.io/zone").unwrap_or_else(|| text(node, "spec.zone"))
+    entry(node, "metadata.labels", "topology.kubernetes.io/zone").unwrap_or("")
 }

@@ -8,14 +8,15 @@
 
 use std::collections::BTreeSet;
 
-use keelson_core::{Span, Timestamp};
+use keelson_core::{ResourceName, Span, Timestamp};
 use serde_json::{Value, json};
 
 use super::chance::Chance;
 use super::container::{CRASH_LOOP, CREATING, Container, INITIALIZING, State};
 use super::demand::{is_finished, is_sidecar};
 use super::read::{
-    Wanted, annotation, at, controller, holds, int, is_leaving, list, put_condition, stamp, text, time, uid,
+    Wanted, amounts, annotation, at, controller, holds, int, is_leaving, list, put_condition, quantity, stamp, text,
+    time, uid,
 };
 
 /// Annotation: the containers end after this many seconds. Without it, those of a Job end by chance, others never.
@@ -24,6 +25,12 @@ pub const RUN_SECONDS: &str = "sim.keelson.dev/run-seconds";
 pub const EXIT_CODE: &str = "sim.keelson.dev/exit-code";
 /// Annotation: containers are ready this many seconds after their start; `never` for never.
 pub const READY_SECONDS: &str = "sim.keelson.dev/ready-seconds";
+
+/// Annotation: how much memory the pod uses once it runs; more than a container's limit kills it after ten seconds, more
+/// than the node has makes the kubelet evict.
+pub const MEMORY: &str = "sim.keelson.dev/memory";
+/// The exit code of a container killed by a signal it cannot refuse.
+const KILLED: i64 = 137;
 
 /// What a pod's life depends on outside the pod.
 #[derive(Debug)]
@@ -64,6 +71,19 @@ pub fn step(pod: &Value, around: &Surroundings<'_>, now: Timestamp) -> Step {
     let status = life.status(gone);
     let changed = at(pod, "status") != Some(&status);
     Step { status: changed.then_some(status), next: life.next, gone }
+}
+
+/// The status of a pod that its kubelet ends: failed, for a reason.
+#[must_use]
+pub fn fail(pod: &Value, around: &Surroundings<'_>, reason: &'static str, message: &str, now: Timestamp) -> Value {
+    let mut life = Life::read(pod, around, now);
+    life.failed = Some(reason);
+    life.end_all(KILLED, "Error");
+    let mut status = life.status(false);
+    if let Some(fields) = status.as_object_mut() {
+        fields.insert("message".to_owned(), Value::from(message));
+    }
+    status
 }
 
 /// When a pod that was admitted at `since` has its images, and which it fetches. They are fetched one after another.
@@ -207,12 +227,12 @@ impl<'a> Life<'a> {
         let policy = self.restart_policy().to_owned();
         for index in 0..self.apps.len() {
             let Some(mut container) = self.apps.get(index).cloned() else { continue };
-            if let Some((run, code)) = self.runs_for(&container)
+            if let Some((run, code, reason)) = self.runs_for(&container)
                 && let State::Running(since) = container.state
             {
                 let until = since + run;
                 if until <= self.now {
-                    container.end(until, code, if code == 0 { "Completed" } else { "Error" });
+                    container.end(until, code, reason);
                 } else {
                     self.look_at(until);
                 }
@@ -221,7 +241,7 @@ impl<'a> Life<'a> {
                 policy == "Always" || policy == "OnFailure" && container.ended().is_none_or(|end| end.code != 0);
             self.keep_running(&mut container, again);
             self.probe(&mut container);
-            if let (State::Running(since), Some((run, _))) = (&container.state, self.runs_for(&container)) {
+            if let (State::Running(since), Some((run, ..))) = (&container.state, self.runs_for(&container)) {
                 self.look_at(*since + run);
             }
             if let Some(slot) = self.apps.get_mut(index) {
@@ -300,7 +320,10 @@ impl<'a> Life<'a> {
     }
 
     /// How long a container runs and how it ends; none for for ever.
-    fn runs_for(&self, container: &Container) -> Option<(Span, i64)> {
+    fn runs_for(&self, container: &Container) -> Option<(Span, i64, &'static str)> {
+        if self.is_too_big(container) {
+            return Some((Span::seconds(10), KILLED, "OOMKilled"));
+        }
         let said = annotation(self.pod, RUN_SECONDS).and_then(|said| said.parse().ok()).map(Span::seconds);
         let code = annotation(self.pod, EXIT_CODE).and_then(|said| said.parse().ok());
         let of_job = controller(self.pod).is_some_and(|owner| text(owner, "kind") == "Job");
@@ -309,12 +332,21 @@ impl<'a> Life<'a> {
             let (half, twice) = (Span(self.around.job_run.0 / 2), Span(self.around.job_run.0.saturating_mul(2)));
             self.around.chance.span("job run", &key, half, twice)
         };
-        match (said, code) {
-            (Some(run), code) => Some((run, code.unwrap_or(0))),
-            (None, Some(code)) => Some((Span::seconds(2), code)),
-            (None, None) if of_job => Some((by_chance(), 0)),
-            (None, None) => None,
-        }
+        let (run, code) = match (said, code) {
+            (Some(run), code) => (run, code.unwrap_or(0)),
+            (None, Some(code)) => (Span::seconds(2), code),
+            (None, None) if of_job => (by_chance(), 0),
+            (None, None) => return None,
+        };
+        Some((run, code, if code == 0 { "Completed" } else { "Error" }))
+    }
+
+    /// Whether a container uses more memory than its limit.
+    fn is_too_big(&self, container: &Container) -> bool {
+        let used = annotation(self.pod, MEMORY).and_then(|said| quantity(&Value::from(said)));
+        let (init, spec) = self.spec(&container.name);
+        let limit = spec.map_or(0, |spec| amounts(spec, "resources.limits").get(&ResourceName::Memory));
+        !init && limit > 0 && used.is_some_and(|used| used.value() > limit)
     }
 
     /// One look at a pod that is being deleted: its containers get the signal at once and take a moment to end, a
@@ -334,7 +366,7 @@ impl<'a> Life<'a> {
             return false;
         }
         if takes > grace {
-            self.end_all(137, "Error")
+            self.end_all(KILLED, "Error")
         } else {
             self.end_all(0, "Completed")
         }

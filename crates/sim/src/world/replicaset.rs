@@ -164,7 +164,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let owned = desk.state.seen.owned(uid(&set), PODS);
     let active: Vec<Arc<Value>> = owned.iter().filter(|pod| is_active(pod)).cloned().collect();
     let wanted = usize::try_from(int(&set, "spec.replicas").unwrap_or(1)).unwrap_or(0);
-    let changed = if is_leaving(&set) {
+    let changed = if is_leaving(&set) || active.len() == wanted {
         Ok(())
     } else if active.len() < wanted {
         create(desk, &set, wanted - active.len())

@@ -6,7 +6,7 @@ use keelson_core::Span;
 use serde_json::json;
 
 use super::Settings;
-use super::kinds::{DEPLOYMENTS, NODES, PODS, REPLICA_SETS};
+use super::kinds::{DEPLOYMENTS, LEASES, NODES, PODS, REPLICA_SETS};
 use super::read::{condition, holds, int, is_leaving, list, name, text};
 use super::rig::{Scene, active, deployment, pod_spec};
 use crate::objects::Write;
@@ -191,4 +191,60 @@ fn a_seed_repeats_itself() {
     };
     assert_eq!(trace(1), trace(1));
     assert_ne!(trace(1), trace(2));
+}
+
+fn hungry(name: &str, memory: &str, limit: Option<&str>) -> serde_json::Value {
+    let mut spec = pod_spec("100m");
+    if let Some(limit) = limit {
+        spec["containers"][0]["resources"]["limits"] = json!({"memory": limit});
+    }
+    let metadata = json!({"name": name, "namespace": "default", "annotations": {"sim.keelson.dev/memory": memory}});
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+}
+
+#[test]
+fn a_container_over_its_limit_is_killed() {
+    let mut scene = scene(1);
+    scene.create(PODS, hungry("big", "300Mi", Some("256Mi")));
+    scene.rest(Span::minutes(1));
+    let pod = scene.get(PODS, "big");
+    let last = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
+    assert_eq!((text(last, "reason"), int(last, "exitCode")), ("OOMKilled", Some(137)), "{pod:#}");
+}
+
+#[test]
+fn a_node_short_of_memory_evicts_the_greediest_and_takes_no_more_for_a_while() {
+    let mut scene = scene(1);
+    scene.create(PODS, hungry("modest", "2Gi", None));
+    scene.create(PODS, hungry("greedy", "14Gi", None));
+    scene.rest(Span::minutes(1));
+    assert_eq!(text(&scene.get(PODS, "greedy"), "status.reason"), "Evicted");
+    assert_eq!(text(&scene.get(PODS, "modest"), "status.phase"), "Running");
+    let node = scene.find(NODES, "", "node-0").unwrap();
+    assert!(holds(&node, "MemoryPressure"));
+    assert_eq!(text(&list(&node, "spec.taints")[0], "key"), "node.kubernetes.io/memory-pressure");
+    scene.rest(Span::minutes(6));
+    let node = scene.find(NODES, "", "node-0").unwrap();
+    assert!(!holds(&node, "MemoryPressure") && list(&node, "spec.taints").is_empty());
+}
+
+#[test]
+fn written_heartbeats_are_writes_and_a_dead_machine_stops_them() {
+    let settings = Settings { heartbeats: super::nodes::Heartbeats::Written, ..Settings::default() };
+    let mut scene = Scene::new(1, settings).nodes(1, 4, 16);
+    let renewed = |scene: &mut Scene| {
+        let lease = scene.find(LEASES, "kube-node-lease", "node-0").unwrap();
+        text(&lease, "spec.renewTime").to_owned()
+    };
+    scene.rest(Span::seconds(25));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:00:20.000000Z");
+    scene.act(|world, cluster| world.kill_node("node-0", cluster).unwrap());
+    scene.rest(Span::minutes(2));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:00:20.000000Z");
+    let ready = |scene: &mut Scene| holds(&scene.find(NODES, "", "node-0").unwrap(), "Ready");
+    assert!(!ready(&mut scene));
+    scene.act(|world, cluster| world.recover_node("node-0", cluster).unwrap());
+    scene.rest(Span::minutes(6));
+    assert!(ready(&mut scene));
+    assert_eq!(renewed(&mut scene), "2026-05-20T17:08:25.000000Z");
 }

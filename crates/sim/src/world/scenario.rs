@@ -216,6 +216,22 @@ mod churn {
             let zone = usize::try_from(chance.below("zone", name, 3)).ok().and_then(|n| ZONES.get(n));
             fields.insert("nodeSelector".to_owned(), json!({"topology.kubernetes.io/zone": zone}));
         }
+        if let Some(fields) = spec.as_object_mut() {
+            let selector = json!({"matchLabels": {"app": name}});
+            match chance.below("neighbours", name, 8) {
+                0 => {
+                    let term = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": selector});
+                    let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": [term]});
+                    fields.insert("affinity".to_owned(), json!({"podAntiAffinity": required}));
+                }
+                1 => {
+                    let spread = json!({"topologyKey": "topology.kubernetes.io/zone", "maxSkew": 2,
+                        "whenUnsatisfiable": "DoNotSchedule", "labelSelector": selector});
+                    fields.insert("topologySpreadConstraints".to_owned(), json!([spread]));
+                }
+                _ => {}
+            }
+        }
         if chance.below("port", name, 12) == 0
             && let Some(container) = spec.pointer_mut("/containers/0").and_then(Value::as_object_mut)
         {

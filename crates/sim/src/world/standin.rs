@@ -163,8 +163,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
             Err(reason) => refuse(&mut refused, reason),
         }
     }
-    let suiting: Vec<&NodeFacts> = nodes.values().filter(|node| node.is_selected_by(&pod)).collect();
-    let neighbours = Neighbours::of(desk, &pod, &suiting);
+    let neighbours = Neighbours::of(&desk.state.seen, &desk.state.assumed, &pod);
     for (node, load) in candidates {
         if let Err(reason) = neighbours.open(node) {
             refuse(&mut refused, reason.to_owned());

@@ -172,6 +172,26 @@ fn a_job_gives_up_after_its_back_off_limit() {
 }
 
 #[test]
+fn a_cron_job_keeps_its_schedule_and_a_short_history() {
+    let mut scene = scene(2);
+    let template = job(&json!({}), &json!({"sim.keelson.dev/run-seconds": "30"}))["spec"].clone();
+    scene.create(
+        CRON_JOBS,
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "report", "namespace": "default"},
+            "spec": {"schedule": "*/10 * * * *", "concurrencyPolicy": "Forbid", "jobTemplate": {"spec": template}}}),
+    );
+    scene.rest(Span::minutes(9));
+    assert!(scene.list(JOBS).is_empty());
+    scene.rest(Span::seconds(70));
+    assert_eq!(list(&scene.get(CRON_JOBS, "report"), "status.active").len(), 1);
+    scene.rest(Span::minutes(50));
+    let report = scene.get(CRON_JOBS, "report");
+    assert_eq!(text(&report, "status.lastScheduleTime"), "2026-05-20T18:00:00Z", "{report:#}");
+    assert_eq!(scene.list(JOBS).len(), 4, "three that are done, and the one of 18:00: {report:#}");
+    assert!(list(&report, "status.active").len() <= 1);
+}
+
+#[test]
 fn a_service_knows_its_ready_pods_and_a_budget_counts_them() {
     let mut scene = scene(3);
     let mut shop = deployment("shop", 4, "200m");
