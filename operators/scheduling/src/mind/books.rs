@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use keelson_core::{Decision, Reason, Span, Timestamp};
+use keelson_core::{Decision, Reason, Span, Timestamp, Verb};
 use serde::Serialize;
 
 /// How many pods are remembered.
@@ -17,7 +17,7 @@ const WINDOW: Span = Span::hours(1);
 pub struct Books {
     last: HashMap<String, Decision>,
     order: VecDeque<String>,
-    said: VecDeque<(Timestamp, Reason, bool)>,
+    said: VecDeque<(Timestamp, Verb, Reason, bool)>,
     skipped: u64,
 }
 
@@ -59,7 +59,7 @@ impl Books {
             }
         }
         if !repeated {
-            self.said.push_back((decision.at, decision.reason, decision.chosen.is_some()));
+            self.said.push_back((decision.at, decision.verb, decision.reason, decision.chosen.is_some()));
         }
         while self.said.front().is_some_and(|(at, ..)| decision.at.since(*at) > WINDOW)
             || self.said.len() > 50 * REMEMBERED
@@ -88,13 +88,14 @@ impl Books {
     #[must_use]
     pub fn preview(&self, now: Timestamp) -> Preview {
         let mut preview = Preview { skipped: self.skipped, ..Preview::default() };
-        for (_, reason, chosen) in self.said.iter().filter(|(at, ..)| now.since(*at) <= WINDOW) {
+        for (_, verb, reason, chosen) in self.said.iter().filter(|(at, ..)| now.since(*at) <= WINDOW) {
             *preview.by_reason.entry(reason.to_string()).or_default() += 1;
             let held_back = *reason == Reason::SchedulerNotEnforcing;
             preview.held_back += u64::from(held_back);
             match reason {
                 Reason::SameChoice => preview.same_choice += 1,
                 Reason::OtherChoice => preview.other_choice += 1,
+                _ if *verb == Verb::Compare => preview.not_judged += 1,
                 Reason::PodPlaced | Reason::OnlyFeasibleNode => preview.placed += 1,
                 Reason::SchedulerNotEnforcing if *chosen => preview.placed += 1,
                 Reason::SchedulingGated => {}

@@ -167,7 +167,14 @@ fn in_observe_the_choices_of_others_are_compared_once() {
     assert_eq!((decision.reason, decision.chosen.as_deref()), (Reason::OtherChoice, Some("n2")));
     mind.pod(&written(&bound(foreign, "n1")), at(3));
     assert_eq!(mind.next_comparison(moment(3)), None);
-    assert_eq!(mind.books().preview(at(4)).other_choice, 1);
+    let mut claimed = pod("b", "500m");
+    claimed["spec"]["schedulerName"] = json!("default-scheduler");
+    claimed["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]);
+    mind.pod(&written(&claimed), at(3));
+    mind.pod(&written(&bound(claimed, "n1")), at(3));
+    assert_eq!(mind.next_comparison(moment(4)).unwrap().reason, Reason::UnsupportedFeature);
+    let preview = mind.books().preview(at(4));
+    assert_eq!((preview.other_choice, preview.not_judged, preview.not_placed), (1, 1, 0));
 }
 
 #[test]
