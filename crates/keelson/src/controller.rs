@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use keelson_runtime::Clock;
 use keelson_runtime::config::Election;
 use keelson_store::{Journal, JournalOptions};
-use keelson_runtime::Clock;
 use keelson_telemetry::{Telemetry, trace_id};
 
 use crate::backend::About;

@@ -18,7 +18,10 @@ struct Asked {
 pub fn routes(runtime: Runtime, metrics: Metrics) -> Router {
     Router::new()
         .route("/livez", get(|State(asked): State<Asked>| async move { verdict(&asked.runtime.health(), |h| h.live) }))
-        .route("/readyz", get(|State(asked): State<Asked>| async move { verdict(&asked.runtime.health(), |h| h.ready) }))
+        .route(
+            "/readyz",
+            get(|State(asked): State<Asked>| async move { verdict(&asked.runtime.health(), |h| h.ready) }),
+        )
         .route("/statusz", get(|State(asked): State<Asked>| async move { axum::Json(asked.runtime.health()) }))
         .route("/metrics", get(|State(asked): State<Asked>| async move { scrape(&asked.metrics) }))
         .with_state(Asked { runtime, metrics })

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use keelson_core::Mode;
 use keelson_api::names;
+use keelson_core::Mode;
 use keelson_runtime::{Operator, Permissions, Rule};
 use keelson_scheduling::Scheduling;
 

@@ -16,7 +16,8 @@ fn kubectl(up: &Up, args: &[&str]) -> String {
 }
 
 fn pods(up: &Up) -> Vec<Value> {
-    let list: Value = serde_json::from_str(&kubectl(up, &["get", "pods", "-n", "online-boutique", "-o", "json"])).unwrap();
+    let list: Value =
+        serde_json::from_str(&kubectl(up, &["get", "pods", "-n", "online-boutique", "-o", "json"])).unwrap();
     list["items"].as_array().unwrap().clone()
 }
 
@@ -107,7 +108,9 @@ fn the_mode_is_switched_with_kubectl_and_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("platform.yaml");
     let platform = |mode: &str| {
-        format!("apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {{name: default}}\nspec: {{features: {{scheduling: {{mode: {mode}}}}}}}\n")
+        format!(
+            "apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {{name: default}}\nspec: {{features: {{scheduling: {{mode: {mode}}}}}}}\n"
+        )
     };
     std::fs::write(&file, platform("Observe")).unwrap();
     let up = Up::start(&["--seed", "5", "--platform", file.to_str().unwrap()]);

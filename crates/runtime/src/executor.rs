@@ -21,9 +21,9 @@ use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
     Plan, Reason, Span, Step, StepResult, Timestamp, Trigger, Verb,
 };
-use tracing::Instrument;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::breaker::Breaker;
 use crate::cache::Caches;

@@ -92,7 +92,7 @@ async fn an_evening_runs_beside_a_client_and_breaks_nothing() {
     let running = tokio::spawn(simulation.clone().run(move |event, now| {
         tell.send((event.clone(), now)).ok();
     }));
-    let scenario = Scenario::evening(3, "default-scheduler").unwrap();
+    let scenario = Scenario::evening(3, "default-scheduler", "default-scheduler").unwrap();
     simulation.act(|world, cluster| world.follow(scenario, cluster)).unwrap();
     sleep(Span::minutes(20).to_std()).await;
     let pods: Api<Pod> = Api::all(client);

@@ -84,12 +84,16 @@ impl Live {
         let follower = Arc::clone(&live);
         live.platform.runtime.spawn("page", move || {
             let live = Arc::clone(&follower);
-            async move { tokio::select! { () = live.platform.runtime.stopping() => {}, () = live.follow() => {} } }
+            async move {
+                tokio::select! { () = live.platform.runtime.stopping() => {}, () = live.follow() => {} }
+            }
         });
         let watcher = Arc::clone(&live);
         live.platform.runtime.spawn("page nodes", move || {
             let live = Arc::clone(&watcher);
-            async move { tokio::select! { () = live.platform.runtime.stopping() => {}, () = live.watch_nodes() => {} } }
+            async move {
+                tokio::select! { () = live.platform.runtime.stopping() => {}, () = live.watch_nodes() => {} }
+            }
         });
         live
     }
@@ -328,7 +332,9 @@ impl Backend for Live {
         if mode > ceiling {
             return Err(BackendError::Refused {
                 message: format!("{feature} may go no further than {ceiling}: no rights were granted beyond"),
-                fix: format!("helm upgrade keelson keelson/keelson --reuse-values --set features.{feature}.ceiling={mode}"),
+                fix: format!(
+                    "helm upgrade keelson keelson/keelson --reuse-values --set features.{feature}.ceiling={mode}"
+                ),
             });
         }
         self.switch(feature, json!({"mode": mode}), who).await

@@ -58,7 +58,9 @@ pub async fn run(args: &Doctor) -> Result<bool> {
                 checks.push(timed("clock", skew(&client)).await);
             }
         }
-        Err(error) => checks.push(Check::bad("API access", format!("{error:#}"), "name a kubeconfig with --kubeconfig")),
+        Err(error) => {
+            checks.push(Check::bad("API access", format!("{error:#}"), "name a kubeconfig with --kubeconfig"))
+        }
     }
     if let Some(database) = &args.database {
         checks.push(timed("store", reachable(database)).await);
@@ -77,7 +79,9 @@ async fn timed(name: &str, check: impl Future<Output = Check>) -> Check {
 async fn version(client: &kube::Client) -> Check {
     match client.apiserver_version().await {
         Ok(info) => Check::good("API access", format!("Kubernetes {}", info.git_version)),
-        Err(error) => Check::bad("API access", error.to_string(), "see whether the cluster runs and the kubeconfig is its own"),
+        Err(error) => {
+            Check::bad("API access", error.to_string(), "see whether the cluster runs and the kubeconfig is its own")
+        }
     }
 }
 
@@ -101,7 +105,9 @@ async fn allowed(client: &kube::Client, ceiling: Mode) -> Check {
         match reviews.create(&PostParams::default(), &review).await {
             Ok(answer) if answer.status.as_ref().is_some_and(|status| status.allowed) => {}
             Ok(_) => missing.push(right.to_string()),
-            Err(error) => return Check::bad("permissions", error.to_string(), "allow creating selfsubjectaccessreviews"),
+            Err(error) => {
+                return Check::bad("permissions", error.to_string(), "allow creating selfsubjectaccessreviews");
+            }
         }
     }
     if missing.is_empty() {
@@ -120,7 +126,9 @@ async fn definitions(client: &kube::Client) -> Check {
             Ok(Some(theirs)) if same_versions(&ours, &theirs) => {}
             Ok(Some(_)) => missing.push(format!("{name} (another version)")),
             Ok(None) => missing.push(name),
-            Err(error) => return Check::bad("definitions", error.to_string(), "allow reading customresourcedefinitions"),
+            Err(error) => {
+                return Check::bad("definitions", error.to_string(), "allow reading customresourcedefinitions");
+            }
         }
     }
     if missing.is_empty() {
@@ -156,13 +164,19 @@ async fn skew(client: &kube::Client) -> Check {
     if apart <= SKEW_SECONDS {
         return Check::good("clock", format!("{apart} s from the API server's"));
     }
-    Check::bad("clock", format!("{apart} s from the API server's"), "set this machine's clock (NTP); ages and Leases mislead until then")
+    Check::bad(
+        "clock",
+        format!("{apart} s from the API server's"),
+        "set this machine's clock (NTP); ages and Leases mislead until then",
+    )
 }
 
 async fn reachable(database: &str) -> Check {
     match store::open(database).await {
         Ok(_) => Check::good("store", "opens, and its schema is this version's"),
-        Err(error) => Check::bad("store", format!("{error:#}"), "see whether the file or the database is there and writable"),
+        Err(error) => {
+            Check::bad("store", format!("{error:#}"), "see whether the file or the database is there and writable")
+        }
     }
 }
 
@@ -170,7 +184,13 @@ async fn reachable(database: &str) -> Check {
 async fn running(args: &Doctor) -> Vec<Check> {
     let overview = match Client::new(&args.server) {
         Ok(client) => client.get::<Overview>("overview", &[]).await,
-        Err(error) => return vec![Check::bad("running Keelson", error.to_string(), "give --server an address like http://127.0.0.1:8080")],
+        Err(error) => {
+            return vec![Check::bad(
+                "running Keelson",
+                error.to_string(),
+                "give --server an address like http://127.0.0.1:8080",
+            )];
+        }
     };
     let Ok(overview) = overview else {
         return vec![Check::good("running Keelson", format!("none at {}", args.server.server))];
@@ -188,7 +208,9 @@ async fn running(args: &Doctor) -> Vec<Check> {
     for feature in &overview.features {
         let detail = format!("{} (wanted {}, ceiling {})", feature.mode, feature.wanted, feature.ceiling);
         checks.push(match &feature.breaker {
-            Some(why) => Check::bad(&feature.title, format!("the breaker is open: {why}"), "mend the cause, then resume"),
+            Some(why) => {
+                Check::bad(&feature.title, format!("the breaker is open: {why}"), "mend the cause, then resume")
+            }
             None => Check::good(&feature.title, detail),
         });
     }

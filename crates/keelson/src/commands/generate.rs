@@ -22,9 +22,7 @@ pub fn print(what: Generated) -> Result<String> {
     match what {
         Generated::Crds => crds(),
         Generated::Rbac => rbac(),
-        Generated::Admission => {
-            documents(&fields::admission_policy(keelson_api::names::SCHEDULER, OnRefused::Warn))
-        },
+        Generated::Admission => documents(&fields::admission_policy(keelson_api::names::SCHEDULER, OnRefused::Warn)),
         Generated::SchedulingFields => Ok(fields::markdown()),
         Generated::Openapi => Ok(serde_json::to_string_pretty(&keelson_dashboard::openapi())? + "\n"),
     }

@@ -42,11 +42,8 @@ pub async fn run(args: &Replay) -> Result<bool> {
 }
 
 fn words(replayed: &Replayed) -> String {
-    let verdict = if replayed.same {
-        paint("same bytes", Colour::Green)
-    } else {
-        paint("it comes out otherwise", Colour::Red)
-    };
+    let verdict =
+        if replayed.same { paint("same bytes", Colour::Green) } else { paint("it comes out otherwise", Colour::Red) };
     let mut text = format!("{}\nDecided again: {verdict}.\n", replayed.sentence);
     for Difference { field, recorded, now } in &replayed.differences {
         text.push_str(&format!("  {field}: recorded {recorded}, now {now}\n"));

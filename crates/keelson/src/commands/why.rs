@@ -76,7 +76,8 @@ fn words(told: &Told, wide: bool) -> String {
 fn because(why: &Answer, wide: bool) -> String {
     let mut text = format!("\nBecause: {}\n", why.sentence);
     let shown = if wide { why.candidates.len() } else { 6 };
-    let rows: Vec<_> = why.candidates.iter().take(shown).map(|candidate| vec![name(candidate), detail(candidate)]).collect();
+    let rows: Vec<_> =
+        why.candidates.iter().take(shown).map(|candidate| vec![name(candidate), detail(candidate)]).collect();
     if !rows.is_empty() {
         text.push_str(&table(&["  CANDIDATE", "SCORE OR WHAT IT FAILS"], &rows));
     }

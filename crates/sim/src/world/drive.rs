@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keelson_core::{Span, Timestamp};
 use serde_json::Value;
-use tokio::sync::watch::Receiver;
 
 use super::World;
 use crate::api::Api;
@@ -52,10 +51,10 @@ impl Simulation {
 
     /// Runs for ever. `observe` sees every event of the cluster, in order.
     pub async fn run(self, mut observe: impl FnMut(&Event, Timestamp) + Send) {
-        let mut changes: Receiver<u64> = self.shared.changes();
+        let mut changes = self.shared.changes();
         let clock = self.shared.clock();
         loop {
-            changes.mark_unchanged();
+            changes.mark();
             let next = self.with(|world, api, now| catch_up(world, api, now, &mut observe));
             // Without anything to do only a change can bring something.
             let due = async {
@@ -66,7 +65,7 @@ impl Simulation {
             };
             tokio::select! {
                 biased;
-                changed = changes.changed() => if changed.is_err() { return },
+                () = changes.changed() => {}
                 () = due => {}
             }
         }
