@@ -14,10 +14,10 @@ beforeAll(async () => {
 });
 
 it("finds the page", () => {
-  expect(searchPath("pod shop/cart-0")).toBe("/subject/Pod/shop/cart-0");
-  expect(searchPath("shop/cart-0")).toBe("/subject/Pod/shop/cart-0");
-  expect(searchPath("node node-a1")).toBe("/subject/Node/-/node-a1");
-  expect(searchPath("01a20a36-4c94-7c29-ba35-d33514b3210c")).toBe("/decision/01a20a36-4c94-7c29-ba35-d33514b3210c");
+  expect(searchPath("pod shop/cart-0")).toBe("/subject/Pod/shop/cart-0/");
+  expect(searchPath("shop/cart-0")).toBe("/subject/Pod/shop/cart-0/");
+  expect(searchPath("node node-a1")).toBe("/subject/Node/-/node-a1/");
+  expect(searchPath("01a20a36-4c94-7c29-ba35-d33514b3210c")).toBe("/decision/01a20a36-4c94-7c29-ba35-d33514b3210c/");
   expect(searchPath("cart-0")).toBe("/decisions?name=cart-0");
   expect(searchPath("  ")).toBeUndefined();
 });

@@ -175,6 +175,10 @@ pub enum Reason {
     Unschedulable,
     /// The pod asks for something this version does not implement.
     UnsupportedFeature,
+    /// The pod is held by its scheduling gates.
+    SchedulingGated,
+    /// A field of the pod cannot be read.
+    InvalidField,
     /// The pod names Keelson as its scheduler while scheduling is not enforced.
     SchedulerNotEnforcing,
     /// Another scheduler made the choice Keelson would have made.

@@ -45,7 +45,7 @@ pub(crate) async fn follow(runtime: Runtime) {
     let file = runtime.0.config.mode_file.clone();
     loop {
         changes.borrow_and_update();
-        let from_file = file.as_deref().filter(|_| !cache.is_available());
+        let from_file = file.as_deref();
         adopt(&runtime, from_file.map_or_else(|| in_cluster(&cache), in_file));
         if from_file.is_none() {
             runtime.0.switches.touch();

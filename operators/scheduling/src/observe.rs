@@ -77,10 +77,15 @@ fn cannot_judge(ask: &Ask) -> Option<String> {
     Some(format!("the required anti-affinity of pod {pod} (topology key {key}) may touch it"))
 }
 
-/// Whether pods that others bind are compared in this mode.
+/// Whether a binding is another's choice, to be compared with ours: any binding while nothing is enforced, and then those
+/// of pods that name another scheduler.
 #[must_use]
-pub const fn compares(mode: Mode) -> bool {
-    matches!(mode, Mode::Observe)
+pub const fn compares(mode: Mode, names_us: bool) -> bool {
+    match mode {
+        Mode::Off => false,
+        Mode::Observe => true,
+        Mode::Enforce => !names_us,
+    }
 }
 
 #[cfg(test)]

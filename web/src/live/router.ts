@@ -35,4 +35,5 @@ export function follow(event: MouseEvent): void {
   go(link.pathname + link.search);
 }
 
-export const path = (...segments: string[]): string => `/${segments.map(encodeURIComponent).join("/")}`;
+/** A path of this page. It ends in a slash, because names may have dots and a last part with a dot is a file's. */
+export const path = (...segments: string[]): string => `/${segments.map(encodeURIComponent).join("/")}/`;

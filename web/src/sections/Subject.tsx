@@ -21,7 +21,7 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
 
   const subject = useQuery(() => ({
     queryKey: ["subject", ...props.segments],
-    queryFn: ({ signal }) => get<Subject>(`subjects${path(kind, namespace, name)}`, signal),
+    queryFn: ({ signal }) => get<Subject>(`subjects/${props.segments.map(encodeURIComponent).join("/")}`, signal),
     refetchInterval: 5_000,
   }));
   const past = useQuery(() => ({

@@ -9,6 +9,7 @@ use keelson_cluster::{Event, read};
 use keelson_core::{DecisionId, ResourceName, Timestamp};
 
 use super::{COMPARISONS, Change, Mind, Placement, uid};
+use crate::decide::Settings;
 use crate::observe;
 
 impl Mind {
@@ -102,9 +103,11 @@ impl Mind {
         }
     }
 
-    /// A pod that was seen waiting has a node now. Whose choice that was is compared with ours, below Enforce.
+    /// A pod that was seen waiting has a node now. Whose choice that was is compared with ours, unless it is ours.
     fn was_bound(&mut self, pod: &Arc<Pod>) {
-        if self.standing.decides() && observe::compares(self.standing.settings.mode) {
+        let Settings { scheduler, mode } = &self.standing.settings;
+        let names_us = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()) == Some(scheduler);
+        if self.standing.decides() && observe::compares(*mode, names_us) {
             if self.comparisons.len() >= COMPARISONS {
                 self.comparisons.pop_front();
                 self.books.skipped();

@@ -157,6 +157,18 @@ fn off_and_another_leader_decide_nothing_and_forget_assumptions() {
 }
 
 #[test]
+fn in_enforce_the_choices_of_others_are_compared_and_ours_are_not() {
+    let mut foreign = pod("a", "500m");
+    foreign["spec"]["schedulerName"] = json!("default-scheduler");
+    let ours = pod("b", "500m");
+    let mut mind = mind(Mode::Enforce, &[node("n1", 8_000)], &[foreign.clone(), ours.clone()]);
+    mind.pod(&written(&bound(foreign, "n1")), at(2));
+    mind.pod(&written(&bound(ours, "n1")), at(2));
+    assert_eq!(mind.next_comparison(moment(3)).unwrap().reason, Reason::SameChoice);
+    assert_eq!(mind.next_comparison(moment(4)), None);
+}
+
+#[test]
 fn in_observe_the_choices_of_others_are_compared_once() {
     let mut foreign = pod("a", "500m");
     foreign["spec"]["schedulerName"] = json!("default-scheduler");
