@@ -35,7 +35,7 @@ pub struct Config {
     pub client: Client,
     /// For the Leases alone: no shared rate limit, no retries of its own.
     pub lease_client: Client,
-    /// A Platform as YAML or JSON, read instead of the object where the CRD is absent, and again when it changes.
+    /// A Platform as YAML or JSON, read instead of the object, and again when it changes.
     pub mode_file: Option<PathBuf>,
 }
 

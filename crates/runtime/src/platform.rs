@@ -1,7 +1,6 @@
 //! Following the Platform.
 //!
-//! The object is watched; where its definition is not installed, a file can take its place and is read again when it
-//! changes. What was read is checked again, and only good settings replace good settings.
+//! The object is watched, or a file that takes its place is read again when it changes. What was read is checked again, and only good settings replace good settings.
 //!
 //! Promises: a change of mode or a pause takes effect as soon as the watch shows it; a broken Platform changes nothing
 //! but the condition that says what is broken; without any Platform everything observes.

@@ -712,7 +712,7 @@ export interface components {
          * @description Why a decision went the way it did: a stable CamelCase code.
          * @enum {string}
          */
-        Reason: "PodPlaced" | "OnlyFeasibleNode" | "Unschedulable" | "UnsupportedFeature" | "SchedulerNotEnforcing" | "SameChoice" | "OtherChoice" | "ModeChanged" | "Paused" | "BreakerOpened" | "Panicked" | "DeadlineExceeded";
+        Reason: "PodPlaced" | "OnlyFeasibleNode" | "Unschedulable" | "UnsupportedFeature" | "SchedulingGated" | "InvalidField" | "SchedulerNotEnforcing" | "SameChoice" | "OtherChoice" | "ModeChanged" | "Paused" | "BreakerOpened" | "Panicked" | "DeadlineExceeded";
         /** @description Events were missed: ask for everything again. */
         Reset: {
             /**
