@@ -24,6 +24,18 @@ enum End {
     Failed,
 }
 
+/// What became of a subject; none for what nobody counts.
+const fn end_of(outcome: Outcome, verb: Verb) -> Option<End> {
+    match (outcome, verb) {
+        (Outcome::Failed, _) => Some(End::Failed),
+        (_, Verb::Wait) => Some(End::Waiting),
+        (_, Verb::Refuse) => Some(End::Refused),
+        (Outcome::Would, _) | (_, Verb::Compare) => Some(End::Would),
+        (Outcome::Done, Verb::Place) => Some(End::Placed),
+        _ => None,
+    }
+}
+
 /// The counts of every feature.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -46,19 +58,11 @@ struct Ends {
 impl Tally {
     /// Counts a decision that was made or repeated.
     pub fn decision(&mut self, decision: &Decision) {
-        let end = match (decision.outcome, decision.verb) {
-            (Outcome::Pending, verb) => {
-                self.open.insert(decision.id, (decision.feature, verb, decision.subject.clone()));
-                return;
-            }
-            (Outcome::Failed, _) => End::Failed,
-            (_, Verb::Wait) => End::Waiting,
-            (_, Verb::Refuse) => End::Refused,
-            (Outcome::Would, _) | (_, Verb::Compare) => End::Would,
-            (Outcome::Done, Verb::Place) => End::Placed,
-            _ => return,
-        };
-        self.add(decision.feature, end, &decision.subject, decision.last_at);
+        if decision.outcome == Outcome::Pending {
+            self.open.insert(decision.id, (decision.feature, decision.verb, decision.subject.clone()));
+        } else if let Some(end) = end_of(decision.outcome, decision.verb) {
+            self.add(decision.feature, end, &decision.subject, decision.last_at);
+        }
     }
 
     /// Counts the end of a decision's actions.
@@ -67,13 +71,9 @@ impl Tally {
             return;
         }
         let Some((feature, verb, subject)) = self.open.remove(&id) else { return };
-        let end = match (outcome, verb) {
-            (Outcome::Done, Verb::Place) => End::Placed,
-            (Outcome::Failed, _) => End::Failed,
-            (Outcome::Would, _) => End::Would,
-            _ => return,
-        };
-        self.add(feature, end, &subject, at);
+        if let Some(end) = end_of(outcome, verb) {
+            self.add(feature, end, &subject, at);
+        }
     }
 
     fn add(&mut self, feature: Feature, end: End, subject: &ObjectRef, at: Timestamp) {
@@ -206,6 +206,10 @@ mod tests {
         assert_eq!(tally.counts(SCHEDULING, placed.at).placed, 1);
         let line = tally.sparkline(SCHEDULING, Timestamp(2 * MINUTE));
         assert_eq!((line.len(), line.iter().map(|point| point.value).sum::<i64>()), (60, 1));
+        let waits = decision("b", 2, Verb::Wait, Outcome::Pending);
+        tally.decision(&waits);
+        tally.outcome(waits.id, Outcome::Done, waits.at);
+        assert_eq!(tally.counts(SCHEDULING, waits.at).waiting, 1, "that it was told to wait does not end its waiting");
         assert!(tally.open.is_empty());
     }
 }

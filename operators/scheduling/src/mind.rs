@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_cluster::{Event, State, View, read};
-use keelson_core::{Decision, DecisionId, Effect, Mode, Plan, Timestamp};
+use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Timestamp};
 use keelson_placement::{Classes, Nodes};
 
 pub use books::{Books, Preview};
@@ -79,6 +79,21 @@ pub struct Mind {
     comparisons: VecDeque<Arc<Pod>>,
     measured: Vec<(DecisionId, Effect)>,
     placements: u64,
+}
+
+/// Whether the pod already says what the plan would write about it. A repeated verdict is then recorded without actions,
+/// so that it folds into one row and writes no event.
+fn is_said(written: &Pod, plan: &Plan) -> bool {
+    let conditions = written.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let said: Vec<_> = conditions.filter_map(|condition| condition.message.as_deref()).collect();
+    plan.actions.iter().all(|action| match &action.kind {
+        ActionKind::ApplyStatus(status) => {
+            let message = status.pointer("/status/conditions/0/message").and_then(serde_json::Value::as_str);
+            message.is_some_and(|message| said.contains(&message))
+        }
+        ActionKind::Event { .. } => true,
+        _ => false,
+    })
 }
 
 impl Mind {
@@ -147,7 +162,10 @@ impl Mind {
     fn decide(&mut self, uid: &str, written: &Pod, at: Moment) -> Job {
         let mut ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
         let decided = self.decide_like_the_last(&mut ask);
-        let decided = decided.unwrap_or_else(|| decide(&ask, &self.state.live().nodes_for(&ask.pod)));
+        let mut decided = decided.unwrap_or_else(|| decide(&ask, &self.state.live().nodes_for(&ask.pod)));
+        if is_said(written, &decided.plan) {
+            decided.plan.actions.clear();
+        }
         let bound_to = decided.node.filter(|_| ask.settings.mode == Mode::Enforce);
         let mut recording = None;
         if bound_to.is_some() {

@@ -73,7 +73,7 @@ function Meaning(props: { preview: Preview }) {
           {plural(props.preview.waiting_for_us, "pod")} name Keelson as their scheduler and wait for it.
         </p>
       </Show>
-      <ul class="would">
+      <ul class="meaning">
         <For each={props.preview.would}>{(sentence) => <li>{sentence}</li>}</For>
       </ul>
       <dl class="figures">

@@ -200,3 +200,20 @@ fn an_effect_is_measured_also_after_a_restart() {
     assert_eq!(measured[0].0.to_string(), "00000000-2710-7000-8000-000000000007");
     assert_eq!((measured[0].1.sentence.as_str(), measured[0].1.as_predicted), ("Running after 2 s.", Some(true)));
 }
+
+#[test]
+fn a_verdict_that_the_pod_already_says_is_recorded_without_actions() {
+    let large = pod("a", "64");
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[large.clone()]);
+    let first = mind.next(moment(1)).unwrap().plan;
+    let status = first.actions.iter().find_map(|action| match &action.kind {
+        ActionKind::ApplyStatus(status) => Some(status.clone()),
+        _ => None,
+    });
+    let mut told = large;
+    told["status"] = status.unwrap()["status"].clone();
+    mind.pod(&written(&told), at(2));
+    // The queue asks again after five minutes at the latest.
+    let again = mind.next(moment(400)).unwrap();
+    assert_eq!((again.plan.decisions.len(), again.plan.actions.len()), (1, 0), "{again:#?}");
+}
