@@ -204,7 +204,7 @@ fn an_effect_is_measured_also_after_a_restart() {
 #[test]
 fn a_verdict_that_the_pod_already_says_is_recorded_without_actions() {
     let large = pod("a", "64");
-    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[large.clone()]);
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], std::slice::from_ref(&large));
     let first = mind.next(moment(1)).unwrap().plan;
     let status = first.actions.iter().find_map(|action| match &action.kind {
         ActionKind::ApplyStatus(status) => Some(status.clone()),
