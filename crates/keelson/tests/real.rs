@@ -1,0 +1,111 @@
+//! Online Boutique on a real cluster: real kubelets run the pods, Keelson places them with only the rights it declares.
+//!
+//! Needs root and Go, as every test of the real cluster does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::process::Command;
+
+use keelson::permissions;
+use keelson_core::Mode;
+use keelson_harness::{Cluster, Config};
+use serde_json::{Value, json};
+use support::{BOUTIQUE, KEELSON, Up, until};
+
+const APP: &str = include_str!("../../../e2e/apps/online-boutique/app.yaml");
+
+fn boutique() -> String {
+    APP.replace("\n    spec:\n", "\n    spec:\n      schedulerName: keelson\n")
+}
+
+#[test]
+fn online_boutique_runs_on_a_real_cluster_through_keelson() {
+    let cluster =
+        Cluster::start(Config { real_nodes: 2, kwok_nodes: 10, default_scheduler: true, dns: false }).unwrap();
+    let crds = Command::new(KEELSON).arg("crds").output().unwrap();
+    cluster.apply(&String::from_utf8(crds.stdout).unwrap()).unwrap();
+    cluster.kubectl(&["wait", "--for=condition=Established", "crd/platforms.keelson.dev", "--timeout=20s"]).unwrap();
+    cluster
+        .apply(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: keelson-system}\n---\napiVersion: keelson.dev/v1alpha1\n\
+             kind: Platform\nmetadata: {name: default}\nspec: {features: {scheduling: {mode: Enforce}}}\n",
+        )
+        .unwrap();
+    let refused =
+        cluster.apply("apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {name: other}\nspec: {}\n");
+    assert!(format!("{refused:?}").contains("there is one Platform in a cluster"), "{refused:?}");
+    let rules: Vec<Value> = permissions::controller(Mode::Enforce)
+        .policy_rules()
+        .into_iter()
+        .map(|rule| serde_json::to_value(rule).unwrap())
+        .collect();
+    let kubeconfig = cluster.user("keelson", &rules).unwrap();
+    let up = Up::start(&["--kubeconfig", kubeconfig.to_str().unwrap()]);
+
+    // The shop goes to real kubelets; what tolerates the taint may go to pretended ones.
+    cluster.kubectl(&["taint", "nodes", "--selector=type=kwok", "pretended=true:NoSchedule"]).unwrap();
+    cluster.stand_in(APP).unwrap();
+    cluster.apply(&boutique()).unwrap();
+    cluster
+        .apply(
+            &json!({"apiVersion": "v1", "kind": "List", "items": [
+                {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "online-boutique", "name": "batch"},
+                 "spec": {"replicas": 20, "selector": {"matchLabels": {"app": "batch"}},
+                    "template": {"metadata": {"labels": {"app": "batch"}}, "spec": {"schedulerName": "keelson",
+                        "tolerations": [{"key": "pretended", "operator": "Exists"}],
+                        "nodeSelector": {"type": "kwok"},
+                        "containers": [{"name": "c", "image": "shop/batch:1",
+                            "resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}]}}}},
+                {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "online-boutique", "name": "too-large"},
+                 "spec": {"schedulerName": "keelson", "containers": [{"name": "c", "image": "shop/large:1",
+                    "resources": {"requests": {"cpu": "900"}}}]}},
+                {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "online-boutique", "name": "with-claim"},
+                 "spec": {"schedulerName": "keelson", "containers": [{"name": "c", "image": "shop/claim:1"}],
+                    "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}]}},
+            ]})
+            .to_string(),
+        )
+        .unwrap();
+
+    let pods = || -> Vec<Value> {
+        let list = cluster.kubectl(&["get", "pods", "-n", "online-boutique", "-o", "json"]).unwrap();
+        serde_json::from_str::<Value>(&list).unwrap()["items"].as_array().unwrap().clone()
+    };
+    for service in BOUTIQUE {
+        let pod = until(&format!("{service} is Running"), 90, || {
+            pods()
+                .into_iter()
+                .find(|pod| pod["metadata"]["labels"]["app"] == service && pod["status"]["phase"] == "Running")
+        });
+        let (name, node) = (pod["metadata"]["name"].as_str().unwrap(), pod["spec"]["nodeName"].as_str().unwrap());
+        assert!(!node.starts_with("kwok"), "{name} is on {node}");
+        let subject = format!("pod/{name}");
+        let placed = until("its decision", 20, || {
+            let found = up.decisions(&["-n", "online-boutique", "--subject", &subject]);
+            found.into_iter().find(|decision| decision["verb"] == "Place" && decision["outcome"] == "Done")
+        });
+        assert_eq!(placed["chosen"], node, "{placed:#}");
+        let (why, code) = up.ask(&["why", &subject, "-n", "online-boutique"]);
+        assert!(code == 0 && why.contains(node), "{why}");
+    }
+    until("twenty pods run on pretended nodes", 60, || {
+        let batch = pods().into_iter().filter(|pod| pod["metadata"]["labels"]["app"] == "batch");
+        let running = batch.filter(|pod| pod["status"]["phase"] == "Running");
+        let pretended = running.filter(|pod| pod["spec"]["nodeName"].as_str().is_some_and(|n| n.starts_with("kwok")));
+        (pretended.count() == 20).then_some(())
+    });
+    for (name, reason, words) in
+        [("too-large", "Unschedulable", "short "), ("with-claim", "UnsupportedFeature", "persistentVolumeClaim")]
+    {
+        let subject = format!("pod/{name}");
+        let decision = until(name, 30, || {
+            up.decisions(&["-n", "online-boutique", "--subject", &subject, "--reason", reason]).into_iter().next()
+        });
+        assert!(decision.to_string().contains(words), "{decision:#}");
+        let pod = pods().into_iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
+        assert_eq!(pod["status"]["phase"], "Pending");
+    }
+    let (said, code) = up.ask(&["doctor", "--ceiling", "Enforce", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    assert!(said.contains("ok    permissions"), "{said} ({code})");
+}
