@@ -42,7 +42,8 @@ fn install(web: &Path) -> Outcome {
     if modified(&stamp).is_some() && modified(&stamp) >= modified(&web.join("package-lock.json")) {
         return Ok(());
     }
-    show_in(web, "npm", &["ci", "--no-audit", "--no-fund"])
+    // Not `npm ci`: npm 11 leaves packages of other platforms out of the lock file, and then refuses its own file.
+    show_in(web, "npm", &["install", "--no-save", "--no-audit", "--no-fund"])
 }
 
 fn newest(path: &Path) -> Option<SystemTime> {
