@@ -66,6 +66,8 @@ pub fn up(args: &[&str]) -> Outcome {
     }
     let cluster = Cluster::start()?;
     let kubeconfig = cluster.install()?;
+    cluster.kubectl(&["taint", "nodes", "--selector=type=kwok", "pretended=true:NoSchedule"])?;
+    cluster.apply(BATCH)?;
     cluster.apply(
         &fs::read_to_string(root().join(APP))
             .map_err(|e| format!("{APP}: {e}"))?
