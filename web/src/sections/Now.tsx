@@ -1,5 +1,5 @@
 // What is going on: each feature, the cluster as cells, and decisions as they are made.
-import { createEffect, createMemo, createSignal, For, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, For, Index, Show } from "solid-js";
 import type { FeatureView } from "../api/types";
 import { chains } from "../live/chains";
 import { nodes, nodesKnown, overview, recent } from "../live/state";
@@ -123,7 +123,7 @@ function Stream() {
         fallback={<Empty title="Nothing decided yet">The first pod that needs a node appears here.</Empty>}
       >
         <div class="chains">
-          <For each={folded()}>{(chain) => <ChainCard chain={chain} />}</For>
+          <Index each={folded()}>{(chain) => <ChainCard chain={chain()} />}</Index>
         </div>
       </Show>
     </section>
