@@ -12,7 +12,8 @@ use crate::run::{Outcome, root, show, show_in};
 pub fn build() -> Outcome {
     let web = root().join("web");
     install(&web)?;
-    let built = modified(&web.join("dist/index.html"));
+    // Not `index.html`: a Rust build without the page puts one there that says so.
+    let built = newest(&web.join("dist/assets"));
     let sources = ["src", "public", "index.html", "vite.config.ts", "package-lock.json", "tsconfig.json"];
     let newest = sources.iter().map(|source| newest(&web.join(source))).max().flatten();
     if built.is_some() && built >= newest {
