@@ -40,6 +40,11 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
         &[],
     ),
     ("keelson-harness", &[], &["kube"]),
+    (
+        "keelson-soak",
+        &["keelson", "keelson-api", "keelson-core", "keelson-runtime", "keelson-sim", "keelson-store"],
+        &["axum", "sqlx"],
+    ),
     ("xtask", &[], &["kube", "tokio"]),
 ];
 

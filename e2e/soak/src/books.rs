@@ -1,0 +1,156 @@
+//! What must hold between the cluster and the recorded decisions.
+//!
+//! [`keelson_sim::world::invariants`] judges the cluster alone; these judge what Keelson says it did. They are kept from
+//! the stream of changes, and compared with the store at the end of the day.
+
+use std::collections::BTreeMap;
+
+use keelson_api::names;
+use keelson_core::decision::{Outcome, Verb};
+use keelson_core::{Decision, Span, Timestamp};
+use keelson_sim::objects::Event;
+use keelson_sim::world::demand::of_pod;
+use keelson_sim::world::kinds::{NODES, PODS};
+use keelson_sim::world::neighbours::{Assumed, Neighbours};
+use keelson_sim::world::read::{Key, at, condition, holds, is_leaving, list, text, time, uid};
+use keelson_sim::world::seen::Seen;
+use keelson_sim::world::standin::fits;
+use serde_json::Value;
+
+/// Every pod that Keelson was asked to place and that is bound has a decision that says so, with that node.
+pub const RECORDED: &str = "Recorded";
+/// A decision that says it placed a pod tells the truth.
+pub const TRUTHFUL: &str = "Truthful";
+/// No pod is placed by two decisions that both say they did it.
+pub const ONCE: &str = "Once";
+/// Once all is calm, no pod waits that fits a node, and one that waits says why.
+pub const PROGRESS: &str = "Progress";
+/// No decision was dropped on its way to the store.
+pub const KEPT: &str = "Kept";
+
+/// Each of them.
+pub const ALL: [&str; 5] = [RECORDED, TRUTHFUL, ONCE, PROGRESS, KEPT];
+
+/// A pod that is younger at the end of the day may still wait.
+const PATIENCE: Span = Span::minutes(10);
+
+/// The books of one day.
+#[derive(Debug, Default)]
+pub struct Books {
+    seen: Seen,
+    bound: BTreeMap<String, (Key, String)>,
+    silent: BTreeMap<String, bool>,
+    lost_nodes: u64,
+    at_stake: BTreeMap<String, u64>,
+    breaches: Vec<String>,
+}
+
+impl Books {
+    /// Enters a change of the cluster.
+    pub fn see(&mut self, event: &Event) {
+        let object = &event.object;
+        if event.resource == PODS && asks_keelson(object) && !text(object, "spec.nodeName").is_empty() {
+            let node = text(object, "spec.nodeName").to_owned();
+            self.bound.entry(uid(object).to_owned()).or_insert_with(|| (Key::of(object), node));
+        }
+        if event.resource == NODES {
+            let silent = condition(object, "Ready").is_some_and(|ready| text(ready, "status") == "Unknown");
+            let before = self.silent.insert(uid(object).to_owned(), silent).unwrap_or(false);
+            self.lost_nodes += u64::from(silent && !before) + u64::from(event.deleted && !before);
+        }
+        if event.resource == PODS || event.resource == NODES {
+            self.seen.enter(event.resource, object, event.deleted);
+        }
+    }
+
+    /// How many machines fell silent or went.
+    #[must_use]
+    pub fn lost_nodes(&self) -> u64 {
+        self.lost_nodes
+    }
+
+    /// Closes the books at the end of the day, when all has been calm for a while.
+    pub fn close(&mut self, decisions: &[Decision], dropped: u64, now: Timestamp) {
+        self.compare(decisions);
+        self.look_for_the_forgotten(now);
+        self.judge(KEPT, dropped == 0, || format!("{dropped} decisions were dropped"));
+    }
+
+    fn compare(&mut self, decisions: &[Decision]) {
+        let mut placed: BTreeMap<&str, Vec<&Decision>> = BTreeMap::new();
+        for decision in decisions.iter().filter(|decision| decision.verb == Verb::Place) {
+            placed.entry(&decision.subject.uid).or_default().push(decision);
+        }
+        let bound = std::mem::take(&mut self.bound);
+        for (id, (pod, node)) in &bound {
+            let said = placed.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let recorded = said.iter().any(|decision| decision.chosen.as_deref() == Some(node));
+            self.judge(RECORDED, recorded, || format!("{pod:?} is on {node}, and no decision says so"));
+            let done = said.iter().filter(|decision| decision.outcome == Outcome::Done).count();
+            self.judge(ONCE, done <= 1, || format!("{done} decisions say they bound {pod:?}"));
+        }
+        for decision in placed.values().flatten().filter(|decision| decision.outcome == Outcome::Done) {
+            let truth = bound.get(&decision.subject.uid).map(|(_, node)| node.as_str());
+            let what = || format!("{} says {:?}, but it is on {truth:?}", decision.id, decision.chosen);
+            self.judge(TRUTHFUL, truth == decision.chosen.as_deref(), what);
+        }
+        self.bound = bound;
+    }
+
+    fn look_for_the_forgotten(&mut self, now: Timestamp) {
+        let waits = |pod: &&std::sync::Arc<Value>| {
+            let born = time(pod, "metadata.creationTimestamp").unwrap_or(now);
+            asks_keelson(pod) && text(pod, "spec.nodeName").is_empty() && !is_leaving(pod) && now.since(born) > PATIENCE
+        };
+        let waiting: Vec<_> = self.seen.all(PODS).map(|(_, pod)| pod).filter(waits).cloned().collect();
+        let nothing = Default::default();
+        for pod in waiting {
+            let said = condition(&pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
+            self.judge(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(&pod)));
+            if is_beyond_us(&pod) {
+                continue;
+            }
+            let demand = of_pod(&pod);
+            let apart = Neighbours::of(&self.seen, &Assumed::new(), &pod);
+            let free = self.seen.nodes().values().find(|node| {
+                let load = self.seen.load(&node.name).unwrap_or(&nothing);
+                let ready = self.seen.get(NODES, &Key::cluster(&node.name)).is_some_and(|node| holds(&node, "Ready"));
+                ready && fits(&pod, &demand, node, load).is_ok() && apart.open(node).is_ok()
+            });
+            let free = free.map(|node| node.name.clone());
+            self.judge(PROGRESS, free.is_none(), || {
+                format!("{:?} waits ({said}) although {} has room", Key::of(&pod), free.unwrap_or_default())
+            });
+        }
+        // Where everything was placed, waiting was at stake all the same.
+        self.judge(PROGRESS, true, String::new);
+    }
+
+    fn judge(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
+        *self.at_stake.entry(invariant.to_owned()).or_default() += 1;
+        if !holds {
+            self.breaches.push(format!("{invariant}: {}", what()));
+        }
+    }
+
+    /// How often each was at stake, and what was broken.
+    #[must_use]
+    pub fn verdict(self) -> (BTreeMap<String, u64>, Vec<String>) {
+        (self.at_stake, self.breaches)
+    }
+}
+
+fn asks_keelson(pod: &Value) -> bool {
+    text(pod, "spec.schedulerName") == names::SCHEDULER
+}
+
+/// What the scheduler refuses to judge yet, by name: such a pod waits, and says so.
+fn is_beyond_us(pod: &Value) -> bool {
+    let near = |field: &str| {
+        at(pod, &format!("spec.affinity.{field}.requiredDuringSchedulingIgnoredDuringExecution")).is_some()
+    };
+    let spread = list(pod, "spec.topologySpreadConstraints");
+    near("podAffinity")
+        || near("podAntiAffinity")
+        || spread.iter().any(|rule| text(rule, "whenUnsatisfiable") == "DoNotSchedule")
+}

@@ -1,0 +1,21 @@
+//! Simulated days of the whole platform, with everything going wrong, from a seed.
+//!
+//! The controller that a Deployment runs is put together twice (two replicas), on a simulated cluster whose pods and
+//! machines come and go, behind a net that loses, delays, repeats and refuses. What must hold is checked by those who
+//! share nothing with the code under test.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`day`] | one day: the world, the replicas, what happens, the report |
+//! | [`weather`] | what happens to the replicas and to the database, drawn from the seed |
+//! | [`intermittent`] | a store that can be switched off |
+//! | [`books`] | what must hold between the cluster and the recorded decisions |
+//! | [`report`] | what a day says of itself |
+//!
+//! Promise: a day is a pure function of its plan. The same plan gives the same trace, to the byte.
+
+pub mod books;
+pub mod day;
+pub mod intermittent;
+pub mod report;
+pub mod weather;

@@ -1,0 +1,167 @@
+//! Lives days of the platform, several at once, and says what they showed.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use keelson_soak::day::{FAULTS, Plan, invariants, live};
+use keelson_soak::report::{Report, Sum};
+use serde::{Deserialize, Serialize};
+
+/// Simulated days of the whole platform with every fault on.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Which simulation.
+    #[arg(value_parser = ["scheduling"])]
+    name: String,
+    /// Seeds, the last one not included: 0..200.
+    #[arg(long, value_parser = range)]
+    seeds: std::ops::Range<u64>,
+    /// Begin no further day after this many seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Days at once.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Append the result to this file, and leave out the seeds that it already has for this commit.
+    #[arg(long)]
+    record: Option<PathBuf>,
+    /// Seeds that once failed, one a line; they go first.
+    #[arg(long)]
+    failed: Option<PathBuf>,
+    /// The commit to record.
+    #[arg(long, default_value = "")]
+    commit: String,
+}
+
+/// A line of the record.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    simulation: String,
+    commit: String,
+    seeds: Vec<u64>,
+    #[serde(flatten)]
+    sum: Sum,
+    wall_seconds: u64,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("soak: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<bool> {
+    let known = args.record.as_deref().map(|file| recorded(file, &args.name, &args.commit)).transpose()?;
+    let known = known.unwrap_or_default();
+    let mut seeds = args.failed.as_deref().map(once_failed).transpose()?.unwrap_or_default();
+    seeds.extend(args.seeds.clone().filter(|seed| !known.contains(seed)));
+    let start = now();
+    let mut sum = Sum::default();
+    let mut lived = Vec::new();
+    for day in live_all(seeds, args.jobs.max(1), args.seconds.map(Duration::from_secs)) {
+        let (report, took) = day?;
+        tell(&report, took);
+        sum.add(&report);
+        lived.push(report.seed);
+    }
+    lived.sort_unstable();
+    let idle = sum.idle(&FAULTS, &invariants());
+    println!("{} days, {} events, {} decisions in {} s", lived.len(), sum.events, sum.decisions, start.elapsed().as_secs());
+    println!("faults      {}", counts(&sum.fired));
+    println!("invariants  {}", counts(&sum.at_stake));
+    idle.iter().for_each(|what| println!("NEVER AT STAKE: {what}"));
+    let good = sum.failed.is_empty() && idle.is_empty();
+    if let Some(file) = args.record.as_deref().filter(|_| !lived.is_empty()) {
+        let (simulation, commit, wall_seconds) = (args.name.clone(), args.commit.clone(), start.elapsed().as_secs());
+        let line = Line { simulation, commit, seeds: lived, sum, wall_seconds };
+        let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+        writeln!(file, "{}", serde_json::to_string(&line)?)?;
+    }
+    Ok(good)
+}
+
+/// Lives days on threads of their own; each is one thread's alone, so it is as deterministic as on its own.
+fn live_all(seeds: Vec<u64>, jobs: usize, slice: Option<Duration>) -> impl Iterator<Item = Result<(Report, Duration)>> {
+    let (tell, told) = mpsc::channel();
+    let queue = std::sync::Arc::new(Mutex::new(VecDeque::from(seeds)));
+    let start = now();
+    for _ in 0..jobs {
+        let (tell, queue) = (tell.clone(), std::sync::Arc::clone(&queue));
+        thread::spawn(move || {
+            while slice.is_none_or(|slice| start.elapsed() < slice) {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(seed) = next else { return };
+                let begun = now();
+                let day = live(&Plan::full(seed)).with_context(|| format!("seed {seed}"));
+                if tell.send(day.map(|report| (report, begun.elapsed()))).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    told.into_iter()
+}
+
+fn tell(report: &Report, took: Duration) {
+    let Report { seed, events, decisions, trace, breaches, .. } = report;
+    let trace = trace.get(..12).unwrap_or_default();
+    println!("seed {seed:>6}  {events:>7} events  {decisions:>6} decisions  {:>5.1} s  {trace}", took.as_secs_f64());
+    for breach in breaches.iter().take(5) {
+        println!("        BROKEN  {breach}");
+    }
+    if !breaches.is_empty() {
+        println!("        again: cargo xtask soak scheduling --seeds {seed}..{}", seed + 1);
+    }
+}
+
+fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
+    counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+fn recorded(file: &Path, name: &str, commit: &str) -> Result<BTreeSet<u64>> {
+    if !file.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let mut seeds = BTreeSet::new();
+    for line in BufReader::new(File::open(file)?).lines() {
+        let line: Line = serde_json::from_str(&line?).with_context(|| format!("{}: not a record", file.display()))?;
+        if line.simulation == name && line.commit == commit {
+            seeds.extend(line.seeds);
+        }
+    }
+    Ok(seeds)
+}
+
+fn once_failed(file: &Path) -> Result<Vec<u64>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    let seeds = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let number = |line: &str| line.trim().parse().with_context(|| format!("{}: {line:?} is no seed", file.display()));
+    seeds.map(number).collect()
+}
+
+fn range(text: &str) -> Result<std::ops::Range<u64>> {
+    let (from, to) = text.split_once("..").context("write seeds as FROM..TO, for example 0..200")?;
+    let range = from.parse()?..to.parse()?;
+    if range.is_empty() {
+        bail!("{text} has no seed; the last one is not included");
+    }
+    Ok(range)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a stopwatch for people")]
+fn now() -> Instant {
+    Instant::now()
+}
