@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::run::{Outcome, show};
-use crate::{check, generated, setup, web};
+use crate::{check, generated, setup, soak, web};
 
 struct Layer {
     name: &'static str,
@@ -24,6 +24,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer { name: "page, built", run: web::test },
     Layer { name: "tests", run: || show("cargo", &["test", "--workspace", "--locked", "--quiet", "--no-fail-fast"]) },
+    Layer { name: "simulated days", run: soak::slice },
     Layer { name: "generated files", run: generated::compare },
     Layer { name: "page, seen", run: web::see },
     Layer { name: "documentation", run: || show("cargo", &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]) },

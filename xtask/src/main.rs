@@ -10,6 +10,7 @@ mod layers;
 mod licences;
 mod run;
 mod setup;
+mod soak;
 mod sources;
 mod up;
 mod web;
@@ -22,6 +23,9 @@ cargo xtask COMMAND
   up [ARGS]    set up what is missing, build, and run the platform on a simulated cluster, page on 127.0.0.1:8080;
                --real makes a real cluster for it, other ARGS go to `keelson up`
   test         set up what is missing, then run every layer of tests (what CI runs)
+  soak NAME --seeds A..B
+               live simulated days at full size with every fault on (NAME: scheduling), two at once, and append what they
+               showed to docs/soak.jsonl; seeds that this commit already lived are left out; --dry appends nothing
   check        the house rules: dependency direction, licences, file length, file heads, network hosts
   generate     write the files that are made from the code (definitions, rules, field table, API document)
   web          build the page
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["up", rest @ ..] => up::up(rest),
         ["test"] => layers::test(),
+        ["soak", rest @ ..] => soak::soak(rest),
         ["check"] => check::check(),
         ["generate"] => generated::write(),
         ["web"] => web::build(),

@@ -11,7 +11,7 @@ use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// A watch hears a bookmark about every minute; two missed ones mean that nobody is there.
-const QUIET: Duration = Duration::from_secs(130);
+pub const QUIET: Duration = Duration::from_secs(130);
 /// The lease path gives up within this, far below the renew deadline.
 const LEASE: Duration = Duration::from_secs(5);
 

@@ -10,6 +10,7 @@ use keelson_core::decision::{Outcome, Verb};
 use keelson_core::{Decision, Span, Timestamp};
 use keelson_sim::objects::Event;
 use keelson_sim::world::demand::of_pod;
+use keelson_sim::world::invariants::minds;
 use keelson_sim::world::kinds::{NODES, PODS};
 use keelson_sim::world::neighbours::{Assumed, Neighbours};
 use keelson_sim::world::read::{Key, at, condition, holds, is_leaving, list, text, time, uid};
@@ -107,7 +108,7 @@ impl Books {
         for pod in waiting {
             let said = condition(&pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
             self.judge(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(&pod)));
-            if is_beyond_us(&pod) {
+            if self.is_beyond_us(&pod) {
                 continue;
             }
             let demand = of_pod(&pod);
@@ -126,6 +127,18 @@ impl Books {
         self.judge(PROGRESS, true, String::new);
     }
 
+    /// What the scheduler refuses to judge yet, by name: such a pod waits, and says so.
+    fn is_beyond_us(&self, pod: &Value) -> bool {
+        let near = |field: &str| {
+            at(pod, &format!("spec.affinity.{field}.requiredDuringSchedulingIgnoredDuringExecution")).is_some()
+        };
+        let spread = list(pod, "spec.topologySpreadConstraints");
+        near("podAffinity")
+            || near("podAntiAffinity")
+            || spread.iter().any(|rule| text(rule, "whenUnsatisfiable") == "DoNotSchedule")
+            || self.seen.all(PODS).any(|(_, other)| !text(other, "spec.nodeName").is_empty() && minds(other, pod))
+    }
+
     fn judge(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
         *self.at_stake.entry(invariant.to_owned()).or_default() += 1;
         if !holds {
@@ -142,15 +155,4 @@ impl Books {
 
 fn asks_keelson(pod: &Value) -> bool {
     text(pod, "spec.schedulerName") == names::SCHEDULER
-}
-
-/// What the scheduler refuses to judge yet, by name: such a pod waits, and says so.
-fn is_beyond_us(pod: &Value) -> bool {
-    let near = |field: &str| {
-        at(pod, &format!("spec.affinity.{field}.requiredDuringSchedulingIgnoredDuringExecution")).is_some()
-    };
-    let spread = list(pod, "spec.topologySpreadConstraints");
-    near("podAffinity")
-        || near("podAntiAffinity")
-        || spread.iter().any(|rule| text(rule, "whenUnsatisfiable") == "DoNotSchedule")
 }

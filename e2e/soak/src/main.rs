@@ -79,7 +79,13 @@ fn run(args: &Args) -> Result<bool> {
     }
     lived.sort_unstable();
     let idle = sum.idle(&FAULTS, &invariants());
-    println!("{} days, {} events, {} decisions in {} s", lived.len(), sum.events, sum.decisions, start.elapsed().as_secs());
+    println!(
+        "{} days, {} events, {} decisions in {} s",
+        lived.len(),
+        sum.events,
+        sum.decisions,
+        start.elapsed().as_secs()
+    );
     println!("faults      {}", counts(&sum.fired));
     println!("invariants  {}", counts(&sum.at_stake));
     idle.iter().for_each(|what| println!("NEVER AT STAKE: {what}"));

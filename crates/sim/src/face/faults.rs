@@ -44,6 +44,8 @@ pub struct Rates {
     pub dropped: f64,
     /// A watch falls silent for a while before it ends.
     pub stalled: f64,
+    /// For how long, in seconds; a client that gives up on a silent connection makes it shorter.
+    pub silent_seconds: u64,
     /// How long a watch that is dropped or stalls lives before, in seconds: from, to.
     pub watch_seconds: (u64, u64),
     /// An event of a watch comes twice.
@@ -71,6 +73,7 @@ impl Rates {
             gone: 0.1,
             dropped: 0.5,
             stalled: 0.1,
+            silent_seconds: 300,
             watch_seconds: (5, 245),
             duplicate: 0.02,
             late: 0.1,
@@ -278,7 +281,8 @@ impl<S: Stream<Item = Vec<Bytes>>> Disturbed<S> {
                 () = tokio::time::sleep_until(end) => {
                     if self.stalls {
                         // The connection is open and nothing comes: only the client's own patience helps.
-                        tokio::time::sleep(Duration::from_secs(300)).await;
+                        let silence = self.faults.with(|state| state.rates.silent_seconds);
+                        tokio::time::sleep(Duration::from_secs(silence)).await;
                     }
                     None
                 }

@@ -4,18 +4,20 @@
 //! Each invariant counts how often it was at stake: one that never was has proved nothing.
 //!
 //! Rules are judged when a pod is bound, by what the stream had said about its node until then. A scheduler learns of a
-//! change a moment later, so a node also counts as it was up to [`GRACE`] ago. Rules that depend on the order of
-//! bindings (pod affinity, topology spread) are not judged: bindings overtake each other.
+//! change a moment later, so a node also counts as it was up to [`GRACE`] ago (more where its watches may fall silent:
+//! [`Invariants::with_grace`]). Rules that depend on the order of bindings (pod affinity, topology spread) are not judged:
+//! bindings overtake each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use keelson_core::{Resources, Span, Timestamp};
 use serde_json::Value;
 
-use super::demand::of_pod;
+use super::demand::{is_finished, of_pod};
 use super::kinds::{NODES, PODS};
 use super::neighbours::{Assumed, Neighbours};
-use super::read::{Key, at, list, text, uid};
+use super::read::{Key, at, labels, list, namespace, selector, text, uid};
 use super::seen::{Load, Seen};
 use super::suits::NodeFacts;
 use crate::objects::Event;
@@ -36,7 +38,7 @@ pub enum Invariant {
     Taints,
     /// No two pods of a node want one host port.
     Ports,
-    /// A bound pod is in no domain that its required anti-affinity excludes.
+    /// A bound pod is in no domain that its own required anti-affinity excludes, or that of a pod that is there.
     Apart,
     /// A pod is only bound to a node that exists.
     NodeExists,
@@ -56,12 +58,16 @@ pub struct Breach {
 }
 
 /// The checker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Invariants {
+    grace: Span,
     seen: Seen,
     bound: BTreeMap<String, String>,
     gone: BTreeMap<String, Key>,
-    recent: BTreeMap<String, (NodeFacts, Timestamp)>,
+    /// What nodes were, each until a moment within the grace.
+    recent: BTreeMap<String, VecDeque<(NodeFacts, Timestamp)>>,
+    /// Bound pods that keep others away.
+    keeping: BTreeMap<Key, Arc<Value>>,
     at_stake: BTreeMap<Invariant, u64>,
     broken: Vec<Breach>,
 }
@@ -80,11 +86,32 @@ impl Invariant {
     ];
 }
 
+impl Default for Invariants {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Invariants {
     /// A checker that has seen nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_grace(GRACE)
+    }
+
+    /// One that takes a node for what it was up to `grace` ago.
+    #[must_use]
+    pub fn with_grace(grace: Span) -> Self {
+        Self {
+            grace,
+            seen: Seen::default(),
+            bound: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            recent: BTreeMap::new(),
+            keeping: BTreeMap::new(),
+            at_stake: BTreeMap::new(),
+            broken: Vec::new(),
+        }
     }
 
     /// How often each invariant was at stake.
@@ -115,14 +142,30 @@ impl Invariants {
         if event.resource == NODES
             && let Some(facts) = self.seen.nodes().get(text(&event.object, "metadata.name")).cloned()
         {
-            self.recent.insert(facts.name.clone(), (facts, now));
+            let grace = self.grace;
+            let recent = self.recent.entry(facts.name.clone()).or_default();
+            recent.push_back((facts, now));
+            recent.retain(|(_, until)| now.since(*until) <= grace);
+        }
+        if event.resource == PODS {
+            self.note_keeper(event);
         }
         self.seen.enter(event.resource, &event.object, event.deleted);
     }
 
-    /// What a node was until lately.
-    fn lately(&self, node: &str, now: Timestamp) -> Option<&NodeFacts> {
-        self.recent.get(node).filter(|(_, until)| now.since(*until) <= GRACE).map(|(facts, _)| facts)
+    fn note_keeper(&mut self, event: &Event) {
+        let keeps = !event.deleted && !is_finished(&event.object) && !text(&event.object, "spec.nodeName").is_empty();
+        if keeps && !list(&event.object, APART).is_empty() {
+            self.keeping.insert(Key::of(&event.object), Arc::clone(&event.object));
+        } else {
+            self.keeping.remove(&Key::of(&event.object));
+        }
+    }
+
+    /// What a node was lately, latest first.
+    fn lately(&self, node: &str, now: Timestamp) -> impl Iterator<Item = &NodeFacts> {
+        let recent = self.recent.get(node).into_iter().flatten().rev();
+        recent.filter(move |(_, until)| now.since(*until) <= self.grace).map(|(facts, _)| facts)
     }
 
     fn see_pod(&mut self, pod: &Value, now: Timestamp) {
@@ -137,7 +180,8 @@ impl Invariants {
             None if node_name.is_empty() => return,
             None => self.bound.insert(uid(pod).to_owned(), node_name.to_owned()),
         };
-        let Some(node) = self.seen.nodes().get(node_name).or_else(|| self.lately(node_name, now)).cloned() else {
+        let Some(node) = self.seen.nodes().get(node_name).or_else(|| self.lately(node_name, now).next()).cloned()
+        else {
             self.judge(Invariant::NodeExists, now, false, || {
                 format!("{key:?} was bound to {node_name}, which is gone")
             });
@@ -156,16 +200,15 @@ impl Invariants {
             || format!("{key:?} on {}: {}", node.name, short.first().map(ToString::to_string).unwrap_or_default());
         self.judge(Invariant::Room, now, short.is_empty(), what);
         if at(pod, "spec.nodeSelector").is_some() || at(pod, "spec.affinity.nodeAffinity").is_some() {
-            let lately = self.lately(&node.name, now);
-            let selected = node.is_selected_by(pod) || lately.is_some_and(|lately| lately.is_selected_by(pod));
+            let selected =
+                node.is_selected_by(pod) || self.lately(&node.name, now).any(|lately| lately.is_selected_by(pod));
             self.judge(Invariant::Selector, now, selected, || format!("{key:?} did not select {}", node.name));
         }
         let repels = |node: &NodeFacts| {
             let taint = node.repels(list(pod, "spec.tolerations"), &["NoSchedule", "NoExecute"]);
             taint.map(|taint| taint.key.clone())
         };
-        let repelled_before = self.lately(&node.name, now).is_none_or(|lately| repels(lately).is_some());
-        let taint = repels(node).filter(|_| repelled_before);
+        let taint = repels(node).filter(|_| self.lately(&node.name, now).all(|lately| repels(lately).is_some()));
         if self.seen.nodes().values().any(|node| !node.taints.is_empty()) {
             let what = || format!("{key:?} does not tolerate {:?} of {}", taint, node.name);
             self.judge(Invariant::Taints, now, taint.is_none(), what);
@@ -174,6 +217,12 @@ impl Invariants {
         if neighbours.asks_for_distance() {
             let apart = neighbours.is_apart_on(node);
             self.judge(Invariant::Apart, now, apart, || format!("{key:?} on {} is too close to others", node.name));
+        }
+        let kept_away = |keeper: &Arc<Value>| keeps_away(keeper, pod, node, self.seen.nodes());
+        let keeper = self.keeping.iter().find(|(_, keeper)| kept_away(keeper)).map(|(other, _)| other.clone());
+        if self.keeping.values().any(|keeper| minds(keeper, pod)) {
+            let what = || format!("{key:?} on {} is too close to {:?}, which keeps it away", node.name, keeper);
+            self.judge(Invariant::Apart, now, keeper.is_none(), what);
         }
         if !demand.ports.is_empty() {
             let clash =
@@ -188,6 +237,30 @@ impl Invariants {
             self.broken.push(Breach { invariant, at, what: what() });
         }
     }
+}
+
+const APART: &str = "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+
+/// Whether a term of a pod that is there is about another pod. (Scenarios name no namespaces in such terms.)
+fn concerns(keeper: &Value, term: &Value, pod: &Value) -> bool {
+    namespace(keeper) == namespace(pod)
+        && uid(keeper) != uid(pod)
+        && selector(term, "labelSelector").is_some_and(|wanted| wanted.matches(&labels(pod)))
+}
+
+/// Whether the required anti-affinity of a pod that is there is about another pod, wherever that goes.
+#[must_use]
+pub fn minds(keeper: &Value, pod: &Value) -> bool {
+    list(keeper, APART).iter().any(|term| concerns(keeper, term, pod))
+}
+
+fn keeps_away(keeper: &Value, pod: &Value, node: &NodeFacts, nodes: &BTreeMap<String, NodeFacts>) -> bool {
+    let domain = |node: &NodeFacts, term: &Value| node.labels.get(text(term, "topologyKey")).cloned();
+    let there = nodes.get(text(keeper, "spec.nodeName"));
+    list(keeper, APART).iter().filter(|term| concerns(keeper, term, pod)).any(|term| {
+        let here = domain(node, term);
+        here.is_some() && here == there.and_then(|there| domain(there, term))
+    })
 }
 
 #[cfg(test)]
@@ -236,5 +309,30 @@ mod tests {
             checker.broken()[1]
         );
         assert_eq!(checker.at_stake()[&Room], 2);
+    }
+
+    #[test]
+    fn a_pod_that_is_there_keeps_others_away() {
+        let mut checker = Invariants::new();
+        let mut see = |object: Value, resource| checker.see(&event(resource, object, false), Timestamp(0));
+        for name in ["n", "m"] {
+            let metadata = json!({"name": name, "uid": name, "resourceVersion": "1",
+                "labels": {"kubernetes.io/hostname": name}});
+            see(json!({"metadata": metadata, "status": {"allocatable": {"cpu": "4", "pods": "9"}}}), NODES);
+        }
+        let mut keeper = pod("keeper", "n", 2);
+        let term = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "x"}}});
+        keeper["spec"]["affinity"] =
+            json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+        see(keeper, PODS);
+        for (version, (name, node)) in (3..).zip([("near", "n"), ("far", "m")]) {
+            let mut other = pod(name, node, version);
+            other["metadata"]["labels"] = json!({"app": "x"});
+            other["spec"]["containers"][0]["ports"] = json!([]);
+            see(other, PODS);
+        }
+        let broken: Vec<Invariant> = checker.broken().iter().map(|breach| breach.invariant).collect();
+        assert_eq!(broken, [Invariant::Apart]);
+        assert_eq!(checker.at_stake()[&Invariant::Apart], 2);
     }
 }

@@ -1,0 +1,26 @@
+//! Short days: that a seed is a repro, and that what should be caught is.
+#![allow(clippy::unwrap_used)]
+
+use keelson_core::Span;
+use keelson_runtime::config::Election;
+use keelson_soak::day::{Plan, live};
+
+fn short(seed: u64) -> Plan {
+    Plan { length: Span::hours(1), nodes: 8, pods: 100, ..Plan::full(seed) }
+}
+
+#[test]
+fn a_seed_replays_exactly_and_another_is_another_day() {
+    let (first, again, other) = (live(&short(1)).unwrap(), live(&short(1)).unwrap(), live(&short(2)).unwrap());
+    assert_eq!(first, again);
+    assert_ne!(first.trace, other.trace);
+    assert_eq!(first.breaches, [""; 0]);
+    assert!(first.events > 1_000, "{first:?}");
+}
+
+/// Two replicas that both believe they lead: the Lease is what keeps them from filling one node twice.
+#[test]
+fn a_leader_election_that_is_taken_out_is_noticed() {
+    let day = live(&Plan { election: Election::Alone, ..short(1) }).unwrap();
+    assert!(day.breaches.iter().any(|breach| breach.starts_with("Room")), "{:?}", day.breaches);
+}

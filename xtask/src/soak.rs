@@ -1,0 +1,36 @@
+//! Simulated days of the platform with every fault on: as many as are asked for, or a slice of time in the tests.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::run::{Outcome, read, show};
+
+/// Where what they showed is kept.
+const RECORD: &str = "docs/soak.jsonl";
+/// Seeds that once broke something; every run of the tests lives them again.
+const FAILED: &str = "e2e/soak/failed-seeds.txt";
+/// How long the tests spend on fresh seeds.
+const SLICE_SECONDS: &str = "180";
+
+/// `cargo xtask soak NAME --seeds A..B [--dry]`.
+pub fn soak(args: &[&str]) -> Outcome {
+    let mut given: Vec<&str> = args.iter().copied().filter(|arg| *arg != "--dry").collect();
+    let commit = read("git", &["describe", "--always", "--dirty", "--abbrev=12"])?;
+    if given.len() == args.len() {
+        given.extend(["--record", RECORD, "--commit", commit.trim()]);
+    }
+    run(&given)
+}
+
+/// The seeds that once failed, then fresh ones until the slice is over.
+pub fn slice() -> Outcome {
+    // Fresh seeds every time, and named in the output: that is what makes a failure a repro.
+    #[allow(clippy::disallowed_methods, reason = "a developer command's own clock")]
+    let from = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seeds = format!("{from}..{}", from + 1_000);
+    run(&["scheduling", "--seeds", &seeds, "--seconds", SLICE_SECONDS, "--failed", FAILED])
+}
+
+fn run(args: &[&str]) -> Outcome {
+    let cargo = ["run", "--locked", "--quiet", "--profile", "soak", "-p", "keelson-soak", "--"];
+    show("cargo", &[&cargo[..], args].concat())
+}
