@@ -18,9 +18,9 @@ fn a_seed_replays_exactly_and_another_is_another_day() {
     assert!(first.events > 1_000, "{first:?}");
 }
 
-/// Two replicas that both believe they lead: the Lease is what keeps them from filling one node twice.
+/// Two replicas that both believe they lead: the Lease is what keeps them from doing everything twice.
 #[test]
 fn a_leader_election_that_is_taken_out_is_noticed() {
     let day = live(&Plan { election: Election::Alone, ..short(1) }).unwrap();
-    assert!(day.breaches.iter().any(|breach| breach.starts_with("Room")), "{:?}", day.breaches);
+    assert!(day.breaches.iter().any(|breach| breach.starts_with("Once")), "{:?}", day.breaches);
 }

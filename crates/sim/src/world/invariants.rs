@@ -333,6 +333,6 @@ mod tests {
         }
         let broken: Vec<Invariant> = checker.broken().iter().map(|breach| breach.invariant).collect();
         assert_eq!(broken, [Invariant::Apart]);
-        assert_eq!(checker.at_stake()[&Invariant::Apart], 2);
+        assert_eq!(checker.at_stake()[&Invariant::Apart], 3, "the keeper itself and both that it minds");
     }
 }

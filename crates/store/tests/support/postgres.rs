@@ -59,6 +59,11 @@ impl Server {
         self.dir.path().join("data")
     }
 
+    /// The folder of its socket.
+    pub(crate) fn socket(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) fn options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new().socket(self.dir.path()).username("postgres").database(database)
     }
