@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use keelson_runtime::Clock;
 use keelson_runtime::config::Election;
-use keelson_store::{Journal, JournalOptions};
+use keelson_store::{Journal, JournalOptions, Retention};
 use keelson_telemetry::{Telemetry, trace_id};
 
 use crate::backend::About;
@@ -36,6 +36,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         mode_file: args.platform.clone(),
         trace_id,
         store: store::open(&args.database).await?,
+        retention: Retention::default(),
         journal: platform::journal(&args.journal)?,
     })?;
     let about = about(&client, args.platform.clone()).await?;
@@ -66,6 +67,7 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
         mode_file: None,
         trace_id,
         store: store::open(&args.database).await?,
+        retention: Retention::default(),
         journal: Journal::in_memory(JournalOptions::default()),
     })?;
     let about = about(&client, None).await?;

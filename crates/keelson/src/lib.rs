@@ -6,7 +6,7 @@
 //! | [`platform`] | the controller, put together |
 //! | [`up`], [`simulated`], [`controller`] | the ways to run it |
 //! | [`backend`], [`tally`], [`page`], [`health`] | what it shows |
-//! | [`permissions`], [`store`], [`history`], [`cluster`] | what it needs |
+//! | [`permissions`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
 
 pub mod backend;
 pub mod cli;
@@ -22,6 +22,7 @@ pub mod permissions;
 pub mod platform;
 pub mod simulated;
 pub mod store;
+pub mod sweep;
 pub mod tally;
 pub mod up;
 

@@ -11,9 +11,12 @@ use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
 use keelson_runtime::{Answers, Clock, Config, Operator, Runtime};
 use keelson_scheduling::Scheduling;
-use keelson_store::{Journal, JournalOptions, Recorder, Store, recorder::RING};
+use keelson_store::{Journal, JournalOptions, Recorder, Retention, recorder::RING};
+use tokio::task::AbortHandle;
 
 use crate::history::Kept;
+use crate::store::Opened;
+use crate::sweep;
 
 /// What a controller is made of.
 pub struct Parts {
@@ -38,7 +41,9 @@ pub struct Parts {
     /// The trace of the current span.
     pub trace_id: fn() -> String,
     /// Where decisions end up.
-    pub store: Arc<dyn Store>,
+    pub store: Opened,
+    /// How much of them is kept.
+    pub retention: Retention,
     /// What keeps them until they are there.
     pub journal: Journal,
 }
@@ -52,6 +57,7 @@ pub struct Platform {
     pub recorder: Recorder,
     /// Every feature's questions.
     pub answers: Answers,
+    tasks: Arc<[AbortHandle]>,
 }
 
 impl Platform {
@@ -61,7 +67,8 @@ impl Platform {
     /// What cannot start, and the fix.
     pub fn start(parts: Parts) -> Result<Self> {
         let clock = parts.clock;
-        let recorder = Recorder::start(parts.store, parts.journal, Arc::new(move || clock.now()), RING);
+        let Opened { store, changes } = parts.store;
+        let recorder = Recorder::start(Arc::clone(&store), parts.journal, Arc::new(move || clock.now()), RING);
         let runtime = Runtime::start(Config {
             clock,
             seed: parts.seed,
@@ -79,11 +86,20 @@ impl Platform {
         let scheduling = Scheduling::default();
         let answers = scheduling.answers();
         scheduling.start(&runtime)?;
-        Ok(Self { runtime, recorder, answers })
+        let mut tasks = Vec::new();
+        if parts.election != Election::Never {
+            tasks.push(tokio::spawn(sweep::keep_within(store, parts.retention, clock)).abort_handle());
+        }
+        if let Some(changes) = changes {
+            let heard = recorder.clone();
+            tasks.push(tokio::spawn(async move { heard.follow(changes).await }).abort_handle());
+        }
+        Ok(Self { runtime, recorder, answers, tasks: tasks.into() })
     }
 
     /// Stops in order: not ready, sources, workers, history, Leases.
     pub async fn stop(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
         self.runtime.shutdown().await;
     }
 }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use keelson_core::{Feature, Mode};
+use keelson_core::{Feature, Mode, Span};
 use keelson_runtime::Clock;
 use keelson_runtime::config::Election;
+use keelson_store::Retention;
 use keelson_telemetry::{Telemetry, trace_id};
 
 use crate::backend::About;
@@ -42,6 +43,8 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         mode_file: args.platform.clone(),
         trace_id,
         store: store::open(&folder.path.join("keelson.db").to_string_lossy()).await?,
+        // An hour of the person who looks on, not of a cluster that is faster.
+        retention: Retention { recordings: Span::hours(i64::from(world.about.speed)), ..Retention::default() },
         journal: platform::journal(&folder.path.join("journal"))?,
     })?;
     println!("\n  {}  http://{address}", paint("page      ", Colour::Bold));

@@ -36,7 +36,7 @@ impl Controller {
     fn start(api: SocketAddr, collector: SocketAddr, database: &str, folder: &Path) -> Self {
         let kubeconfig = folder.join("kubeconfig");
         std::fs::write(&kubeconfig, http::kubeconfig(api, "")).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = free_address();
         let child = Command::new(env!("CARGO_BIN_EXE_keelson"))
             .args(["controller", "--identity", "one", "--ceiling", "scheduling=Enforce", "--database", database])
             .args(["--listen", &free.to_string(), "--otlp", &format!("http://{collector}")])
@@ -44,6 +44,20 @@ impl Controller {
             .arg(kubeconfig)
             .arg("--journal")
             .arg(folder.join("journal"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("keelson starts");
+        Self { child, page: format!("http://{free}") }
+    }
+
+    /// A page of its own beside the controller, on the same database.
+    fn dashboard(api: SocketAddr, database: &str, folder: &Path) -> Self {
+        let kubeconfig = folder.join("kubeconfig-of-the-page");
+        std::fs::write(&kubeconfig, http::kubeconfig(api, "")).unwrap();
+        let free = free_address();
+        let child = Command::new(env!("CARGO_BIN_EXE_keelson"))
+            .args(["dashboard", "--database", database, "--listen", &free.to_string(), "--kubeconfig"])
+            .arg(kubeconfig)
             .stderr(Stdio::null())
             .spawn()
             .expect("keelson starts");
@@ -79,6 +93,10 @@ impl Drop for Controller {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
@@ -143,6 +161,11 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
     }
     deploy(&client, "before").await;
     let mut nodes = placed(&client, "before").await;
+    let standby = Controller::dashboard(api.address, &database, folder.path());
+    until("a page of its own tells what the controller decided", async || {
+        standby.placements().await.iter().any(|decision| decision["outcome"] == "Done").then_some(())
+    })
+    .await;
 
     collector.set_open(false);
     api.set_open(false);
@@ -178,6 +201,10 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
         assert_eq!(mine.len(), 1, "{pod}: {mine:#?}");
         assert_eq!(mine[0]["chosen"], **node);
     }
+    until("the other page heard of them, too", async || {
+        (standby.placements().await.len() >= nodes.len()).then_some(())
+    })
+    .await;
     for app in ["before", "during", "after"] {
         let now = placed(&client, app).await;
         assert!(now.iter().all(|(pod, node)| nodes.get(pod) == Some(node)), "{app} was touched again");

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use keelson::cluster::QUIET;
 use keelson::platform::{Parts, Platform};
 use keelson::simulated::{NAMESPACE, install};
+use keelson::store::Opened;
 use keelson_api::names;
 use keelson_core::{Decision, Feature, Mode, Span, Timestamp};
 use keelson_runtime::config::Election;
@@ -23,7 +24,7 @@ use keelson_sim::world::invariants::{Invariant, Invariants};
 use keelson_sim::world::kinds::PODS;
 use keelson_sim::world::scenario::Scenario;
 use keelson_sim::world::{Settings, World};
-use keelson_store::{Filter, Journal, JournalOptions, Store};
+use keelson_store::{Filter, Journal, JournalOptions, Retention, Store};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::time::sleep;
@@ -192,7 +193,8 @@ impl Day {
             election: plan.election,
             mode_file: None,
             trace_id: String::new,
-            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            store: Opened { store: Arc::clone(&self.store) as Arc<dyn Store>, changes: None },
+            retention: Retention::default(),
             journal: Journal::in_memory(JournalOptions::default()),
         })?;
         Ok(Replica { platform, faults })
