@@ -1,7 +1,7 @@
 //! Running another program, so that a person sees what runs and CI sees what failed.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The outcome of a developer command: an error is one sentence for people.
 pub type Outcome = Result<(), String>;
@@ -25,6 +25,34 @@ pub fn show_in(folder: &Path, program: &str, args: &[&str]) -> Outcome {
         .status()
         .map_err(|error| format!("{program} could not be started: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{program} {}` ended with {status}", args.join(" "))) }
+}
+
+/// Runs a program in the repository's root with its output shown and variables set.
+pub fn show_with(variables: &[(&str, &str)], program: &str, args: &[&str]) -> Outcome {
+    let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    eprintln!("  $ {} {program} {}", set.join(" "), args.join(" "));
+    let status = Command::new(program)
+        .args(args)
+        .envs(variables.iter().copied())
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("{program} could not be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{program} {}` ended with {status}", args.join(" "))) }
+}
+
+/// Runs a program in the repository's root with its progress shown, and returns what it printed.
+pub fn read_shown(program: &str, args: &[&str]) -> Result<String, String> {
+    eprintln!("  $ {program} {}", args.join(" "));
+    let Output { status, stdout, .. } = Command::new(program)
+        .args(args)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("{program} could not be started: {error}"))?;
+    if !status.success() {
+        return Err(format!("`{program} {}` ended with {status}", args.join(" ")));
+    }
+    String::from_utf8(stdout).map_err(|_| format!("{program} printed bytes that are not UTF-8"))
 }
 
 /// Runs a program in the repository's root and returns what it printed.

@@ -56,6 +56,9 @@ struct Build {
 }
 
 impl Toolset {
+    /// What clusters are made of.
+    pub const CLUSTER: [Self; 6] = [Self::Kubernetes, Self::Etcd, Self::Kwok, Self::Runtime, Self::Dns, Self::Pause];
+
     /// Name of the folder in `e2e/tools`.
     #[must_use]
     pub fn folder(self) -> &'static str {

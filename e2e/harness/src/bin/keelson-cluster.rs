@@ -1,5 +1,7 @@
 //! Starts a test cluster and keeps it until Ctrl-C.
 //!
+//! With `--tools` it only builds what clusters are made of, and prints where kubectl is.
+//!
 //! Prints one line each for `kubeconfig`, `kubectl` and `logs`, each with a path, when the cluster is ready.
 
 use std::process::ExitCode;
@@ -22,6 +24,9 @@ struct Flags {
     /// Leave out kube-scheduler
     #[arg(long)]
     no_scheduler: bool,
+    /// Only build the tools that clusters are made of
+    #[arg(long)]
+    tools: bool,
     /// Resolve service names
     #[arg(long)]
     dns: bool,
@@ -31,13 +36,22 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    match keep(&Flags::parse()) {
+    let flags = Flags::parse();
+    match if flags.tools { build() } else { keep(&flags) } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("keelson: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn build() -> Result<()> {
+    for toolset in Toolset::CLUSTER {
+        toolset.ready()?;
+    }
+    println!("kubectl {}", Toolset::Kubernetes.ready()?.join("kubectl").display());
+    Ok(())
 }
 
 /// Starts the cluster, says where it is, and returns when it has ended.
