@@ -9,12 +9,16 @@ const GAP = 4;
 const HEAD = 20;
 const BETWEEN = 24;
 
-/** Cells of three sizes by the share of the largest node's cpu and memory; smaller ones when there are many. */
-export function sizes(nodes: readonly NodeView[]): (node: NodeView) => number {
+/** Tried from the largest: the first at which the map is not too tall serves. */
+const SCALES = [2.4, 2, 1.7, 1.4, 1.2, 1, 0.7, 0.45];
+/** The map's height, as a share of its width. */
+const TALLEST = 0.6;
+
+/** Cells of three sizes, by the share of the largest node's cpu and memory. */
+function sizes(nodes: readonly NodeView[], scale: number): (node: NodeView) => number {
   const capacity = (node: NodeView, name: string) => node.resources.find((r) => r.name === name)?.capacity ?? 0;
   const most = (name: string) => Math.max(1, ...nodes.map((node) => capacity(node, name)));
   const [cpu, memory] = [most("cpu"), most("memory")];
-  const scale = nodes.length > 600 ? 0.45 : nodes.length > 150 ? 0.7 : nodes.length > 60 ? 1 : 1.3;
   return (node) => {
     const share = Math.max(capacity(node, "cpu") / cpu, capacity(node, "memory") / memory);
     return Math.round((share > 0.6 ? 46 : share > 0.25 ? 36 : 28) * scale);
@@ -22,13 +26,18 @@ export function sizes(nodes: readonly NodeView[]): (node: NodeView) => number {
 }
 
 export function layout(nodes: readonly NodeView[], width: number): Layout {
+  const fits = SCALES.find((scale) => scaled(nodes, width, scale).height <= width * TALLEST);
+  return scaled(nodes, width, fits ?? SCALES.at(-1) ?? 1);
+}
+
+function scaled(nodes: readonly NodeView[], width: number, scale: number): Layout {
   const members = new Map<string, NodeView[]>();
   for (const node of nodes) {
     const zone = node.zone || "no zone";
     members.set(zone, [...(members.get(zone) ?? []), node]);
   }
   const zones = [...members].sort(([a], [b]) => a.localeCompare(b));
-  const size = sizes(nodes);
+  const size = sizes(nodes, scale);
   const columns = Math.max(1, Math.min(zones.length, Math.floor((width + BETWEEN) / (150 + BETWEEN))));
   const each = (width - BETWEEN * (columns - 1)) / columns;
   const spots: Spot[] = [];
