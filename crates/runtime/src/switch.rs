@@ -47,6 +47,14 @@ impl Switch {
         }
     }
 
+    /// Why what was begun under a fence may not go on.
+    #[must_use]
+    pub(crate) fn holds(&self, fence: u64) -> Option<Hold> {
+        let replaced = (self.fence != fence).then_some(Hold::NotLeading);
+        let lowered = (self.effective < Mode::Enforce).then_some(Hold::Lowered(self.effective));
+        self.held().or(replaced).or(lowered)
+    }
+
     /// Whether actions may start now.
     #[must_use]
     pub fn acts(&self) -> bool {
@@ -59,6 +67,8 @@ impl Switch {
 pub enum Hold {
     /// Another process leads.
     NotLeading,
+    /// The mode went below Enforce meanwhile.
+    Lowered(Mode),
     /// `keelson pause`.
     Paused,
     /// The circuit breaker, with its reason.
@@ -69,7 +79,8 @@ impl std::fmt::Display for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotLeading => f.write_str("this process does not lead any more"),
-            Self::Paused => f.write_str("paused; set spec.features.<feature>.paused to false to go on"),
+            Self::Lowered(mode) => write!(f, "the mode is {mode} now"),
+            Self::Paused => f.write_str("paused; `keelson pause --resume` lets actions go on"),
             Self::Breaker(why) => write!(f, "held by the circuit breaker: {why}"),
         }
     }

@@ -87,8 +87,10 @@ impl Books {
             let said = placed.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
             let recorded = said.iter().any(|decision| decision.chosen.as_deref() == Some(node));
             self.judge(RECORDED, recorded, || format!("{pod:?} is on {node}, and no decision says so"));
-            let done = said.iter().filter(|decision| decision.outcome == Outcome::Done).count();
-            self.judge(ONCE, done <= 1, || format!("{done} decisions say they bound {pod:?}"));
+            let done: Vec<_> = said.iter().filter(|decision| decision.outcome == Outcome::Done).collect();
+            let says = |decision: &&&Decision| format!("{} at {}: {:?}", decision.id, decision.at, decision.steps);
+            let what = || done.iter().map(says).collect::<Vec<_>>().join("; ");
+            self.judge(ONCE, done.len() <= 1, || format!("{pod:?} was bound by several: {}", what()));
         }
         for decision in placed.values().flatten().filter(|decision| decision.outcome == Outcome::Done) {
             let truth = bound.get(&decision.subject.uid).map(|(_, node)| node.as_str());
