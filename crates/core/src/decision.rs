@@ -238,7 +238,7 @@ words! {
 pub struct Effect {
     /// When it was measured.
     pub at: Timestamp,
-    /// One sentence: "Running after 2.1 s; node-3 cpu at 61 % (said 60 %)".
+    /// One sentence: "Running after 2.1 s; node-3 cpu requested at 61 % (said 60 %)".
     pub sentence: String,
     /// Whether it came as predicted; absent when nothing was predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

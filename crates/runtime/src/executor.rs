@@ -86,6 +86,8 @@ impl Report {
 
 /// What the runtime itself has to say about a feature or one of its keys.
 pub(crate) struct Remark<'a> {
+    /// The decision's id, when it was given out before.
+    pub(crate) id: Option<DecisionId>,
     pub(crate) controller: &'a str,
     pub(crate) subject: ObjectRef,
     pub(crate) verb: Verb,
@@ -389,7 +391,7 @@ impl Inner {
         let span = tracing::info_span!("remark", "keelson.feature" = %feature, controller = remark.controller);
         let _in_it = span.entered();
         let decision = Decision {
-            id: self.chance.decision_id(now),
+            id: remark.id.unwrap_or_else(|| self.chance.decision_id(now)),
             at: now,
             feature,
             controller: remark.controller.to_owned(),

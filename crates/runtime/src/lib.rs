@@ -56,6 +56,7 @@ pub use executor::{Executor, Provided, Provider, Report};
 pub use facts::{Fact, Facts};
 pub use health::Health;
 pub use history::{History, HistoryError, MemoryHistory};
+pub use metrics::Meter;
 pub use operator::{Listener, Operator, Running};
 pub use permissions::{Permissions, Rule};
 pub use runtime::Runtime;

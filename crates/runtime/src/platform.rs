@@ -1,6 +1,7 @@
 //! Following the Platform.
 //!
-//! The object is watched, or a file that takes its place is read again when it changes. What was read is checked again, and only good settings replace good settings.
+//! The object is watched, or a file that takes its place is read again when it changes. What was read is checked again,
+//! and only good settings replace good settings.
 //!
 //! Promises: a change of mode or a pause takes effect as soon as the watch shows it; a broken Platform changes nothing
 //! but the condition that says what is broken; without any Platform everything observes.
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keelson_api::{Platform, PlatformSpec, names};
-use keelson_core::{Feature, ObjectRef, Reason, Verb};
+use keelson_core::{DecisionId, Feature, ObjectRef, Reason, Verb};
 use tokio::time::{Duration, sleep};
 
 use crate::Runtime;
@@ -107,12 +108,18 @@ fn adopt(runtime: &Runtime, found: Found) {
     if let Some(spec) = spec {
         for feature in Feature::ALL {
             let before = runtime.0.switches.now(feature);
+            let mode = spec.mode(feature).min(before.ceiling);
+            let moves = before.leading && (mode, spec.paused(feature)) != (before.effective, before.paused);
+            let moved_by = moves.then(|| runtime.decision_id());
             runtime.0.switches.change(feature, |switch| {
                 switch.wanted = spec.mode(feature);
                 switch.paused = spec.paused(feature);
                 switch.generation = generation;
+                switch.moved_by = moved_by.or(switch.moved_by);
             });
-            remember(runtime, feature, &before);
+            if let Some(id) = moved_by {
+                remember(runtime, feature, &before, id);
+            }
         }
         runtime.0.settings.send_if_modified(|before| {
             let changed = **before != *spec;
@@ -126,20 +133,17 @@ fn adopt(runtime: &Runtime, found: Found) {
 }
 
 /// A switch that was moved while this process leads belongs in the history.
-fn remember(runtime: &Runtime, feature: Feature, before: &Switch) {
+fn remember(runtime: &Runtime, feature: Feature, before: &Switch, id: DecisionId) {
     let now = runtime.0.switches.now(feature);
     let (reason, sentence) = if now.effective != before.effective {
         (Reason::ModeChanged, format!("The mode of {feature} went from {} to {}.", before.effective, now.effective))
-    } else if now.paused != before.paused {
-        let words = if now.paused { "paused: every action is held" } else { "no longer paused" };
-        (Reason::Paused, format!("{feature} is {words}."))
+    } else if now.paused {
+        (Reason::Paused, format!("{feature} is paused: every action is held."))
     } else {
-        return;
+        (Reason::Resumed, format!("{feature} is no longer paused."))
     };
     tracing::info!(%feature, "{sentence}");
-    if now.leading {
-        let subject = ObjectRef::cluster("Platform", names::PLATFORM).in_group(names::GROUP);
-        let remark = Remark { controller: "platform", subject, verb: Verb::Configure, reason, sentence };
-        runtime.executor().remark(feature, remark);
-    }
+    let subject = ObjectRef::cluster("Platform", names::PLATFORM).in_group(names::GROUP);
+    let remark = Remark { id: Some(id), controller: "platform", subject, verb: Verb::Configure, reason, sentence };
+    runtime.executor().remark(feature, remark);
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::{Feature, Mode};
+use keelson_core::{DecisionId, Feature, Mode};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -30,6 +30,8 @@ pub struct Switch {
     pub leading: bool,
     /// The leader's number, shown with every action; 0 while not leading.
     pub fence: u64,
+    /// The decision that last moved it, as this process led and recorded it.
+    pub moved_by: Option<DecisionId>,
     /// The generation of the Platform that says so; 0 before one was read.
     pub generation: i64,
 }

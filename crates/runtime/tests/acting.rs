@@ -398,7 +398,8 @@ async fn a_pod_that_waits_and_is_told_why_again_and_again_is_no_loop() {
     let (_world, process, pod) = with_a_pod(28).await;
     for n in 0..20 {
         let message = format!("0/{n} nodes are available");
-        let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+        let condition =
+            json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
         let status = json!({"status": {"conditions": [condition]}});
         let told = process.act(&pod, vec![ActionKind::ApplyStatus(status)]).await;
         assert_eq!(told.0, Outcome::Done, "{told:?}");

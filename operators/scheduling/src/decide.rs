@@ -81,13 +81,18 @@ pub fn decide_known(ask: &Ask, known: Known, node: &Node) -> Option<Decided> {
 }
 
 fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Decided {
-    let decision = Decision {
+    let mut decision = Decision {
         verb: found.verb,
         reason: found.reason,
         sentence: found.sentence.clone(),
         candidates: found.explanation.candidates.clone(),
         ..record_of(ask, nodes, chosen)
     };
+    // What led to a placement; that a pod still waits has no cause but itself, and repeats fold.
+    if decision.verb == Verb::Place {
+        decision.cause_count = u32::try_from(ask.causes.len()).unwrap_or(u32::MAX);
+        decision.causes.clone_from(&ask.causes);
+    }
     let actions = deed::actions(ask, &found);
     let plan = Plan { decisions: vec![decision], actions, conditions: Vec::new(), requeue: Requeue::OnChange };
     Decided { plan, node: found.node, waits: found.waits }

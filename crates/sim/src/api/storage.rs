@@ -87,7 +87,14 @@ pub(crate) struct Storage {
 
 impl Storage {
     pub fn new(history: usize) -> Self {
-        Self { shelves: BTreeMap::new(), rv: 0, history, dependents: BTreeMap::new(), places: BTreeMap::new(), feed: None }
+        Self {
+            shelves: BTreeMap::new(),
+            rv: 0,
+            history,
+            dependents: BTreeMap::new(),
+            places: BTreeMap::new(),
+            feed: None,
+        }
     }
 
     pub const fn rv(&self) -> u64 {

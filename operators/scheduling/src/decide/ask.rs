@@ -58,6 +58,9 @@ pub struct Ask {
     pub plan: PlanId,
     /// Why it is asked.
     pub trigger: Trigger,
+    /// The decisions that led here.
+    #[serde(default)]
+    pub causes: Vec<DecisionId>,
 }
 
 /// What identifies one decision.
@@ -98,6 +101,7 @@ impl Ask {
             decision,
             plan,
             trigger,
+            causes: Vec::new(),
         }
     }
 

@@ -145,6 +145,8 @@ fn tried(known: &Known, pod: &Pod, manifest: Option<&Value>) -> Decision {
     let at = Moment { decision: nobody, plan: PlanId(Default::default()), now: known.now };
     let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
     let mut ask = Ask::new(pod, read::pod(pod), &known.view, settings, at);
+    // A pod that has a node is not asked about it; a manifest that names one is.
+    ask.pod.node_name = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).filter(|name| !name.is_empty());
     if let Some(manifest) = manifest {
         ask.findings = fields::judge_manifest(manifest);
     }
