@@ -17,6 +17,8 @@ import "./style/base.css";
 import "./style/shell.css";
 import "./style/parts.css";
 import "./style/sections.css";
+import "./style/reading.css";
+import "./style/settings.css";
 
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, staleTime: 5_000, refetchOnWindowFocus: false } },
