@@ -23,15 +23,15 @@ export { place };
 
 addEventListener("popstate", () => setPlace(read()));
 
-export function go(path: string, replace = false): void {
+/** Goes to another place. `staying` where the person is in the middle of something, as in a form: nothing moves. */
+export function go(path: string, staying = false): void {
   if (path === location.pathname + location.search) return;
-  history[replace ? "replaceState" : "pushState"](null, "", path);
+  history.pushState(null, "", path);
   setPlace(read());
-  if (!replace) {
-    scrollTo(0, 0);
-    // A reader of the screen hears where it came to.
-    queueMicrotask(() => document.getElementById("main")?.focus({ preventScroll: true }));
-  }
+  if (staying) return;
+  scrollTo(0, 0);
+  // A reader of the screen hears where it came to.
+  queueMicrotask(() => document.getElementById("main")?.focus({ preventScroll: true }));
 }
 
 /** Lets plain links of this page change the place without loading it anew. */

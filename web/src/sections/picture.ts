@@ -17,7 +17,7 @@ const NARROW = 640;
 const CARD = { least: 156, most: 236, height: 62, apart: 14 };
 const BETWEEN = 46;
 /** The margin for arcs, and its part that the widest may use. */
-const MARGIN = 34;
+const MARGIN = 42;
 const COUNT_HEIGHT = 24;
 
 /** How many columns have room side by side; below each other all have. */
