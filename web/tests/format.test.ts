@@ -1,6 +1,6 @@
 // Numbers read as people write them.
 import { expect, it } from "vitest";
-import { amount, clock, ofWhole, percent, plural, span, took } from "../src/ui/format";
+import { amount, clock, ofWhole, percent, plural, span, took, within } from "../src/ui/format";
 
 it("says spans in the unit that fits", () => {
   expect([0, 89, 90, 5_399, 5_400, 129_600].map((seconds) => span(seconds * 1e6))).toEqual([
@@ -12,6 +12,7 @@ it("says spans in the unit that fits", () => {
     "2 d",
   ]);
   expect(span(-5)).toBe("0 s");
+  expect([3_600e6, 1_200e6].map(within)).toEqual(["hour", "20 min"]);
 });
 
 it("says how long deciding took", () => {

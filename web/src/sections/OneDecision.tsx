@@ -164,7 +164,7 @@ function Whole(props: { decision: Decision; causes: Decision[]; consequences: De
         <section aria-labelledby="steps">
           <h2 id="steps">What was done</h2>
           <Show when={(d().steps ?? []).length > 0} fallback={<p class="quiet">{nothing(d())}</p>}>
-            <ol class="done">
+            <ol class="deeds">
               <For each={d().steps ?? []}>
                 {(step) => (
                   <li class={step.result.toLowerCase()}>

@@ -9,6 +9,9 @@ export function span(microseconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
+/** `hour`, `20 min`: a window of time, as it reads after "in the last". */
+export const within = (microseconds: number): string => (microseconds === 3_600_000_000 ? "hour" : span(microseconds));
+
 /** How long deciding took. */
 export function took(microseconds: number): string {
   if (microseconds < 1_000) return `${microseconds} µs`;
