@@ -70,7 +70,7 @@ test("the filters of a link are in the form, and the list keeps to them", async 
   await page.goto(`/decisions?reason=${first.reason}&namespace=${first.subject.namespace}&since=${since}`);
   await expect(page.getByLabel("reason")).toHaveValue(first.reason);
   await expect(page.getByLabel("namespace")).toHaveValue(first.subject.namespace);
-  await expect(page.getByLabel("since, UTC")).toHaveValue(since.slice(0, 19));
+  await expect(page.getByLabel("since, UTC")).toHaveValue(new RegExp(`^${since.slice(0, 16)}`));
   await expect(page.locator("tbody tr").first()).toContainText(first.reason);
   await page.getByRole("button", { name: "Clear" }).click();
   await expect(page.getByLabel("reason")).toHaveValue("");
@@ -359,8 +359,8 @@ test("rows are cards on a phone: nothing is cut", async ({ page }) => {
     await page.goto(path);
     const row = page.locator("tbody tr").first();
     await expect(row).toBeVisible();
-    const [card, text] = [await row.boundingBox(), await row.locator("td.wide").boundingBox()];
-    expect(text?.width ?? 0).toBeGreaterThan(0.8 * (card?.width ?? 0));
+    const share = await row.evaluate((card) => (card.querySelector("td.wide")?.clientWidth ?? 0) / card.clientWidth);
+    expect(share).toBeGreaterThan(0.8);
     expect(await misfits(page)).toEqual([]);
   }
 });

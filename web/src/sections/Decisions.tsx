@@ -1,6 +1,6 @@
 // Every decision, newest first: filtered by the URL, current by the stream, older ones on demand.
 import { useInfiniteQuery } from "@tanstack/solid-query";
-import { createMemo, For, Match, Show, Switch } from "solid-js";
+import { createMemo, Match, Show, Switch } from "solid-js";
 import { get } from "../api/client";
 import type { Decision, DecisionPage } from "../api/types";
 import { go, path, place } from "../live/router";
@@ -8,6 +8,7 @@ import { recent } from "../live/state";
 import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
 import { Rows } from "../ui/Bones";
+import { ById } from "../ui/ById";
 import { Empty, Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { FilterForm } from "./FilterForm";
@@ -111,31 +112,32 @@ function Table(props: { rows: Decision[] }) {
           </tr>
         </thead>
         <tbody>
-          <For each={props.rows}>
+          <ById each={props.rows}>
             {(decision) => (
               <tr>
                 <td class="when">
-                  <Age at={decision.at} />
-                  <Show when={decision.count > 1}>
+                  <Age at={decision().at} />
+                  <Show when={decision().count > 1}>
                     <small>
-                      again <Age at={decision.last_at} />
+                      {" "}
+                      again <Age at={decision().last_at} />
                     </small>
                   </Show>
                 </td>
                 <td class="subject">
-                  <a href={subjectPath(decision.subject)}>
-                    <small>{decision.subject.kind}</small> <code>{named(decision.subject)}</code>
+                  <a href={subjectPath(decision().subject)}>
+                    <small>{decision().subject.kind}</small> <code>{named(decision().subject)}</code>
                   </a>
                 </td>
                 <td>
-                  <Reason decision={decision} />
+                  <Reason decision={decision()} />
                 </td>
                 <td class="wide">
-                  <a href={path("decision", decision.id)}>{decision.sentence}</a>
+                  <a href={path("decision", decision().id)}>{decision().sentence}</a>
                 </td>
               </tr>
             )}
-          </For>
+          </ById>
         </tbody>
       </table>
     </div>

@@ -1,5 +1,5 @@
 // The filters as a form: what is chosen goes into the URL, and from there into the list.
-import { createMemo, For, Show } from "solid-js";
+import { createMemo, createSignal, For, Show } from "solid-js";
 import { go } from "../live/router";
 import { nodes, recent } from "../live/state";
 import { CHOICES, type Filters, fromField, toField, write } from "./filters";
@@ -30,8 +30,20 @@ export function FilterForm(props: { filters: Filters }) {
       name: once([...nodes().keys(), ...subjects.map((subject) => subject.name)]),
     };
   });
+  const [open, setOpen] = createSignal(false);
   return (
-    <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
+    <form
+      class="filters"
+      classList={{ open: open() }}
+      aria-label="Filters"
+      onSubmit={(event) => event.preventDefault()}
+    >
+      <button type="button" class="fold" aria-expanded={open()} onClick={() => setOpen(!open())}>
+        Filters
+        <Show when={Object.keys(props.filters).length > 0}>
+          <b>{Object.keys(props.filters).length}</b>
+        </Show>
+      </button>
       <For each={Object.entries(LABELS) as [keyof Filters, string][]}>
         {([name, label]) => (
           <label>
@@ -69,19 +81,21 @@ export function FilterForm(props: { filters: Filters }) {
           </label>
         )}
       </For>
-      <For each={["since", "until"] as const}>
-        {(name) => (
-          <label class="time">
-            <span>{name}, UTC</span>
-            <input
-              type="datetime-local"
-              step="1"
-              value={toField(props.filters[name])}
-              onChange={(event) => change(name, fromField(event.currentTarget.value))}
-            />
-          </label>
-        )}
-      </For>
+      <span class="times-between">
+        <For each={["since", "until"] as const}>
+          {(name) => (
+            <label class="time">
+              <span>{name}, UTC</span>
+              <input
+                type="datetime-local"
+                step="1"
+                value={toField(props.filters[name])}
+                onChange={(event) => change(name, fromField(event.currentTarget.value))}
+              />
+            </label>
+          )}
+        </For>
+      </span>
       <Show when={Object.keys(props.filters).length > 0}>
         <button type="button" class="quiet clear" onClick={() => go("/decisions", true)}>
           Clear

@@ -27,7 +27,7 @@ export function Siblings(props: { decision: Decision }) {
   return (
     <p class="steps together">
       <span class="quiet">
-        {props.decision.controller}: {because(props.decision.trigger, props.decision.subject)}
+        Looked at by {props.decision.controller} because {because(props.decision.trigger, props.decision.subject)}
         <Show when={others().length > 0}>
           ; plan <code>{brief(props.decision.plan)}</code>, decided together with
         </Show>

@@ -8,6 +8,7 @@ import { link, nodes, recent } from "../live/state";
 import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
 import { Rows, Story } from "../ui/Bones";
+import { ById } from "../ui/ById";
 import { Empty, Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { Said } from "../ui/Said";
@@ -98,7 +99,9 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
           }
         >
           <ol class="timeline">
-            <For each={timeline()}>{(decision) => <Entry decision={decision} isIt={isIt(decision.subject)} />}</For>
+            <ById each={timeline()}>
+              {(decision) => <Entry decision={decision()} isIt={isIt(decision().subject)} />}
+            </ById>
           </ol>
           <Show when={past.hasNextPage}>
             <p class="more">
@@ -135,6 +138,7 @@ function Entry(props: { decision: Decision; isIt: boolean }) {
         <Age at={d().at} />
         <Show when={d().count > 1}>
           <small>
+            {" "}
             again <Age at={d().last_at} />
           </small>
         </Show>
