@@ -481,8 +481,10 @@ test("settings are read and left by keyboard", async ({ page }) => {
   await page.locator(".choice input:checked").focus();
   await page.keyboard.press("ArrowUp");
   await expect(page.locator("dialog")).toBeVisible();
+  await expect(page.locator("dialog button:focus")).toHaveText("Cancel");
+  await expect(page.locator("dialog .primary")).toBeEnabled();
   await page.keyboard.press("Tab");
-  await expect(page.locator("dialog :focus")).toHaveCount(1);
+  await expect(page.locator("dialog .primary")).toBeFocused();
   await page.keyboard.press("Escape");
   await expect(page.locator("dialog")).toHaveCount(0);
   await expect(page.locator(".choice .on input")).toBeChecked();

@@ -25,8 +25,9 @@ export function Tools(props: { decision: Decision }) {
       <span role="status">{said()}</span>
       <Show when={props.decision.trace_id}>
         {(trace) => (
-          <button type="button" class="quiet" aria-label="Copy the trace id" onClick={() => copy("Trace id", trace())}>
+          <button type="button" class="quiet" onClick={() => copy("Trace id", trace())}>
             trace <code>{brief(trace())}</code>
+            <span class="hidden">, copy it</span>
           </button>
         )}
       </Show>
@@ -38,7 +39,7 @@ export function Tools(props: { decision: Decision }) {
         class="quiet"
         onClick={() => copy("Link", location.origin + path("decision", props.decision.id))}
       >
-        Permalink
+        Permalink<span class="hidden">, copy it</span>
       </button>
     </p>
   );

@@ -20,7 +20,7 @@ export type Room = { columns: number; rows: number };
 
 /** Heights of a lane and of a count, in cards. */
 const LANE = 0.35;
-const COUNT = 0.45;
+const COUNT = 0.5;
 
 type Item = { column: number; height: number; at: number; y: number; left: Item[]; right: Item[] };
 
