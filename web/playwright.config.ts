@@ -10,6 +10,11 @@ export default defineConfig({
   workers: 2,
   forbidOnly: true,
   reporter: [["list"]],
+  // What changes the mode of the one server changes what every other test sees: it runs after them, one at a time.
+  projects: [
+    { name: "together", grepInvert: /@alone/ },
+    { name: "alone", grep: /@alone/, dependencies: ["together"], workers: 1 },
+  ],
   use: {
     baseURL: process.env.BASE_URL ?? `http://127.0.0.1:${port}`,
     launchOptions: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] },

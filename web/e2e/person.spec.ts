@@ -42,7 +42,7 @@ test("a pod that cannot be placed says why", async ({ page }) => {
   await expect(page.locator(".short").first()).toContainText("short");
 });
 
-test("a switch says what it would mean, and happens", async ({ page }) => {
+test("a switch says what it would mean, and happens", { tag: "@alone" }, async ({ page }) => {
   await page.goto("/settings");
   await page.getByRole("radio", { name: /Observe/ }).click();
   await expect(page.locator("dialog")).toContainText("Observe");

@@ -1,52 +1,86 @@
 // Puts the page together: one query cache, one stream, one section at a time.
 import { QueryClient, QueryClientProvider } from "@tanstack/solid-query";
-import { Match, onCleanup, onMount, Switch } from "solid-js";
+import { createEffect, ErrorBoundary, type JSX, Match, on, onCleanup, onMount, Switch } from "solid-js";
 import { render } from "solid-js/web";
 import { follow, place } from "./live/router";
 import { connect } from "./live/stream";
 import { Decisions } from "./sections/Decisions";
+import { applyChange } from "./sections/fresh";
 import { Now } from "./sections/Now";
 import { OneDecision } from "./sections/OneDecision";
 import { Settings } from "./sections/Settings";
 import { SubjectPage } from "./sections/Subject";
-import { Empty } from "./ui/Notice";
+import { Empty, Failure } from "./ui/Notice";
 import { Shell } from "./ui/Shell";
 import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
 import "./style/parts.css";
 import "./style/sections.css";
+import "./style/reading.css";
+import "./style/settings.css";
 
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, staleTime: 5_000, refetchOnWindowFocus: false } },
 });
 
+/** What was asked before the first hello is as new as the stream, unless it failed; later everything may be old. */
+function missed(first: boolean): void {
+  void queries.invalidateQueries(first ? { predicate: (query) => query.state.status === "error" } : {});
+}
+
 function Page() {
   onMount(() => {
-    connect(() => void queries.invalidateQueries());
+    let first = true;
+    connect(
+      () => {
+        missed(first);
+        first = false;
+      },
+      (change) => applyChange(queries, change),
+    );
     addEventListener("click", follow);
     onCleanup(() => removeEventListener("click", follow));
   });
   return (
     <Shell>
-      <Switch fallback={<Empty title="There is no such page">Go to Now, or search for a pod.</Empty>}>
-        <Match when={place().section === ""}>
-          <Now />
-        </Match>
-        <Match when={place().section === "decisions"}>
-          <Decisions />
-        </Match>
-        <Match when={place().section === "decision" && place().rest[0]} keyed>
-          {(id) => <OneDecision id={id} />}
-        </Match>
-        <Match when={place().section === "subject" && place().rest.length === 3 && place().rest.join("/")} keyed>
-          {(key) => <SubjectPage segments={key.split("/") as [string, string, string]} />}
-        </Match>
-        <Match when={place().section === "settings"}>
-          <Settings />
-        </Match>
-      </Switch>
+      <Guarded>
+        <Switch fallback={<Empty title="There is no such page">Go to Now, or search for a pod.</Empty>}>
+          <Match when={place().section === ""}>
+            <Now />
+          </Match>
+          <Match when={place().section === "decisions"}>
+            <Decisions />
+          </Match>
+          <Match when={place().section === "decision" && place().rest[0]} keyed>
+            {(id) => <OneDecision id={id} />}
+          </Match>
+          <Match
+            when={place().section === "subject" && place().rest.length === 3 && JSON.stringify(place().rest)}
+            keyed
+          >
+            {(segments) => <SubjectPage segments={JSON.parse(segments) as [string, string, string]} />}
+          </Match>
+          <Match when={place().section === "settings"}>
+            <Settings />
+          </Match>
+        </Switch>
+      </Guarded>
     </Shell>
+  );
+}
+
+/** A section that breaks says so in its place, and is drawn again when the person goes elsewhere. */
+function Guarded(props: { children: JSX.Element }) {
+  return (
+    <ErrorBoundary
+      fallback={(error, reset) => {
+        createEffect(on(place, reset, { defer: true }));
+        return <Failure error={error} retry={reset} />;
+      }}
+    >
+      {props.children}
+    </ErrorBoundary>
   );
 }
 
@@ -54,9 +88,11 @@ const root = document.getElementById("app");
 if (root) {
   render(
     () => (
-      <QueryClientProvider client={queries}>
-        <Page />
-      </QueryClientProvider>
+      <ErrorBoundary fallback={(error) => <Failure error={error} retry={() => location.reload()} />}>
+        <QueryClientProvider client={queries}>
+          <Page />
+        </QueryClientProvider>
+      </ErrorBoundary>
     ),
     root,
   );

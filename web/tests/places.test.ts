@@ -4,11 +4,13 @@ import { merge } from "../src/live/merge";
 import { split } from "../src/ui/split";
 
 let searchPath: typeof import("../src/live/subject").searchPath;
+let decode: typeof import("../src/live/router").decode;
 let backoff: typeof import("../src/live/backoff").backoff;
 
 beforeAll(async () => {
-  vi.stubGlobal("location", { pathname: "/", search: "" });
+  vi.stubGlobal("location", { pathname: "/decision/%E0%A4%A", search: "" });
   vi.stubGlobal("addEventListener", () => {});
+  ({ decode } = await import("../src/live/router"));
   ({ searchPath } = await import("../src/live/subject"));
   ({ backoff } = await import("../src/live/backoff"));
 });
@@ -17,9 +19,25 @@ it("finds the page", () => {
   expect(searchPath("pod shop/cart-0")).toBe("/subject/Pod/shop/cart-0/");
   expect(searchPath("shop/cart-0")).toBe("/subject/Pod/shop/cart-0/");
   expect(searchPath("node node-a1")).toBe("/subject/Node/-/node-a1/");
+  expect(searchPath("deploy shop/cart")).toBe("/subject/Deployment.apps/shop/cart/");
   expect(searchPath("01a20a36-4c94-7c29-ba35-d33514b3210c")).toBe("/decision/01a20a36-4c94-7c29-ba35-d33514b3210c/");
-  expect(searchPath("cart-0")).toBe("/decisions?name=cart-0");
   expect(searchPath("  ")).toBeUndefined();
+});
+
+it("assumes no namespace: the one object of a name, or the decisions about any", () => {
+  const pod = (namespace: string, name: string) => ({ kind: "Pod", namespace, name });
+  const known = [pod("shop", "cart-0"), pod("shop", "cart-0"), pod("a", "web"), pod("b", "web")];
+  expect(searchPath("pod cart-0", known)).toBe("/subject/Pod/shop/cart-0/");
+  expect(searchPath("cart-0", known)).toBe("/subject/Pod/shop/cart-0/");
+  expect(searchPath("pod web", known)).toBe("/decisions?kind=Pod&name=web");
+  expect(searchPath("web", known)).toBe("/decisions?name=web");
+  expect(searchPath("deploy cart-0", known)).toBe("/decisions?kind=Deployment&name=cart-0");
+  expect(searchPath("node-a1", [{ kind: "Node", name: "node-a1" }])).toBe("/subject/Node/-/node-a1/");
+  expect(searchPath("pod", known)).toBe("/decisions?name=pod");
+});
+
+it("reads what is mistyped in a path as it stands", () => {
+  expect(["caf%C3%A9", "%E0%A4%A", "100%"].map((part) => decode(part))).toEqual(["café", "%E0%A4%A", "100%"]);
 });
 
 it("keeps every word of a sentence", () => {

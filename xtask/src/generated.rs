@@ -1,28 +1,39 @@
 //! Files that are written from the code and kept in the repository.
 //!
-//! `cargo xtask generate` writes them; the tests compare, so that a file and the code it came from cannot part.
+//! `cargo xtask generate` writes them; the tests compare, so that a file and the code it came from cannot part. The page's
+//! types are written from the API document, by a tool of npm's.
 
 use std::fs;
 
 use crate::run::{Outcome, read, root};
+use crate::web;
 
-/// A file, and the name by which `keelson generate` prints it.
-const FILES: &[(&str, &str)] = &[
-    ("deploy/crds/keelson.dev.yaml", "crds"),
-    ("deploy/rbac/controller.yaml", "rbac"),
-    ("deploy/admission/scheduling.yaml", "admission"),
-    ("docs/scheduling-fields.md", "scheduling-fields"),
-    ("web/openapi.json", "openapi"),
+/// What prints a file.
+enum Source {
+    /// `keelson generate`, by this name.
+    Keelson(&'static str),
+    /// The page's own tool, from the API document beside it.
+    Page,
+}
+
+/// In this order: the page's types are made from the API document.
+const FILES: &[(&str, Source)] = &[
+    ("deploy/crds/keelson.dev.yaml", Source::Keelson("crds")),
+    ("deploy/rbac/controller.yaml", Source::Keelson("rbac")),
+    ("deploy/admission/scheduling.yaml", Source::Keelson("admission")),
+    ("docs/scheduling-fields.md", Source::Keelson("scheduling-fields")),
+    ("web/openapi.json", Source::Keelson("openapi")),
+    ("web/src/api/schema.ts", Source::Page),
 ];
 
 /// Writes every file.
 pub fn write() -> Outcome {
-    for (path, what) in FILES {
+    for (path, source) in FILES {
         let file = root().join(path);
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
-        fs::write(&file, print(what)?).map_err(|error| format!("{path}: {error}"))?;
+        fs::write(&file, source.print()?).map_err(|error| format!("{path}: {error}"))?;
         eprintln!("generate: wrote {path}");
     }
     Ok(())
@@ -31,8 +42,8 @@ pub fn write() -> Outcome {
 /// Says which file is not what the code would write now.
 pub fn compare() -> Outcome {
     let mut old = Vec::new();
-    for (path, what) in FILES {
-        if fs::read_to_string(root().join(path)).ok().as_deref() != Some(print(what)?.as_str()) {
+    for (path, source) in FILES {
+        if fs::read_to_string(root().join(path)).ok().as_deref() != Some(source.print()?.as_str()) {
             old.push(*path);
         }
     }
@@ -43,6 +54,13 @@ pub fn compare() -> Outcome {
     Err(format!("not what the code writes: {}. Run `cargo xtask generate` and commit", old.join(", ")))
 }
 
-fn print(what: &str) -> Result<String, String> {
-    read("cargo", &["run", "--quiet", "--locked", "-p", "keelson", "--", "generate", what])
+impl Source {
+    fn print(&self) -> Result<String, String> {
+        match self {
+            Self::Keelson(what) => {
+                read("cargo", &["run", "--quiet", "--locked", "-p", "keelson", "--", "generate", what])
+            }
+            Self::Page => web::types(),
+        }
+    }
 }

@@ -46,7 +46,7 @@ pub fn violations() -> Result<Vec<String>, String> {
         }
         let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
         let lines = text.lines().count();
-        let is_generated = path == "web/src/api/schema.d.ts";
+        let is_generated = path == "web/src/api/schema.ts";
         if ["rs", "ts", "tsx", "css"].contains(&kind) && lines > MAX_LINES && !is_generated {
             wrong.push(format!("{path}: {lines} lines; a file holds one idea in at most {MAX_LINES}"));
         }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::run::{Outcome, root, show, show_in};
+use crate::run::{Outcome, read, root, show, show_in};
 
 /// Builds `web/dist` unless it is newer than every source.
 pub fn build() -> Outcome {
@@ -29,6 +29,12 @@ pub fn test() -> Outcome {
     let web = root().join("web");
     show_in(&web, "npm", &["run", "--silent", "lint"])?;
     show_in(&web, "npm", &["run", "--silent", "test"])
+}
+
+/// The types of the API as the page sees them, from the API document beside it.
+pub fn types() -> Result<String, String> {
+    install(&root().join("web"))?;
+    read("npm", &["--prefix", "web", "run", "--silent", "types"])
 }
 
 /// Looks at the page in a browser, served by a running `keelson up`.

@@ -2,6 +2,7 @@
 
 import { get } from "../api/client";
 import type { Decision, DecisionPage, EffectChange, NodesChange, OutcomeChange, Overview } from "../api/types";
+import type { Change } from "../sections/fresh";
 import { backoff } from "./backoff";
 import {
   hearDecision,
@@ -16,8 +17,11 @@ import {
   startWith,
 } from "./state";
 
-/** Connects, and stays connected until the tab is closed. `missed` is called when everything must be asked for again. */
-export function connect(missed: () => void): void {
+/**
+ * Connects, and stays connected until the tab is closed. `missed` is called when everything must be asked for again,
+ * `changed` with whatever happens to a decision.
+ */
+export function connect(missed: () => void, changed: (change: Change) => void): void {
   let failures = 0;
   let retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -34,9 +38,18 @@ export function connect(missed: () => void): void {
     });
     on<Overview>("overview", hearOverview);
     on<NodesChange>("nodes", hearNodes);
-    on<Decision>("decision", hearDecision);
-    on<OutcomeChange>("outcome", hearOutcome);
-    on<EffectChange>("effect", hearEffect);
+    on<Decision>("decision", (data) => {
+      hearDecision(data);
+      changed({ name: "decision", data });
+    });
+    on<OutcomeChange>("outcome", (data) => {
+      hearOutcome(data);
+      changed({ name: "outcome", data });
+    });
+    on<EffectChange>("effect", (data) => {
+      hearEffect(data);
+      changed({ name: "effect", data });
+    });
     on("reset", () => void refresh(missed));
     source.onerror = () => {
       if (link().state !== "away") setLink({ state: "away", since: Date.now() });

@@ -3,63 +3,72 @@ import { createMemo, For, Show } from "solid-js";
 import type { Candidate, Decision } from "../api/types";
 import { path } from "../live/router";
 import { Empty } from "../ui/Notice";
+import { most, parts, pieces } from "./scores";
 
-const PARTS = 6;
-
-/** The weighted share of each part in the best total, as percent. */
-export function shares(candidate: Candidate, best: number): { name: string; share: number; points: number }[] {
-  return (candidate.scores ?? []).map((score) => {
-    const points = score.value * score.weight;
-    return { name: score.name, points, share: best > 0 ? (100 * Math.max(0, points)) / best : 0 };
-  });
-}
+const COLOURS = 6;
 
 export function Candidates(props: { decision: Decision }) {
   const all = () => props.decision.candidates ?? [];
-  const best = createMemo(() => Math.max(1, ...all().map((candidate) => candidate.total ?? 0)));
-  const parts = createMemo(() => [...new Set(all().flatMap((c) => (c.scores ?? []).map((score) => score.name)))]);
-  const part = (name: string) => `part${parts().indexOf(name) % PARTS}`;
+  const best = createMemo(() => most(all()));
+  const names = createMemo(() => [...new Set(all().flatMap((one) => (one.scores ?? []).map((score) => score.name)))]);
+  const colour = (name: string) => `part${names().indexOf(name) % COLOURS}`;
+  const isChosen = (one: Candidate) => one.total !== undefined && one.name === props.decision.chosen;
   return (
     <section aria-labelledby="candidates">
       <h2 id="candidates">
         Candidates <span>the best, and the nearest misses</span>
       </h2>
-      <Show when={all().length > 0} fallback={<Empty title="Nothing was compared" />}>
-        <div class="table">
+      <Show
+        when={all().length > 0}
+        fallback={<Empty title="Nothing was compared">The sentence above says all there is.</Empty>}
+      >
+        <div class="table stacked">
           <table class="candidates">
             <caption class="hidden">Candidates with their scores, or the checks they fail</caption>
             <thead>
               <tr>
                 <th scope="col">Candidate</th>
                 <th scope="col" class="num">
-                  Total
+                  <Show when={best() > 0} fallback="Score">
+                    Score of {best()}
+                  </Show>
                 </th>
-                <th scope="col">Score, or what it fails</th>
+                <th scope="col">Its parts, or what it fails</th>
               </tr>
             </thead>
             <tbody>
               <For each={all()}>
                 {(candidate) => (
-                  <tr classList={{ won: candidate.name === props.decision.chosen, no: candidate.total === undefined }}>
+                  <tr classList={{ won: isChosen(candidate), no: candidate.total === undefined }}>
                     <th scope="row">
                       <Name candidate={candidate} />
-                      <Show when={candidate.name === props.decision.chosen}>
+                      <Show when={isChosen(candidate)}>
                         <span class="chosen">chosen</span>
                       </Show>
                     </th>
                     <td class="num">{candidate.total ?? ""}</td>
                     <td class="wide">
                       <Show when={candidate.total !== undefined} fallback={<Failed candidate={candidate} />}>
-                        <div class="bar" role="img" aria-label={said(candidate)} title={said(candidate)}>
-                          <For each={shares(candidate, best())}>
-                            {(share) => (
-                              <i
-                                class={part(share.name)}
-                                ref={(bar) => bar.style.setProperty("inline-size", `${share.share}%`)}
-                              />
-                            )}
+                        <div class="bar" aria-hidden="true">
+                          <For each={parts(candidate, best())}>
+                            {(part) => <i class={colour(part.name)} style={{ "inline-size": `${part.share}%` }} />}
                           </For>
                         </div>
+                        <ul class="parts">
+                          <For each={parts(candidate, best())}>
+                            {(part) => (
+                              <li class={colour(part.name)} classList={{ none: part.points === 0 }}>
+                                {part.name} <b>{part.points}</b>
+                                <Show when={part.weight !== 1}>
+                                  <small>
+                                    {" "}
+                                    {part.value} × {part.weight}
+                                  </small>
+                                </Show>
+                              </li>
+                            )}
+                          </For>
+                        </ul>
                       </Show>
                     </td>
                   </tr>
@@ -68,18 +77,6 @@ export function Candidates(props: { decision: Decision }) {
             </tbody>
           </table>
         </div>
-        <Show when={parts().length > 0}>
-          <div class="legend">
-            <For each={parts()}>
-              {(name) => (
-                <span>
-                  <i class={part(name)} />
-                  {name}
-                </span>
-              )}
-            </For>
-          </div>
-        </Show>
       </Show>
     </section>
   );
@@ -102,24 +99,17 @@ function Failed(props: { candidate: Candidate }) {
       <For each={props.candidate.failed ?? []}>
         {(check) => (
           <li>
-            <span class="check">{check.name}</span> <Short text={check.text} />
+            <span class="check">{check.name}</span>{" "}
+            <For each={pieces(check.text)}>
+              {(piece) => (
+                <Show when={piece.short} fallback={piece.text}>
+                  <b class="short">{piece.text}</b>
+                </Show>
+              )}
+            </For>
           </li>
         )}
       </For>
     </ul>
   );
 }
-
-/** The shortfall is what the eye looks for. */
-function Short(props: { text: string }) {
-  const cut = () => props.text.search(/short /);
-  return (
-    <Show when={cut() >= 0} fallback={props.text}>
-      {props.text.slice(0, cut())}
-      <b class="short">{props.text.slice(cut())}</b>
-    </Show>
-  );
-}
-
-const said = (candidate: Candidate): string =>
-  `${candidate.total} = ${(candidate.scores ?? []).map((s) => `${s.name} ${s.value} × ${s.weight}`).join(" + ")}`;

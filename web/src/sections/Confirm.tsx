@@ -1,9 +1,9 @@
-// Before a switch: what it would mean, from what happened in the last hour.
+// Before a switch: what it would mean, from what happened in the last hour. Nothing can be confirmed that was not shown.
 import { useQuery } from "@tanstack/solid-query";
 import { createSignal, For, Match, onMount, Show, Switch } from "solid-js";
 import { ApiError, get, post } from "../api/client";
 import type { FeatureView, Mode, Preview } from "../api/types";
-import { plural, span } from "../ui/format";
+import { plural, within } from "../ui/format";
 import { Failure, Loading } from "../ui/Notice";
 
 export function Confirm(props: { feature: FeatureView; mode: Mode; close: () => void }) {
@@ -15,13 +15,13 @@ export function Confirm(props: { feature: FeatureView; mode: Mode; close: () => 
     queryKey: ["preview", props.feature.feature, props.mode],
     queryFn: ({ signal }) => get<Preview>(`features/${props.feature.feature}/preview?mode=${props.mode}`, signal),
     staleTime: 0,
+    gcTime: 0,
   }));
-  const confirm = async () => {
+  const confirm = async ({ confirm }: Preview) => {
     setBusy(true);
     setProblem("");
     try {
-      const words = preview.data?.confirm ?? `${props.mode} ${props.feature.feature}`;
-      await post(`features/${props.feature.feature}/mode`, { mode: props.mode, confirm: words });
+      await post(`features/${props.feature.feature}/mode`, { mode: props.mode, confirm });
       dialog?.close();
     } catch (error) {
       setProblem(error instanceof ApiError ? `${error.message}. ${error.fix}` : String(error));
@@ -35,13 +35,13 @@ export function Confirm(props: { feature: FeatureView; mode: Mode; close: () => 
         {props.feature.title}: {props.feature.wanted} → {props.mode}
       </h2>
       <Switch>
-        <Match when={preview.isPending}>
-          <Loading lines={4} />
-        </Match>
+        <Match when={preview.data}>{(data) => <Meaning preview={data()} />}</Match>
         <Match when={preview.isError}>
           <Failure error={preview.error} retry={() => void preview.refetch()} />
         </Match>
-        <Match when={preview.data}>{(data) => <Meaning preview={data()} />}</Match>
+        <Match when={preview.isPending}>
+          <Loading lines={5} />
+        </Match>
       </Switch>
       <Show when={problem()}>
         <p class="banner bad" role="alert">
@@ -52,7 +52,12 @@ export function Confirm(props: { feature: FeatureView; mode: Mode; close: () => 
         <button type="button" onClick={() => dialog?.close()}>
           Cancel
         </button>
-        <button type="button" class="primary" disabled={busy()} onClick={() => void confirm()}>
+        <button
+          type="button"
+          class="primary"
+          disabled={busy() || !preview.data}
+          onClick={() => preview.data && void confirm(preview.data)}
+        >
           {busy() ? "Switching…" : `Switch to ${props.mode}`}
         </button>
       </p>
@@ -61,31 +66,50 @@ export function Confirm(props: { feature: FeatureView; mode: Mode; close: () => 
 }
 
 function Meaning(props: { preview: Preview }) {
-  const verb = () => (props.preview.to === "Enforce" ? "would have taken" : "takes");
+  const actions = () => props.preview.actions;
   return (
     <>
       <p class="sentence">
-        In the last {span(props.preview.window_us)}, {props.preview.to} {verb()}{" "}
-        <b>{plural(props.preview.actions, "action")}</b>.
+        In the last {within(props.preview.window_us)}, {props.preview.to} would have taken{" "}
+        <b>{actions() > 0 ? plural(actions(), "action") : "no action"}</b>.
       </p>
       <Show when={props.preview.waiting_for_us > 0}>
         <p class="hint">
-          {plural(props.preview.waiting_for_us, "pod")} name Keelson as their scheduler and wait for it.
+          {plural(
+            props.preview.waiting_for_us,
+            "pod names Keelson as its scheduler and waits now",
+            "pods name Keelson as their scheduler and wait now",
+          )}
+          .
         </p>
       </Show>
       <ul class="meaning">
         <For each={props.preview.would}>{(sentence) => <li>{sentence}</li>}</For>
       </ul>
-      <dl class="figures">
-        <For each={props.preview.by_reason}>
-          {(row) => (
-            <div>
-              <dt>{row.word}</dt>
-              <dd>{row.count}</dd>
-            </div>
-          )}
-        </For>
-      </dl>
+      <div class="counts">
+        <Counts title="Decisions by what they do" rows={props.preview.by_verb} />
+        <Counts title="Decisions by reason" rows={props.preview.by_reason} />
+      </div>
     </>
+  );
+}
+
+function Counts(props: { title: string; rows: Preview["by_verb"] }) {
+  return (
+    <Show when={props.rows.length > 0}>
+      <section>
+        <h3>{props.title}</h3>
+        <dl>
+          <For each={props.rows}>
+            {(row) => (
+              <div>
+                <dt>{row.word}</dt>
+                <dd>{row.count.toLocaleString("en-GB")}</dd>
+              </div>
+            )}
+          </For>
+        </dl>
+      </section>
+    </Show>
   );
 }

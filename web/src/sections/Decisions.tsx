@@ -1,28 +1,28 @@
 // Every decision, newest first: filtered by the URL, current by the stream, older ones on demand.
 import { useInfiniteQuery } from "@tanstack/solid-query";
-import { createMemo, For, Match, Show, Switch } from "solid-js";
+import { createMemo, Match, Show, Switch } from "solid-js";
 import { get } from "../api/client";
 import type { Decision, DecisionPage } from "../api/types";
 import { go, path, place } from "../live/router";
 import { recent } from "../live/state";
 import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
-import { Empty, Failure, Loading } from "../ui/Notice";
+import { Rows } from "../ui/Bones";
+import { ById } from "../ui/ById";
+import { Empty, Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
-import { FILTERS, type Filters, matches, read, write } from "./filters";
+import { FilterForm } from "./FilterForm";
+import { matches, read, write } from "./filters";
+import { KEYS } from "./fresh";
+import { together } from "./together";
 
 const PAGE = 50;
-const CHOICES: Partial<Record<keyof Filters, string[]>> = {
-  verb: ["Place", "Wait", "Refuse", "Compare", "Configure"],
-  outcome: ["NoAction", "Would", "Pending", "Done", "Failed"],
-  kind: ["Pod", "Node", "Platform"],
-};
 
 export function Decisions() {
   document.title = "Decisions · Keelson";
   const filters = createMemo(() => read(place().query));
   const list = useInfiniteQuery(() => ({
-    queryKey: ["decisions", filters()],
+    queryKey: [KEYS.list, filters()],
     queryFn: ({ pageParam, signal }) =>
       get<DecisionPage>(
         `decisions${write(filters(), { limit: String(PAGE), ...(pageParam ? { before: pageParam } : {}) })}`,
@@ -31,19 +31,13 @@ export function Decisions() {
     initialPageParam: "",
     getNextPageParam: (page: DecisionPage) => page.next,
   }));
-  // What the stream brought since is put on top; what it changed replaces what was read.
-  const rows = createMemo((): Decision[] => {
-    const read = list.data?.pages.flatMap((page) => page.decisions) ?? [];
-    const live = recent().filter((decision) => matches(filters(), decision));
-    const newest = new Map(live.map((decision) => [decision.id, decision]));
-    const oldest = read.at(-1)?.at ?? 0;
-    const known = new Set(read.map((decision) => decision.id));
-    const fresh = live.filter((decision) => !known.has(decision.id) && decision.at >= oldest);
-    return [...fresh, ...read.map((decision) => newest.get(decision.id) ?? decision)].sort((a, b) => b.at - a.at);
-  });
+  const rows = createMemo(() =>
+    together(
+      list.data?.pages ?? [],
+      recent().filter((decision) => matches(filters(), decision)),
+    ),
+  );
   const partial = () => list.data?.pages.some((page) => page.partial);
-  const change = (name: keyof Filters, value: string) =>
-    go(`/decisions${write({ ...filters(), [name]: value })}`, true);
 
   return (
     <>
@@ -54,50 +48,18 @@ export function Decisions() {
           Export
         </a>
       </h1>
-      <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <For each={FILTERS.filter((name) => name !== "feature")}>
-          {(name) => (
-            <label>
-              <span>{name === "q" ? "text" : name}</span>
-              <Show
-                when={CHOICES[name]}
-                fallback={
-                  <input
-                    value={filters()[name] ?? ""}
-                    maxlength={253}
-                    onChange={(event) => change(name, event.currentTarget.value)}
-                  />
-                }
-              >
-                {(choices) => (
-                  <select value={filters()[name] ?? ""} onChange={(event) => change(name, event.currentTarget.value)}>
-                    <option value="">any</option>
-                    <For each={choices()}>{(choice) => <option value={choice}>{choice}</option>}</For>
-                  </select>
-                )}
-              </Show>
-            </label>
-          )}
-        </For>
-        <Show when={Object.keys(filters()).length > 0}>
-          <button type="button" class="quiet" onClick={() => go("/decisions", true)}>
-            Clear
-          </button>
-        </Show>
-      </form>
+      <FilterForm filters={filters()} />
       <Show when={partial()}>
         <p class="banner warn">The store does not answer: only what is in memory and in the journal is listed.</p>
       </Show>
+      <Show when={list.isError && rows().length > 0}>
+        <Trouble
+          what={list.isFetchNextPageError ? "Older ones could not be read:" : "Only what is live is listed:"}
+          error={list.error}
+          retry={() => void (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())}
+        />
+      </Show>
       <Switch>
-        <Match when={list.isPending}>
-          <Loading lines={8} />
-        </Match>
-        <Match when={list.isError && rows().length === 0}>
-          <Failure error={list.error} retry={() => void list.refetch()} />
-        </Match>
-        <Match when={rows().length === 0}>
-          <Empty title="No decision matches">Change a filter, or clear them.</Empty>
-        </Match>
         <Match when={rows().length > 0}>
           <Table rows={rows()} />
           <Show when={list.hasNextPage}>
@@ -108,45 +70,74 @@ export function Decisions() {
             </p>
           </Show>
         </Match>
+        <Match when={list.isError}>
+          <Failure error={list.error} retry={() => void list.refetch()} />
+        </Match>
+        <Match when={list.isPending}>
+          <Rows rows={9} />
+        </Match>
+        <Match when={list.isSuccess && Object.keys(filters()).length === 0}>
+          <Empty title="Nothing decided yet">The first pod that needs a node appears here.</Empty>
+        </Match>
+        <Match when={list.isSuccess}>
+          <Empty title="No decision matches">
+            <Show when={filters().name} fallback="Change a filter, or clear them.">
+              {(name) => (
+                <>
+                  No name is exactly that.{" "}
+                  <button type="button" onClick={() => go(`/decisions?q=${encodeURIComponent(name())}`)}>
+                    Look for {name()} in every text
+                  </button>
+                </>
+              )}
+            </Show>
+          </Empty>
+        </Match>
       </Switch>
     </>
   );
 }
 
-export function Table(props: { rows: Decision[] }) {
+function Table(props: { rows: Decision[] }) {
   return (
-    <div class="table">
-      <table>
+    <div class="table stacked">
+      <table class="decisions">
         <caption class="hidden">Decisions, newest first</caption>
         <thead>
           <tr>
-            <th scope="col">When</th>
+            <th scope="col">Decided</th>
             <th scope="col">Subject</th>
             <th scope="col">Reason</th>
             <th scope="col">Decision</th>
           </tr>
         </thead>
         <tbody>
-          <For each={props.rows}>
+          <ById each={props.rows}>
             {(decision) => (
               <tr>
                 <td class="when">
-                  <Age at={decision.last_at} />
+                  <Age at={decision().at} />
+                  <Show when={decision().count > 1}>
+                    <small>
+                      {" "}
+                      again <Age at={decision().last_at} />
+                    </small>
+                  </Show>
                 </td>
-                <td>
-                  <a href={subjectPath(decision.subject)}>
-                    <small>{decision.subject.kind}</small> <code>{named(decision.subject)}</code>
+                <td class="subject">
+                  <a href={subjectPath(decision().subject)}>
+                    <small>{decision().subject.kind}</small> <code>{named(decision().subject)}</code>
                   </a>
                 </td>
                 <td>
-                  <Reason decision={decision} />
+                  <Reason decision={decision()} />
                 </td>
                 <td class="wide">
-                  <a href={path("decision", decision.id)}>{decision.sentence}</a>
+                  <a href={path("decision", decision().id)}>{decision().sentence}</a>
                 </td>
               </tr>
             )}
-          </For>
+          </ById>
         </tbody>
       </table>
     </div>

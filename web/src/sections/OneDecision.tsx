@@ -1,39 +1,59 @@
 // One decision, whole: what, why, against what else, from which numbers, and what came of it.
 import { useQuery } from "@tanstack/solid-query";
-import { createMemo, createSignal, For, Match, Show, Switch } from "solid-js";
+import { createEffect, createMemo, For, Match, Show, Switch } from "solid-js";
 import { get } from "../api/client";
 import type { Decision, DecisionDetail } from "../api/types";
+import { path } from "../live/router";
 import { recent } from "../live/state";
 import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
-import { exact, took } from "../ui/format";
+import { Story } from "../ui/Bones";
+import { clock, exact, took } from "../ui/format";
 import { Mode } from "../ui/Mode";
-import { Failure, Loading } from "../ui/Notice";
+import { Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { Said } from "../ui/Said";
 import { Candidates } from "./Candidates";
 import { Causes } from "./Causes";
+import { feasible, untilRunning } from "./facts";
+import { KEYS } from "./fresh";
+import { Record, Tools } from "./Record";
+import { Siblings } from "./Siblings";
 
 export function OneDecision(props: { id: string }) {
   const detail = useQuery(() => ({
-    queryKey: ["decision", props.id],
+    queryKey: [KEYS.one, props.id],
     queryFn: ({ signal }) => get<DecisionDetail>(`decisions/${encodeURIComponent(props.id)}`, signal),
   }));
   const current = createMemo(() => recent().find((decision) => decision.id === props.id) ?? detail.data?.decision);
+  createEffect(() => {
+    const decision = current();
+    document.title = `${decision ? `${decision.reason}: ${named(decision.subject)}` : "Decision"} · Keelson`;
+  });
   return (
     <Switch>
       <Match when={current()}>
         {(decision) => (
-          <Whole
-            decision={decision()}
-            causes={detail.data?.causes ?? []}
-            consequences={detail.data?.consequences ?? []}
-          />
+          <>
+            <Head decision={decision()} />
+            <Show when={detail.isError}>
+              <Trouble
+                what="What led to it and what followed is not known:"
+                error={detail.error}
+                retry={() => void detail.refetch()}
+              />
+            </Show>
+            <Whole
+              decision={decision()}
+              causes={detail.data?.causes ?? []}
+              consequences={detail.data?.consequences ?? []}
+            />
+          </>
         )}
       </Match>
       <Match when={detail.isPending}>
         <h1>Decision</h1>
-        <Loading lines={6} />
+        <Story rows={5} />
       </Match>
       <Match when={detail.isError}>
         <h1>Decision</h1>
@@ -43,9 +63,29 @@ export function OneDecision(props: { id: string }) {
   );
 }
 
+function Head(props: { decision: Decision }) {
+  const d = () => props.decision;
+  return (
+    <div class="decision-head">
+      <h1>
+        Decision
+        <span class="sub">
+          {d().feature} ·{" "}
+          <time datetime={exact(d().at)} title={exact(d().at)}>
+            {clock(d().at)}
+          </time>
+          , <Age at={d().at} />
+        </span>
+        <Mode mode={d().mode} />
+        <Reason decision={d()} />
+      </h1>
+      <Tools decision={d()} />
+    </div>
+  );
+}
+
 function Whole(props: { decision: Decision; causes: Decision[]; consequences: Decision[] }) {
   const d = () => props.decision;
-  document.title = `${d().reason}: ${named(d().subject)} · Keelson`;
   const names = () => [
     named(d().subject),
     d().subject.name,
@@ -54,17 +94,10 @@ function Whole(props: { decision: Decision; causes: Decision[]; consequences: De
   ];
   return (
     <>
-      <h1>
-        Decision
-        <span class="sub">
-          {d().feature} · <Age at={d().at} />
-        </span>
-        <Mode mode={d().mode} />
-        <Reason decision={d()} />
-      </h1>
       <p class="sentence">
         <Said sentence={d().sentence} names={names()} />
       </p>
+      <Siblings decision={d()} />
       <Causes decision={d()} causes={props.causes} consequences={props.consequences} />
       <dl class="facts">
         <div>
@@ -74,17 +107,37 @@ function Whole(props: { decision: Decision; causes: Decision[]; consequences: De
           <dt>{d().subject.kind}</dt>
         </div>
         <Show when={d().chosen}>
-          <div>
-            <dd>{d().chosen}</dd>
-            <dt>chosen</dt>
-          </div>
+          {(chosen) => (
+            <div>
+              <dd>
+                <a href={path("subject", "Node", "-", chosen())}>{chosen()}</a>
+              </dd>
+              <dt>{d().verb === "Compare" ? "Keelson's choice" : "chosen"}</dt>
+            </div>
+          )}
+        </Show>
+        <Show when={feasible(d())}>
+          {(count) => (
+            <div>
+              <dd>{count()}</dd>
+              <dt>nodes feasible</dt>
+            </div>
+          )}
         </Show>
         <div>
           <dd>{took(d().took)}</dd>
           <dt>to decide</dt>
         </div>
+        <Show when={untilRunning(d())}>
+          {(span) => (
+            <div>
+              <dd>{span()}</dd>
+              <dt>to Running</dt>
+            </div>
+          )}
+        </Show>
         <div>
-          <dd>{d().outcome}</dd>
+          <dd>{OUTCOMES[d().outcome]}</dd>
           <dt>outcome</dt>
         </div>
         <Show when={d().effect}>
@@ -111,7 +164,7 @@ function Whole(props: { decision: Decision; causes: Decision[]; consequences: De
         <section aria-labelledby="steps">
           <h2 id="steps">What was done</h2>
           <Show when={(d().steps ?? []).length > 0} fallback={<p class="quiet">{nothing(d())}</p>}>
-            <ol class="done">
+            <ol class="deeds">
               <For each={d().steps ?? []}>
                 {(step) => (
                   <li class={step.result.toLowerCase()}>
@@ -132,6 +185,14 @@ function Whole(props: { decision: Decision; causes: Decision[]; consequences: De
   );
 }
 
+const OUTCOMES: { [outcome in Decision["outcome"]]: string } = {
+  NoAction: "nothing to do",
+  Would: "only recorded",
+  Pending: "under way",
+  Done: "done",
+  Failed: "failed",
+};
+
 const nothing = (decision: Decision): string =>
   decision.outcome === "Pending"
     ? "Under way."
@@ -139,7 +200,7 @@ const nothing = (decision: Decision): string =>
       ? "Nothing: it was only recorded."
       : "Nothing had to be done.";
 
-function Pairs(props: { of: Record<string, string>; none: string }) {
+function Pairs(props: { of: { [name: string]: string }; none: string }) {
   return (
     <Show when={Object.keys(props.of).length > 0} fallback={<p class="quiet">{props.none}</p>}>
       <dl class="pairs">
@@ -153,50 +214,5 @@ function Pairs(props: { of: Record<string, string>; none: string }) {
         </For>
       </dl>
     </Show>
-  );
-}
-
-function Record(props: { decision: Decision }) {
-  const [copied, setCopied] = createSignal("");
-  const copy = (what: string, text: string) =>
-    void navigator.clipboard.writeText(text).then(
-      () => setCopied(`${what} copied`),
-      () => setCopied("Copying is not allowed here"),
-    );
-  const json = () => JSON.stringify(props.decision, null, 2);
-  return (
-    <details class="record">
-      <summary>The record</summary>
-      <p class="record-line">
-        <span>
-          at <time datetime={exact(props.decision.at)}>{exact(props.decision.at)}</time>
-        </span>
-        <span>
-          id <code>{props.decision.id}</code>
-        </span>
-        <span>
-          fence <code>{props.decision.fence}</code>
-        </span>
-        <Show when={props.decision.trace_id}>
-          {(trace) => (
-            <button type="button" class="quiet" onClick={() => copy("Trace id", trace())}>
-              trace <code>{trace()}</code>
-            </button>
-          )}
-        </Show>
-      </p>
-      <p class="record-line">
-        <button type="button" onClick={() => copy("Link", location.href)}>
-          Copy link
-        </button>
-        <button type="button" onClick={() => copy("JSON", json())}>
-          Copy JSON
-        </button>
-        <span role="status">{copied()}</span>
-      </p>
-      <pre tabindex={0} role="region" aria-label="JSON">
-        {json()}
-      </pre>
-    </details>
   );
 }

@@ -1,39 +1,58 @@
 // Everything about one object: where it is and why, in words, and what was decided about it, as a timeline.
-import { useQuery } from "@tanstack/solid-query";
-import { createMemo, For, Match, Show, Switch } from "solid-js";
-import { get } from "../api/client";
-import type { Decision, DecisionPage, Subject } from "../api/types";
+import { useInfiniteQuery, useQuery } from "@tanstack/solid-query";
+import { createEffect, createMemo, For, Match, on, Show, Switch } from "solid-js";
+import { ApiError, get } from "../api/client";
+import type { Decision, DecisionPage, ObjectRef, Subject } from "../api/types";
 import { path } from "../live/router";
-import { recent } from "../live/state";
-import { kindOf, named } from "../live/subject";
+import { link, nodes, recent } from "../live/state";
+import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
-import { Empty, Failure, Loading } from "../ui/Notice";
+import { Rows, Story } from "../ui/Bones";
+import { ById } from "../ui/ById";
+import { Empty, Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
+import { Said } from "../ui/Said";
+import { tone } from "../ui/tone";
+import { KEYS } from "./fresh";
+import { pieces } from "./links";
+import { NodeBars } from "./NodeBars";
+import { together } from "./together";
 
-const MOST = 100;
+const PAGE = 50;
+/** What a node's marks say. */
+const MARKS = ["zone", "instance type", "pods requested"];
+/** How often to ask while the stream, which would say it, is away. */
+const AWAY_EVERY = 5_000;
 
 export function SubjectPage(props: { segments: [string, string, string] }) {
   const [kind, namespace, name] = props.segments;
   const title = namespace === "-" ? name : `${namespace}/${name}`;
-  document.title = `${kind} ${title} · Keelson`;
-  const query = new URLSearchParams({ kind: kind.split(".")[0] ?? kind, name, limit: String(MOST) });
-  if (namespace !== "-") query.set("namespace", namespace);
+  document.title = `${kind.split(".")[0]} ${title} · Keelson`;
+  const isIt = (object: ObjectRef) => object.kind === kind.split(".")[0] && named(object) === title;
 
   const subject = useQuery(() => ({
     queryKey: ["subject", ...props.segments],
     queryFn: ({ signal }) => get<Subject>(`subjects/${props.segments.map(encodeURIComponent).join("/")}`, signal),
-    refetchInterval: 5_000,
+    refetchInterval: link().state === "live" ? false : AWAY_EVERY,
   }));
-  const past = useQuery(() => ({
-    queryKey: ["decisions-of", ...props.segments],
-    queryFn: ({ signal }) => get<DecisionPage>(`decisions?${query}`, signal),
+  const past = useInfiniteQuery(() => ({
+    queryKey: [KEYS.about, ...props.segments],
+    queryFn: ({ pageParam, signal }) => about(props.segments, pageParam, signal),
+    initialPageParam: "",
+    getNextPageParam: (page: DecisionPage) => page.next,
   }));
-  const about = (decision: Decision) => kindOf(decision.subject) === kind && named(decision.subject) === title;
-  const timeline = createMemo((): Decision[] => {
-    const rows = new Map((past.data?.decisions ?? []).map((decision) => [decision.id, decision]));
-    for (const decision of recent().filter(about)) rows.set(decision.id, decision);
-    return [...rows.values()].sort((a, b) => b.at - a.at);
+  const live = createMemo(() =>
+    recent().filter((decision) => [decision.subject, ...(decision.related ?? [])].some(isIt)),
+  );
+  const timeline = createMemo(() => together(past.data?.pages ?? [], live()));
+  const node = () => (kind === "Node" ? nodes().get(name) : undefined);
+
+  // What was decided about it, or a change of the node it is on, changes what is said of it.
+  const news = createMemo(() => {
+    const decided = live().map((one) => `${one.id} ${one.count} ${one.outcome} ${one.effect?.at}`);
+    return [...decided, nodes().get(subject.data?.summary.node ?? name)?.pods].join();
   });
+  createEffect(on(news, () => void subject.refetch({ cancelRefetch: false }), { defer: true }));
 
   return (
     <>
@@ -41,54 +60,121 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
         <small>{kind.split(".")[0]}</small> <code>{title}</code>
       </h1>
       <Switch>
-        <Match when={subject.isPending}>
-          <Loading lines={3} />
+        <Match when={subject.data}>
+          {(data) => <Now subject={data()} drawn={node()?.resources.map((resource) => resource.name) ?? []} />}
         </Match>
-        <Match when={subject.isError && timeline().length === 0}>
+        <Match when={subject.isPending}>
+          <Story rows={2} />
+        </Match>
+        <Match when={subject.isError && (timeline().length > 0 || node())}>
+          <Trouble what="What it is now is not known:" error={subject.error} retry={() => void subject.refetch()} />
+        </Match>
+        <Match when={subject.isError}>
           <Failure error={subject.error} retry={() => void subject.refetch()} />
         </Match>
-        <Match when={subject.data}>{(data) => <Now subject={data()} />}</Match>
       </Switch>
+      <Show when={node()}>{(view) => <NodeBars node={view()} />}</Show>
       <section aria-labelledby="timeline">
         <h2 id="timeline">
           Decided about it <span>newest first</span>
         </h2>
+        <Show when={past.isError}>
+          <Trouble
+            what={timeline().length > 0 ? "Not all could be read:" : "They could not be read:"}
+            error={past.error}
+            retry={() => void (past.isFetchNextPageError ? past.fetchNextPage() : past.refetch())}
+          />
+        </Show>
         <Show
           when={timeline().length > 0}
           fallback={
-            <Show when={!past.isPending} fallback={<Loading lines={4} />}>
-              <Empty title="Nothing decided about it">A decision appears here when a feature looks at it.</Empty>
-            </Show>
+            <Switch>
+              <Match when={past.isPending}>
+                <Rows rows={4} />
+              </Match>
+              <Match when={past.isSuccess}>
+                <Empty title="Nothing decided about it">A decision appears here when a feature looks at it.</Empty>
+              </Match>
+            </Switch>
           }
         >
           <ol class="timeline">
-            <For each={timeline()}>
-              {(decision) => (
-                <li>
-                  <span class="when">
-                    <Age at={decision.last_at} />
-                  </span>
-                  <div>
-                    <Reason decision={decision} />
-                    <p>
-                      <a href={path("decision", decision.id)}>{decision.sentence}</a>
-                    </p>
-                    <Show when={decision.effect}>{(effect) => <p class="effect">{effect().sentence}</p>}</Show>
-                  </div>
-                </li>
-              )}
-            </For>
+            <ById each={timeline()}>
+              {(decision) => <Entry decision={decision()} isIt={isIt(decision().subject)} />}
+            </ById>
           </ol>
+          <Show when={past.hasNextPage}>
+            <p class="more">
+              <button type="button" disabled={past.isFetchingNextPage} onClick={() => void past.fetchNextPage()}>
+                {past.isFetchingNextPage ? "Reading…" : "Older"}
+              </button>
+            </p>
+          </Show>
         </Show>
       </section>
     </>
   );
 }
 
-function Now(props: { subject: Subject }) {
+/** What was decided about an object, or names it: older servers know only the decisions whose subject it is. */
+async function about(segments: [string, string, string], before: string, signal: AbortSignal): Promise<DecisionPage> {
+  const [kind, namespace, name] = segments;
+  const page: Record<string, string> = { limit: String(PAGE), ...(before ? { before } : {}) };
+  const ask = (query: Record<string, string>) =>
+    get<DecisionPage>(`decisions?${new URLSearchParams({ ...query, ...page })}`, signal);
+  try {
+    return await ask({ about: segments.join("/") });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 400) throw error;
+    return ask({ kind: kind.split(".")[0] ?? kind, name, ...(namespace === "-" ? {} : { namespace }) });
+  }
+}
+
+function Entry(props: { decision: Decision; isIt: boolean }) {
+  const d = () => props.decision;
+  return (
+    <li class={tone(d())}>
+      <span class="when">
+        <Age at={d().at} />
+        <Show when={d().count > 1}>
+          <small>
+            {" "}
+            again <Age at={d().last_at} />
+          </small>
+        </Show>
+      </span>
+      <div>
+        <p class="entry-head">
+          <Reason decision={d()} />
+          <Show when={!props.isIt}>
+            <a class="about" href={subjectPath(d().subject)}>
+              {d().subject.kind} {named(d().subject)}
+            </a>
+          </Show>
+        </p>
+        <p>
+          <a href={path("decision", d().id)}>{d().sentence}</a>
+        </p>
+        <Show when={d().effect}>{(effect) => <p class="effect">{effect().sentence}</p>}</Show>
+      </div>
+    </li>
+  );
+}
+
+function Now(props: { subject: Subject; drawn: string[] }) {
+  /** A node's bars say its resources and marks already; the names of its pods they do not say. */
+  const isDrawn = (word: string, value: string) =>
+    MARKS.includes(word) || (props.drawn.includes(word) && !value.includes("/"));
+  const names = () => [named(props.subject.object), props.subject.object.name, props.subject.summary.node ?? ""];
+  const rows = () =>
+    Object.entries(props.subject.summary).filter(
+      ([word, value]) => value && !(props.drawn.length > 0 && isDrawn(word, value)),
+    );
   return (
     <>
-      <p class="sentence">{props.subject.sentence}.</p>
+      <p class="sentence">
+        <Said sentence={`${props.subject.sentence.replace(/\.$/, "")}.`} names={names()} />
+      </p>
       <Show when={props.subject.why}>
         {(why) => (
           <div class="why">
@@ -114,16 +200,34 @@ function Now(props: { subject: Subject }) {
           </div>
         )}
       </Show>
-      <dl class="pairs wide-pairs">
-        <For each={Object.entries(props.subject.summary)}>
-          {([word, value]) => (
-            <div>
-              <dt>{word}</dt>
-              <dd>{value}</dd>
-            </div>
-          )}
-        </For>
-      </dl>
+      <Show when={rows().length > 0}>
+        <dl class="pairs wide-pairs">
+          <For each={rows()}>
+            {([word, value]) => (
+              <div>
+                <dt>{word}</dt>
+                <dd>
+                  <ul>
+                    <For each={pieces(props.subject.object, word, value)}>
+                      {(item) => (
+                        <li>
+                          <For each={item}>
+                            {(piece) => (
+                              <Show when={piece.to} fallback={piece.text}>
+                                {(to) => <a href={to()}>{piece.text}</a>}
+                              </Show>
+                            )}
+                          </For>
+                        </li>
+                      )}
+                    </For>
+                  </ul>
+                </dd>
+              </div>
+            )}
+          </For>
+        </dl>
+      </Show>
     </>
   );
 }

@@ -41,3 +41,19 @@ export function Failure(props: { error: unknown; retry?: () => void }) {
     </div>
   );
 }
+
+/** What could not be had while something is shown all the same. */
+export function Trouble(props: { what: string; error: unknown; retry: () => void }) {
+  const said = () => (props.error instanceof Error ? props.error.message : String(props.error));
+  const fix = () => (props.error instanceof ApiError ? props.error.fix : "");
+  return (
+    <p class="banner bad trouble" role="alert">
+      <span>
+        <b>{props.what}</b> {said()}. {fix()}
+      </span>
+      <button type="button" onClick={() => props.retry()}>
+        Try again
+      </button>
+    </p>
+  );
+}

@@ -1385,3 +1385,22 @@ export interface operations {
         };
     };
 }
+type FlattenedDeepRequired<T> = {
+    [K in keyof T]-?: FlattenedDeepRequired<T[K] extends unknown[] | undefined | null ? Extract<T[K], unknown[]>[number] : T[K]>;
+};
+type ReadonlyArray<T> = [
+    Exclude<T, undefined>
+] extends [
+    unknown[]
+] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
+export const categoryValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Category"]> = ["invalid", "not-found", "method-not-allowed", "forbidden", "conflict", "too-large", "unsupported-media-type", "unavailable", "timeout"];
+export const conditionStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ConditionStatus"]> = ["True", "False", "Unknown"];
+export const connectionNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ConnectionName"]> = ["api", "store", "telemetry"];
+export const featureValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Feature"]> = ["scheduling"];
+export const modeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Mode"]> = ["Off", "Observe", "Enforce"];
+export const outcomeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Outcome"]> = ["NoAction", "Would", "Pending", "Done", "Failed"];
+export const reasonValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Reason"]> = ["PodPlaced", "OnlyFeasibleNode", "Unschedulable", "UnsupportedFeature", "SchedulingGated", "InvalidField", "SchedulerNotEnforcing", "SameChoice", "OtherChoice", "ModeChanged", "Paused", "BreakerOpened", "Panicked", "DeadlineExceeded"];
+export const stepResultValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["StepResult"]> = ["Done", "Unchanged", "Would", "Conflict", "Failed", "Held", "Undone"];
+export const triggerOneOf1Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Timer"];
+export const triggerOneOf3Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Request"];
+export const verbValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Verb"]> = ["Place", "Wait", "Refuse", "Compare", "Configure"];

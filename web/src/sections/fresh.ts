@@ -1,0 +1,57 @@
+// Keeps what was asked for current: what the stream says is put into the answers that are kept, wherever they are shown.
+//
+// A list keeps its rows and their order (a new decision is laid on top where the list is drawn); one decision learns how
+// it ended, what came of it, and what followed from it.
+import type { InfiniteData, QueryClient } from "@tanstack/solid-query";
+import type { Decision, DecisionDetail, DecisionPage, EffectChange, OutcomeChange } from "../api/types";
+
+/** An event of the stream about a decision, as it came. */
+export type Change =
+  | { name: "decision"; data: Decision }
+  | { name: "outcome"; data: OutcomeChange }
+  | { name: "effect"; data: EffectChange };
+
+/** The first word of the keys under which answers are kept. */
+export const KEYS = { list: "decisions", one: "decision", about: "decisions-about" } as const;
+
+export function applyChange(queries: QueryClient, change: Change): void {
+  const patched = (there: Decision): Decision => {
+    if (change.data.id !== there.id) return there;
+    if (change.name === "decision") return change.data;
+    if (change.name === "effect") return { ...there, effect: change.data.effect };
+    return { ...there, outcome: change.data.outcome, steps: change.data.steps };
+  };
+  for (const key of [KEYS.list, KEYS.about])
+    queries.setQueriesData<InfiniteData<DecisionPage>>({ queryKey: [key] }, (list) => {
+      if (!list) return list;
+      const rows = (page: DecisionPage) => within(page, { decisions: each(page.decisions, patched) });
+      return within(list, { pages: each(list.pages, rows) });
+    });
+  queries.setQueriesData<DecisionDetail>({ queryKey: [KEYS.one] }, (one) => {
+    if (!one) return one;
+    return within(one, {
+      decision: patched(one.decision),
+      causes: each(one.causes, patched),
+      consequences: followed(one, each(one.consequences, patched), change),
+    });
+  });
+}
+
+/** With the decision that just followed from this one, oldest first. */
+function followed(one: DecisionDetail, consequences: Decision[], change: Change): Decision[] {
+  if (change.name !== "decision") return consequences;
+  const decision = change.data;
+  const isNew = decision.id !== one.decision.id && consequences.every((there) => there.id !== decision.id);
+  return isNew && decision.causes?.includes(one.decision.id) ? [...consequences, decision] : consequences;
+}
+
+/** The same array when nothing in it changed, so that nothing is drawn again. */
+function each<T>(list: T[], change: (item: T) => T): T[] {
+  const next = list.map(change);
+  return next.every((item, at) => item === list[at]) ? list : next;
+}
+
+function within<T extends object>(whole: T, parts: Partial<T>): T {
+  const same = Object.entries(parts).every(([name, part]) => whole[name as keyof T] === part);
+  return same ? whole : { ...whole, ...parts };
+}
