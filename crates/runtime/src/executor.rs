@@ -400,6 +400,7 @@ impl Inner {
             trigger: Trigger::Timer,
             causes: Vec::new(),
             cause_count: 0,
+            related: Vec::new(),
             verb: remark.verb,
             reason: remark.reason,
             sentence: remark.sentence,

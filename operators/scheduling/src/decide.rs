@@ -17,7 +17,7 @@ use keelson_placement::classes::Known;
 use keelson_placement::explain::leaders;
 use keelson_placement::{Choice, Explanation, Node, choose, explain, failures, smallest_change};
 
-pub use ask::{Ask, Moment, Settings, Stated};
+pub use ask::{Ask, Moment, Settings, Stated, owners};
 
 use crate::fields::refusals;
 use crate::queue::Waits;
@@ -168,6 +168,7 @@ pub(crate) fn record_of(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> Decis
         trigger: ask.trigger.clone(),
         causes: Vec::new(),
         cause_count: 0,
+        related: ask.related(chosen.map(|node| node.name.as_str())),
         verb: Verb::Wait,
         reason: Reason::Unschedulable,
         sentence: String::new(),

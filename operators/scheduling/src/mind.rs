@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_cluster::{Event, State, View, read};
-use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Timestamp};
+use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
 
 pub use books::{Books, Preview};
@@ -79,6 +79,8 @@ pub struct Mind {
     unbound: HashMap<String, Arc<Pod>>,
     /// The uids of those that wait for this scheduler, whether it decides or not.
     ours: HashSet<String>,
+    /// Those of them that are refused until they are changed.
+    refused: HashSet<String>,
     comparisons: VecDeque<Arc<Pod>>,
     measured: Vec<(DecisionId, Effect)>,
     with_actions: u64,
@@ -115,6 +117,7 @@ impl Mind {
             standing,
             unbound: HashMap::new(),
             ours: HashSet::new(),
+            refused: HashSet::new(),
             comparisons: VecDeque::new(),
             measured: Vec::new(),
             with_actions: 0,
@@ -141,6 +144,7 @@ impl Mind {
             a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp).then_with(|| uid(a).cmp(uid(b)))
         });
         self.ours.clear();
+        self.refused.clear();
         for pod in pods {
             let waiting = self.waiting(&pod);
             self.ours.extend(waiting.is_some().then(|| uid(&pod).to_owned()));
@@ -187,6 +191,11 @@ impl Mind {
             }
         }
         if let Some(decision) = decided.plan.decisions.first() {
+            if decision.verb == Verb::Refuse {
+                self.refused.insert(uid.to_owned());
+            } else {
+                self.refused.remove(uid);
+            }
             self.books.record(decision, !decided.plan.actions.is_empty());
         }
         let binds = bound_to.is_some();
@@ -313,6 +322,17 @@ impl Mind {
     #[must_use]
     pub fn pods_of_ours(&self) -> usize {
         self.ours.len()
+    }
+
+    /// How many of them are refused until they are changed.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    fn not_ours(&mut self, uid: &str) {
+        self.ours.remove(uid);
+        self.refused.remove(uid);
     }
 
     /// A pod that waits for a node, whoever's it is.

@@ -72,6 +72,21 @@ fn the_short_way_says_what_the_long_way_says() {
 }
 
 #[test]
+fn who_waits_and_who_is_refused_is_as_it_is_now() {
+    let mut refused = pod("claims", "100m");
+    refused["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}]);
+    let pods = [pod("fits", "100m"), pod("large", "9"), refused];
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &pods);
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (3, 0));
+    while mind.next(moment(1)).is_some() {}
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (3, 1));
+    mind.pod(&written(&bound(pod("fits", "100m"), "n1")), at(2));
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (2, 1), "a pod that has a node does not wait");
+    mind.pod_gone(&written(&pods[2]), at(3));
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (1, 0));
+}
+
+#[test]
 fn a_failed_binding_gives_the_room_back_and_is_tried_again() {
     let mut mind = mind(Mode::Enforce, &[node("n1", 500)], &[pod("a", "500m")]);
     let job = mind.next(moment(1)).unwrap();
