@@ -1,4 +1,5 @@
 //! The page filters what just happened by itself; these vectors hold both filters to the same rule.
+#![allow(clippy::expect_used)]
 
 use keelson_core::decision::{Outcome, Verb};
 use keelson_core::{Decision, Feature, Reason, Timestamp};
