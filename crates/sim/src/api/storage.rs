@@ -123,10 +123,6 @@ impl Storage {
         })
     }
 
-    pub fn count(&self, resource: Resource) -> usize {
-        self.shelves.get(&resource).map_or(0, |shelf| shelf.objects.len())
-    }
-
     pub fn resources(&self) -> impl Iterator<Item = Resource> + '_ {
         self.shelves.keys().copied()
     }
