@@ -101,10 +101,13 @@ impl Cluster {
                 break;
             }
         }
-        let (Some(kubeconfig), Some(kubectl)) = (said.remove("kubeconfig"), said.remove("kubectl")) else {
+        let (Some(kubeconfig), Some(kubectl), Some(logs)) =
+            (said.remove("kubeconfig"), said.remove("kubectl"), said.remove("logs"))
+        else {
             let _ = child.wait();
             return Err("the cluster did not start; the lines above say why".to_owned());
         };
+        eprintln!("up: the cluster's logs are in {logs}");
         Ok(Self { child, kubeconfig, kubectl })
     }
 
