@@ -2,8 +2,8 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/solid-query";
 import { Match, onCleanup, onMount, Switch } from "solid-js";
 import { render } from "solid-js/web";
+import { connect } from "./live/connect";
 import { follow, place } from "./live/router";
-import { connect } from "./live/stream";
 import { Decisions } from "./sections/Decisions";
 import { Now } from "./sections/Now";
 import { OneDecision } from "./sections/OneDecision";
@@ -15,6 +15,7 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
 import "./style/parts.css";
+import "./style/now.css";
 import "./style/sections.css";
 
 const queries = new QueryClient({

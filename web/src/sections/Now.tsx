@@ -1,28 +1,24 @@
 // What is going on: each feature, the cluster as cells, and decisions as they are made.
-import { createEffect, createMemo, createSignal, For, Index, Show } from "solid-js";
+import { createMemo, For, Show } from "solid-js";
 import type { FeatureView } from "../api/types";
-import { chains } from "../live/chains";
-import { nodes, nodesKnown, overview, recent } from "../live/state";
-import { named } from "../live/subject";
+import { nodes, overview } from "../live/state";
 import { plural } from "../ui/format";
 import { Mode } from "../ui/Mode";
 import { Empty, Loading } from "../ui/Notice";
 import { Sparkline } from "../ui/Sparkline";
-import { ChainCard } from "./ChainCard";
+import { Chains } from "./Chains";
 import { ClusterMap } from "./ClusterMap";
-
-const CHAINS = 24;
 
 export function Now() {
   document.title = "Now · Keelson";
-  const pods = createMemo(() => [...nodes().values()].reduce((sum, node) => sum + node.pods, 0));
+  const pods = createMemo(() => nodes.all().reduce((sum, node) => sum + node.pods, 0));
   return (
     <>
       <h1>
         Now
-        <Show when={nodesKnown()}>
+        <Show when={nodes.known()}>
           <span class="sub">
-            {plural(nodes().size, "node")} · {plural(pods(), "pod")}
+            {plural(nodes.names().length, "node")} · {plural(pods(), "pod")}
           </span>
         </Show>
       </h1>
@@ -38,16 +34,16 @@ export function Now() {
           <h2 id="map">
             Cluster <span>what limits each node</span>
           </h2>
-          <Show when={nodesKnown()} fallback={<Loading lines={6} />}>
+          <Show when={nodes.known()} fallback={<MapComing />}>
             <Show
-              when={nodes().size > 0}
+              when={nodes.names().length > 0}
               fallback={<Empty title="No node yet">A node appears here when it registers.</Empty>}
             >
-              <ClusterMap nodes={[...nodes().values()]} />
+              <ClusterMap />
             </Show>
           </Show>
         </section>
-        <Stream />
+        <Chains />
       </div>
     </>
   );
@@ -88,44 +84,10 @@ function FeatureCard(props: { feature: FeatureView }) {
   );
 }
 
-function Stream() {
-  const [paused, setPaused] = createSignal(false);
-  const [shown, setShown] = createSignal(recent());
-  createEffect(() => {
-    const now = recent();
-    if (!paused()) setShown(now);
-  });
-  const missed = () => recent().filter((decision) => !shown().some((there) => there.id === decision.id)).length;
-  const folded = createMemo(() => chains(shown(), CHAINS));
-  // One sentence every few seconds is enough for those who listen.
-  const newest = createMemo(() => shown()[0]);
-  const [spoken, setSpoken] = createSignal("");
-  let last = 0;
-  createEffect(() => {
-    const decision = newest();
-    if (!decision || Date.now() - last < 10_000) return;
-    last = Date.now();
-    setSpoken(`${decision.reason}: ${named(decision.subject)}`);
-  });
+function MapComing() {
   return (
-    <section aria-labelledby="stream">
-      <h2 id="stream">
-        Decisions, as chains
-        <button type="button" class="quiet" aria-pressed={paused()} onClick={() => setPaused(!paused())}>
-          {paused() ? `Go on${missed() > 0 ? ` (${missed()} new)` : ""}` : "Pause"}
-        </button>
-      </h2>
-      <p class="hidden" aria-live="polite">
-        {spoken()}
-      </p>
-      <Show
-        when={folded().length > 0}
-        fallback={<Empty title="Nothing decided yet">The first pod that needs a node appears here.</Empty>}
-      >
-        <div class="chains">
-          <Index each={folded()}>{(chain) => <ChainCard chain={chain()} />}</Index>
-        </div>
-      </Show>
-    </section>
+    <div class="map map-coming" role="status" aria-label="Loading">
+      <For each={Array.from({ length: 36 })}>{() => <span class="bone" />}</For>
+    </div>
   );
 }
