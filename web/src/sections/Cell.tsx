@@ -1,6 +1,10 @@
 // One node on the map: a well sized by its capacity, filled as high as its most constrained resource is taken.
+//
+// It is one element without parts, its level a gradient: two thousand of them are cheap to draw, and one that changes
+// repaints itself alone.
 import { Show } from "solid-js";
 import type { NodeView } from "../api/types";
+import { path } from "../live/router";
 import { amount, percent, plural } from "../ui/format";
 import type { Spot } from "./layout";
 
@@ -11,48 +15,29 @@ const KNOWN = ["cpu", "memory", "pods"];
 const colour = (resource: string): string =>
   KNOWN.includes(resource) ? resource : resource.includes("gpu") ? "gpu" : "other";
 
-type Props = { name: string; node: NodeView | undefined; spot: Spot | undefined; stop: boolean };
-
-export function Cell(props: Props) {
-  const size = () => props.spot?.size ?? 0;
-  const round = () => Math.min(5, size() / 6);
+export function Cell(props: { node: NodeView | undefined; spot: Spot | undefined; entry: boolean }) {
   return (
     <Show when={props.node}>
-      {(node) => {
-        const filled = () => Math.min(1_000, node().tightest.permille) / 1_000;
-        return (
-          <g
-            role="link"
-            tabindex={props.stop ? 0 : -1}
-            aria-label={describe(node())}
-            data-name={props.name}
-            transform={`translate(${props.spot?.x ?? 0} ${props.spot?.y ?? 0})`}
-            class="cell"
-            classList={{
-              off: !node().ready,
-              cordoned: node().cordoned,
-              hot: node().tightest.permille >= HOT,
-            }}
-          >
-            <rect class="well" width={size()} height={size()} rx={round()} />
-            <rect
-              class={`fill ${colour(node().tightest.name)}`}
-              y={size() * (1 - filled())}
-              width={size()}
-              height={size() * filled()}
-              rx={round()}
-              opacity={0.4 + filled() * 0.55}
-            />
-            <rect class="ring" x={-2} y={-2} width={size() + 4} height={size() + 4} rx={round() + 2} />
-          </g>
-        );
-      }}
+      {(node) => (
+        // biome-ignore lint/a11y/useAnchorContent: the label says what it is; a text in each would double the map.
+        <a
+          class={`cell ${colour(node().tightest.name)}`}
+          classList={{ off: !node().ready, cordoned: node().cordoned, hot: node().tightest.permille >= HOT }}
+          href={path("subject", "Node", "-", node().name)}
+          tabindex={props.entry ? 0 : -1}
+          aria-label={`${node().name}: ${details(node())}`}
+          data-name={node().name}
+          style={{
+            left: `${props.spot?.x ?? 0}px`,
+            top: `${props.spot?.y ?? 0}px`,
+            width: `${props.spot?.size ?? 0}px`,
+            height: `${props.spot?.size ?? 0}px`,
+            "--level": `${Math.min(1_000, node().tightest.permille) / 1_000}`,
+          }}
+        />
+      )}
     </Show>
   );
-}
-
-export function describe(node: NodeView): string {
-  return `${node.name}: ${details(node)}`;
 }
 
 /** What is known of a node, in the order in which one would ask. */

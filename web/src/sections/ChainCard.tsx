@@ -26,16 +26,17 @@ export function ChainCard(props: { group: Alike }) {
       {(decision) => (
         <article class="chain">
           <p class="whose">
-            <Show when={many()} fallback={<a href={subjectPath(decision().subject)}>{props.group.owner}</a>}>
-              <b>{props.group.owner}</b>
-            </Show>
             <Show
               when={many()}
               fallback={
-                <span>{decision().subject.name.slice(props.group.owner.length + 1) || decision().subject.kind}</span>
+                <a href={subjectPath(decision().subject)}>
+                  {props.group.owner}
+                  <span>{decision().subject.name.slice(props.group.owner.length)}</span>
+                </a>
               }
             >
-              <span>{plural(props.group.chains.length, decision().subject.kind.toLowerCase())}</span>
+              <b>{props.group.owner}</b>
+              <small>{plural(props.group.chains.length, decision().subject.kind.toLowerCase())}</small>
             </Show>
             <Age at={props.group.at} />
           </p>

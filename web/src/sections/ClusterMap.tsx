@@ -3,7 +3,6 @@
 // Cells are kept by name and laid out anew only when a node comes, goes or changes its size, so that a node that fills
 // moves nothing but its own level, and whoever walks the map by keyboard stays where they are.
 import { createMemo, createSelector, createSignal, For, onCleanup, onMount, Show } from "solid-js";
-import { go, path } from "../live/router";
 import { nodes } from "../live/state";
 import { plural } from "../ui/format";
 import { Cell, details, HOT } from "./Cell";
@@ -12,7 +11,7 @@ import { beside, layout } from "./layout";
 const COLOURS = ["cpu", "memory", "pods", "gpu"] as const;
 
 const nameAt = (event: Event): string | undefined =>
-  (event.target as Element).closest<SVGGElement>("[data-name]")?.dataset.name;
+  (event.target as Element).closest<HTMLElement>("[data-name]")?.dataset.name;
 
 export function ClusterMap() {
   let frame: HTMLDivElement | undefined;
@@ -28,6 +27,7 @@ export function ClusterMap() {
   });
   const map = createMemo(() => layout(nodes.shapes(), width()));
   const spots = createMemo(() => new Map(map().spots.map((spot) => [spot.name, spot])));
+  const blocks = createMemo(() => nodes.blocks());
   // The one cell that Tab comes to: the last that was visited, or the first.
   const entry = createMemo(() => {
     const last = stop();
@@ -35,18 +35,15 @@ export function ClusterMap() {
   });
   const isEntry = createSelector(entry);
   const shown = () => nodes.get(pointed() ?? "");
-  const open = (name: string) => go(path("subject", "Node", "-", name));
 
   const onKey = (event: KeyboardEvent) => {
     const name = nameAt(event);
-    if (name === undefined) return;
-    if (event.key === "Enter") return open(name);
-    if (!event.key.startsWith("Arrow")) return;
+    if (name === undefined || !event.key.startsWith("Arrow")) return;
     event.preventDefault();
     const all = map().spots;
     const at = all.findIndex((spot) => spot.name === name);
     const next = all[beside(all, at, event.key)]?.name ?? name;
-    frame?.querySelector<SVGGElement>(`[data-name="${CSS.escape(next)}"]`)?.focus();
+    frame?.querySelector<HTMLElement>(`[data-name="${CSS.escape(next)}"]`)?.focus();
   };
   const onFocus = (event: FocusEvent) => {
     const name = nameAt(event);
@@ -54,33 +51,37 @@ export function ClusterMap() {
     setStop(name);
     setPointed(name);
   };
-  const onClick = (event: MouseEvent) => {
-    const name = nameAt(event);
-    if (name !== undefined) open(name);
-  };
 
   return (
     <div class="map">
       <div
         ref={frame}
+        class="cells"
+        classList={{ rush: nodes.rush(), dense: map().dense }}
+        role="group"
+        aria-label={summary()}
+        style={{ height: `${map().height}px` }}
         onKeyDown={onKey}
         onFocusIn={onFocus}
-        onClick={onClick}
         onPointerOver={(event) => setPointed(nameAt(event) ?? pointed())}
         onPointerLeave={() => setPointed(undefined)}
       >
-        <svg width={map().width} height={map().height} role="group" aria-label={summary()}>
-          <For each={map().zones}>
-            {(zone) => (
-              <text class="zone" x={zone.x} y={zone.y + 11}>
-                {zone.name} · {zone.nodes}
-              </text>
-            )}
-          </For>
-          <For each={nodes.names()}>
-            {(name) => <Cell name={name} node={nodes.get(name)} spot={spots().get(name)} stop={isEntry(name)} />}
-          </For>
-        </svg>
+        <For each={map().zones}>
+          {(zone) => (
+            <span class="zone" style={{ left: `${zone.x}px`, top: `${zone.y}px` }}>
+              {zone.name} · {zone.nodes}
+            </span>
+          )}
+        </For>
+        <For each={[...blocks().keys()]}>
+          {(block) => (
+            <div class="block">
+              <For each={blocks().get(block)}>
+                {(name) => <Cell node={nodes.get(name)} spot={spots().get(name)} entry={isEntry(name)} />}
+              </For>
+            </div>
+          )}
+        </For>
       </div>
       <div class="legend">
         <For each={COLOURS}>

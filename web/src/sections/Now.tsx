@@ -4,7 +4,7 @@ import type { FeatureView } from "../api/types";
 import { nodes, overview } from "../live/state";
 import { plural } from "../ui/format";
 import { Mode } from "../ui/Mode";
-import { Empty, Loading } from "../ui/Notice";
+import { Empty } from "../ui/Notice";
 import { Sparkline } from "../ui/Sparkline";
 import { Chains } from "./Chains";
 import { ClusterMap } from "./ClusterMap";
@@ -22,7 +22,7 @@ export function Now() {
           </span>
         </Show>
       </h1>
-      <Show when={overview.value} fallback={<Loading lines={2} />}>
+      <Show when={overview.value} fallback={<FeatureComing />}>
         {(value) => (
           <div class="features">
             <For each={value().features}>{(feature) => <FeatureCard feature={feature} />}</For>
@@ -51,6 +51,7 @@ export function Now() {
 
 function FeatureCard(props: { feature: FeatureView }) {
   const counts = () => props.feature.counts;
+  const peak = () => Math.max(0, ...props.feature.sparkline.map((point) => point.value));
   const figures = () =>
     [
       ["placed", counts().placed, "good"],
@@ -70,6 +71,9 @@ function FeatureCard(props: { feature: FeatureView }) {
       </span>
       <p>{props.feature.breaker ?? props.feature.headline}</p>
       <Sparkline points={props.feature.sparkline} label="Decisions a minute over the last hour" />
+      <small class="spark-note" aria-hidden="true">
+        decisions a minute, last hour · at most {peak()}
+      </small>
       <dl class="figures">
         <For each={figures().filter(([, count]) => count > 0)}>
           {([name, count, tone]) => (
@@ -81,6 +85,18 @@ function FeatureCard(props: { feature: FeatureView }) {
         </For>
       </dl>
     </a>
+  );
+}
+
+function FeatureComing() {
+  return (
+    <div class="features" role="status" aria-label="Loading">
+      <div class="feature coming">
+        <span class="bone" />
+        <span class="bone" />
+        <span class="bone" />
+      </div>
+    </div>
   );
 }
 

@@ -5,8 +5,9 @@ import type { NodeView } from "../api/types";
 export type Shape = Pick<NodeView, "name" | "zone" | "resources">;
 export type Spot = { name: string; x: number; y: number; size: number };
 export type Zone = { name: string; x: number; y: number; width: number; nodes: number };
-export type Layout = { spots: Spot[]; zones: Zone[]; width: number; height: number };
+export type Layout = { spots: Spot[]; zones: Zone[]; width: number; height: number; dense: boolean };
 
+/** Between cells at scale 1; smaller cells stand closer. */
 const GAP = 4;
 const HEAD = 20;
 const BETWEEN = 24;
@@ -14,7 +15,7 @@ const BETWEEN = 24;
 const byName = new Intl.Collator("en", { numeric: true });
 
 /** Tried from the largest: the first at which the map is not too tall serves. */
-const SCALES = [2.4, 2, 1.7, 1.4, 1.2, 1, 0.7, 0.45];
+const SCALES = [2.4, 2, 1.7, 1.4, 1.2, 1, 0.7, 0.5, 0.36, 0.28, 0.22];
 /** The map's height, as a share of its width. */
 const TALLEST = 0.6;
 
@@ -44,6 +45,7 @@ function scaled(nodes: readonly Shape[], width: number, scale: number): Layout {
   }
   const zones = [...members].sort(([a], [b]) => a.localeCompare(b));
   const size = sizes(nodes, scale);
+  const gap = Math.max(2, Math.round(GAP * Math.min(1, scale)));
   const columns = Math.max(1, Math.min(zones.length, Math.floor((width + BETWEEN) / (150 + BETWEEN))));
   const each = (width - BETWEEN * (columns - 1)) / columns;
   const spots: Spot[] = [];
@@ -59,18 +61,18 @@ function scaled(nodes: readonly Shape[], width: number, scale: number): Layout {
         const side = size(node);
         if (x + side > left + each && x > left) {
           x = left;
-          y += tallest + GAP;
+          y += tallest + gap;
           tallest = 0;
         }
         spots.push({ name: node.name, x, y, size: side });
-        x += side + GAP;
+        x += side + gap;
         tallest = Math.max(tallest, side);
       }
       bottom = Math.max(bottom, y + tallest);
     }
     top = bottom + BETWEEN;
   }
-  return { spots, zones: heads, width, height: Math.max(HEAD, top - BETWEEN) };
+  return { spots, zones: heads, width, height: Math.max(HEAD, top - BETWEEN), dense: scale < 0.7 };
 }
 
 /** The nearest cell in the direction of an arrow key. */

@@ -138,10 +138,10 @@ function Where() {
 const LINK = { connecting: "connecting", live: "live", away: "away", "signed-out": "signed out" } as const;
 const NEEDED = { api: "API server", store: "Store", telemetry: "Collector" } as const;
 
-/**
- * Says what is not connected: the page itself, or something Keelson needs. How long is for the eye alone: a reader of
- * the screen would hear it every second.
- */
+/** For the eye alone: a reader of the screen would hear it every second. */
+const HowLong = (props: { microseconds: number }) => <span aria-hidden="true"> for {span(props.microseconds)}</span>;
+
+/** Says what is not connected: the page itself, or something Keelson needs. */
 function Connection() {
   const broken = () =>
     link().state === "live" ? (overview.value?.connections ?? []).filter((connection) => !connection.ok) : [];
@@ -152,13 +152,11 @@ function Connection() {
         {(away) => (
           <p class="banner bad">
             <b>{away().said ? "Keelson does not let this page listen" : "Keelson does not answer"}</b>
+            <HowLong microseconds={(real() - away().since) * 1_000} />
             <Show when={away().said}>{(said) => <>: {said().replace(/[.]$/, "")}</>}</Show>.{" "}
             <Show when={overview.value} fallback="This page connects by itself.">
               What is shown is from then; this page reconnects by itself.
             </Show>
-            <span class="for" aria-hidden="true">
-              {span((real() - away().since) * 1_000)}
-            </span>
           </p>
         )}
       </Show>
@@ -175,10 +173,8 @@ function Connection() {
           const connection = () => broken().find((one) => one.name === name);
           return (
             <p class="banner warn">
-              <b>{NEEDED[name]} away</b>: {connection()?.detail}
-              <span class="for" aria-hidden="true">
-                {span(now() - (connection()?.since ?? now()))}
-              </span>
+              <b>{NEEDED[name]} away</b>
+              <HowLong microseconds={now() - (connection()?.since ?? now())} />: {connection()?.detail}
             </p>
           );
         }}
