@@ -13,6 +13,7 @@ export class Front {
   #answers = new Map<string, Answer>();
   #told = new Set<ServerResponse>();
   #down = false;
+  #said = 0;
 
   /** In front of the Keelson at `behind`, on a port of its own. */
   static async of(behind: string): Promise<Front> {
@@ -31,8 +32,7 @@ export class Front {
     });
     server.on("request", (incoming, response) => {
       const path = new URL(incoming.url ?? "/", behind).pathname;
-      const lastId = incoming.headers["last-event-id"];
-      this.asked.push({ path, lastId: typeof lastId === "string" ? lastId : undefined });
+      this.asked.push({ path, lastId: lastEvent(incoming) });
       (this.#answers.get(path) ?? passOn(behind))(incoming, response);
     });
   }
@@ -40,9 +40,19 @@ export class Front {
   /** How often a path was asked for. */
   count = (path: string): number => this.asked.filter((one) => one.path === path).length;
 
+  /** How many listen to its own stream. */
+  get listeners(): number {
+    return this.#told.size;
+  }
+
   /** Answers a path itself. */
   answer(path: string, answer: Answer): void {
     this.#answers.set(path, answer);
+  }
+
+  /** Passes a path on again. */
+  passOn(path: string): void {
+    this.#answers.delete(path);
   }
 
   json(path: string, body: unknown, status = 200): void {
@@ -52,17 +62,23 @@ export class Front {
   }
 
   /** Tells its own stream: what each page hears first; `say` tells more. */
-  tell(first: [name: string, data: unknown][]): void {
-    this.answer("/api/v1/stream", (_, response) => {
+  tell(first: (lastId: string | undefined) => [name: string, data: unknown][]): void {
+    this.answer("/api/v1/stream", (incoming, response) => {
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-      for (const [name, data] of first) response.write(block(name, data));
+      for (const [name, data] of first(lastEvent(incoming))) response.write(this.#block(name, data));
       this.#told.add(response);
       response.on("close", () => this.#told.delete(response));
     });
   }
 
   say(name: string, data: unknown): void {
-    for (const response of this.#told) response.write(block(name, data));
+    const block = this.#block(name, data);
+    for (const response of this.#told) response.write(block);
+  }
+
+  #block(name: string, data: unknown): string {
+    this.#said += 1;
+    return `event: ${name}\nid: ${this.#said}\ndata: ${JSON.stringify(data)}\n\n`;
   }
 
   /** Breaks every connection, and takes none. */
@@ -81,7 +97,10 @@ export class Front {
   }
 }
 
-const block = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+const lastEvent = (incoming: IncomingMessage): string | undefined => {
+  const id = incoming.headers["last-event-id"];
+  return typeof id === "string" ? id : undefined;
+};
 
 const passOn =
   (behind: URL): Answer =>

@@ -1,6 +1,6 @@
 // Every section, in both themes, at desktop and phone width: it shows its content, axe finds nothing, nothing overflows.
-import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
+import { violations, watch } from "./watched";
 
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 
@@ -46,14 +46,11 @@ for (const [name, place] of Object.entries(SECTIONS)) {
         });
         const page = await context.newPage();
         const problems: string[] = [];
-        page.on("pageerror", (error) => problems.push(error.message));
+        watch(page, problems);
         const { path, shows } = await place(page);
         await page.goto(path);
         await expect(page.locator(shows).first()).toBeVisible({ timeout: 15_000 });
-        const axe = await new AxeBuilder({ page })
-          .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-          .analyze();
-        expect(axe.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`)).toEqual([]);
+        expect(await violations(page)).toEqual([]);
         const overflow = await page.evaluate(
           () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
         );
