@@ -49,7 +49,7 @@ class Browser {
   read: () => Promise<DecisionPage> = async () => ({ decisions: [decision("0", 0, "first")], partial: false });
   reads = 0;
 
-  open(tab: number): void {
+  open(tab: number, locks: Locks | undefined = this.lock.for(tab)): void {
     const page = {
       said: [] as Said[],
       list: [] as readonly Decision[],
@@ -86,7 +86,7 @@ class Browser {
         },
         {
           channel: channel as unknown as BroadcastChannel,
-          locks: this.lock.for(tab),
+          locks,
           fetch: this.#fetch(tab),
           read: () => {
             this.reads += 1;
@@ -213,6 +213,14 @@ describe("tabs of one browser", () => {
     await pass(0);
     expect(browser.live[0]?.lastId).toBe("90");
   });
+});
+
+it("has a stream in each tab where a browser has no locks, or forbids them", async () => {
+  const browser = new Browser();
+  browser.open(1, null as unknown as undefined);
+  browser.open(2, { request: () => Promise.reject(new Error("forbidden")) });
+  await pass(0);
+  expect(browser.live.map((stream) => stream.tab)).toEqual([1, 2]);
 });
 
 describe("the list of decisions", () => {

@@ -16,8 +16,9 @@ const byName = new Intl.Collator("en", { numeric: true });
 
 /** Tried from the largest: the first at which the map is not too tall serves. */
 const SCALES = [2.4, 2, 1.7, 1.4, 1.2, 1, 0.7, 0.5, 0.36, 0.28, 0.22];
-/** The map's height, as a share of its width. */
+/** The map's height, as a share of its width; on a phone, in pixels. */
 const TALLEST = 0.6;
+const TALLEST_ON_A_PHONE = 340;
 
 /** Cells of three sizes, by the share of the largest node's cpu and memory. */
 function sizes(nodes: readonly Shape[], scale: number): (node: Shape) => number {
@@ -31,7 +32,8 @@ function sizes(nodes: readonly Shape[], scale: number): (node: Shape) => number 
 }
 
 export function layout(nodes: readonly Shape[], width: number): Layout {
-  const fits = SCALES.find((scale) => scaled(nodes, width, scale).height <= width * TALLEST);
+  const tallest = Math.max(width * TALLEST, TALLEST_ON_A_PHONE);
+  const fits = SCALES.find((scale) => scaled(nodes, width, scale).height <= tallest);
   return scaled(nodes, width, fits ?? SCALES.at(-1) ?? 1);
 }
 
