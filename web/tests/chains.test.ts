@@ -68,8 +68,8 @@ describe("alike chains", () => {
   it("say each step once", () => {
     const waits = { reason: "Unschedulable", verb: "Wait" } as const;
     const chain = [
-      decision("1", 1, "cart", waits),
-      decision("2", 2, "cart", { ...waits, count: 4 }),
+      decision("1", 1, "cart", { ...waits, outcome: "Done" }),
+      decision("2", 2, "cart", { ...waits, outcome: "NoAction", count: 4 }),
       placed("3", 3, "cart"),
     ];
     const [group] = alike(chains(chain), 9);

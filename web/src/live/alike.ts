@@ -34,12 +34,12 @@ export function alike(chains: readonly Chain[], most: number): Alike[] {
     const last = chain.decisions.at(-1);
     if (!last) continue;
     const { feature, subject } = last;
-    const steps = folded(chain.decisions).map((step) => `${step.decision.reason} ${step.decision.outcome}`);
+    const steps = folded(chain.decisions).map((step) => said(step.decision));
     const whose = owner(subject);
-    const said = [feature, subject.kind, subject.namespace, whose, ...steps, shape(last)].join("\n");
-    const group = found.get(said) ?? { key: "", owner: whose, chains: [], at: chain.at };
+    const same = [feature, subject.kind, subject.namespace, whose, ...steps, shape(last)].join("\n");
+    const group = found.get(same) ?? { key: "", owner: whose, chains: [], at: chain.at };
     group.chains.push(chain);
-    found.set(said, group);
+    found.set(same, group);
   }
   return [...found.values()].slice(0, most).map((group) => ({ ...group, key: oldest(group.chains).key }));
 }
@@ -54,12 +54,16 @@ export function steps(group: Alike): Told[] {
   return group.chains.length === 1 ? told : told.map((step) => ({ ...step, count: group.chains.length }));
 }
 
-/** Neighbours with the same reason and end become one step. */
+/** What a step says: that its actions are under way, done, or were none is not news of its own. */
+const said = ({ reason, outcome }: Decision): string =>
+  outcome === "Failed" || outcome === "Would" ? `${reason} ${outcome}` : reason;
+
+/** Neighbours that say the same become one step. */
 function folded(decisions: readonly Decision[]): Told[] {
   const told: Told[] = [];
   for (const decision of decisions) {
     const last = told.at(-1);
-    if (last?.decision.reason === decision.reason && last.decision.outcome === decision.outcome) {
+    if (last && said(last.decision) === said(decision)) {
       told[told.length - 1] = { decision, count: last.count + decision.count };
     } else {
       told.push({ decision, count: decision.count });
