@@ -1,4 +1,4 @@
-//! One stream of events for each open page.
+//! One stream of events for each browser: of its pages one listens and tells the others.
 //!
 //! A page shows what changes without asking. Decisions, outcomes and effects arrive in order, numbered; after a broken
 //! connection the browser names the last number it saw and goes on there, or is told to start over. The overview and the

@@ -45,12 +45,12 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
     recent().filter((decision) => [decision.subject, ...(decision.related ?? [])].some(isIt)),
   );
   const timeline = createMemo(() => together(past.data?.pages ?? [], live()));
-  const node = () => (kind === "Node" ? nodes().get(name) : undefined);
+  const node = () => (kind === "Node" ? nodes.get(name) : undefined);
 
   // What was decided about it, or a change of the node it is on, changes what is said of it.
   const news = createMemo(() => {
     const decided = live().map((one) => `${one.id} ${one.count} ${one.outcome} ${one.effect?.at}`);
-    return [...decided, nodes().get(subject.data?.summary.node ?? name)?.pods].join();
+    return [...decided, nodes.get(subject.data?.summary.node ?? name)?.pods].join();
   });
   createEffect(on(news, () => void subject.refetch({ cancelRefetch: false }), { defer: true }));
 

@@ -3,13 +3,8 @@
 // A list keeps its rows and their order (a new decision is laid on top where the list is drawn); one decision learns how
 // it ended, what came of it, and what followed from it.
 import type { InfiniteData, QueryClient } from "@tanstack/solid-query";
-import type { Decision, DecisionDetail, DecisionPage, EffectChange, OutcomeChange } from "../api/types";
-
-/** An event of the stream about a decision, as it came. */
-export type Change =
-  | { name: "decision"; data: Decision }
-  | { name: "outcome"; data: OutcomeChange }
-  | { name: "effect"; data: EffectChange };
+import type { Decision, DecisionDetail, DecisionPage } from "../api/types";
+import type { Change } from "../live/list";
 
 /** The first word of the keys under which answers are kept. */
 export const KEYS = { list: "decisions", one: "decision", about: "decisions-about" } as const;
