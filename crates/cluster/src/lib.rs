@@ -9,6 +9,21 @@
 //! | [`repel`] | existing pods' required anti-affinity |
 //! | [`state`] | events in |
 //! | [`view`], [`cell`] | views out, and the page's rows |
+//!
+//! ```
+//! use keelson_cluster::{Event, State};
+//! use serde_json::json;
+//! let mut state = State::default();
+//! let node = json!({"metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "4", "pods": "110"}}});
+//! let pod = json!({"metadata": {"name": "cart", "namespace": "shop", "uid": "1"}, "spec": {"nodeName": "n1",
+//!     "containers": [{"name": "c", "resources": {"requests": {"cpu": "500m"}}}]}});
+//! state.apply(Event::node(&serde_json::from_value(node)?));
+//! let before = state.view();
+//! state.apply(Event::pod(&serde_json::from_value(pod)?));
+//! let pods = |view: &keelson_cluster::View| view.member("n1").map(|member| member.node.pod_count());
+//! assert_eq!((pods(&before), pods(&state.view())), (Some(0), Some(1)), "a view never changes");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 pub mod blocks;
 pub mod cell;

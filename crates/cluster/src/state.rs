@@ -120,11 +120,6 @@ impl<T: Hash + Eq> Shared<T> {
     }
 }
 
-/// Carries an event into the state.
-pub fn apply(state: &mut State, event: Event) {
-    state.apply(event);
-}
-
 impl State {
     /// Carries an event in.
     pub fn apply(&mut self, event: Event) {
@@ -293,10 +288,10 @@ impl State {
                     member.unread.remove(&pod.key);
                 }
                 self.release(slot);
-                self.forget_terms(&pod);
             } else {
                 self.forget_nomination(&uid, &pod);
             }
+            self.forget_terms(&pod);
         }
         let Some(pod) = next else {
             return;
@@ -313,9 +308,12 @@ impl State {
                         member.unread.insert(Arc::clone(&pod.key));
                     }
                 }
-                self.keep_terms(&pod);
             }
             None => self.keep_nomination(&uid, &pod),
+        }
+        // A pod that room was made for keeps others away like one that is there.
+        if pod.node.is_some() || pod.nominated.is_some() {
+            self.keep_terms(&pod);
         }
         self.pods.insert(uid, pod);
     }

@@ -94,6 +94,12 @@ impl ActionKind {
         }
     }
 
+    /// Whether it only tells people something, and changes nothing that anybody runs on.
+    #[must_use]
+    pub const fn only_tells(&self) -> bool {
+        matches!(self, Self::Event { .. } | Self::ApplyStatus(_))
+    }
+
     /// Whether it can take capacity away from a workload, so that the disruption gate must be asked.
     #[must_use]
     pub const fn disrupts(&self) -> bool {

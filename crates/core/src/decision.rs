@@ -36,6 +36,9 @@ pub struct Decision {
     /// How many decisions led here, named or not.
     #[serde(default)]
     pub cause_count: u32,
+    /// What it is about besides its subject: the chosen node, the workload that owns the pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<ObjectRef>,
     /// What is done to the subject.
     pub verb: Verb,
     /// Why.
@@ -80,6 +83,11 @@ const fn one() -> u32 {
 }
 
 impl Decision {
+    /// Everything it is about: the subject, then what is related to it.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        std::iter::once(&self.subject).chain(&self.related)
+    }
+
     /// Whether `next` only repeats this verdict, so that the store folds it into this row.
     #[must_use]
     pub fn is_repeated_by(&self, next: &Self) -> bool {
@@ -238,7 +246,7 @@ words! {
 pub struct Effect {
     /// When it was measured.
     pub at: Timestamp,
-    /// One sentence: "Running after 2.1 s; node-3 cpu at 61 % (said 60 %)".
+    /// One sentence: "Running after 2.1 s; node-3 cpu requested at 61 % (said 60 %)".
     pub sentence: String,
     /// Whether it came as predicted; absent when nothing was predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -48,6 +48,8 @@ reasons! {
     ModeChanged,
     /// A person paused a feature.
     Paused,
+    /// A person let a paused feature act again.
+    Resumed,
     /// The circuit breaker paused a feature whose actions did harm.
     BreakerOpened,
     /// A decider panicked; the item is retried after a back-off.

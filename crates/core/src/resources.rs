@@ -57,10 +57,68 @@ impl ResourceName {
     pub fn quantity(&self, amount: i64) -> Quantity {
         match self {
             Self::Cpu => Quantity::from_milli(amount),
-            Self::Memory | Self::EphemeralStorage => Quantity::from_bytes(amount),
-            Self::Scalar(name) if name.starts_with("hugepages-") => Quantity::from_bytes(amount),
-            Self::Pods | Self::Scalar(_) => Quantity::from_value(amount),
+            _ if self.is_in_bytes() => Quantity::from_bytes(amount),
+            _ => Quantity::from_value(amount),
         }
+    }
+
+    fn is_in_bytes(&self) -> bool {
+        match self {
+            Self::Memory | Self::EphemeralStorage => true,
+            Self::Scalar(name) => name.starts_with("hugepages-"),
+            Self::Cpu | Self::Pods => false,
+        }
+    }
+
+    /// The amount as people read it: bytes that no unit divides are given in tenths of the largest one (rounded `up` or
+    /// down), cores with a point. Still a quantity that Kubernetes reads.
+    ///
+    /// ```
+    /// use keelson_core::{ResourceName, resources::Round};
+    /// assert_eq!(ResourceName::Memory.readable(53_101_901_907, Round::Down), "49.4Gi");
+    /// assert_eq!(ResourceName::Memory.readable(53_101_901_907, Round::Up), "49.5Gi");
+    /// assert_eq!(ResourceName::Memory.readable(64 << 30, Round::Up), "64Gi");
+    /// assert_eq!(ResourceName::Cpu.readable(13_660, Round::Down), "13.66");
+    /// assert_eq!(ResourceName::Cpu.readable(500, Round::Down), "500m");
+    /// ```
+    #[must_use]
+    pub fn readable(&self, amount: i64, round: Round) -> String {
+        let exact = self.quantity(amount).to_string();
+        match self {
+            Self::Cpu if amount.unsigned_abs() > 1_000 && amount % 1_000 != 0 => {
+                let sign = if amount < 0 { "-" } else { "" };
+                let (cores, milli) = (amount.unsigned_abs() / 1_000, amount.unsigned_abs() % 1_000);
+                format!("{sign}{cores}.{}", format!("{milli:03}").trim_end_matches('0'))
+            }
+            Self::Cpu => exact,
+            _ if self.is_in_bytes() && exact.len() > 5 => in_tenths(amount, round),
+            _ => exact,
+        }
+    }
+}
+
+/// Which way a shortened amount goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// Never more than there is.
+    Down,
+    /// Never less than is missing.
+    Up,
+}
+
+/// Bytes in tenths of the largest binary unit that they fill.
+fn in_tenths(bytes: i64, round: Round) -> String {
+    const UNITS: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+    let size = i128::from(bytes).abs();
+    let Some((unit, shift)) = UNITS.into_iter().find(|(_, shift)| size >> shift > 0) else {
+        return bytes.to_string();
+    };
+    let up = (round == Round::Up) == (bytes > 0);
+    let tenths = (size * 10 + if up { (1 << shift) - 1 } else { 0 }) >> shift;
+    let sign = if bytes < 0 { "-" } else { "" };
+    match tenths % 10 {
+        0 => format!("{sign}{}{unit}", tenths / 10),
+        tenth => format!("{sign}{}.{tenth}{unit}", tenths / 10),
     }
 }
 
@@ -134,8 +192,9 @@ impl Shortfall {
 
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let amount = |n| self.name.quantity(n);
-        let (needed, free, missing) = (amount(self.needed), amount(self.free), amount(self.missing()));
+        let needed = self.name.readable(self.needed, Round::Up);
+        let free = self.name.readable(self.free, Round::Down);
+        let missing = self.name.readable(self.missing(), Round::Up);
         write!(f, "needs {needed} {}, {free} free: short {missing}", self.name)
     }
 }

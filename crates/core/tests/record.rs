@@ -27,6 +27,7 @@ fn placed(at: Timestamp) -> Decision {
         trigger: Trigger::Watch(pod),
         causes: vec![],
         cause_count: 0,
+        related: Vec::new(),
         verb: Verb::Place,
         reason: Reason::PodPlaced,
         sentence: "Placed shop/cart-0 on node-3.".into(),

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, Span};
-use keelson_store::{Filter, MAX_PAGE};
+use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef};
+use keelson_store::Filter;
 use serde_json::Value;
 
 use crate::changes::Subscription;
@@ -33,29 +33,17 @@ pub trait Backend: Send + Sync + 'static {
     /// When it cannot be read.
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, BackendError>;
 
-    /// The decisions that name `cause` among their causes, oldest first, at most `limit` of them.
-    ///
-    /// What follows from a decision mostly follows soon: unless the platform keeps an index, the pages of the next
-    /// seconds, minutes and half hour are looked through, one page each.
+    /// The decisions of these ids that are known, oldest first.
     ///
     /// # Errors
     /// When they cannot be read.
-    async fn consequences(&self, cause: &Decision, limit: usize) -> Result<Vec<Decision>, BackendError> {
-        let mut found: Vec<Decision> = Vec::new();
-        let mut since = cause.at;
-        for reach in [Span::seconds(10), Span::minutes(3), Span::minutes(30)] {
-            let until = cause.at + reach;
-            let filter = Filter { since: Some(since), until: Some(until), limit: MAX_PAGE, ..Filter::default() };
-            let page = self.decisions(&filter).await?;
-            found.extend(page.decisions.into_iter().filter(|decision| decision.causes.contains(&cause.id)));
-            since = until;
-        }
-        // A decision that was repeated falls into more than one of the spans.
-        found.sort_by_key(|decision| (decision.at, decision.id));
-        found.dedup_by_key(|decision| decision.id);
-        found.truncate(limit);
-        Ok(found)
-    }
+    async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, BackendError>;
+
+    /// The decisions that name `cause` among their causes, oldest first, at most `limit` of them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn consequences(&self, cause: DecisionId, limit: u32) -> Result<Vec<Decision>, BackendError>;
 
     /// One object and why it is as it is, or none when there is no such object and nothing was decided about it.
     ///

@@ -21,12 +21,25 @@ const MAX_QUERY: usize = 4_096;
 const MAX_VALUE: usize = 253;
 
 /// The parameters that choose decisions.
-pub const DECISION_PARAMS: [&str; 11] =
-    ["feature", "verb", "reason", "outcome", "kind", "namespace", "name", "q", "since", "until", "before"];
+pub const DECISION_PARAMS: [&str; 12] =
+    ["feature", "verb", "reason", "outcome", "kind", "namespace", "name", "about", "q", "since", "until", "before"];
 
 /// The same, and how many are wanted.
-pub const PAGE_PARAMS: [&str; 12] =
-    ["feature", "verb", "reason", "outcome", "kind", "namespace", "name", "q", "since", "until", "before", "limit"];
+pub const PAGE_PARAMS: [&str; 13] = [
+    "feature",
+    "verb",
+    "reason",
+    "outcome",
+    "kind",
+    "namespace",
+    "name",
+    "about",
+    "q",
+    "since",
+    "until",
+    "before",
+    "limit",
+];
 
 /// The parameters of one request, by name.
 #[derive(Debug, Default)]
@@ -140,6 +153,7 @@ impl Params {
             kind: self.text("kind"),
             namespace: self.text("namespace"),
             name: self.text("name"),
+            about: self.get("about").map(about).transpose()?,
             verb: self.word("verb", &VERBS, Verb::as_str)?,
             reason: self.word("reason", Reason::ALL, Reason::as_str)?,
             outcome: self.word("outcome", &OUTCOMES, Outcome::as_str)?,
@@ -166,8 +180,10 @@ fn shown(text: &str) -> String {
 
 /// Refuses a text that no name and no search contains; databases refuse some of them later and less clearly.
 fn check_text(field: &str, text: &str) -> Result<(), ApiError> {
-    if text.chars().count() > MAX_VALUE {
-        let message = format!("{field} is longer than {MAX_VALUE} characters");
+    // An object is named by three such words.
+    let most = if field == "about" { 3 * MAX_VALUE } else { MAX_VALUE };
+    if text.chars().count() > most {
+        let message = format!("{field} is longer than {most} characters");
         return Err(ApiError::invalid(field, message, "Shorten it."));
     }
     match text.chars().any(char::is_control) {
@@ -213,6 +229,15 @@ pub fn decision_id(text: &str) -> Result<DecisionId, ApiError> {
             "Use an id from /api/v1/decisions, such as 01937f6e-0000-7000-8000-000000000000.",
         )
     })
+}
+
+/// An object named in one parameter, as in `Node/-/node-1`.
+fn about(text: &str) -> Result<ObjectRef, ApiError> {
+    let fix = "Write it as KIND/NAMESPACE/NAME, with - for the namespace of what has none: Node/-/node-1.";
+    let refused = || ApiError::invalid("about", format!("about {:?} does not name an object", shown(text)), fix);
+    let (kind, path) = text.split_once('/').ok_or_else(refused)?;
+    let (namespace, name) = path.split_once('/').filter(|(_, name)| !name.contains('/')).ok_or_else(refused)?;
+    object(kind, namespace, name).map_err(|_| refused())
 }
 
 /// An object named in a path: kind (`Pod`, `Deployment.apps`), namespace (`-` for none) and name.

@@ -19,7 +19,7 @@ use crate::view::{Nodes, Overview, Subject, Why};
 /// The most decisions a chain of causes shows; more is no help to a person.
 const MAX_CHAIN: usize = 32;
 /// The most consequences that are shown.
-const MAX_CONSEQUENCES: usize = 32;
+const MAX_CONSEQUENCES: u32 = 32;
 
 /// Some of the decisions asked for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -90,27 +90,22 @@ pub async fn decision(
         return Err(ApiError::not_found("id", format!("decision {id} is not known"), fix));
     };
     let causes = causes(&app, &decision).await?;
-    let consequences = app.backend.consequences(&decision, MAX_CONSEQUENCES).await?;
+    let consequences = app.backend.consequences(id, MAX_CONSEQUENCES).await?;
     Ok(Json(DecisionDetail { decision, causes, consequences }))
 }
 
-/// Follows the causes of a decision, nearest first, as far as they are known and [`MAX_CHAIN`] allows.
+/// Follows the causes of a decision, nearest first, as far as they are known and [`MAX_CHAIN`] allows. All that are
+/// equally near are read at once.
 async fn causes(app: &App, decision: &Decision) -> Result<Vec<Decision>, ApiError> {
     let mut seen = BTreeSet::from([decision.id]);
     let mut chain: Vec<Decision> = Vec::new();
     let mut level = decision.causes.clone();
     while !level.is_empty() {
-        let mut further = Vec::new();
-        for id in level {
-            if chain.len() >= MAX_CHAIN || !seen.insert(id) {
-                continue;
-            }
-            if let Some(cause) = app.backend.decision(id).await? {
-                further.extend(&cause.causes);
-                chain.push(cause);
-            }
-        }
-        level = further;
+        let room = MAX_CHAIN - chain.len();
+        let new: Vec<_> = level.into_iter().filter(|id| seen.insert(*id)).take(room).collect();
+        let found = if new.is_empty() { Vec::new() } else { app.backend.decisions_by_ids(&new).await? };
+        level = found.iter().flat_map(|cause| cause.causes.iter().copied()).collect();
+        chain.extend(found);
     }
     chain.sort_by_key(|cause| (cause.at, cause.id));
     Ok(chain)

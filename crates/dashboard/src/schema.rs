@@ -97,6 +97,9 @@ pub struct Decision {
     pub causes: Option<Vec<DecisionId>>,
     /// How many decisions led here, named or not.
     pub cause_count: u32,
+    /// What it is about besides its subject: the chosen node, the workload that owns the pod.
+    #[schema(nullable = false)]
+    pub related: Option<Vec<ObjectRef>>,
     /// What is done to the subject.
     pub verb: Verb,
     /// Why.
@@ -323,6 +326,10 @@ pub struct DecisionParams {
     /// About objects of this name.
     #[param(nullable = false)]
     pub name: Option<String>,
+    /// About this object, as its subject or related to it: `KIND/NAMESPACE/NAME`, with - for the namespace of what has
+    /// none.
+    #[param(nullable = false)]
+    pub about: Option<String>,
     /// Whose subject, sentence or chosen candidate contains this text, in any case.
     #[param(nullable = false)]
     pub q: Option<String>,

@@ -61,13 +61,13 @@ pub struct FeatureView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub breaker: Option<String>,
-    /// Whether this process leads it.
+    /// Whether it is led: by this process or, told by a page of its own, by any controller.
     pub leading: bool,
     /// The leader's fencing number.
     pub fence: u64,
     /// One sentence on how it is doing.
     pub headline: String,
-    /// Decisions of the last hour.
+    /// Subjects of the last hour, and those that wait now.
     pub counts: Counts,
     /// The figure of the headline over the last hour, oldest first.
     pub sparkline: Vec<Point>,
@@ -76,14 +76,14 @@ pub struct FeatureView {
     pub conditions: Vec<Condition>,
 }
 
-/// How many subjects met which end in the last hour.
+/// How many subjects met which end in the last hour, each counted by its latest; and how many wait now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     /// Placed.
     pub placed: u64,
-    /// Waiting now or at the time.
+    /// Waiting now.
     pub waiting: u64,
-    /// Refused until changed.
+    /// Refused now, until they are changed.
     pub refused: u64,
     /// Recorded, not done.
     pub would: u64,

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use keelson_core::{Feature, Mode};
+use keelson_core::{Feature, Mode, Reason};
+
+use crate::store::Keep;
 
 /// Five platform features of a Kubernetes cluster, one spine, every decision explained.
 #[derive(Debug, Parser)]
@@ -17,13 +19,13 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// How logs are filtered, as in `info,keelson_runtime=debug`.
-    #[arg(long, global = true, env = "KEELSON_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, global = true, env = "KEELSON_LOG", default_value = "info", value_name = "FILTER", value_parser = filter)]
     pub log: String,
     /// How logs look.
     #[arg(long, global = true, env = "KEELSON_LOG_FORMAT", default_value = "auto")]
     pub log_format: LogFormat,
     /// Where traces and metrics are sent (OTLP over HTTP), as in http://127.0.0.1:4318.
-    #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", value_parser = collector)]
     pub otlp: Option<String>,
 }
 
@@ -113,13 +115,16 @@ pub struct Up {
     /// A Platform in a file, re-read when it changes, instead of the object in the cluster.
     #[arg(long, value_name = "FILE")]
     pub platform: Option<PathBuf>,
+    /// How much is kept.
+    #[command(flatten)]
+    pub keep: Keep,
 }
 
 /// `keelson controller`.
 #[derive(Debug, Args)]
 pub struct Controller {
-    /// The cluster; the pod's own service account when not given.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    /// The cluster; what KUBECONFIG names or the pod's own service account when not given.
+    #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// A SQLite file or a postgres:// URL.
     #[arg(long, env = "KEELSON_DATABASE", default_value = "/var/lib/keelson/keelson.db", value_name = "FILE|URL")]
@@ -142,6 +147,9 @@ pub struct Controller {
     /// Where the page, metrics and health answers listen.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// How much is kept.
+    #[command(flatten)]
+    pub keep: Keep,
 }
 
 /// `keelson dashboard`.
@@ -150,8 +158,8 @@ pub struct Dashboard {
     /// The controllers' store: a SQLite file or a postgres:// URL.
     #[arg(long, env = "KEELSON_DATABASE", value_name = "FILE|URL")]
     pub database: String,
-    /// The cluster; the pod's own service account when not given.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    /// The cluster; what KUBECONFIG names or the pod's own service account when not given.
+    #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the controllers' Leases.
     #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
@@ -165,7 +173,7 @@ pub struct Dashboard {
 #[derive(Debug, Clone, Args)]
 pub struct Server {
     /// The address of a running `keelson up`, `controller` or `dashboard`.
-    #[arg(long, env = "KEELSON_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(long, env = "KEELSON_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = server)]
     pub server: String,
 }
 
@@ -191,7 +199,7 @@ pub enum Format {
 /// `keelson why`.
 #[derive(Debug, Args)]
 pub struct Why {
-    /// What about: `pod/NAME` or `node/NAME`.
+    /// What about: `pod/NAME`, `node/NAME`, `deployment/NAME` or another workload.
     #[arg(value_parser = subject, value_name = "KIND/NAME")]
     pub subject: (String, String),
     /// Its namespace.
@@ -218,8 +226,8 @@ pub struct Decisions {
     #[arg(long, value_parser = subject, value_name = "KIND/NAME")]
     pub subject: Option<(String, String)>,
     /// Only with this reason, as in `Unschedulable`.
-    #[arg(long)]
-    pub reason: Option<String>,
+    #[arg(long, value_parser = reason)]
+    pub reason: Option<Reason>,
     /// How many, newest first.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub limit: u32,
@@ -236,6 +244,12 @@ pub struct Decisions {
 pub struct Replay {
     /// The decision's id.
     pub id: keelson_core::DecisionId,
+    /// Decide as if the feature were in this mode.
+    #[arg(long)]
+    pub mode: Option<Mode>,
+    /// Decide under another setting, as in `scheduler-name=keelson`; repeatable.
+    #[arg(long, value_parser = setting, value_name = "NAME=VALUE")]
+    pub set: Vec<(String, String)>,
     /// Where to ask.
     #[command(flatten)]
     pub server: Server,
@@ -255,13 +269,16 @@ pub struct Pause {
     /// Where to say it.
     #[command(flatten)]
     pub server: Server,
+    /// How to answer.
+    #[command(flatten)]
+    pub print: Print,
 }
 
 /// `keelson doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
     /// The cluster to check; kubectl's own choice when not given.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// The store to check: a SQLite file or a postgres:// URL.
     #[arg(long, env = "KEELSON_DATABASE", value_name = "FILE|URL")]
@@ -269,6 +286,9 @@ pub struct Doctor {
     /// The highest mode that the permissions must allow.
     #[arg(long, default_value = "Observe")]
     pub ceiling: Mode,
+    /// Check the rights of this account instead of your own, as in `system:serviceaccount:keelson-system:keelson`.
+    #[arg(long = "as", value_name = "USER")]
+    pub account: Option<String>,
     /// A running Keelson to check too.
     #[command(flatten)]
     pub server: Server,
@@ -277,9 +297,45 @@ pub struct Doctor {
     pub print: Print,
 }
 
+fn filter(text: &str) -> Result<String, String> {
+    keelson_telemetry::start::check_filter(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// An address with a scheme of `schemes` and a host.
+fn address(text: &str, schemes: &[&str]) -> Result<String, String> {
+    let example = "http://127.0.0.1";
+    let url: http::Uri = text.parse().map_err(|error| format!("{error}; write it like {example}"))?;
+    match (url.scheme_str(), url.host()) {
+        (Some(scheme), Some(_)) if schemes.contains(&scheme) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err(format!("it must start with {} and name a host, as in {example}", schemes.join(":// or ") + "://")),
+    }
+}
+
+fn collector(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { address(text, &["http", "https"]) }
+}
+
+fn server(text: &str) -> Result<String, String> {
+    address(text, &["http"])
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    let known = || Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
+    Reason::ALL.iter().copied().find(|reason| reason.as_str() == text).ok_or_else(|| format!("use one of: {}", known()))
+}
+
 fn ceiling(text: &str) -> Result<(Feature, Mode), String> {
     let (feature, mode) = text.split_once('=').ok_or("write it like scheduling=Enforce")?;
     Ok((feature.parse().map_err(|e| format!("{e}"))?, mode.parse().map_err(|e| format!("{e}"))?))
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("scheduler-name", value)) if !value.is_empty() => Ok(("scheduler-name".to_owned(), value.to_owned())),
+        Some(("scheduler-name", _)) => Err("scheduler-name is empty".to_owned()),
+        Some((name, _)) => Err(format!("setting {name:?} is unknown; use scheduler-name=NAME")),
+        None => Err("write it like scheduler-name=keelson".to_owned()),
+    }
 }
 
 /// Reads `pod/NAME`; kinds in any letter case, singular, plural or short.
@@ -290,8 +346,15 @@ fn subject(text: &str) -> Result<(String, String), String> {
         "node" | "nodes" | "no" => "Node",
         "deployment" | "deployments" | "deploy" => "Deployment",
         "statefulset" | "statefulsets" | "sts" => "StatefulSet",
+        "replicaset" | "replicasets" | "rs" => "ReplicaSet",
+        "daemonset" | "daemonsets" | "ds" => "DaemonSet",
+        "job" | "jobs" => "Job",
         "platform" | "platforms" | "kp" => "Platform",
-        _ => return Err(format!("kind {kind:?} is unknown; use pod, node, deployment, statefulset or platform")),
+        _ => {
+            return Err(format!(
+                "kind {kind:?} is unknown; use pod, node, deployment, replicaset, statefulset, daemonset, job or platform"
+            ));
+        }
     };
     if name.is_empty() || name.len() > 253 {
         return Err("the name must have 1 to 253 characters".to_owned());
@@ -320,6 +383,14 @@ mod tests {
             (vec!["keelson", "controller", "--ceiling", "scheduling=on"], "Off, Observe or Enforce"),
             (vec!["keelson", "decisions", "--feature", "sched"], "sched"),
             (vec!["keelson", "replay", "not-an-id"], "not-an-id"),
+            (vec!["keelson", "replay", "01a20a36-4c94-7c29-ba35-d33514b3210c", "--set", "speed=9"], "scheduler-name"),
+            (vec!["keelson", "decisions", "--reason", "Because"], "Unschedulable"),
+            (vec!["keelson", "decisions", "--server", "ftp://here"], "http://"),
+            (vec!["keelson", "decisions", "--server", "http://"], "http://"),
+            (vec!["keelson", "version", "--log", "keelson=loud"], "keelson=loud"),
+            (vec!["keelson", "version", "--otlp", "collector"], "http://"),
+            (vec!["keelson", "up", "--keep", "5m"], "below an hour"),
+            (vec!["keelson", "up", "--store-on-full", "wait"], "act or hold"),
         ] {
             let error = Cli::try_parse_from(args).unwrap_err();
             assert_eq!(error.exit_code(), 2);

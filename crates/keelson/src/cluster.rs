@@ -3,10 +3,11 @@
 //! kube's own defaults wait for ever on a connection that died silently and retry for minutes on their own. Both hide
 //! trouble from a controller that has back-offs of its own, so neither is used.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
@@ -37,13 +38,37 @@ async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration) -> Result<ku
             let file = Kubeconfig::read_from(path).with_context(|| format!("kubeconfig {}", path.display()))?;
             Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
         }
-        None => Config::infer().await.context("no kubeconfig and no service account; name one with --kubeconfig")?,
+        None => match std::env::var_os("KUBECONFIG").map(|list| merged(&list)).transpose()?.flatten() {
+            Some(file) => Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?,
+            None => {
+                Config::infer().await.context("no kubeconfig and no service account; name one with --kubeconfig")?
+            }
+        },
     };
     config.connect_timeout = Some(LEASE);
     config.read_timeout = Some(read_timeout);
     config.reset_reader_on_write = true;
     config.default_retry = false;
     Ok(kube::Client::try_from(config)?)
+}
+
+/// What `KUBECONFIG` names, merged as kubectl does: the first file to say something wins, a file that is not there is passed
+/// over. None when it is empty.
+fn merged(list: &OsStr) -> Result<Option<Kubeconfig>> {
+    let named: Vec<_> = std::env::split_paths(list).filter(|path| !path.as_os_str().is_empty()).collect();
+    let mut there = named.iter().filter(|path| path.exists()).peekable();
+    if there.peek().is_none() && !named.is_empty() {
+        bail!("no file that KUBECONFIG names is there: {}", list.to_string_lossy());
+    }
+    let mut merged = None;
+    for path in there {
+        let file = Kubeconfig::read_from(path).with_context(|| format!("kubeconfig {}", path.display()))?;
+        merged = Some(match merged {
+            None => file,
+            Some(before) => Kubeconfig::merge(before, file)?,
+        });
+    }
+    Ok(merged)
 }
 
 /// Seconds since 1970 of an HTTP `Date`; none when it is not one.
@@ -56,7 +81,28 @@ pub fn http_date(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn several_kubeconfigs_are_one_as_kubectl_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a", "b"] {
+            let text = format!(
+                "current-context: {name}\ncontexts: [{{name: {name}, context: {{cluster: {name}, user: {name}}}}}]\n"
+            );
+            std::fs::write(path(name), text).unwrap();
+        }
+        let list = |names: &[&str]| std::env::join_paths(names.iter().map(|name| path(name))).unwrap();
+        let both = merged(&list(&["a", "gone", "b"])).unwrap().unwrap();
+        assert_eq!(both.current_context.as_deref(), Some("a"), "the first to say something wins");
+        assert_eq!(both.contexts.len(), 2);
+        assert!(merged(OsStr::new("")).unwrap().is_none());
+        assert!(merged(OsStr::new(":")).unwrap().is_none());
+        let refused = merged(&list(&["gone"])).unwrap_err().to_string();
+        assert!(refused.contains("KUBECONFIG") && refused.contains("gone"), "{refused}");
+    }
 
     #[test]
     fn dates_are_read() {

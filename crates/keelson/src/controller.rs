@@ -36,10 +36,10 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         mode_file: args.platform.clone(),
         trace_id,
         store: store::open(&args.database).await?,
-        retention: Retention::default(),
-        journal: platform::journal(&args.journal)?,
+        retention: args.keep.retention(),
+        journal: platform::journal(&args.journal, &args.keep)?,
     })?;
-    let about = about(&client, args.platform.clone()).await?;
+    let about = about(&client, &args.namespace, args.platform.clone()).await?;
     let page = Page { platform: platform.clone(), client, about, telemetry };
     page.serve(listener, stop_signal()).await?;
     platform.stop().await;
@@ -70,16 +70,22 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
         retention: Retention::default(),
         journal: Journal::in_memory(JournalOptions::default()),
     })?;
-    let about = about(&client, None).await?;
+    let about = about(&client, &args.namespace, None).await?;
     let page = Page { platform: platform.clone(), client, about, telemetry: None };
     page.serve(listener, stop_signal()).await?;
     platform.stop().await;
     Ok(())
 }
 
-async fn about(client: &kube::Client, mode_file: Option<PathBuf>) -> Result<About> {
+async fn about(client: &kube::Client, namespace: &str, mode_file: Option<PathBuf>) -> Result<About> {
     let version = client.apiserver_version().await.context("the API server does not answer")?;
-    Ok(About { cluster: "kubernetes".to_owned(), kubernetes: version.git_version, speed: 1, mode_file })
+    Ok(About {
+        cluster: "kubernetes".to_owned(),
+        kubernetes: version.git_version,
+        speed: 1,
+        namespace: namespace.to_owned(),
+        mode_file,
+    })
 }
 
 /// Ends at SIGTERM or Ctrl-C.

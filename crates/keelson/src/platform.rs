@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use keelson_core::{Feature, Mode};
 use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
@@ -15,7 +15,7 @@ use keelson_store::{Journal, JournalOptions, Recorder, Retention, recorder::RING
 use tokio::task::AbortHandle;
 
 use crate::history::Kept;
-use crate::store::Opened;
+use crate::store::{Keep, Opened};
 use crate::sweep;
 
 /// What a controller is made of.
@@ -57,6 +57,8 @@ pub struct Platform {
     pub recorder: Recorder,
     /// Every feature's questions.
     pub answers: Answers,
+    /// Whether it stands for election: a page of its own does not.
+    pub stands: bool,
     tasks: Arc<[AbortHandle]>,
 }
 
@@ -67,6 +69,10 @@ impl Platform {
     /// What cannot start, and the fix.
     pub fn start(parts: Parts) -> Result<Self> {
         let clock = parts.clock;
+        if let Some(file) = &parts.mode_file {
+            // Later a broken file keeps the last good settings; now there are none.
+            keelson_runtime::read_platform_file(file).map_err(|why| anyhow!("--platform {why}"))?;
+        }
         let Opened { store, changes } = parts.store;
         let recorder = Recorder::start(Arc::clone(&store), parts.journal, Arc::new(move || clock.now()), RING);
         let runtime = Runtime::start(Config {
@@ -87,14 +93,15 @@ impl Platform {
         let answers = scheduling.answers();
         scheduling.start(&runtime)?;
         let mut tasks = Vec::new();
-        if parts.election != Election::Never {
+        let stands = parts.election != Election::Never;
+        if stands {
             tasks.push(tokio::spawn(sweep::keep_within(store, parts.retention, clock)).abort_handle());
         }
         if let Some(changes) = changes {
             let heard = recorder.clone();
             tasks.push(tokio::spawn(async move { heard.follow(changes).await }).abort_handle());
         }
-        Ok(Self { runtime, recorder, answers, tasks: tasks.into() })
+        Ok(Self { runtime, recorder, answers, stands, tasks: tasks.into() })
     }
 
     /// Stops in order: not ready, sources, workers, history, Leases.
@@ -108,7 +115,7 @@ impl Platform {
 ///
 /// # Errors
 /// When the folder cannot be written or another process has it.
-pub fn journal(folder: &Path) -> Result<Journal> {
+pub fn journal(folder: &Path, keep: &Keep) -> Result<Journal> {
     std::fs::create_dir_all(folder).with_context(|| format!("journal {}: cannot be made", folder.display()))?;
-    Ok(Journal::open(folder, JournalOptions::default())?)
+    Ok(Journal::open(folder, JournalOptions { bound: keep.journal_bound, on_full: keep.store_on_full })?)
 }

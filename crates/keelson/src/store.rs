@@ -1,10 +1,20 @@
-//! Opening the store that a person named.
+//! Opening the store that a person named, and how much of it is kept.
+//!
+//! A PostgreSQL database that is away when the process starts is no reason not to start: it is opened when it answers, and
+//! until then decisions wait in the journal. What waiting cannot mend (a bad address, a schema of a newer Keelson) is
+//! refused at once.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use keelson_store::{Changes, POLL, PostgresStore, SqliteStore, Store};
+use keelson_core::{GoDuration, Quantity, Span};
+use keelson_store::{
+    Changes, OnFull, POLL, PgConnectOptions, PostgresStore, Quota, Retention, Schema, SqliteStore, Store, StoreError,
+};
+
+/// The least a journal may hold, so that a decision with what it saw always fits.
+const LEAST_BOUND: u64 = 1 << 20;
 
 /// An open store.
 pub struct Opened {
@@ -14,16 +24,162 @@ pub struct Opened {
     pub changes: Option<Changes>,
 }
 
-/// Opens a SQLite file or, for a `postgres://` URL, a PostgreSQL database.
+/// Where a person said the store is.
+enum Place<'a> {
+    File(&'a Path),
+    Server(PgConnectOptions),
+}
+
+impl<'a> Place<'a> {
+    fn of(database: &'a str) -> Result<Self> {
+        if !database.starts_with("postgres://") && !database.starts_with("postgresql://") {
+            return Ok(Self::File(Path::new(database)));
+        }
+        // The URL is not repeated: it may hold a password.
+        let options = database.parse().context("--database is no URL like postgres://USER@HOST/DATABASE")?;
+        Ok(Self::Server(options))
+    }
+}
+
+/// Opens a SQLite file or, for a `postgres://` URL, a PostgreSQL database, now or when it is there.
 ///
 /// # Errors
-/// When it is not there, not ours, or newer than this version. The URL's password is never in the message.
+/// A file that cannot be opened, a URL that is none, or a schema that is newer than this version.
 pub async fn open(database: &str) -> Result<Opened> {
-    if database.starts_with("postgres://") || database.starts_with("postgresql://") {
-        let store = PostgresStore::open(database).await.context("the PostgreSQL database cannot be opened")?;
-        let changes = Some(store.changes(POLL).await?);
-        return Ok(Opened { store: Arc::new(store), changes });
+    let options = match Place::of(database)? {
+        Place::Server(options) => options,
+        Place::File(path) => {
+            let store = SqliteStore::open(path).await.with_context(|| format!("store {database}"))?;
+            return Ok(Opened { store: Arc::new(store), changes: None });
+        }
+    };
+    let store = PostgresStore::lazy(options);
+    let changes = match store.ready().await {
+        Ok(()) => store.changes(POLL).await,
+        Err(error) => Err(error),
+    };
+    let changes = match changes {
+        Ok(changes) => changes,
+        Err(error @ StoreError::SchemaTooNew { .. }) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(category = error.category(), "started without the database; it is asked again: {error}");
+            store.changes_once_there(POLL)
+        }
+    };
+    Ok(Opened { store: Arc::new(store), changes: Some(changes) })
+}
+
+/// Which schema a store has; changes nothing.
+///
+/// # Errors
+/// When it is not there, cannot be reached, or cannot be read.
+pub async fn inspect(database: &str) -> Result<Schema> {
+    match Place::of(database)? {
+        Place::Server(options) => Ok(PostgresStore::inspect(&options).await?),
+        Place::File(path) => Ok(SqliteStore::inspect(path).await?),
     }
-    let store = SqliteStore::open(Path::new(database)).await.with_context(|| format!("store {database}"))?;
-    Ok(Opened { store: Arc::new(store), changes: None })
+}
+
+/// How much is kept, and what becomes of a decision that finds no room.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Keep {
+    /// When the journal is full because the database is away: act on what may be forgotten, or hold and decide again later.
+    #[arg(long, env = "KEELSON_STORE_ON_FULL", default_value = "act", value_name = "act|hold", value_parser = on_full)]
+    pub store_on_full: OnFull,
+    /// How much may wait in the journal for the database.
+    #[arg(long, env = "KEELSON_JOURNAL_BOUND", default_value = "256Mi", value_parser = bound, value_name = "SIZE")]
+    pub journal_bound: u64,
+    /// How long decisions are kept, as in 72h or 14d.
+    #[arg(long, env = "KEELSON_KEEP", default_value = "14d", value_parser = age, value_name = "AGE")]
+    pub keep: Span,
+    /// How much the decisions of one feature may take, with what they saw.
+    #[arg(long, env = "KEELSON_KEEP_SIZE", default_value = "256Mi", value_parser = size, value_name = "SIZE")]
+    pub keep_size: u64,
+}
+
+impl Keep {
+    /// The same as the store wants it. Causes of what is kept outlive their age fourfold, as stubs.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let usual = Retention::default();
+        Retention {
+            age: self.keep,
+            stub_age: Span(self.keep.0.saturating_mul(4)),
+            per_feature: Quota { bytes: self.keep_size, ..usual.per_feature },
+            ..usual
+        }
+    }
+}
+
+fn on_full(text: &str) -> Result<OnFull, String> {
+    match text {
+        "act" => Ok(OnFull::Act),
+        "hold" => Ok(OnFull::Hold),
+        _ => Err("write act or hold".to_owned()),
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let quantity: Quantity = text.parse().map_err(|error| format!("{error}"))?;
+    let bytes = u64::try_from(quantity.value()).unwrap_or(0);
+    if bytes == 0 { Err("write a size above 0, like 256Mi".to_owned()) } else { Ok(bytes) }
+}
+
+fn bound(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes if bytes < LEAST_BOUND => Err(format!("{text} is below 1Mi, the least that holds a decision")),
+        bytes => Ok(bytes),
+    }
+}
+
+fn age(text: &str) -> Result<Span, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok());
+    let span = match days {
+        Some(days) => Span(days.saturating_mul(Span::hours(24).0)),
+        None => text.parse::<GoDuration>().map_err(|error| format!("{error}; or write days, like 14d"))?.span(),
+    };
+    // Below an hour a person finds nothing of what just happened.
+    if span < Span::hours(1) { Err(format!("{text} is below an hour")) } else { Ok(span) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_written_as_people_write_it() {
+        assert_eq!(age("14d"), Ok(Span::hours(336)));
+        assert_eq!(age("1h30m"), Ok(Span::minutes(90)));
+        assert_eq!((size("256Mi"), bound("2Mi")), (Ok(256 << 20), Ok(2 << 20)));
+        for refused in ["5m", "-1d", "soon"] {
+            assert!(age(refused).is_err(), "{refused}");
+        }
+        for refused in ["0", "-1Mi", "much"] {
+            assert!(size(refused).is_err(), "{refused}");
+        }
+        assert!(bound("1Ki").unwrap_err().contains("1Mi"));
+    }
+
+    #[tokio::test]
+    async fn a_url_that_is_none_is_refused_at_once_and_not_repeated() {
+        let error = open("postgres://user:secret@host:port/x").await.err().unwrap();
+        let said = format!("{error:#}");
+        assert!(said.contains("postgres://USER@HOST") && !said.contains("secret"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn looking_at_a_store_makes_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keelson.db");
+        let database = path.to_str().unwrap();
+        assert!(inspect(database).await.is_err());
+        assert!(!path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(inspect(database).await.unwrap().found, 0);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+        SqliteStore::open(&path).await.unwrap().close().await;
+        let schema = inspect(database).await.unwrap();
+        assert_eq!(schema.found, schema.known);
+    }
 }

@@ -1,13 +1,14 @@
-//! How many subjects met which end in the last hour, for the cards of the page.
+//! What was last said about each subject in the last hour, for the cards of the page and the preview of a switch.
 //!
-//! Fed with every decision and outcome as it happens. A pod that waits and is looked at a hundred times is one pod that
-//! waits.
+//! Fed with every decision and outcome as it happens, and at the start with those of the hour before, in any order. A pod
+//! that was looked at a hundred times is one pod, and one that waited and was placed is a placed one.
 //!
-//! Promises: memory grows with the subjects of an hour and with nothing else; time is the decisions' own.
+//! Promises: memory grows with the subjects of an hour and with nothing else; time is the decisions' own; the same
+//! decisions give the same counts in whatever order and however often they are told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Outcome, Span, Timestamp, Verb};
+use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Outcome, Reason, Span, Timestamp, Verb};
 use keelson_dashboard::view::{Counts, Point};
 
 /// How far back is counted.
@@ -15,146 +16,159 @@ pub const WINDOW: Span = Span::seconds(3_600);
 /// The width of one point of the sparkline.
 const STEP: i64 = 60_000_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
-    Placed,
-    Waiting,
-    Refused,
-    Would,
-    Failed,
+/// The last word about one subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// When it was said last.
+    pub at: Timestamp,
+    /// When it was said first.
+    since: Timestamp,
+    /// What is done.
+    pub verb: Verb,
+    /// Why.
+    pub reason: Reason,
+    /// Whether a candidate was chosen.
+    pub chosen: bool,
+    /// How it ended.
+    pub outcome: Outcome,
 }
 
-/// What became of a subject; none for what nobody counts.
-const fn end_of(outcome: Outcome, verb: Verb) -> Option<End> {
-    match (outcome, verb) {
-        (Outcome::Failed, _) => Some(End::Failed),
-        (_, Verb::Wait) => Some(End::Waiting),
-        (_, Verb::Refuse) => Some(End::Refused),
-        (Outcome::Would, _) | (_, Verb::Compare) => Some(End::Would),
-        (Outcome::Done, Verb::Place) => Some(End::Placed),
-        _ => None,
+impl Word {
+    fn of(decision: &Decision) -> Self {
+        Self {
+            at: decision.last_at,
+            since: decision.at,
+            verb: decision.verb,
+            reason: decision.reason,
+            chosen: decision.chosen.is_some(),
+            outcome: decision.outcome,
+        }
+    }
+
+    fn is_placed(&self) -> bool {
+        (self.verb, self.outcome) == (Verb::Place, Outcome::Done)
+    }
+
+    fn is_failed(&self) -> bool {
+        self.outcome == Outcome::Failed
+    }
+
+    /// Said, not done: below Enforce, and of what others did.
+    fn is_would(&self) -> bool {
+        !self.is_failed() && (self.outcome == Outcome::Would || self.verb == Verb::Compare)
     }
 }
 
-/// The counts of every feature.
+/// The last words about the subjects of every feature.
 #[derive(Debug, Default)]
 pub struct Tally {
-    features: BTreeMap<Feature, Ends>,
+    features: BTreeMap<Feature, Hour>,
     /// Decisions whose actions are under way.
-    open: BTreeMap<DecisionId, (Feature, Verb, ObjectRef)>,
+    open: BTreeMap<DecisionId, (Feature, ObjectRef, Word)>,
 }
 
 #[derive(Debug, Default)]
-struct Ends {
-    /// When each subject last met each end.
-    last: BTreeMap<(End, ObjectRef), Timestamp>,
-    /// The same by first time, so that forgetting costs only what is forgotten; a subject that met its end again goes
-    /// to the back when its turn comes.
-    order: VecDeque<(Timestamp, End, ObjectRef)>,
-    /// Subjects that newly met an end: the minute's number, and how many.
-    minutes: VecDeque<(i64, i64)>,
+struct Hour {
+    words: BTreeMap<ObjectRef, Word>,
+    /// The same by moment, so that forgetting costs only what is forgotten.
+    ages: BTreeSet<(Timestamp, ObjectRef)>,
 }
 
 impl Tally {
-    /// Counts a decision that was made or repeated.
+    /// Takes in a decision that was made or repeated.
     pub fn decision(&mut self, decision: &Decision) {
+        let word = Word::of(decision);
         if decision.outcome == Outcome::Pending {
-            self.open.insert(decision.id, (decision.feature, decision.verb, decision.subject.clone()));
-        } else if let Some(end) = end_of(decision.outcome, decision.verb) {
-            self.add(decision.feature, end, &decision.subject, decision.last_at);
+            self.open.insert(decision.id, (decision.feature, decision.subject.clone(), word));
+        } else {
+            self.open.remove(&decision.id);
+            self.say(decision.feature, &decision.subject, word);
         }
     }
 
-    /// Counts the end of a decision's actions.
+    /// Takes in the end of a decision's actions.
     pub fn outcome(&mut self, id: DecisionId, outcome: Outcome, at: Timestamp) {
-        if outcome == Outcome::Pending {
-            return;
-        }
-        let Some((feature, verb, subject)) = self.open.remove(&id) else { return };
-        if let Some(end) = end_of(outcome, verb) {
-            self.add(feature, end, &subject, at);
+        if outcome != Outcome::Pending
+            && let Some((feature, subject, word)) = self.open.remove(&id)
+        {
+            self.say(feature, &subject, Word { at, outcome, ..word });
         }
     }
 
-    fn add(&mut self, feature: Feature, end: End, subject: &ObjectRef, at: Timestamp) {
-        let ends = self.features.entry(feature).or_default();
-        let is_new = ends.last.insert((end, subject.clone()), at).is_none();
-        if is_new {
-            ends.order.push_back((at, end, subject.clone()));
-            let minute = at.0.div_euclid(STEP);
-            match ends.minutes.back_mut() {
-                Some((last, count)) if *last == minute => *count += 1,
-                _ => ends.minutes.push_back((minute, 1)),
+    fn say(&mut self, feature: Feature, subject: &ObjectRef, word: Word) {
+        let now = word.at;
+        // What never ended was cut off.
+        self.open.retain(|_, (.., open)| now.since(open.at) < WINDOW);
+        let hour = self.features.entry(feature).or_default();
+        match hour.words.get(subject) {
+            Some(newer) if newer.at > word.at => return,
+            Some(older) => drop(hour.ages.remove(&(older.at, subject.clone()))),
+            None => {}
+        }
+        hour.ages.insert((word.at, subject.clone()));
+        hour.words.insert(subject.clone(), word);
+        let newest = hour.ages.last().map_or(now, |(at, _)| *at);
+        while hour.ages.first().is_some_and(|(at, _)| newest.since(*at) >= WINDOW) {
+            if let Some((_, subject)) = hour.ages.pop_first() {
+                hour.words.remove(&subject);
             }
         }
-        ends.forget(at);
     }
 
-    /// The counts of the hour before `now`.
+    /// The last word about each subject of the hour before `now`.
+    pub fn words(&self, feature: Feature, now: Timestamp) -> impl Iterator<Item = &Word> {
+        let words = self.features.get(&feature).into_iter().flat_map(|hour| hour.words.values());
+        words.filter(move |word| now.since(word.at) < WINDOW)
+    }
+
+    /// How many subjects met which end in the hour before `now`. Who waits now, the feature knows.
     #[must_use]
     pub fn counts(&self, feature: Feature, now: Timestamp) -> Counts {
         let mut counts = Counts::default();
-        let Some(ends) = self.features.get(&feature) else { return counts };
-        for ((end, _), _) in ends.last.iter().filter(|(_, at)| now.since(**at) < WINDOW) {
-            *match end {
-                End::Placed => &mut counts.placed,
-                End::Waiting => &mut counts.waiting,
-                End::Refused => &mut counts.refused,
-                End::Would => &mut counts.would,
-                End::Failed => &mut counts.failed,
-            } += 1;
+        for word in self.words(feature, now) {
+            counts.placed += u64::from(word.is_placed());
+            counts.would += u64::from(word.is_would());
+            counts.failed += u64::from(word.is_failed());
         }
         counts
     }
 
-    /// Subjects that newly met an end, per minute over the hour before `now`, oldest first, zero where there were none.
+    /// Subjects that were placed or compared, per minute over the hour before `now`, oldest first, zero where there were
+    /// none.
     #[must_use]
     pub fn sparkline(&self, feature: Feature, now: Timestamp) -> Vec<Point> {
         let last = now.0.div_euclid(STEP);
-        let minutes = self.features.get(&feature).map(|ends| &ends.minutes);
-        let counted: BTreeMap<i64, i64> = minutes.into_iter().flatten().copied().collect();
-        (last - 59..=last)
-            .map(|minute| Point { at: Timestamp(minute * STEP), value: counted.get(&minute).copied().unwrap_or(0) })
-            .collect()
-    }
-}
-
-impl Ends {
-    fn forget(&mut self, now: Timestamp) {
-        while self.order.front().is_some_and(|(at, _, _)| now.since(*at) >= WINDOW) {
-            let Some((_, end, subject)) = self.order.pop_front() else { break };
-            let key = (end, subject);
-            match self.last.get(&key) {
-                Some(newer) if now.since(*newer) < WINDOW => self.order.push_back((*newer, key.0, key.1)),
-                _ => drop(self.last.remove(&key)),
+        let mut minutes: BTreeMap<i64, i64> = (last - 59..=last).map(|minute| (minute, 0)).collect();
+        for word in self.words(feature, now).filter(|word| word.is_placed() || word.is_would()) {
+            if let Some(count) = minutes.get_mut(&word.since.0.div_euclid(STEP)) {
+                *count += 1;
             }
         }
-        while self.minutes.front().is_some_and(|(minute, _)| *minute <= now.0.div_euclid(STEP) - 60) {
-            self.minutes.pop_front();
-        }
+        minutes.into_iter().map(|(minute, value)| Point { at: Timestamp(minute * STEP), value }).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use keelson_core::{IdSource, Mode, PlanId, Reason, Trigger};
+    use keelson_core::{IdSource, Mode, PlanId, Trigger};
 
     use super::*;
 
     const MINUTE: i64 = 60_000_000;
     const SCHEDULING: Feature = Feature::Scheduling;
 
-    struct Fixed;
+    struct Fixed(u8);
     impl IdSource for Fixed {
         fn random(&self) -> [u8; 16] {
-            [7; 16]
+            [self.0; 16]
         }
     }
 
     fn decision(name: &str, minute: i64, verb: Verb, outcome: Outcome) -> Decision {
         let at = Timestamp(minute * MINUTE);
+        let ids = Fixed(name.bytes().next().unwrap_or(0));
         Decision {
-            id: Fixed.decision_id(at),
+            id: ids.decision_id(at),
             at,
             feature: SCHEDULING,
             controller: "scheduler".into(),
@@ -163,13 +177,14 @@ mod tests {
             trigger: Trigger::Timer,
             causes: vec![],
             cause_count: 0,
+            related: vec![],
             verb,
             reason: Reason::PodPlaced,
             sentence: String::new(),
             chosen: None,
             candidates: vec![],
             inputs: BTreeMap::new(),
-            plan: PlanId(Fixed.decision_id(at).0),
+            plan: PlanId(ids.decision_id(at).0),
             outcome,
             steps: vec![],
             effect: None,
@@ -181,35 +196,56 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_pod_that_waits_often_is_one_pod_that_waits_and_is_forgotten_after_an_hour() {
-        let mut tally = Tally::default();
-        for minute in 0..30 {
-            tally.decision(&decision("a", minute, Verb::Wait, Outcome::NoAction));
-        }
-        assert_eq!(tally.features.values().map(|ends| ends.order.len()).sum::<usize>(), 1, "memory is per subject");
-        assert_eq!(tally.counts(SCHEDULING, Timestamp(30 * MINUTE)).waiting, 1);
-        assert_eq!(tally.counts(SCHEDULING, Timestamp(88 * MINUTE)).waiting, 1, "last seen at 29");
-        assert_eq!(tally.counts(SCHEDULING, Timestamp(89 * MINUTE)).waiting, 0);
-        tally.decision(&decision("b", 95, Verb::Refuse, Outcome::NoAction));
-        assert_eq!(tally.features.values().map(|ends| ends.last.len()).sum::<usize>(), 1, "only b is kept");
+    fn sum(tally: &Tally, minute: i64) -> i64 {
+        tally.sparkline(SCHEDULING, Timestamp(minute * MINUTE)).iter().map(|point| point.value).sum()
     }
 
     #[test]
-    fn a_placement_counts_when_its_actions_are_done() {
+    fn a_pod_that_is_compared_often_is_one_pod_and_is_forgotten_after_an_hour() {
         let mut tally = Tally::default();
-        let placed = decision("a", 1, Verb::Place, Outcome::Pending);
+        for minute in 0..30 {
+            tally.decision(&decision("a", minute, Verb::Compare, Outcome::NoAction));
+        }
+        let at = |minute: i64| Timestamp(minute * MINUTE);
+        assert_eq!(tally.counts(SCHEDULING, at(30)).would, 1);
+        assert_eq!(tally.counts(SCHEDULING, at(88)).would, 1, "last seen at 29");
+        assert_eq!(tally.counts(SCHEDULING, at(89)).would, 0);
+        tally.decision(&decision("b", 95, Verb::Refuse, Outcome::NoAction));
+        let kept: usize = tally.features.values().map(|hour| hour.words.len() + hour.ages.len()).sum();
+        assert_eq!(kept, 2, "only b is kept");
+    }
+
+    #[test]
+    fn a_placement_counts_when_its_actions_are_done_and_ends_the_waiting() {
+        let mut tally = Tally::default();
+        tally.decision(&decision("a", 1, Verb::Wait, Outcome::Failed));
+        let placed = decision("a", 2, Verb::Place, Outcome::Pending);
         tally.decision(&placed);
-        assert_eq!(tally.counts(SCHEDULING, placed.at).placed, 0);
+        assert_eq!(tally.counts(SCHEDULING, placed.at), Counts { failed: 1, ..Counts::default() });
         tally.outcome(placed.id, Outcome::Done, placed.at);
         tally.outcome(placed.id, Outcome::Done, placed.at);
-        assert_eq!(tally.counts(SCHEDULING, placed.at).placed, 1);
-        let line = tally.sparkline(SCHEDULING, Timestamp(2 * MINUTE));
-        assert_eq!((line.len(), line.iter().map(|point| point.value).sum::<i64>()), (60, 1));
-        let waits = decision("b", 2, Verb::Wait, Outcome::Pending);
-        tally.decision(&waits);
-        tally.outcome(waits.id, Outcome::Done, waits.at);
-        assert_eq!(tally.counts(SCHEDULING, waits.at).waiting, 1, "that it was told to wait does not end its waiting");
+        assert_eq!(tally.counts(SCHEDULING, placed.at), Counts { placed: 1, ..Counts::default() });
+        assert_eq!((tally.sparkline(SCHEDULING, placed.at).len(), sum(&tally, 2)), (60, 1));
         assert!(tally.open.is_empty());
+        tally.decision(&decision("b", 3, Verb::Place, Outcome::Pending));
+        tally.decision(&decision("c", 70, Verb::Wait, Outcome::NoAction));
+        assert!(tally.open.is_empty(), "what never ends is forgotten");
+    }
+
+    #[test]
+    fn what_is_told_again_or_backwards_counts_the_same() {
+        let told = [
+            decision("a", 1, Verb::Wait, Outcome::NoAction),
+            decision("a", 4, Verb::Place, Outcome::Done),
+            decision("b", 2, Verb::Compare, Outcome::NoAction),
+            decision("c", 3, Verb::Place, Outcome::Failed),
+        ];
+        let (mut once, mut again) = (Tally::default(), Tally::default());
+        told.iter().for_each(|decision| once.decision(decision));
+        told.iter().rev().chain(&told).for_each(|decision| again.decision(decision));
+        let now = Timestamp(5 * MINUTE);
+        assert_eq!(once.counts(SCHEDULING, now), Counts { placed: 1, would: 1, failed: 1, ..Counts::default() });
+        assert_eq!(once.counts(SCHEDULING, now), again.counts(SCHEDULING, now));
+        assert_eq!(once.sparkline(SCHEDULING, now), again.sparkline(SCHEDULING, now));
     }
 }

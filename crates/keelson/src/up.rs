@@ -44,8 +44,8 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         trace_id,
         store: store::open(&folder.path.join("keelson.db").to_string_lossy()).await?,
         // An hour of the person who looks on, not of a cluster that is faster.
-        retention: Retention { recordings: Span::hours(i64::from(world.about.speed)), ..Retention::default() },
-        journal: platform::journal(&folder.path.join("journal"))?,
+        retention: Retention { recordings: Span::hours(i64::from(world.about.speed)), ..args.keep.retention() },
+        journal: platform::journal(&folder.path.join("journal"), &args.keep)?,
     })?;
     println!("\n  {}  http://{address}", paint("page      ", Colour::Bold));
     println!("  {}  export KUBECONFIG={}", paint("kubectl   ", Colour::Bold), world.kubeconfig.display());
@@ -95,6 +95,7 @@ impl World {
                 cluster: "kubernetes".to_owned(),
                 kubernetes: version.git_version,
                 speed: 1,
+                namespace: "keelson-system".to_owned(),
                 mode_file: args.platform.clone(),
             },
             simulated: None,
@@ -111,6 +112,7 @@ impl World {
             cluster: "simulated streaming evening".to_owned(),
             kubernetes: "v1.36 (simulated)".to_owned(),
             speed: args.speed,
+            namespace: simulated::NAMESPACE.to_owned(),
             mode_file: args.platform.clone(),
         };
         Ok(Self {

@@ -1,117 +1,30 @@
-//! `keelson controller` while the API server is away for a minute, the database for a minute, the collector for good:
-//! the page says so, nothing is lost or repeated, everything recovers by itself.
+//! `keelson controller` while the API server is away for a minute, the database for a minute, the collector for good, when
+//! it starts without the database, and after a restart: the page says so, nothing is lost, repeated or forgotten,
+//! everything recovers by itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
 use keelson::simulated::Simulated;
-use keelson_sim::face::http;
-use kube::api::{Api, ListParams, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+#[path = "support/controller.rs"]
+mod controller;
 #[path = "../../store/tests/support/postgres.rs"]
 mod postgres;
 #[path = "support/relay.rs"]
 mod relay;
 
+use controller::{Controller, deploy, placed, until};
 use relay::Relay;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A controller process and its page.
-struct Controller {
-    child: Child,
-    page: String,
-}
-
-impl Controller {
-    fn start(api: SocketAddr, collector: SocketAddr, database: &str, folder: &Path) -> Self {
-        let kubeconfig = folder.join("kubeconfig");
-        std::fs::write(&kubeconfig, http::kubeconfig(api, "")).unwrap();
-        let free = free_address();
-        let child = Command::new(env!("CARGO_BIN_EXE_keelson"))
-            .args(["controller", "--identity", "one", "--ceiling", "scheduling=Enforce", "--database", database])
-            .args(["--listen", &free.to_string(), "--otlp", &format!("http://{collector}")])
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .arg("--journal")
-            .arg(folder.join("journal"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("keelson starts");
-        Self { child, page: format!("http://{free}") }
-    }
-
-    /// A page of its own beside the controller, on the same database.
-    fn dashboard(api: SocketAddr, database: &str, folder: &Path) -> Self {
-        let kubeconfig = folder.join("kubeconfig-of-the-page");
-        std::fs::write(&kubeconfig, http::kubeconfig(api, "")).unwrap();
-        let free = free_address();
-        let child = Command::new(env!("CARGO_BIN_EXE_keelson"))
-            .args(["dashboard", "--database", database, "--listen", &free.to_string(), "--kubeconfig"])
-            .arg(kubeconfig)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("keelson starts");
-        Self { child, page: format!("http://{free}") }
-    }
-
-    async fn ask(&self, path: &str) -> Option<Value> {
-        let answer = reqwest::get(format!("{}{path}", self.page)).await.ok()?;
-        serde_json::from_slice(&answer.bytes().await.ok()?).ok()
-    }
-
-    /// Whether a connection works, and what the page says of it.
-    async fn connection(&self, name: &str) -> Option<(bool, String)> {
-        let overview = self.ask("/api/v1/overview").await?;
-        let found = overview["connections"].as_array()?.iter().find(|connection| connection["name"] == name)?.clone();
-        Some((found["ok"].as_bool()?, found["detail"].as_str()?.to_owned()))
-    }
-
-    /// Waits until the page says that a connection works, or that it does not.
-    async fn says(&self, name: &str, ok: bool) -> String {
-        let what = format!("the page says that {name} is {}", if ok { "there" } else { "away" });
-        until(&what, async || self.connection(name).await.filter(|(is, _)| *is == ok)).await.1
-    }
-
-    async fn placements(&self) -> Vec<Value> {
-        let answer = self.ask("/api/v1/decisions?namespace=default&verb=Place&limit=200").await;
-        answer.and_then(|answer| answer["decisions"].as_array().cloned()).unwrap_or_default()
-    }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(45);
-    while Instant::now() < end {
-        if let Some(found) = check().await {
-            return found;
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
-    panic!("not within 45 s: {what}");
-}
-
 /// Something that takes whatever a collector is sent.
-async fn collector() -> SocketAddr {
+async fn collector() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = axum::Router::new().fallback(|| async { "" });
@@ -119,28 +32,12 @@ async fn collector() -> SocketAddr {
     address
 }
 
-async fn deploy(client: &kube::Client, name: &str) {
-    let container = json!({"name": "main", "image": "shop:1", "resources": {"requests": {"cpu": "10m"}}});
-    let deployment: Deployment = serde_json::from_value(json!({
-        "metadata": {"name": name},
-        "spec": {"replicas": 6, "selector": {"matchLabels": {"app": name}}, "template": {
-            "metadata": {"labels": {"app": name}},
-            "spec": {"schedulerName": "keelson", "containers": [container]}}},
-    }))
-    .unwrap();
-    Api::default_namespaced(client.clone()).create(&PostParams::default(), &deployment).await.unwrap();
-}
-
-/// The pods of a Deployment and their nodes, once all six have one.
-async fn placed(client: &kube::Client, name: &str) -> BTreeMap<String, String> {
-    let pods: Api<Pod> = Api::default_namespaced(client.clone());
-    let wanted = ListParams::default().labels(&format!("app={name}"));
-    until(&format!("every pod of {name} has a node"), async || {
-        let node = |pod: Pod| Some((pod.metadata.uid?, pod.spec?.node_name?));
-        let found: BTreeMap<_, _> = pods.list(&wanted).await.ok()?.into_iter().filter_map(node).collect();
-        (found.len() == 6).then_some(found)
-    })
-    .await
+/// What `keelson` with `args` prints, and its exit code.
+fn keelson(controller: &Controller, args: &[&str]) -> (String, i32) {
+    let program = env!("CARGO_BIN_EXE_keelson");
+    let output = Command::new(program).args(args).args(["--server", &controller.page]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (text, output.status.code().unwrap_or(-1))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,12 +51,13 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
     drop(server.store("keelson").await);
     let database = format!("postgres://postgres@localhost/keelson?host={}", server.socket().display());
     let folder = tempfile::tempdir().unwrap();
-    let mut controller = Controller::start(api.address, collector.address, &database, folder.path());
+    let mut controller =
+        Controller::start(api.address, &database, folder.path(), &["--otlp", &format!("http://{}", collector.address)]);
 
     for name in ["api", "store"] {
         controller.says(name, true).await;
     }
-    deploy(&client, "before").await;
+    deploy(&client, "before", "10m").await;
     let mut nodes = placed(&client, "before").await;
     let standby = Controller::dashboard(api.address, &database, folder.path());
     until("a page of its own tells what the controller decided", async || {
@@ -170,7 +68,7 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
     collector.set_open(false);
     api.set_open(false);
     let start = Instant::now();
-    deploy(&client, "during").await;
+    deploy(&client, "during", "10m").await;
     let said = controller.says("api", false).await;
     assert!(!said.is_empty());
     sleep_until(start + MINUTE / 2).await;
@@ -185,7 +83,7 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
     sleep_until(start + MINUTE / 2 + MINUTE).await;
     server.go_on();
     controller.says("store", true).await;
-    deploy(&client, "after").await;
+    deploy(&client, "after", "10m").await;
     nodes.extend(placed(&client, "after").await);
     let said = controller.says("telemetry", false).await;
     assert!(said.contains("nothing waits for it"), "{said}");
@@ -214,5 +112,139 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
     nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
     let ended = until("it stops when it is told to", async || controller.child.try_wait().unwrap()).await;
     assert!(ended.success(), "{ended}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_starts_without_its_database_and_tells_it_everything_later() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = listener.local_addr().unwrap();
+    let cluster = Simulated::start(listener, 12, 1).await.unwrap();
+    let client = cluster.client();
+    let server = postgres::Server::start();
+    server.run_sql("postgres", "CREATE DATABASE keelson").await;
+    let database = format!("postgres://postgres@localhost/keelson?host={}", server.socket().display());
+    server.crash();
+    let folder = tempfile::tempdir().unwrap();
+    let controller = Controller::start(api, &database, folder.path(), &[]);
+    controller.says("store", false).await;
+    deploy(&client, "early", "10m").await;
+    let nodes = placed(&client, "early").await;
+    let unknown = controller.ask("/api/v1/decisions/01a20a36-4c94-7c29-ba35-d33514b3210c").await.unwrap();
+    assert_eq!(unknown["error"]["category"], "unavailable", "nobody knows whether it is stored: {unknown}");
+
+    server.go_on();
+    controller.says("store", true).await;
+    let standby = Controller::dashboard(api, &database, folder.path());
+    let told = until("the database was told every placement", async || {
+        let told = standby.placements().await;
+        let done = told.iter().filter(|decision| decision["outcome"] == "Done").count();
+        (done >= nodes.len()).then_some(told)
+    })
+    .await;
+    for (pod, node) in &nodes {
+        let mine: Vec<_> = told.iter().filter(|d| d["subject"]["uid"] == **pod && d["outcome"] == "Done").collect();
+        assert_eq!(mine.len(), 1, "{pod}: {mine:#?}");
+        assert_eq!(mine[0]["chosen"], **node);
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_every_why_is_still_answered_and_the_hour_is_not_zero() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = listener.local_addr().unwrap();
+    let cluster = Simulated::start(listener, 13, 1).await.unwrap();
+    let client = cluster.client();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("keelson.db");
+    let database = database.to_str().unwrap();
+    let controller = Controller::start(api, database, folder.path(), &[]);
+    deploy(&client, "small", "10m").await;
+    placed(&client, "small").await;
+    deploy(&client, "large", "500").await;
+    let placement = until("a placement is told", async || {
+        let told = controller.placements().await;
+        told.into_iter().find(|d| d["outcome"] == "Done" && d["related"][2]["name"] == "small")
+    })
+    .await;
+    let name = placement["subject"]["name"].as_str().unwrap();
+    let node = placement["chosen"].as_str().unwrap();
+
+    let large = until("a pod that cannot fit is told what would help", async || {
+        let listed = controller.ask("/api/v1/decisions?about=Deployment/default/large&reason=Unschedulable").await?;
+        let name = listed["decisions"][0]["subject"]["name"].as_str()?.to_owned();
+        let why = controller.ask(&format!("/api/v1/why/Pod/default/{name}")).await?;
+        why["changes"][0]["sentence"].as_str().is_some_and(|change| change.contains("cpu instead of")).then_some(name)
+    })
+    .await;
+    let (text, code) = keelson(&controller, &["why", &format!("pod/{large}")]);
+    assert!(code == 0 && text.contains("Would help:") && text.contains("instead of"), "{text}");
+    let waits = async |controller: &Controller| {
+        let overview = controller.ask("/api/v1/overview").await?;
+        overview["features"][0]["counts"]["waiting"].as_u64()
+    };
+    until("six pods wait, and more of the evening", async || (waits(&controller).await? >= 6).then_some(())).await;
+    for (path, words) in [
+        ("Deployment/default/small", "6 pods, each with a node"),
+        ("Deployment.apps/default/large", "6 without a node"),
+        (&format!("Node/-/{node}"), "is ready and holds"),
+    ] {
+        let subject = controller.ask(&format!("/api/v1/subjects/{path}")).await.unwrap();
+        assert!(subject["sentence"].as_str().unwrap().contains(words), "{subject}");
+    }
+    let about = controller.ask(&format!("/api/v1/decisions?about=Node/-/{node}")).await.unwrap();
+    assert!(about["decisions"].as_array().unwrap().iter().any(|d| d["id"] == placement["id"]), "{about}");
+    let (text, code) = keelson(&controller, &["replay", placement["id"].as_str().unwrap(), "--mode", "Observe"]);
+    assert!(code == 0 && text.contains("comes out otherwise") && text.contains("actions"), "{text}");
+
+    drop(controller);
+    let controller = Controller::start(api, database, folder.path(), &[]);
+    until("the placed pod is still explained", async || {
+        let why = controller.ask(&format!("/api/v1/why/Pod/default/{name}")).await?;
+        (why["decision"] == placement["id"]).then_some(())
+    })
+    .await;
+    let (text, code) = keelson(&controller, &["why", &format!("pod/{name}")]);
+    assert!(code == 0 && text.contains(&format!("Placed on {node}")), "{text}");
+    until("the hour is remembered, and who waits is known", async || {
+        let overview = controller.ask("/api/v1/overview").await?;
+        let counts = &overview["features"][0]["counts"];
+        (counts["placed"].as_u64()? >= 6 && counts["waiting"].as_u64()? >= 6).then_some(())
+    })
+    .await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_its_own_tells_how_the_controllers_stand_and_switches_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = listener.local_addr().unwrap();
+    let cluster = Simulated::start(listener, 14, 1).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("keelson.db");
+    let database = database.to_str().unwrap();
+    let controller = Controller::start(api, database, folder.path(), &[]);
+    until("the controller leads", async || {
+        (controller.ask("/api/v1/overview").await?["features"][0]["leading"] == true).then_some(())
+    })
+    .await;
+    let page = Controller::dashboard(api, database, folder.path());
+    let stands = async |mode: &str| {
+        until(&format!("the page says {mode}"), async || {
+            let feature = page.ask("/api/v1/overview").await?["features"][0].clone();
+            let is = feature["mode"] == mode && feature["ceiling"] == "Enforce" && feature["leading"] == true;
+            (is && feature["fence"].as_u64()? > 0).then_some(())
+        })
+        .await
+    };
+    stands("Enforce").await;
+    for mode in ["Observe", "Enforce"] {
+        let body = json!({"mode": mode, "confirm": format!("{mode} scheduling")}).to_string();
+        let request = reqwest::Client::new().post(format!("{}/api/v1/features/scheduling/mode", page.page));
+        let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        stands(mode).await;
+    }
     cluster.stop().await;
 }

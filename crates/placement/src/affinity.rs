@@ -53,7 +53,12 @@ impl NodeTerm {
     pub fn matches(&self, node: &Node) -> bool {
         let asks = !self.labels.is_empty() || !self.fields.is_empty();
         asks && self.labels.iter().all(|wanted| wanted.matches(node.labels.get(&wanted.key).map(String::as_str)))
-            && self.fields.iter().all(|wanted| wanted.matches((wanted.key == NAME_FIELD).then_some(&node.name)))
+            && self.names(node)
+    }
+
+    /// Whether `node` meets the conditions on fields.
+    fn names(&self, node: &Node) -> bool {
+        self.fields.iter().all(|wanted| wanted.matches((wanted.key == NAME_FIELD).then_some(&node.name)))
     }
 }
 
@@ -77,7 +82,11 @@ pub fn misses(pod: &Pod, node: &Node) -> Vec<Failure> {
         .collect();
     let selector = (!missing.is_empty()).then_some(Failure::Selector { missing });
     let unmatched = pod.required.as_ref().filter(|terms| !terms.iter().any(|term| term.matches(node)));
-    selector.into_iter().chain(unmatched.map(|terms| Failure::Affinity { terms: terms.len() })).collect()
+    let failure = unmatched.map(|terms| Failure::Affinity {
+        terms: terms.len(),
+        by_name: !terms.is_empty() && terms.iter().all(|term| !term.fields.is_empty() && !term.names(node)),
+    });
+    selector.into_iter().chain(failure).collect()
 }
 
 /// Whether [`misses`] would be empty.
@@ -126,13 +135,13 @@ mod tests {
         let mut pod = Pod::new("shop", "cart");
         assert!(misses(&pod, &node()).is_empty());
         pod.required = Some(Vec::new());
-        assert_eq!(misses(&pod, &node()), [Failure::Affinity { terms: 0 }]);
+        assert_eq!(misses(&pod, &node()), [Failure::Affinity { terms: 0, by_name: false }]);
     }
 
     #[test]
     fn one_matching_term_is_enough_but_the_selector_is_asked_besides() {
         let pod = Pod::new("shop", "cart").requiring(NodeTerm::label("zone", "a"));
-        assert_eq!(misses(&pod, &node()), [Failure::Affinity { terms: 1 }]);
+        assert_eq!(misses(&pod, &node()), [Failure::Affinity { terms: 1, by_name: false }]);
         let pod = pod.requiring(NodeTerm::label("zone", "b"));
         assert!(misses(&pod, &node()).is_empty());
         let pod = pod.selecting("disk", "ssd");

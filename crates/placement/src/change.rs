@@ -10,6 +10,7 @@
 use std::borrow::Borrow;
 
 use keelson_core::ResourceName;
+use keelson_core::resources::Round;
 use serde::{Deserialize, Serialize};
 
 use crate::choose::choose;
@@ -32,8 +33,7 @@ pub struct Change {
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let amount = |n| self.resource.quantity(n);
-        let (from, to) = (amount(self.from), amount(self.to));
+        let (from, to) = (self.resource.readable(self.from, Round::Up), self.resource.readable(self.to, Round::Down));
         write!(f, "with {to} {} instead of {from} it would fit on {}", self.resource, self.node)
     }
 }

@@ -62,6 +62,9 @@ fn histogram<N: Borrow<Node>>(pod: &Pod, nodes: &[N]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for node in nodes.iter().map(Borrow::borrow) {
         let found = failures(pod, node);
+        // Upstream does not even look at the nodes that a pod's terms leave out by name.
+        let left_out = found.iter().find(|failure| matches!(failure, Failure::Affinity { by_name: true, .. }));
+        let found = left_out.map_or(found.as_slice(), std::slice::from_ref);
         let first = found.first().map(Failure::check);
         let mut reasons: Vec<String> =
             found.iter().filter(|failure| Some(failure.check()) == first).map(Failure::reason_text).collect();
@@ -73,7 +76,7 @@ fn histogram<N: Borrow<Node>>(pod: &Pod, nodes: &[N]) -> String {
     let mut parts: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     parts.sort();
     match parts.as_slice() {
-        [] => format!("0/{} nodes are available.", nodes.len()),
+        [] => "no nodes available to schedule pods".to_owned(),
         parts => format!("0/{} nodes are available: {}.", nodes.len(), parts.join(", ")),
     }
 }
@@ -131,8 +134,10 @@ fn miss(found: &[Failure], names: &[&str]) -> Candidate {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use keelson_core::ResourceName;
+    use keelson_core::selector::{Operator, Requirement};
 
     use super::*;
+    use crate::affinity::NodeTerm;
     use crate::choose::choose;
     use crate::requests::PodRequests;
     use crate::taints::{Taint, TaintEffect};
@@ -159,7 +164,19 @@ mod tests {
             explain(&pod(500), &nodes, 1).histogram.unwrap(),
             "0/5 nodes are available: 1 Too many pods, 1 node(s) had untolerated taint(s), 3 Insufficient cpu."
         );
-        assert_eq!(explain::<Node>(&pod(500), &[], 1).histogram.unwrap(), "0/0 nodes are available.");
+        assert_eq!(explain::<Node>(&pod(500), &[], 1).histogram.unwrap(), "no nodes available to schedule pods");
+    }
+
+    #[test]
+    fn nodes_that_a_daemons_pod_does_not_name_are_counted_as_kube_scheduler_counts_them() {
+        let named = Requirement::new("metadata.name", Operator::In, &["a"]);
+        let mut pod = pod(500);
+        pod.required = Some(vec![NodeTerm::default().and_field(named)]);
+        let nodes = [node("a", 100), node("b", 9_000).cordoned(), node("c", 100)];
+        assert_eq!(
+            explain(&pod, &nodes, 1).histogram.unwrap(),
+            "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."
+        );
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Failure {
     Affinity {
         /// How many terms there are.
         terms: usize,
+        /// Whether each of them names nodes, and not this one (as the terms of a DaemonSet's pods do).
+        by_name: bool,
     },
     /// Host ports that other pods have taken.
     Ports {
@@ -86,6 +88,7 @@ impl Failure {
             Self::Cordoned => "node(s) were unschedulable".into(),
             Self::OtherNode { .. } => "node(s) didn't match the requested node name".into(),
             Self::Untolerated { .. } => "node(s) had untolerated taint(s)".into(),
+            Self::Affinity { by_name: true, .. } => "node(s) didn't satisfy plugin(s) [NodeAffinity]".into(),
             Self::Selector { .. } | Self::Affinity { .. } => "node(s) didn't match Pod's node affinity/selector".into(),
             Self::Ports { .. } => "node(s) didn't have free ports for the requested pod ports".into(),
             Self::TooManyPods { .. } => "Too many pods".into(),
@@ -118,7 +121,8 @@ impl fmt::Display for Failure {
             Self::OtherNode { wanted } => write!(f, "the pod names node {wanted}"),
             Self::Untolerated { taints } => write!(f, "taints not tolerated: {}", list(taints)),
             Self::Selector { missing } => write!(f, "labels asked for and not there: {}", missing.join(", ")),
-            Self::Affinity { terms } => write!(f, "none of {terms} required node affinity terms matches"),
+            Self::Affinity { by_name: true, .. } => f.write_str("the pod's node affinity names other nodes"),
+            Self::Affinity { terms, .. } => write!(f, "none of {terms} required node affinity terms matches"),
             Self::Ports { taken } => write!(f, "host ports already taken: {}", list(taken)),
             Self::TooManyPods { running, allowed } => {
                 let short = running.saturating_add(1).saturating_sub(*allowed);

@@ -23,6 +23,8 @@ pub const REPEAT_WINDOW: Span = Span::minutes(10);
 pub const HARMED: usize = 2;
 /// ...within this.
 pub const HARM_WINDOW: Span = Span::minutes(30);
+/// Acts that are remembered; beyond it the oldest are forgotten early.
+const REMEMBERED: usize = 100_000;
 /// How long it stays open at first.
 pub const COOL_DOWN: Span = Span::minutes(5);
 /// How long at most.
@@ -43,7 +45,9 @@ pub struct Breaker {
     state: State,
     cool_down: Span,
     results: VecDeque<bool>,
-    acts: BTreeMap<ObjectRef, VecDeque<Timestamp>>,
+    /// The acts of the last [`REPEAT_WINDOW`], oldest first, and how many of them each subject had.
+    acts: VecDeque<(Timestamp, ObjectRef)>,
+    repeats: BTreeMap<ObjectRef, usize>,
     harmed: VecDeque<(Timestamp, String)>,
 }
 
@@ -53,7 +57,8 @@ impl Default for Breaker {
             state: State::Closed,
             cool_down: COOL_DOWN,
             results: VecDeque::new(),
-            acts: BTreeMap::new(),
+            acts: VecDeque::new(),
+            repeats: BTreeMap::new(),
             harmed: VecDeque::new(),
         }
     }
@@ -80,12 +85,7 @@ impl Breaker {
         if self.results.len() > WINDOW {
             self.results.pop_front();
         }
-        let acts = self.acts.entry(subject.clone()).or_default();
-        acts.push_back(now);
-        let repeats = recent(acts, |at| now.since(*at) < REPEAT_WINDOW);
-        if self.acts.len() > 10_000 {
-            self.acts.retain(|_, acts| recent(acts, |at| now.since(*at) < REPEAT_WINDOW) > 0);
-        }
+        let repeats = self.repeat(subject, now);
         let failures = self.results.iter().filter(|ok| !**ok).count();
         if failures > FAILURES {
             let of = self.results.len();
@@ -98,10 +98,29 @@ impl Breaker {
         None
     }
 
+    /// Counts an act; how many its subject had lately.
+    fn repeat(&mut self, subject: &ObjectRef, now: Timestamp) -> usize {
+        self.acts.push_back((now, subject.clone()));
+        *self.repeats.entry(subject.clone()).or_default() += 1;
+        let over = |(at, _): &(Timestamp, ObjectRef)| now.since(*at) >= REPEAT_WINDOW;
+        while self.acts.len() > REMEMBERED || self.acts.front().is_some_and(over) {
+            let Some((_, old)) = self.acts.pop_front() else { break };
+            let left = self.repeats.get_mut(&old).map_or(0, |count| {
+                *count -= 1;
+                *count
+            });
+            if left == 0 {
+                self.repeats.remove(&old);
+            }
+        }
+        self.repeats.get(subject).copied().unwrap_or_default()
+    }
+
     /// A workload was left with fewer ready pods than it had. Returns why it opened, when it did.
     pub fn harmed(&mut self, workload: &str, now: Timestamp) -> Option<String> {
+        self.harmed.retain(|(at, known)| now.since(*at) < HARM_WINDOW && known != workload);
         self.harmed.push_back((now, workload.to_owned()));
-        let harmed = recent(&mut self.harmed, |(at, _)| now.since(*at) < HARM_WINDOW);
+        let harmed = self.harmed.len();
         let open = matches!(self.state, State::Open { .. });
         if harmed <= HARMED || open {
             return None;
@@ -134,14 +153,6 @@ impl Breaker {
         *self = Self { state: State::Open { until }, cool_down: self.cool_down, ..Self::default() };
         format!("{why}; actions are held for {}, then tried again", self.cool_down)
     }
-}
-
-/// Drops what is not recent from the front and says how much is left.
-fn recent<T>(list: &mut VecDeque<T>, is_recent: impl Fn(&T) -> bool) -> usize {
-    while list.front().is_some_and(|oldest| !is_recent(oldest)) {
-        list.pop_front();
-    }
-    list.len()
 }
 
 #[cfg(test)]
@@ -179,16 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_of_acts_is_bounded_by_the_window() {
+        let mut breaker = Breaker::default();
+        assert!((0..2_000).all(|n| breaker.acted(&pod(n), true, at(n)).is_none()));
+        assert_eq!((breaker.acts.len(), breaker.repeats.len()), (600, 600));
+    }
+
+    #[test]
     fn it_opens_when_workloads_do_not_recover() {
         let mut breaker = Breaker::default();
         assert_eq!((breaker.harmed("a", at(0)), breaker.harmed("b", at(1))), (None, None));
+        assert_eq!(breaker.harmed("b", at(2)), None, "the same one again is not a third");
         assert!(breaker.harmed("c", at(2)).is_some());
     }
 
     #[test]
     fn after_the_pause_one_failure_doubles_it_and_a_few_successes_close_it() {
         let mut breaker = Breaker::default();
-        (0..3).for_each(|n| drop(breaker.harmed("a", at(n))));
+        ["a", "b", "c"].into_iter().zip(0..).for_each(|(name, n)| drop(breaker.harmed(name, at(n))));
         assert!(!breaker.tick(at(300)));
         assert!(breaker.tick(at(302)));
         assert!(breaker.acted(&pod(1), false, at(303)).unwrap().contains("held for 10 min"));

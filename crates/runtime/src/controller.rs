@@ -19,6 +19,36 @@ pub(crate) use run::{AnyLine, Lines};
 ///
 /// Ids of decisions need not be made by the decider: the executor replaces every id that is no version 7 UUID, such as a
 /// number counted from zero, and the action's reference with it.
+///
+/// ```
+/// use keelson_core::{Feature, ObjectRef, Plan, Requeue, Span, Timestamp};
+/// use keelson_runtime::{Controller, assert_pure};
+/// /// Looks at a namespace again every minute while it holds anything.
+/// struct Namespaces;
+/// impl Controller for Namespaces {
+///     const NAME: &'static str = "namespaces";
+///     const FEATURE: Feature = Feature::Scheduling;
+///     type Key = String;
+///     type Snapshot = usize;
+///     fn keys(&self) -> Vec<String> {
+///         vec!["shop".into()]
+///     }
+///     fn flow(key: &String) -> String {
+///         key.clone()
+///     }
+///     fn subject(key: &String) -> ObjectRef {
+///         ObjectRef::cluster("Namespace", key)
+///     }
+///     fn snapshot(&self, key: &String) -> Option<usize> {
+///         Some(key.len()) // from caches and facts
+///     }
+///     fn decide(pods: &usize, _now: Timestamp) -> Plan {
+///         let requeue = if *pods > 0 { Requeue::After(Span::minutes(1)) } else { Requeue::OnChange };
+///         Plan { requeue, ..Plan::default() }
+///     }
+/// }
+/// assert_pure::<Namespaces>(&4, Timestamp(0));
+/// ```
 pub trait Controller: Send + Sync + 'static {
     /// Lower case, for labels: `pods`.
     const NAME: &'static str;

@@ -86,6 +86,8 @@ impl Report {
 
 /// What the runtime itself has to say about a feature or one of its keys.
 pub(crate) struct Remark<'a> {
+    /// The decision's id, when it was given out before.
+    pub(crate) id: Option<DecisionId>,
     pub(crate) controller: &'a str,
     pub(crate) subject: ObjectRef,
     pub(crate) verb: Verb,
@@ -119,6 +121,10 @@ struct Open<'a> {
 }
 
 impl Open<'_> {
+    fn has_changed_anything(&self) -> bool {
+        self.steps.iter().any(|step| step.result == StepResult::Done)
+    }
+
     fn close(mut self, outcome: Outcome) -> (Outcome, Vec<Step>) {
         self.closed = true;
         self.inner.history.finish(self.decision.id, outcome, self.steps.clone());
@@ -311,14 +317,22 @@ impl Inner {
     async fn carry_out(&self, feature: Feature, mut open: Open<'_>, actions: &[Action]) -> (Outcome, Vec<Step>) {
         let fence = open.decision.fence;
         let mut switch = self.switches.subscribe(feature);
+        let mut acts = 0;
         for (at, action) in actions.iter().enumerate() {
             let now = switch.borrow_and_update().clone();
-            let below = now.effective < Mode::Enforce || now.fence != fence;
-            if let Some(hold) = now.held().or(below.then_some(Hold::NotLeading)) {
+            if let Some(hold) = now.holds(fence) {
                 let rest = actions.get(at..).unwrap_or_default();
                 open.steps.extend(self.steps(rest, StepResult::Held, &hold.to_string()));
                 self.release_gate(rest);
+                // What was to be told of what is done already does not make it undone.
+                if at > 0 && rest.iter().all(|action| action.kind.only_tells()) {
+                    break;
+                }
                 return self.give_up(open, Outcome::Would).await;
+            }
+            if matches!(action.kind, ActionKind::Event { .. }) && at > 0 && !open.has_changed_anything() {
+                open.steps.push(self.step(action, StepResult::Unchanged, "nothing was changed that could be told"));
+                continue;
             }
             let acted = tokio::select! {
                 biased;
@@ -329,6 +343,11 @@ impl Inner {
             open.steps.push(self.step(action, acted.result, &acted.detail));
             open.undo.extend(acted.undo.map(|call| (action.to_string(), call)));
             if matches!(acted.result, StepResult::Done | StepResult::Unchanged) {
+                acts += u32::from(acted.result == StepResult::Done && !action.kind.only_tells());
+                continue;
+            }
+            // An event that is lost is no reason to take back what it speaks of.
+            if matches!(action.kind, ActionKind::Event { .. }) {
                 continue;
             }
             if action.kind.disrupts() {
@@ -340,10 +359,15 @@ impl Inner {
             }
             return self.give_up(open, outcome).await;
         }
-        if open.steps.iter().any(|step| step.result == StepResult::Done) {
+        if acts > 0 {
             self.judge(feature, &open.decision, true);
         }
-        open.close(Outcome::Done)
+        let outcome = match open.steps.iter().any(|step| step.result == StepResult::Failed) {
+            _ if open.has_changed_anything() => Outcome::Done,
+            true => Outcome::Failed,
+            false => Outcome::NoAction,
+        };
+        open.close(outcome)
     }
 
     /// Takes back what was done, the last first, unless leadership is gone: then it is another's to tidy up.
@@ -364,8 +388,10 @@ impl Inner {
 
     fn remark(&self, feature: Feature, remark: Remark<'_>) {
         let (now, switch) = (self.clock.now(), self.switches.now(feature));
+        let span = tracing::info_span!("remark", "keelson.feature" = %feature, controller = remark.controller);
+        let _in_it = span.entered();
         let decision = Decision {
-            id: self.chance.decision_id(now),
+            id: remark.id.unwrap_or_else(|| self.chance.decision_id(now)),
             at: now,
             feature,
             controller: remark.controller.to_owned(),
@@ -374,6 +400,7 @@ impl Inner {
             trigger: Trigger::Timer,
             causes: Vec::new(),
             cause_count: 0,
+            related: Vec::new(),
             verb: remark.verb,
             reason: remark.reason,
             sentence: remark.sentence,
@@ -426,11 +453,10 @@ impl Inner {
         let namespace = body.pointer("/metadata/namespace").and_then(|name| name.as_str()).unwrap_or("default");
         let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
         let answer = self.wire.until(&Call::post(path, body), deadline).await;
-        // An event that is lost is no reason to take back what it speaks of.
         Ok(match answer {
             Ok(answer) if answer.is_ok() || answer.code == 409 => Acted::new(StepResult::Done, ""),
-            Ok(answer) => Acted::new(StepResult::Unchanged, format!("not written: {}", answer.refusal())),
-            Err(why) => Acted::new(StepResult::Unchanged, format!("not written: {why}")),
+            Ok(answer) => Acted::new(StepResult::Failed, format!("not written: {}", answer.refusal())),
+            Err(why) => Acted::new(StepResult::Failed, format!("not written: {why}")),
         })
     }
 

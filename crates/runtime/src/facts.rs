@@ -4,12 +4,27 @@
 //! `Arc`, with the moment it last changed and the decision that changed it, and is woken when it changes. The board knows
 //! no feature.
 //!
+//! ```
+//! use keelson_core::{Span, Timestamp};
+//! use keelson_runtime::{Fact, Facts};
+//! #[derive(Clone, Default, PartialEq, serde::Serialize)]
+//! struct Saturated(Vec<String>);
+//! impl Fact for Saturated {
+//!     const NAME: &'static str = "Saturated";
+//! }
+//! let board = Facts::default();
+//! assert!(board.read::<Saturated>().is_none(), "absent, not empty");
+//! board.fold(Timestamp(0), None, |nodes: &mut Saturated| nodes.0.push("node-3".into()));
+//! let known = board.read::<Saturated>().unwrap();
+//! assert_eq!((known.value.0.len(), known.age(Timestamp(0) + Span::seconds(9))), (1, Span::seconds(9)));
+//! ```
+//!
 //! Promises: a reader never waits for a writer's fold; a fold that changes nothing wakes nobody; a fact nobody has
 //! published is absent, never a default.
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keelson_core::{DecisionId, Span, Timestamp};
 use serde::Serialize;
@@ -69,6 +84,8 @@ pub struct Facts(Arc<Board>);
 struct Board {
     entries: RwLock<BTreeMap<&'static str, Entry>>,
     signals: RwLock<BTreeMap<&'static str, watch::Sender<u64>>>,
+    /// One fold at a time, so that none is lost.
+    folding: Mutex<()>,
 }
 
 impl Facts {
@@ -79,6 +96,7 @@ impl Facts {
 
     /// Folds an input into the value, starting from `T::default()`.
     pub fn fold<T: Fact + Default>(&self, at: Timestamp, decision: Option<DecisionId>, fold: impl FnOnce(&mut T)) {
+        let _alone = self.0.folding.lock().unwrap_or_else(PoisonError::into_inner);
         let mut value = self.read::<T>().map_or_else(T::default, |known| T::clone(&known.value));
         fold(&mut value);
         self.put(value, at, decision);

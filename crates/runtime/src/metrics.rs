@@ -3,7 +3,8 @@
 //! Families of controller-runtime, client-go's work queue, its REST client and its leader election keep their names; our
 //! own begin with `keelson_`. Every label is drawn from a closed set: never an object's name, never an error's text.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keelson_core::{Decision, Feature, Mode, Outcome, Span};
@@ -71,6 +72,36 @@ struct Families {
     decisions: Family<ByDecision, Counter>,
     stages: Histograms<ByStage>,
     steps: Family<ByStep, Counter>,
+    gauges: Mutex<BTreeMap<&'static str, (&'static str, BTreeMap<Labels, i64>)>>,
+}
+
+/// Label and value, both from closed sets.
+type Labels = Vec<(&'static str, &'static str)>;
+
+/// What a loop of an operator's own tells of itself, so that it shows under the same names as a controller.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    metrics: Metrics,
+    feature: Feature,
+    controller: &'static str,
+}
+
+impl Meter {
+    /// A subject was looked at, with this result: `success`, `requeue`, `error` or `panic`.
+    pub fn reconciled(&self, result: &'static str, took: Duration) {
+        self.metrics.reconciled(self.controller, result, took);
+        self.metrics.decided(self.feature, took);
+    }
+
+    /// Something came to be looked at.
+    pub fn added(&self) {
+        self.metrics.added(self.controller);
+    }
+
+    /// A gauge of its own. Labels and their values are from closed sets.
+    pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &'static str)], value: i64) {
+        self.metrics.gauge(name, help, labels.to_vec(), value);
+    }
 }
 
 impl Default for Metrics {
@@ -92,6 +123,7 @@ impl Default for Metrics {
             decisions: Family::default(),
             stages: histograms(),
             steps: Family::default(),
+            gauges: Mutex::default(),
         }))
     }
 }
@@ -178,6 +210,12 @@ impl Metrics {
         self.0.call_time.get_or_create(&ByVerb { verb: method }).observe(took.as_secs_f64());
     }
 
+    /// What an operator counts of its own; the last value stays.
+    fn gauge(&self, name: &'static str, help: &'static str, labels: Labels, value: i64) {
+        let mut gauges = self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        gauges.entry(name).or_insert_with(|| (help, BTreeMap::new())).1.insert(labels, value);
+    }
+
     /// Whether this process leads a feature.
     pub(crate) fn leads(&self, feature: Feature, leads: bool) {
         self.0.leads.get_or_create(&ByLease { name: feature.as_str() }).set(i64::from(leads));
@@ -210,6 +248,14 @@ const fn queue(controller: &'static str) -> ByQueue {
 }
 
 impl Runtime {
+    /// The meter of an operator's own loop.
+    #[must_use]
+    pub fn meter(&self, feature: Feature, controller: &'static str, workers: usize) -> Meter {
+        let metrics = self.0.metrics.clone();
+        metrics.workers(controller, workers);
+        Meter { metrics, feature, controller }
+    }
+
     /// Adds every metric family of the framework to a registry.
     pub fn register(&self, registry: &mut Registry) {
         let all = &*self.0.metrics.0;
@@ -267,6 +313,13 @@ fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, samples: &[Sam
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^52")]
 impl Collector for Now {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let gauges = self.0.0.metrics.0.gauges.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (name, (help, values)) in gauges {
+            let named = |labels: Labels| labels.into_iter().map(|(label, value)| (label, value.to_owned())).collect();
+            let samples: Vec<Sample> =
+                values.into_iter().map(|(labels, value)| (named(labels), value as f64)).collect();
+            gauge(&mut encoder, name, help, &samples)?;
+        }
         let lines = self.0.0.lines.all();
         let mut depth: Vec<Sample> = Vec::new();
         let (mut active, mut unfinished, mut longest) = (Vec::new(), Vec::new(), Vec::new());

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::{Feature, Mode};
+use keelson_core::{DecisionId, Feature, Mode};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -30,6 +30,8 @@ pub struct Switch {
     pub leading: bool,
     /// The leader's number, shown with every action; 0 while not leading.
     pub fence: u64,
+    /// The decision that last moved it, as this process led and recorded it.
+    pub moved_by: Option<DecisionId>,
     /// The generation of the Platform that says so; 0 before one was read.
     pub generation: i64,
 }
@@ -47,6 +49,14 @@ impl Switch {
         }
     }
 
+    /// Why what was begun under a fence may not go on.
+    #[must_use]
+    pub(crate) fn holds(&self, fence: u64) -> Option<Hold> {
+        let replaced = (self.fence != fence).then_some(Hold::NotLeading);
+        let lowered = (self.effective < Mode::Enforce).then_some(Hold::Lowered(self.effective));
+        self.held().or(replaced).or(lowered)
+    }
+
     /// Whether actions may start now.
     #[must_use]
     pub fn acts(&self) -> bool {
@@ -59,6 +69,8 @@ impl Switch {
 pub enum Hold {
     /// Another process leads.
     NotLeading,
+    /// The mode went below Enforce meanwhile.
+    Lowered(Mode),
     /// `keelson pause`.
     Paused,
     /// The circuit breaker, with its reason.
@@ -69,7 +81,8 @@ impl std::fmt::Display for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotLeading => f.write_str("this process does not lead any more"),
-            Self::Paused => f.write_str("paused; set spec.features.<feature>.paused to false to go on"),
+            Self::Lowered(mode) => write!(f, "the mode is {mode} now"),
+            Self::Paused => f.write_str("paused; `keelson pause --resume` lets actions go on"),
             Self::Breaker(why) => write!(f, "held by the circuit breaker: {why}"),
         }
     }

@@ -68,11 +68,12 @@ async fn a_binding_that_hangs_is_sent_again_when_the_pod_is_unbound() {
 async fn a_pod_that_is_bound_gone_or_another_is_told_apart() {
     let (_world, process, pod) = with_a_pod(4).await;
     process.act(&pod, vec![bind("n1")]).await;
-    let same = (Outcome::Done, vec!["Unchanged: the pod says it is bound".into()]);
-    assert_eq!(process.act(&pod, vec![bind("n1")]).await, same);
+    let first = process.history.decisions()[0].id;
+    let same = (Outcome::NoAction, vec![format!("Unchanged: bound there by decision {first}")]);
+    assert_eq!(process.act(&pod, vec![bind("n1")]).await, same, "only one decision says that it bound the pod");
     let other = (Outcome::Failed, vec!["Conflict: the pod is bound to n1".into()]);
     assert_eq!(process.act(&pod, vec![bind("n2")]).await, other);
-    let gone = (Outcome::Done, vec!["Unchanged: the object is gone".into()]);
+    let gone = (Outcome::NoAction, vec!["Unchanged: the object is gone".into()]);
     assert_eq!(process.act(&pod.clone().with_uid("another"), vec![bind("n1")]).await, gone);
     assert_eq!(process.act(&ObjectRef::namespaced("Pod", "shop", "nobody"), vec![bind("n1")]).await, gone);
 }
@@ -222,7 +223,7 @@ async fn the_same_creation_by_a_restarted_process_is_recognised_and_a_stranger_i
     assert_eq!(process.act(&config_map("a"), create()).await, done());
     assert_eq!(
         process.act(&config_map("a"), create()).await,
-        (Outcome::Done, vec!["Unchanged: created before".into()])
+        (Outcome::NoAction, vec!["Unchanged: created before".into()])
     );
     let made = world.get("v1", "ConfigMap", Some("shop"), "a").await.unwrap();
     assert_eq!(made["metadata"]["labels"]["app.kubernetes.io/managed-by"], "keelson");
@@ -231,7 +232,8 @@ async fn the_same_creation_by_a_restarted_process_is_recognised_and_a_stranger_i
     assert!(outcome == Outcome::Failed && steps[0].starts_with("Conflict"), "{steps:?}");
     process.net.rule(|method, path| (method == Method::POST && path.contains("configmaps")).then_some(Fault::Lose));
     let lost = process.act(&config_map("c"), create()).await;
-    assert_eq!(lost, (Outcome::Done, vec!["Unchanged: created before".into()]), "a lost answer is no failure");
+    let ours = (Outcome::Done, vec!["Done: it exists and carries this decision".into()]);
+    assert_eq!(lost, ours, "a lost answer is no failure");
 }
 
 #[tokio::test(start_paused = true)]
@@ -255,7 +257,7 @@ async fn nothing_is_written_that_is_so_already() {
         let before = process.net.writes("shop");
         assert_eq!(
             process.act(&object, vec![kind.clone()]).await,
-            (Outcome::Done, vec!["Unchanged".into()]),
+            (Outcome::NoAction, vec!["Unchanged".into()]),
             "{kind:?}"
         );
         assert_eq!(process.net.writes("shop"), before, "{kind:?}");
@@ -350,7 +352,59 @@ async fn an_event_is_written_once_in_two_minutes() {
     process.net.down();
     seconds(120).await;
     let (outcome, steps) = process.act(&pod, event()).await;
-    assert!(outcome == Outcome::Done && steps[0].starts_with("Unchanged: not written"), "no reason to fail: {steps:?}");
+    assert!(outcome == Outcome::Failed && steps[0].starts_with("Failed: not written"), "{steps:?}");
+}
+
+/// A binding and the event that tells of it.
+fn bind_and_tell() -> Vec<ActionKind> {
+    let note = "Successfully assigned".to_owned();
+    let event = ActionKind::Event { warning: false, reason: "Scheduled".into(), action: "Binding".into(), note };
+    vec![bind("n1"), event]
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_is_lost_leaves_what_it_speaks_of_done() {
+    let (world, process, pod) = with_a_pod(25).await;
+    process.net.rule(|_, path| path.contains("/events").then_some(Fault::Refuse(403, None)));
+    let (outcome, steps) = process.act(&pod, bind_and_tell()).await;
+    assert!(outcome == Outcome::Done && steps[1].starts_with("Failed: not written"), "{steps:?}");
+    assert_eq!(node_of(&world, "cart").await.as_deref(), Some("n1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_between_a_binding_and_its_event_leaves_the_binding_done() {
+    let (world, process, pod) = with_a_pod(26).await;
+    process.net.rule(|_, path| path.contains("/events").then_some(Fault::Hang));
+    let paused = json!({"features": {"scheduling": {"mode": "Enforce", "paused": true}}});
+    let pause = async {
+        seconds(1).await;
+        world.set_platform(paused).await;
+    };
+    let ((outcome, steps), ()) = tokio::join!(process.act(&pod, bind_and_tell()), pause);
+    assert!(outcome == Outcome::Done && steps[1].starts_with("Failed: actions were held"), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_told_of_a_binding_that_another_decision_made() {
+    let (_world, process, pod) = with_a_pod(27).await;
+    process.act(&pod, vec![bind("n1")]).await;
+    let (outcome, steps) = process.act(&pod, bind_and_tell()).await;
+    assert_eq!((outcome, steps[1].as_str()), (Outcome::NoAction, "Unchanged: nothing was changed that could be told"));
+    assert_eq!(process.net.writes("/events"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_waits_and_is_told_why_again_and_again_is_no_loop() {
+    let (_world, process, pod) = with_a_pod(28).await;
+    for n in 0..20 {
+        let message = format!("0/{n} nodes are available");
+        let condition =
+            json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+        let status = json!({"status": {"conditions": [condition]}});
+        let told = process.act(&pod, vec![ActionKind::ApplyStatus(status)]).await;
+        assert_eq!(told.0, Outcome::Done, "{told:?}");
+    }
+    assert_eq!(process.switch().breaker, None, "whoever opens it holds every binding of the feature");
 }
 
 #[tokio::test(start_paused = true)]

@@ -157,4 +157,6 @@ async fn without_a_platform_everything_observes_and_a_file_can_stand_in_where_th
         assert_eq!(a.switch().effective, effective, "{word}");
     }
     std::fs::remove_file(&file).unwrap();
+    seconds(2).await;
+    assert_eq!(a.switch().effective, Mode::Off, "a file that is gone keeps the last good settings");
 }

@@ -10,6 +10,18 @@
 //! | [`api`] | the Kubernetes API as a state machine: requests and moments in, answers out |
 //! | [`face`] | the ways in: a tower service for clients in the process, HTTP for everyone else; and what goes wrong there |
 //! | [`objects`] | how a simulated component sees and changes the cluster |
+//!
+//! ```
+//! use keelson_core::Timestamp;
+//! use keelson_sim::{api::{Api, Config}, clock::Clock, face::{Shared, tower::Face}};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), kube::Error> {
+//! let cluster = Shared::new(Api::new(Config::default()), Clock::start(Timestamp(0), 1));
+//! let client = kube::Client::new(Face::new(cluster), "default");
+//! assert_eq!(client.apiserver_version().await?.minor, "36");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod api;
 pub mod apps;

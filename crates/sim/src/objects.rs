@@ -36,9 +36,7 @@ pub struct Event {
 pub enum Write {
     /// Create the object; `metadata.generateName` works.
     Create(Resource, Value),
-    /// Replace everything but the status; a `metadata.resourceVersion` makes it conditional.
-    Replace(Resource, Value),
-    /// Replace the status and nothing else.
+    /// Replace the status and nothing else; a `metadata.resourceVersion` makes it conditional.
     ReplaceStatus(Resource, Value),
     /// JSON merge patch of the object (`subresource` empty) or of a subresource such as `status`.
     Merge {

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::ConfigMap;
-use keelson_core::Timestamp;
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::ConfigMap};
+use keelson_core::{Span, Timestamp};
 use keelson_sim::{
     api::{Api, Config},
     clock::Clock,
@@ -17,7 +17,7 @@ use keelson_sim::{
 };
 use kube::{
     Client,
-    api::{Patch, PatchParams},
+    api::{Patch, PatchParams, PostParams, WatchParams},
     runtime::{reflector, watcher},
 };
 use serde_json::json;
@@ -115,4 +115,54 @@ async fn in_an_outage_nothing_is_reached() {
     faults.outage(false);
     assert!(api.get_opt("none").await.unwrap().is_none());
     assert!(faults.fired()["outage"] > 0);
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn an_outage_ends_open_watches_too() {
+    let shared = shared();
+    let faults = Faults::none();
+    let mut watch = Box::pin(maps(&shared, &faults).watch(&WatchParams::default(), "1").await.unwrap());
+    faults.outage(true);
+    faults.outage(false);
+    let began = tokio::time::Instant::now();
+    assert!(watch.next().await.is_none_or(|event| event.is_err()));
+    assert_eq!(began.elapsed(), Duration::ZERO, "nothing has to happen first");
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_lease_is_lost_when_its_holder_renews_it() {
+    let shared = shared();
+    let faults = Faults::new(2, Rates { lost_lease: 0.1, ..Rates::default() });
+    let client = Client::new(Face::new(shared.clone()).with_faults(faults.clone()), "default");
+    let leases: kube::Api<Lease> = kube::Api::default_namespaced(client);
+    let lease = json!({"metadata": {"name": "l"}, "spec": {"holderIdentity": "me"}});
+    let lease: Lease = serde_json::from_value(lease).unwrap();
+    let (mut deleted, mut taken) = (0, 0);
+    for _ in 0..100 {
+        let held = match leases.get_opt("l").await.unwrap() {
+            Some(held) => held,
+            None => leases.create(&PostParams::default(), &lease).await.unwrap(),
+        };
+        match leases.replace("l", &PostParams::default(), &held).await {
+            // A PUT makes it anew, under another uid.
+            Ok(renewed) => deleted += u64::from(renewed.metadata.uid != held.metadata.uid),
+            Err(_) => {
+                let now = leases.get("l").await.unwrap();
+                assert_eq!(now.spec.unwrap().holder_identity.as_deref(), Some("somebody-else"));
+                taken += 1;
+                leases.delete("l", &Default::default()).await.unwrap();
+            }
+        }
+    }
+    assert!(deleted > 0 && taken > 0, "deleted {deleted}, taken over {taken}");
+    assert_eq!(faults.fired()["lost_lease"], deleted + taken);
+}
+
+#[test]
+fn each_clients_clock_is_off_by_its_own() {
+    let faults = Faults::new(4, Rates { skew_ms: (-90_000, 90_000), ..Rates::default() });
+    let skews = [faults.skew(), faults.skew()];
+    assert!(skews[0] != skews[1] && skews.iter().all(|skew| skew.0.abs() <= 90_000_000), "{skews:?}");
+    assert_eq!(faults.fired()["skew"], 2);
+    assert_eq!((Faults::none().skew(), Faults::none().fired().len()), (Span::ZERO, 0));
 }

@@ -204,6 +204,20 @@ async fn custom_resources_are_explained_and_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn built_in_kinds_are_explained() {
+    let cluster = Cluster::start().await;
+    let pod = cluster.ok(&["explain", "pod.spec"]).await;
+    assert!(pod.contains("containers\t<[]Container> -required-"), "{pod}");
+    assert!(pod.contains("schedulerName\t<string>"), "{pod}");
+    let metadata = cluster.ok(&["explain", "deployment.metadata"]).await;
+    assert!(metadata.contains("ownerReferences"), "{metadata}");
+    let requests = cluster.ok(&["explain", "deployment.spec.template.spec.containers.resources.requests"]).await;
+    assert!(requests.contains("FIELD: requests"), "{requests}");
+    assert!(cluster.fails(&["explain", "pod.spec.speed"]).await.contains("does not exist"));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_do_what() {
     let cluster = Cluster::start().await;
     assert!(cluster.ok(&["auth", "can-i", "delete", "pods"]).await.starts_with("yes"));

@@ -6,7 +6,7 @@ mod asking;
 use asking::{Asking, pod};
 use keelson_core::Span;
 use keelson_sim::{
-    api::{Api, Config},
+    api::{Api, Config, Token},
     objects::{Cluster, Resource, Write},
 };
 use serde_json::{Value, json};
@@ -342,6 +342,179 @@ fn a_document_of_a_group_describes_its_kinds() {
     let document = api.ok("GET", "/openapi/v3/apis/apps/v1", &Value::Null);
     assert!(!document["components"]["schemas"]["io.k8s.api.apps.v1.Deployment"].is_null());
     api.fails(404, "GET", "/openapi/v3/apis/none/v1", &Value::Null);
+}
+
+#[test]
+fn a_trial_deletes_and_evicts_nothing() {
+    let mut api = Asking::new();
+    api.ok("POST", PODS, &pod("p"));
+    let trial = json!({"dryRun": ["All"]});
+    api.ok("DELETE", PODS, &trial);
+    api.ok("DELETE", &format!("{PODS}?dryRun=All"), &Value::Null);
+    api.ok("DELETE", &format!("{PODS}/p"), &trial);
+    api.ok("POST", &format!("{PODS}/p/eviction"), &json!({"metadata": {"name": "p"}, "deleteOptions": trial}));
+    api.ok("POST", &format!("{PODS}/p/eviction?dryRun=All"), &json!({"metadata": {"name": "p"}}));
+    api.ok("GET", &format!("{PODS}/p"), &Value::Null);
+}
+
+#[test]
+fn another_way_of_trying_is_refused() {
+    let mut api = Asking::new();
+    api.ok("POST", PODS, &pod("p"));
+    let before = api.api.resource_version();
+    for (method, path, body, kind) in [
+        ("POST", format!("{MAPS}?dryRun=Some"), json!({"metadata": {"name": "a"}}), "CreateOptions"),
+        ("DELETE", format!("{PODS}/p?dryRun=Some"), Value::Null, "DeleteOptions"),
+        ("DELETE", PODS.to_owned(), json!({"dryRun": ["Some"]}), "DeleteOptions"),
+        ("POST", format!("{PODS}/p/eviction"), json!({"deleteOptions": {"dryRun": ["Some"]}}), "DeleteOptions"),
+    ] {
+        let refused = api.fails(422, method, &path, &body);
+        let message = format!(
+            "{kind}.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"Some\"]: supported values: \"All\""
+        );
+        assert_eq!(refused["message"], message.as_str());
+    }
+    assert_eq!(api.api.resource_version(), before);
+}
+
+#[test]
+fn a_trial_of_a_scale_shows_what_would_be() {
+    let mut api = Asking::new();
+    api.ok("POST", SETS, &replica_set("rs"));
+    let scaled = api.merge(&format!("{SETS}/rs/scale?dryRun=All"), &json!({"spec": {"replicas": 7}}));
+    assert_eq!(scaled["spec"]["replicas"], 7);
+    assert_eq!(api.ok("GET", &format!("{SETS}/rs/scale"), &Value::Null)["spec"]["replicas"], 1);
+}
+
+#[test]
+fn a_status_is_checked_like_the_rest() {
+    let mut api = Asking::new();
+    api.ok("POST", PODS, &pod("p"));
+    let wrong = json!({"status": {"containerStatuses": "none"}});
+    let path = format!("{PODS}/p/status");
+    assert_eq!(api.ask("PATCH", &path, "application/merge-patch+json", &wrong).0, 400);
+    let unknown = json!({"status": {"mood": "good"}});
+    let strict = format!("{path}?fieldValidation=Strict");
+    let (code, refused) = api.ask("PATCH", &strict, "application/merge-patch+json", &unknown);
+    assert!(code == 400 && refused["message"].as_str().unwrap().contains("unknown field \"status.mood\""), "{refused}");
+
+    let size = json!({"type": "integer", "default": 3, "maximum": 9});
+    let schema = json!({"type": "object", "properties": {"status": {"type": "object", "properties": {"size": size}}}});
+    let definition = json!({"metadata": {"name": "things.example.dev"}, "spec": {"group": "example.dev",
+        "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"}, "versions": [{"name": "v1", "served": true,
+        "storage": true, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": schema}}]}});
+    api.ok("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition);
+    let things = "/apis/example.dev/v1/namespaces/default/things";
+    api.ok("POST", things, &json!({"apiVersion": "example.dev/v1", "kind": "Thing", "metadata": {"name": "t"}}));
+    let path = format!("{things}/t/status");
+    assert_eq!(
+        api.merge(&path, &json!({"status": {"mood": "good"}}))["status"],
+        json!({"size": 3}),
+        "pruned, completed"
+    );
+    let big = json!({"status": {"size": 10}});
+    assert_eq!(api.ask("PATCH", &path, "application/merge-patch+json", &big).0, 422);
+}
+
+#[test]
+fn a_watch_that_begins_with_the_state_needs_no_past() {
+    let mut api = Asking { api: Api::new(Config { history: 3, ..Config::default() }), ..Asking::new() };
+    let first = api.ok("POST", MAPS, &json!({"metadata": {"name": "a"}}));
+    for index in 0..6 {
+        api.merge(&format!("{MAPS}/a"), &json!({"data": {"n": index.to_string()}}));
+    }
+    let from = first["metadata"]["resourceVersion"].as_str().unwrap();
+    let options = "watch=true&timeoutSeconds=1&sendInitialEvents=true&allowWatchBookmarks=true";
+    let frames = api.watch(&format!("{MAPS}?{options}&resourceVersionMatch=NotOlderThan&resourceVersion={from}"));
+    let kinds: Vec<&Value> = frames.iter().map(|frame| &frame["type"]).collect();
+    assert_eq!(kinds, ["ADDED", "BOOKMARK"]);
+}
+
+#[test]
+fn a_token_for_another_audience_opens_nothing_here() {
+    let mut api = Asking::new();
+    let request = json!({"spec": {"audiences": ["vault"]}});
+    let issued = api.ok("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", &request);
+    let token = issued["status"]["token"].as_str().unwrap().to_owned();
+    let mut review = |audiences: Value| {
+        let review = json!({"spec": {"token": token, "audiences": audiences}});
+        api.ok("POST", "/apis/authentication.k8s.io/v1/tokenreviews", &review)["status"].clone()
+    };
+    let known = review(json!(["other", "vault"]));
+    assert_eq!((&known["authenticated"], &known["audiences"]), (&json!(true), &json!(["vault"])));
+    assert!(review(json!([])).get("authenticated").is_none(), "it is not for the API server");
+    assert!(review(json!(["other"])).get("authenticated").is_none());
+    api.token = Some(token);
+    api.fails(401, "GET", PODS, &Value::Null);
+}
+
+/// An API that knows alice, who may do what these rules say and nothing else.
+fn with_alice(rules: &Value) -> Asking {
+    let alice = Token { token: "alice".into(), user: "alice".into(), groups: Vec::new() };
+    let mut api = Asking { api: Api::new(Config { tokens: vec![alice], ..Config::default() }), ..Asking::new() };
+    let rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+    api.ok("POST", &format!("{rbac}/roles"), &json!({"metadata": {"name": "r"}, "rules": rules}));
+    let subjects = json!([{"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}]);
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"});
+    let binding = json!({"metadata": {"name": "r"}, "roleRef": role, "subjects": subjects});
+    api.ok("POST", &format!("{rbac}/rolebindings"), &binding);
+    api
+}
+
+#[test]
+fn changing_what_is_not_there_takes_the_right_to_create_it() {
+    let rules = json!([{"apiGroups": ["", "coordination.k8s.io"], "resources": ["configmaps", "leases"],
+        "verbs": ["get", "update", "patch"]}]);
+    let mut api = with_alice(&rules);
+    api.ok("POST", MAPS, &json!({"metadata": {"name": "there"}}));
+    api.token = Some("alice".into());
+    let config =
+        |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}});
+    assert_eq!(api.apply(&format!("{MAPS}/there"), "alice", false, &config("there")).0, 200);
+    let (code, refused) = api.apply(&format!("{MAPS}/new"), "alice", false, &config("new"));
+    assert!(code == 403 && refused["message"].as_str().unwrap().contains("cannot create resource"), "{refused}");
+    let lease = json!({"metadata": {"name": "l"}, "spec": {"holderIdentity": "alice"}});
+    api.fails(403, "PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", &lease);
+}
+
+#[test]
+fn the_right_to_one_name_lets_it_be_listed_and_watched() {
+    let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"], "verbs": ["list", "watch"]}]);
+    let mut api = with_alice(&rules);
+    for name in ["mine", "other"] {
+        api.ok("POST", MAPS, &json!({"metadata": {"name": name}}));
+    }
+    api.token = Some("alice".into());
+    let mine = api.ok("GET", &format!("{MAPS}?fieldSelector=metadata.name%3Dmine"), &Value::Null);
+    assert_eq!(mine["items"].as_array().unwrap().len(), 1);
+    let frames = api.watch(&format!("{MAPS}?watch=true&timeoutSeconds=1&fieldSelector=metadata.name%3Dmine"));
+    assert_eq!(frames.len(), 1);
+    api.fails(403, "GET", MAPS, &Value::Null);
+    api.fails(403, "GET", &format!("{MAPS}?fieldSelector=metadata.name%3Dother"), &Value::Null);
+    api.fails(403, "GET", &format!("{MAPS}?fieldSelector=metadata.name%21%3Dmine"), &Value::Null);
+}
+
+#[test]
+fn policies_are_asked_about_bindings_and_evictions() {
+    let mut api = Asking::new();
+    let group = "/apis/admissionregistration.k8s.io/v1";
+    let rule = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+        "resources": ["pods/binding", "pods/eviction"]});
+    let expression = "request.kind.kind == 'Binding' ? object.target.name != 'forbidden' : request.name != 'kept'";
+    let policy = json!({"metadata": {"name": "p"}, "spec": {"matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": expression, "message": "no"}]}});
+    api.ok("POST", &format!("{group}/validatingadmissionpolicies"), &policy);
+    let binding = json!({"metadata": {"name": "p"}, "spec": {"policyName": "p", "validationActions": ["Deny"]}});
+    api.ok("POST", &format!("{group}/validatingadmissionpolicybindings"), &binding);
+    for name in ["kept", "free"] {
+        api.ok("POST", PODS, &pod(name));
+    }
+    let bind = |node: &str| json!({"metadata": {"name": "free"}, "target": {"kind": "Node", "name": node}});
+    let refused = api.fails(422, "POST", &format!("{PODS}/free/binding"), &bind("forbidden"));
+    assert!(refused["message"].as_str().unwrap().ends_with("denied request: no"), "{refused}");
+    api.ok("POST", &format!("{PODS}/free/binding"), &bind("n"));
+    api.fails(422, "POST", &format!("{PODS}/kept/eviction"), &json!({"metadata": {"name": "kept"}}));
+    api.ok("POST", &format!("{PODS}/free/eviction"), &json!({"metadata": {"name": "free"}}));
 }
 
 #[test]

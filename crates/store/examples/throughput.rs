@@ -40,6 +40,7 @@ fn decision(n: u32) -> Decision {
         trigger: Trigger::Timer,
         causes: Vec::new(),
         cause_count: 0,
+        related: Vec::new(),
         verb: Verb::Place,
         reason: Reason::PodPlaced,
         sentence: "Placed on node-3: the least loaded of 34 nodes in its zone.".to_owned(),

@@ -92,7 +92,8 @@ impl StoreError {
                 (c.len() == 5 && (c.starts_with("22") || c.starts_with("23"))) || matches!(&*c, "18" | "19" | "20")
             }),
             Self::Database(sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_)) => true,
-            Self::Database(_) | Self::Io(_) => false,
+            // What is stored is not at fault when its database was made by a newer Keelson.
+            Self::Database(_) | Self::Io(_) | Self::SchemaTooNew { .. } => false,
             _ => true,
         }
     }

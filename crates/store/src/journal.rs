@@ -210,18 +210,22 @@ impl Journal {
         self.read(places).await
     }
 
-    /// What waits about one decision, in order, without its recording.
-    pub(crate) async fn about(&self, id: DecisionId) -> Vec<Entry> {
-        self.about_all(&[id]).await
-    }
-
-    /// What waits about several decisions; about each in order.
+    /// What waits about these decisions, about each in order, without their recordings.
     pub(crate) async fn about_all(&self, ids: &[DecisionId]) -> Vec<Entry> {
         let places = {
             let pending = self.shared.pending();
             ids.iter().flat_map(|id| pending.about(*id)).collect()
         };
         self.read(places).await.into_iter().flatten().collect()
+    }
+
+    /// What a decision saw, when that waits here.
+    pub(crate) async fn recording(&self, id: DecisionId) -> Option<Vec<u8>> {
+        let place = self.shared.pending().recording(id)?;
+        match self.read(vec![place]).await.pop()?? {
+            Entry::Recording { bytes, .. } => Some(bytes),
+            _ => None,
+        }
     }
 
     /// The newest decisions below `before` about which something waits.

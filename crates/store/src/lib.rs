@@ -35,6 +35,7 @@ mod retention;
 mod samples;
 mod sql;
 mod sqlite;
+mod unreadable;
 pub mod writer;
 
 pub use entry::Entry;
@@ -48,7 +49,9 @@ pub use reach::Reach;
 pub use recorder::{Change, Recorder};
 pub use retention::{KEPT_RECORDINGS, Quota, Retention, SWEEP_ROWS, Swept, keeps_recording};
 pub use samples::{Resolution, SERIES, Sample};
+pub use sql::Schema;
 pub use sqlite::SqliteStore;
+pub use sqlx::postgres::PgConnectOptions;
 
 /// Where decisions, state, samples and recordings are kept.
 #[async_trait]
@@ -74,11 +77,29 @@ pub trait Store: Send + Sync {
     /// When the back end is out of reach or the row cannot be read.
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError>;
 
+    /// The decisions of these ids that are stored, oldest first. A row that cannot be read is left out (see
+    /// [`Store::unreadable`]), here and in every list.
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, StoreError>;
+
+    /// The decisions that name this one as a cause, oldest first, at most `limit` and never more than [`MAX_PAGE`].
+    ///
+    /// # Errors
+    /// When the back end is out of reach.
+    async fn caused_by(&self, id: DecisionId, limit: u32) -> Result<Vec<Decision>, StoreError>;
+
     /// The decisions that match, newest first, at most [`MAX_PAGE`] of them.
     ///
     /// # Errors
-    /// When the back end is out of reach or a row cannot be read.
+    /// When the back end is out of reach.
     async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError>;
+
+    /// The rows that were found unreadable and left out since the process started.
+    fn unreadable(&self) -> Vec<DecisionId> {
+        Vec::new()
+    }
 
     /// Says how the actions of a decision ended; `steps` replaces the steps there were.
     ///

@@ -15,10 +15,13 @@ use crate::error::to_json;
 use crate::fold::{fold, folds_into, subject_key};
 use crate::samples::SeriesLimit;
 use crate::{
-    Entry, Filter, Page, Resolution, Retention, Sample, StateValue, Store, StoreError, Swept, keeps_recording,
+    Entry, Filter, MAX_PAGE, Page, Resolution, Retention, Sample, StateValue, Store, StoreError, Swept, keeps_recording,
 };
 
+mod index;
 mod sweep;
+
+use index::Index;
 
 /// A [`Store`] that forgets when the process ends.
 #[derive(Debug, Default)]
@@ -38,6 +41,7 @@ struct Rows {
     state: BTreeMap<(Feature, String), StateValue>,
     samples: BTreeMap<String, Steps>,
     recordings: BTreeMap<DecisionId, Recording>,
+    index: Index,
 }
 
 #[derive(Debug)]
@@ -53,6 +57,7 @@ struct Row {
 struct Recording {
     bytes: Vec<u8>,
     kept: bool,
+    feature: Option<Feature>,
 }
 
 impl Row {
@@ -69,7 +74,11 @@ impl Row {
 }
 
 fn size(decision: &Decision) -> Result<u64, StoreError> {
-    Ok(u64::try_from(to_json(decision)?.len()).unwrap_or(u64::MAX))
+    Ok(long(to_json(decision)?.len()))
+}
+
+fn long(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 impl Rows {
@@ -79,28 +88,49 @@ impl Rows {
         }
         let subject = self.by_subject.entry(subject_key(next)).or_default();
         let before = subject.range(..next.id).next_back();
-        if let Some(row) = before.and_then(|id| self.decisions.get_mut(id))
+        if let Some(row) = before.and_then(|id| self.decisions.get(id))
             && !row.stub
             && folds_into(&row.decision, next)
         {
             if next.id > row.last_id {
-                row.last_id = next.id;
-                row.change(|d| fold(d, next))?;
+                self.alter(row.decision.id, |row| {
+                    row.last_id = next.id;
+                    row.change(|d| fold(d, next))
+                })?;
             }
             return Ok(());
         }
         subject.insert(next.id);
         self.causes.extend(next.causes.iter().map(|cause| (*cause, next.id)));
-        self.decisions.insert(next.id, Row::of(next.clone())?);
+        let row = Row::of(next.clone())?;
+        self.index.add(&row);
+        self.decisions.insert(next.id, row);
         Ok(())
     }
 
     fn change(&mut self, id: DecisionId, change: impl FnOnce(&mut Decision)) -> Result<(), StoreError> {
-        self.decisions.get_mut(&id).ok_or(StoreError::NotFound { id })?.change(change)
+        self.alter(id, |row| row.change(change))
+    }
+
+    /// Changes a row, and what is known of it.
+    fn alter<T>(
+        &mut self,
+        id: DecisionId,
+        change: impl FnOnce(&mut Row) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let row = self.decisions.get_mut(&id).ok_or(StoreError::NotFound { id })?;
+        self.index.remove(row);
+        let changed = change(row);
+        self.index.add(row);
+        changed
     }
 
     fn put_recording(&mut self, id: DecisionId, bytes: &[u8]) {
-        self.recordings.insert(id, Recording { bytes: bytes.to_vec(), kept: keeps_recording(id) });
+        let before = self.recordings.get(&id).map(|recording| (recording.feature, long(recording.bytes.len())));
+        let feature = || self.decisions.get(&id).map(|row| row.decision.feature);
+        let (feature, size) = before.unwrap_or_else(|| (feature(), 0));
+        self.index.recorded(feature, size, long(bytes.len()));
+        self.recordings.insert(id, Recording { bytes: bytes.to_vec(), kept: keeps_recording(id), feature });
     }
 }
 
@@ -148,6 +178,19 @@ impl Store for MemoryStore {
 
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
         Ok(self.rows().decisions.get(&id).map(|row| row.decision.clone()))
+    }
+
+    async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, StoreError> {
+        let rows = self.rows();
+        let ids: BTreeSet<_> = ids.iter().collect();
+        Ok(ids.into_iter().filter_map(|id| rows.decisions.get(id)).map(|row| row.decision.clone()).collect())
+    }
+
+    async fn caused_by(&self, id: DecisionId, limit: u32) -> Result<Vec<Decision>, StoreError> {
+        let rows = self.rows();
+        let named = rows.causes.range((id, DecisionId(uuid::Uuid::nil()))..).take_while(|(cause, _)| *cause == id);
+        let limit = usize::try_from(limit.min(MAX_PAGE)).unwrap_or(usize::MAX);
+        Ok(named.filter_map(|(_, id)| rows.decisions.get(id)).map(|row| row.decision.clone()).take(limit).collect())
     }
 
     async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError> {

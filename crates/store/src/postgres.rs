@@ -6,31 +6,39 @@
 //! Promises: a committed row survives the database server; a database that a newer Keelson wrote is refused; a server
 //! that is away fails a call within [`PATIENCE`] and is used again when it is back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_core::decision::{Effect, Outcome, Step};
 use keelson_core::{Decision, DecisionId, Feature, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Postgres, Transaction};
+use sqlx::{Connection, Postgres, Transaction};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use crate::error::signed;
 use crate::fold::{fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Schema, sql_samples, sql_store, sql_sweep};
+use crate::unreadable::Unreadable;
 use crate::{
-    Entry, Filter, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept,
-    keeps_recording,
+    Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
+    Swept, keeps_recording,
 };
 
 mod changes;
 
 pub use changes::{CHANNEL, Changes, POLL};
 
+const HAS_META: &str = "SELECT to_regclass('schema_meta') IS NOT NULL";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version BIGINT NOT NULL)";
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/postgres/0001_start.sql"), include_str!("../migrations/postgres/0002_quotas.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/postgres/0001_start.sql"),
+    include_str!("../migrations/postgres/0002_quotas.sql"),
+    include_str!("../migrations/postgres/0003_about.sql"),
+];
 const CONNECTIONS: u32 = 8;
 /// How long a call waits for a connection.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,32 +48,55 @@ const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(30228137520426862)";
 /// A [`Store`] in a PostgreSQL database.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    reader: PgPool,
+    pool: PgPool,
+    /// Whether the schema is known to be this build's.
+    migrated: Arc<OnceCell<()>>,
     options: PgConnectOptions,
     series: SeriesLimit,
+    unreadable: Unreadable,
 }
 
 impl PostgresStore {
-    /// Connects and brings the schema up to date; several replicas may do so at once.
+    /// A store that connects when it is first used, and brings the schema up to date then; several replicas may do so at
+    /// once. A database that is away now fails the calls until it is there.
+    ///
+    /// Needs a tokio runtime.
+    #[must_use]
+    pub fn lazy(options: PgConnectOptions) -> Self {
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+        let pool = pool.connect_lazy_with(options.clone());
+        let (series, unreadable) = (SeriesLimit::default(), Unreadable::default());
+        Self { pool, migrated: Arc::default(), options, series, unreadable }
+    }
+
+    /// Brings the schema up to date, unless that is done.
     ///
     /// # Errors
     /// [`StoreError::SchemaTooNew`] when a newer Keelson wrote it, or when it cannot be reached.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.reader().await.map(drop)
+    }
+
+    /// Connects and brings the schema up to date.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::ready`].
     pub async fn connect(options: PgConnectOptions) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-        let reader = pool.connect_with(options.clone()).await?;
-        let store = Self { reader, options, series: SeriesLimit::default() };
-        let mut tx = store.begin().await?;
-        Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
-        tx.commit().await?;
+        let store = Self::lazy(options);
+        store.ready().await?;
         Ok(store)
     }
 
-    /// [`PostgresStore::connect`] by a `postgres://` URL.
+    /// Which schema a database has, and changes nothing: version 0 when it holds nothing of ours yet.
     ///
     /// # Errors
-    /// As `connect`, or when the text is no such URL.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::connect(url.parse()?).await
+    /// When it cannot be reached or read.
+    pub async fn inspect(options: &PgConnectOptions) -> Result<Schema, StoreError> {
+        let mut conn = PgConnection::connect_with(options).await?;
+        let ours: bool = sqlx::query_scalar(HAS_META).fetch_one(&mut conn).await?;
+        let found = if ours { sqlx::query_scalar(sql::VERSION).fetch_one(&mut conn).await? } else { 0 };
+        conn.close().await?;
+        Ok(Schema::new(found, &MIGRATIONS))
     }
 
     /// The same store with another bound on the number of series.
@@ -81,12 +112,19 @@ impl PostgresStore {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn changes(&self, poll: Duration) -> Result<Changes, StoreError> {
-        Changes::start(self.reader.clone(), self.options.clone(), poll).await
+        self.ready().await?;
+        Changes::start(self.pool.clone(), self.options.clone(), poll).await
+    }
+
+    /// The same from the moment the database first answers.
+    #[must_use]
+    pub fn changes_once_there(&self, poll: Duration) -> Changes {
+        Changes::from_first_answer(self.pool.clone(), self.options.clone(), poll)
     }
 
     /// Closes the connections once the calls under way are done; each [`Changes`] ends.
     pub async fn close(&self) {
-        self.reader.close().await;
+        self.pool.close().await;
     }
 
     // Autovacuum returns the space.
@@ -94,8 +132,24 @@ impl PostgresStore {
         Ok(())
     }
 
+    async fn reader(&self) -> Result<&PgPool, StoreError> {
+        let migrate = async || {
+            let mut tx = self.lock().await?;
+            Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
+            Ok::<_, StoreError>(tx.commit().await?)
+        };
+        self.migrated.get_or_try_init(migrate).await?;
+        Ok(&self.pool)
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        let mut tx = self.reader.begin().await?;
+        self.ready().await?;
+        self.lock().await
+    }
+
+    /// A transaction that excludes other writers.
+    async fn lock(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let mut tx = self.pool.begin().await?;
         sqlx::query(WRITER_LOCK).execute(&mut *tx).await?;
         Ok(tx)
     }

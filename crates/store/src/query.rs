@@ -4,7 +4,7 @@
 //! nor hide any.
 
 use keelson_core::decision::{Outcome, Verb};
-use keelson_core::{Decision, DecisionId, Feature, Reason, Timestamp};
+use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Reason, Timestamp};
 
 use crate::fold::search_text;
 
@@ -22,6 +22,8 @@ pub struct Filter {
     pub namespace: Option<String>,
     /// About objects of this name.
     pub name: Option<String>,
+    /// About this object: it is the subject, or related to it. Told by kind, namespace and name alone.
+    pub about: Option<ObjectRef>,
     /// With this verb.
     pub verb: Option<Verb>,
     /// For this reason.
@@ -47,6 +49,7 @@ impl Default for Filter {
             kind: None,
             namespace: None,
             name: None,
+            about: None,
             verb: None,
             reason: None,
             outcome: None,
@@ -76,6 +79,7 @@ impl Filter {
             && is(self.kind.as_ref(), &d.subject.kind)
             && is(self.namespace.as_ref(), &d.subject.namespace)
             && is(self.name.as_ref(), &d.subject.name)
+            && self.about.as_ref().is_none_or(|about| d.objects().any(|object| is_same(about, object)))
             && is(self.verb.as_ref(), &d.verb)
             && is(self.reason.as_ref(), &d.reason)
             && is(self.outcome.as_ref(), &d.outcome)
@@ -84,6 +88,10 @@ impl Filter {
             && self.before.is_none_or(|before| d.id < before)
             && self.text.as_ref().is_none_or(|text| search_text(d).contains(&text.to_lowercase()))
     }
+}
+
+fn is_same(a: &ObjectRef, b: &ObjectRef) -> bool {
+    (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
 }
 
 /// Some of the decisions asked for, newest first.
@@ -98,11 +106,16 @@ pub struct Page {
 impl Page {
     /// Makes a page of `limit` decisions out of one more than that, which tells whether another page follows.
     pub(crate) fn cut(mut decisions: Vec<Decision>, limit: u32) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = decisions.len() > limit;
-        decisions.truncate(limit);
-        let next = if more { decisions.last().map(|d| d.id) } else { None };
+        let next = Self::cursor(&mut decisions, limit, |decision| decision.id);
         Self { decisions, next }
+    }
+
+    /// The same of rows that are not read yet: drops the one that is too many, and tells where the next page begins.
+    pub(crate) fn cursor<T>(rows: &mut Vec<T>, limit: u32, id: impl Fn(&T) -> DecisionId) -> Option<DecisionId> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        rows.last().filter(|_| more).map(id)
     }
 }
 

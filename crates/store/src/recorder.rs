@@ -63,6 +63,8 @@ pub struct Health {
     pub dropped: u64,
     /// The journal's own numbers.
     pub journal: JournalStats,
+    /// How many stored rows cannot be read and are left out, and the first of them.
+    pub unreadable: (usize, Option<DecisionId>),
 }
 
 impl Recorder {
@@ -209,11 +211,13 @@ impl Recorder {
     pub fn health(&self) -> Health {
         let journal = self.inner.journal.counters().read();
         let queued = u64::try_from(self.inner.writer.waiting()).unwrap_or(u64::MAX);
+        let unreadable = self.inner.store.unreadable();
         Health {
             store: self.inner.watch.reach(),
             pending: journal.pending.saturating_add(queued),
             dropped: journal.dropped.saturating_add(self.inner.writer.dropped()),
             journal,
+            unreadable: (unreadable.len(), unreadable.first().copied()),
         }
     }
 

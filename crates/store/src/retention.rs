@@ -10,7 +10,7 @@ use keelson_core::{Decision, DecisionId, Span, Timestamp};
 use uuid::Uuid;
 
 /// The most rows of each sort that one sweep deletes.
-pub const SWEEP_ROWS: u32 = 500;
+pub const SWEEP_ROWS: u32 = 200;
 /// One recording in this many stays as long as its decision.
 pub const KEPT_RECORDINGS: u64 = 1_000;
 

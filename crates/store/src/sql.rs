@@ -19,20 +19,27 @@ pub(crate) use samples::sql_samples;
 pub(crate) use store::sql_store;
 pub(crate) use sweep::sql_sweep;
 
+pub(crate) const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_meta";
 pub(crate) const INSERT: &str = "INSERT INTO decision \
     (id, subject_key, feature, kind, namespace, name, verb, reason, outcome, at, last_at, bytes, search, body) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+pub(crate) const ABOUT_PUT: &str =
+    "INSERT INTO about (kind, namespace, name, decision) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 pub(crate) const CAUSE_PUT: &str = "INSERT INTO cause (decision, cause) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 pub(crate) const UPDATE: &str = "UPDATE decision SET outcome = $2, last_at = $3, bytes = $4, body = $5, \
     last_id = COALESCE($6, last_id) WHERE id = $1";
+pub(crate) const THERE: &str = "SELECT id FROM decision WHERE id = $1";
+pub(crate) const CAUSED_BY: &str = "SELECT d.id, d.body FROM cause c JOIN decision d ON d.id = c.decision \
+    WHERE c.cause = $1 ORDER BY c.decision LIMIT $2";
 pub(crate) const ONE: &str = "SELECT body FROM decision WHERE id = $1";
 pub(crate) const BEFORE: &str = "SELECT body, last_id, stub FROM decision WHERE subject_key = $1 AND id < $2 \
     ORDER BY id DESC LIMIT 1";
 pub(crate) const STATE: &str = "SELECT version, fence, body FROM state WHERE feature = $1 AND key = $2";
 pub(crate) const STATE_PUT: &str = "INSERT INTO state (feature, key, version, fence, body) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (feature, key) DO UPDATE SET version = excluded.version, fence = excluded.fence, body = excluded.body";
-pub(crate) const RECORDING_PUT: &str = "INSERT INTO recording (id, body, kept) VALUES ($1, $2, $3) \
-    ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+pub(crate) const RECORDING_PUT: &str = "INSERT INTO recording (id, body, kept, bytes, feature) \
+    VALUES ($1, $2, $3, $4, COALESCE((SELECT feature FROM decision WHERE id = $1), '')) \
+    ON CONFLICT (id) DO UPDATE SET body = excluded.body, bytes = excluded.bytes";
 pub(crate) const RECORDING: &str = "SELECT body FROM recording WHERE id = $1";
 
 pub(crate) const SERIES_ONE: &str = "SELECT last_at FROM series WHERE name = $1";
@@ -54,6 +61,9 @@ pub(crate) const BEYOND_QUOTA: &str =
     "SELECT feature, rows - $1, bytes - $2 FROM tally WHERE rows > $1 OR bytes > $2 ORDER BY feature";
 pub(crate) const OLDEST_OF_FEATURE: &str =
     "SELECT id, stub, bytes FROM decision WHERE feature = $1 ORDER BY id LIMIT $2";
+pub(crate) const OLDEST_RECORDINGS: &str =
+    "SELECT id, bytes FROM recording WHERE feature = $1 ORDER BY kept, id LIMIT $2";
+pub(crate) const FORGET_RECORDING: &str = "DELETE FROM recording WHERE id = $1";
 pub(crate) const NAMED: &str = "SELECT decision FROM cause WHERE cause = $1 LIMIT 1";
 pub(crate) const CUT: &str = "UPDATE decision SET stub = 1, bytes = $2, body = $3 WHERE id = $1";
 pub(crate) const FORGET: &str = "DELETE FROM decision WHERE id = $1";
@@ -62,6 +72,32 @@ pub(crate) const FORGET_RECORDINGS: &str = "DELETE FROM recording WHERE id IN \
 pub(crate) const FORGET_SAMPLES: &str = "DELETE FROM sample WHERE (series, resolution, at) IN \
     (SELECT series, resolution, at FROM sample WHERE resolution = $1 AND at < $2 ORDER BY at LIMIT $3)";
 pub(crate) const FORGET_SERIES: &str = "DELETE FROM series WHERE last_at < $1";
+
+/// Which schema a database has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The version it has; 0 when it holds nothing of ours yet.
+    pub found: i64,
+    /// The newest version this build knows.
+    pub known: i64,
+}
+
+impl Schema {
+    pub(crate) fn new(found: i64, migrations: &[&str]) -> Self {
+        Self { found, known: i64::try_from(migrations.len()).unwrap_or(i64::MAX) }
+    }
+
+    /// Whether this build can work with it.
+    ///
+    /// # Errors
+    /// [`StoreError::SchemaTooNew`] when a newer Keelson wrote it.
+    pub const fn check(self) -> Result<(), StoreError> {
+        match self {
+            Self { found, known } if found > known => Err(StoreError::SchemaTooNew { found, known }),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// A decision as the columns want it.
 pub(crate) struct Row {
@@ -84,6 +120,13 @@ impl Row {
 pub(crate) fn read_body(body: &str) -> Result<Decision, StoreError> {
     from_json(body.as_bytes())
 }
+
+/// How many ids one statement takes.
+pub(crate) const AT_ONCE: usize = 500;
+
+/// Narrows a query to what is about an object; three parameters follow.
+pub(crate) const ABOUT: [&str; 3] =
+    [" AND id IN (SELECT decision FROM about WHERE kind = ", " AND namespace = ", " AND name = "];
 
 /// A text that LIKE finds anywhere, with `!` before what LIKE would take for a wildcard.
 pub(crate) fn like(text: &str) -> String {

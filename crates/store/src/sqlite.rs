@@ -16,21 +16,27 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
+use uuid::Uuid;
 
 use crate::error::signed;
 use crate::fold::{fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Schema, sql_samples, sql_store, sql_sweep};
+use crate::unreadable::Unreadable;
 use crate::{
-    Entry, Filter, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError, Swept,
-    keeps_recording,
+    Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
+    Swept, keeps_recording,
 };
 
+const HAS_META: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_meta'";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEGER NOT NULL) STRICT";
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/sqlite/0001_start.sql"), include_str!("../migrations/sqlite/0002_quotas.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/sqlite/0001_start.sql"),
+    include_str!("../migrations/sqlite/0002_quotas.sql"),
+    include_str!("../migrations/sqlite/0003_about.sql"),
+];
 const READERS: u32 = 4;
 /// How long a call waits for another process that holds the file; the recorder tries again anyway.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -42,6 +48,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
     series: SeriesLimit,
+    unreadable: Unreadable,
 }
 
 impl SqliteStore {
@@ -63,7 +70,23 @@ impl SqliteStore {
         Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
         tx.commit().await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(shared.read_only(true)).await?;
-        Ok(Self { writer, reader, series: SeriesLimit::default() })
+        Ok(Self { writer, reader, series: SeriesLimit::default(), unreadable: Unreadable::default() })
+    }
+
+    /// Which schema a file has, and changes nothing: none when it holds nothing of ours yet.
+    ///
+    /// # Errors
+    /// When there is no such file or it cannot be read.
+    pub async fn inspect(path: &Path) -> Result<Schema, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE).read_only(true);
+        let mut conn = SqliteConnection::connect_with(&options).await?;
+        let ours: Option<i64> = sqlx::query_scalar(HAS_META).fetch_optional(&mut conn).await?;
+        let found = match ours {
+            Some(_) => sqlx::query_scalar(sql::VERSION).fetch_one(&mut conn).await?,
+            None => 0,
+        };
+        conn.close().await?;
+        Ok(Schema::new(found, &MIGRATIONS))
     }
 
     /// The same store with another bound on the number of series.
@@ -85,6 +108,10 @@ impl SqliteStore {
             sqlx::raw_sql(VACUUM).fetch_all(&self.writer).await?;
         }
         Ok(())
+    }
+
+    async fn reader(&self) -> Result<&SqlitePool, StoreError> {
+        Ok(&self.reader)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {

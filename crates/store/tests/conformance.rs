@@ -144,6 +144,60 @@ async fn every_field_of_the_filter_restricts(store: &dyn Store) {
     }
 }
 
+async fn a_decision_is_found_by_everything_it_is_about(store: &dyn Store) {
+    let node = |name| ObjectRef::cluster("Node", name);
+    let cart = ObjectRef::namespaced("Deployment", "shop", "cart").in_group("apps");
+    let placed = |n, name, on| Decision {
+        related: vec![node(on), cart.clone().with_uid("7")],
+        outcome: Outcome::Pending,
+        ..decision(n, name)
+    };
+    let drained = Decision { subject: node("node-3"), ..decision(3, "") };
+    store.record(&[placed(1, "cart-0", "node-3"), placed(2, "cart-1", "node-4"), drained]).await.unwrap();
+    store.apply(&[Entry::Decision(Arc::new(placed(4, "cart-2", "node-3")))]).await.unwrap();
+    let about = async |object: &ObjectRef, before| {
+        let filter = Filter { about: Some(object.clone()), before, limit: 2, ..Filter::default() };
+        let page = store.decisions(&filter).await.unwrap();
+        (ids(&page.decisions), page.next)
+    };
+    assert_eq!(about(&node("node-3"), None).await, (vec![4, 3], Some(id(3))));
+    assert_eq!(about(&node("node-3"), Some(id(3))).await, (vec![1], None));
+    assert_eq!(about(&cart, None).await.0, [4, 2]);
+    assert_eq!(about(&ObjectRef::namespaced("Pod", "shop", "cart-1"), None).await.0, [2], "the subject is one of them");
+    assert_eq!(about(&ObjectRef::namespaced("Deployment", "other", "cart"), None).await.0, []);
+    assert_eq!(store.decision(id(1)).await.unwrap(), Some(placed(1, "cart-0", "node-3")));
+
+    let none = Retention { per_feature: Quota { decisions: 0, bytes: 0 }, ..Retention::default() };
+    store.sweep(Timestamp(0), &none).await.unwrap();
+    assert_eq!(about(&node("node-3"), None).await.0, []);
+    store.record(&[decision(4, "other")]).await.unwrap();
+    assert_eq!(about(&node("node-3"), None).await.0, [], "what was swept is found no more");
+}
+
+async fn what_followed_from_a_decision_is_found_oldest_first(store: &dyn Store) {
+    let follows = |n, causes: &[u128]| Decision {
+        causes: causes.iter().map(|n| id(*n)).collect(),
+        ..decision(n, &format!("p{n}"))
+    };
+    store.record(&[follows(9, &[1, 2]), follows(5, &[1]), decision(1, "a"), follows(7, &[2])]).await.unwrap();
+    let caused = async |n, limit| ids(&store.caused_by(id(n), limit).await.unwrap());
+    assert_eq!(caused(1, 10).await, [5, 9]);
+    assert_eq!(caused(1, 1).await, [5]);
+    assert_eq!(caused(2, 10).await, [7, 9]);
+    assert_eq!(caused(9, 10).await, []);
+}
+
+async fn decisions_are_found_by_their_ids(store: &dyn Store) {
+    store.record(&(1..=700).map(|n| decision(n, &format!("p{n}"))).collect::<Vec<_>>()).await.unwrap();
+    let found = async |wanted: &[u128]| {
+        let wanted: Vec<_> = wanted.iter().map(|n| id(*n)).collect();
+        ids(&store.decisions_by_ids(&wanted).await.unwrap())
+    };
+    assert_eq!(found(&[]).await, []);
+    assert_eq!(found(&[3, 1, 999, 3]).await, [1, 3]);
+    assert_eq!(found(&(1..=800).collect::<Vec<_>>()).await, (1..=700).collect::<Vec<_>>());
+}
+
 async fn pages_follow_each_other_without_gap_or_repeat(store: &dyn Store) {
     let rows: Vec<_> = (1..=7).map(|n| decision(n, &format!("p{n}"))).collect();
     store.record(&rows).await.unwrap();
@@ -340,6 +394,32 @@ async fn a_sweep_deletes_the_oldest_beyond_the_quota(store: &dyn Store) {
     assert_eq!(all(store).await, [6]);
 }
 
+async fn recordings_count_in_the_quota_and_go_before_decisions_do(store: &dyn Store) {
+    let rows: Vec<_> = (1..=4).map(|n| decision(n, &format!("p{n}"))).collect();
+    store.record(&rows).await.unwrap();
+    for n in 1..=4 {
+        store.put_recording(id(n), &[7; 1_000]).await.unwrap();
+    }
+    store.put_recording(id(2), &[7; 5_000]).await.unwrap();
+    let bytes: usize = rows.iter().map(|row| serde_json::to_string(row).unwrap().len()).sum();
+    let quota = |bytes: usize| Retention {
+        per_feature: Quota { decisions: 100, bytes: u64::try_from(bytes).unwrap() },
+        ..Retention::default()
+    };
+    let left = async || {
+        let mut there = Vec::new();
+        for n in 1..=4 {
+            there.extend(store.recording(id(n)).await.unwrap().map(|_| n));
+        }
+        there
+    };
+    assert_eq!(store.sweep(Timestamp(0), &quota(bytes + 8_000)).await.unwrap().recordings, 0);
+    let swept = store.sweep(Timestamp(0), &quota(bytes + 3_000)).await.unwrap();
+    assert_eq!((swept.recordings, swept.total(), left().await), (2, 0, vec![3, 4]));
+    let swept = store.sweep(Timestamp(0), &quota(bytes - 1)).await.unwrap();
+    assert_eq!((swept.recordings, swept.by_quota, all(store).await), (2, 1, vec![4, 3, 2]));
+}
+
 async fn a_quota_cuts_a_cause_first_and_deletes_it_next(store: &dyn Store) {
     let mut rows: Vec<_> = (1..=3).map(|n| decision(n, &format!("p{n}"))).collect();
     rows[2].causes = vec![id(1)];
@@ -425,6 +505,9 @@ conformance! {
     a_batch_recorded_twice_counts_its_repeats_once
     what_the_journal_kept_is_applied_in_order_and_only_once
     every_field_of_the_filter_restricts
+    a_decision_is_found_by_everything_it_is_about
+    what_followed_from_a_decision_is_found_oldest_first
+    decisions_are_found_by_their_ids
     pages_follow_each_other_without_gap_or_repeat
     a_page_is_never_longer_than_its_bound
     outcome_and_effect_are_written_later
@@ -439,6 +522,7 @@ conformance! {
     a_cause_outlives_its_age_as_a_stub
     a_sweep_keeps_the_newest_of_each_subject
     a_sweep_deletes_the_oldest_beyond_the_quota
+    recordings_count_in_the_quota_and_go_before_decisions_do
     a_quota_cuts_a_cause_first_and_deletes_it_next
     a_sweep_is_bounded_and_says_that_more_is_waiting
     an_export_is_one_line_a_decision_over_all_pages

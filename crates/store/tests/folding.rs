@@ -22,6 +22,7 @@ fn decision(n: usize, subject: u8, reason: u8) -> Decision {
         trigger: Trigger::Timer,
         causes: Vec::new(),
         cause_count: 0,
+        related: Vec::new(),
         verb: Verb::Wait,
         reason: if reason == 0 { Reason::Unschedulable } else { Reason::UnsupportedFeature },
         sentence: String::new(),

@@ -123,9 +123,12 @@ async fn a_reader_sees_everything_and_is_told_when_the_database_is_away() {
     sleep(LONG).await;
     store.set_away(true);
     recorder.finish(id(1), Outcome::Done, steps());
-    recorder.begin(pending(2), None).await.unwrap();
+    recorder.begin(pending(2), Some(b"seen".to_vec())).await.unwrap();
     recorder.offer(decision(3, "c"));
 
+    let seen = recorder.recording(id(2)).await;
+    assert_eq!((seen.value, seen.partial), (Some(b"seen".to_vec()), None), "the journal has it");
+    assert!(recorder.recording(id(1)).await.partial.is_some(), "nobody knows whether there is one");
     let away = recorder.decisions(&everything()).await;
     assert_eq!(ids(&away.value.decisions), [3, 2, 1]);
     assert!(away.partial.unwrap().contains("has not answered since"));
@@ -143,6 +146,31 @@ async fn a_reader_sees_everything_and_is_told_when_the_database_is_away() {
     assert_eq!((ids(&first.decisions), ids(&second.decisions)), (vec![3, 2], vec![1]));
     sleep(LONG).await;
     assert_eq!(recorder.decisions(&everything()).await.value, back.value);
+    assert_eq!(recorder.recording(id(2)).await.value, Some(b"seen".to_vec()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_is_followed_both_ways_wherever_its_links_are() {
+    let (store, recorder) = recorder();
+    let caused = |n, cause: u128| Decision { causes: vec![id(cause)], ..pending(n) };
+    store.inner.record(&[pending(1), caused(2, 1)]).await.unwrap();
+    store.set_away(true);
+    recorder.begin(caused(3, 1), None).await.unwrap();
+    recorder.finish(id(3), Outcome::Done, steps());
+    recorder.offer(Decision { causes: vec![id(1)], ..decision(4, "d") });
+    // Let the drain fail first, so that it pauses while the chain is read.
+    sleep(LONG).await;
+    let wanted = [id(4), id(1), id(3), id(9)];
+    let away = (recorder.caused_by(id(1), 9).await, recorder.decisions_by_ids(&wanted).await);
+    assert_eq!((ids(&away.0.value), ids(&away.1.value)), (vec![3, 4], vec![3, 4]), "what this process remembers");
+    assert!(away.0.partial.is_some() && away.1.partial.is_some());
+
+    store.set_away(false);
+    let there = (recorder.caused_by(id(1), 9).await, recorder.decisions_by_ids(&wanted).await);
+    assert_eq!((ids(&there.0.value), there.0.partial), (vec![2, 3, 4], None));
+    assert_eq!((ids(&there.1.value), there.1.partial), (vec![1, 3, 4], None));
+    assert_eq!(there.1.value[1].outcome, Outcome::Done, "the journal knows before the database");
+    assert_eq!(ids(&recorder.caused_by(id(1), 2).await.value), [2, 3]);
 }
 
 #[tokio::test(start_paused = true)]

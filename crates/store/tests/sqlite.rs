@@ -74,6 +74,39 @@ async fn the_first_schema_is_brought_up_to_date_with_what_it_holds() {
 }
 
 #[tokio::test]
+async fn a_row_that_cannot_be_read_hides_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keelson.db");
+    let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+    let mut led = decision(5, "c");
+    led.causes = vec![id(2)];
+    store.record(&[decision(1, "a"), decision(2, "b"), decision(3, "c"), decision(4, "d"), led]).await.unwrap();
+    let mut conn = other_connection(&path).await;
+    run(&mut conn, "UPDATE decision SET body = '{\"verb\": \"Juggle\"}' WHERE name = 'b'").await;
+
+    let recorder =
+        Recorder::start(store.clone(), Journal::in_memory(JournalOptions::default()), Arc::new(|| Timestamp(1)), RING);
+    let mut filter = Filter { limit: 2, ..Filter::default() };
+    let mut pages = Vec::new();
+    loop {
+        let page = recorder.decisions(&filter).await.value;
+        pages.push(page.decisions.iter().map(|d| d.id.0.as_u128()).collect::<Vec<_>>());
+        match page.next {
+            Some(next) => filter.before = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(pages, [vec![5, 4], vec![3], vec![1]]);
+    assert_eq!(recorder.health().unreadable, (1, Some(id(2))), "it is named, and counted once");
+
+    store.record(&[decision(6, "b")]).await.unwrap();
+    assert!(store.decision(id(6)).await.unwrap().is_some(), "nothing folds into it");
+    let none = Retention { per_feature: Quota { decisions: 0, bytes: 0 }, ..Retention::default() };
+    store.sweep(Timestamp(0), &none).await.unwrap();
+    assert_eq!(store.decisions(&Filter::default()).await.unwrap().decisions, [], "and it is swept like any other");
+}
+
+#[tokio::test]
 async fn of_two_writers_of_one_state_exactly_one_wins() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("keelson.db");

@@ -89,14 +89,29 @@ pub struct Telemetry {
     started: u64,
 }
 
+/// Whether a text is a filter of logs.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(text: &str) -> Result<(), TelemetryError> {
+    filter(text).map(drop)
+}
+
+fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
+    let refused = |e: tracing_subscriber::filter::ParseError| TelemetryError::Filter {
+        filter: text.to_owned(),
+        problem: e.to_string(),
+    };
+    EnvFilter::try_new(text).map_err(refused)
+}
+
 impl Telemetry {
     /// Turns on logs and traces; with a collector, traces go to it. `now` is the wall clock. Needs a tokio runtime.
     ///
     /// # Errors
     /// A filter or an address that cannot be used; a second start in one process.
     pub fn start(config: &Config, now: Timestamp) -> Result<Self, TelemetryError> {
-        let filter = EnvFilter::try_new(&config.filter)
-            .map_err(|e| TelemetryError::Filter { filter: config.filter.clone(), problem: e.to_string() })?;
+        let filter = filter(&config.filter)?;
         let json = match config.format {
             LogFormat::Auto => !std::io::stderr().is_terminal(),
             LogFormat::Human => false,

@@ -6,6 +6,14 @@
 //!
 //! Promises: nothing in a cluster has a route off this machine; when the test ends, panics or is killed, every process,
 //! mount, cgroup and file of the cluster goes; two clusters never meet, for addresses and ports are private to each.
+//!
+//! ```no_run
+//! use keelson_harness::{Cluster, Config};
+//! let cluster = Cluster::start(Config { kwok_nodes: 10, ..Config::default() })?;
+//! println!("{}", cluster.kubectl(&["get", "nodes"])?);
+//! drop(cluster); // and nothing of it is left
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 
 pub mod access;
 pub mod cgroup;

@@ -11,7 +11,7 @@ use keelson_core::{Decision, Span, Timestamp};
 use keelson_sim::objects::Event;
 use keelson_sim::world::demand::of_pod;
 use keelson_sim::world::invariants::minds;
-use keelson_sim::world::kinds::{NODES, PODS};
+use keelson_sim::world::kinds::{EVENTS, NODES, PODS};
 use keelson_sim::world::neighbours::{Assumed, Neighbours};
 use keelson_sim::world::read::{Key, at, condition, holds, is_leaving, list, text, time, uid};
 use keelson_sim::world::seen::Seen;
@@ -24,22 +24,31 @@ pub const RECORDED: &str = "Recorded";
 pub const TRUTHFUL: &str = "Truthful";
 /// No pod is placed by two decisions that both say they did it.
 pub const ONCE: &str = "Once";
+/// Everything Keelson wrote about a pod, it decided about that pod.
+pub const ACCOUNTED: &str = "Accounted";
+/// A pod that was bound is not told to wait after that: verdicts do not go back and forth.
+pub const SETTLED: &str = "Settled";
 /// Once all is calm, no pod waits that fits a node, and one that waits says why.
 pub const PROGRESS: &str = "Progress";
 /// No decision was dropped on its way to the store.
 pub const KEPT: &str = "Kept";
 
 /// Each of them.
-pub const ALL: [&str; 5] = [RECORDED, TRUTHFUL, ONCE, PROGRESS, KEPT];
+pub const ALL: [&str; 7] = [RECORDED, TRUTHFUL, ONCE, ACCOUNTED, SETTLED, PROGRESS, KEPT];
 
 /// A pod that is younger at the end of the day may still wait.
 const PATIENCE: Span = Span::minutes(10);
+
+/// How far the clocks of two replicas can be apart, and what was decided before a binding was seen.
+const APART: Span = Span::minutes(8);
 
 /// The books of one day.
 #[derive(Debug, Default)]
 pub struct Books {
     seen: Seen,
     bound: BTreeMap<String, (Key, String)>,
+    /// The pods that Keelson wrote about, and what it wrote last.
+    written: BTreeMap<String, String>,
     silent: BTreeMap<String, bool>,
     lost_nodes: u64,
     at_stake: BTreeMap<String, u64>,
@@ -53,6 +62,9 @@ impl Books {
         if event.resource == PODS && asks_keelson(object) && !text(object, "spec.nodeName").is_empty() {
             let node = text(object, "spec.nodeName").to_owned();
             self.bound.entry(uid(object).to_owned()).or_insert_with(|| (Key::of(object), node));
+        }
+        if let Some((pod, what)) = ours(event) {
+            self.written.insert(pod, what);
         }
         if event.resource == NODES {
             let silent = condition(object, "Ready").is_some_and(|ready| text(ready, "status") == "Unknown");
@@ -87,8 +99,10 @@ impl Books {
             let said = placed.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
             let recorded = said.iter().any(|decision| decision.chosen.as_deref() == Some(node));
             self.judge(RECORDED, recorded, || format!("{pod:?} is on {node}, and no decision says so"));
-            let done = said.iter().filter(|decision| decision.outcome == Outcome::Done).count();
-            self.judge(ONCE, done <= 1, || format!("{done} decisions say they bound {pod:?}"));
+            let done: Vec<_> = said.iter().filter(|decision| decision.outcome == Outcome::Done).collect();
+            let says = |decision: &&&Decision| format!("{} at {}: {:?}", decision.id, decision.at, decision.steps);
+            let what = || done.iter().map(says).collect::<Vec<_>>().join("; ");
+            self.judge(ONCE, done.len() <= 1, || format!("{pod:?} was bound by several: {}", what()));
         }
         for decision in placed.values().flatten().filter(|decision| decision.outcome == Outcome::Done) {
             let truth = bound.get(&decision.subject.uid).map(|(_, node)| node.as_str());
@@ -96,6 +110,21 @@ impl Books {
             self.judge(TRUTHFUL, truth == decision.chosen.as_deref(), what);
         }
         self.bound = bound;
+        let mut about: BTreeMap<&str, Vec<&Decision>> = BTreeMap::new();
+        decisions.iter().for_each(|decision| about.entry(&decision.subject.uid).or_default().push(decision));
+        for (pod, what) in std::mem::take(&mut self.written) {
+            let accounted = about.contains_key(pod.as_str());
+            self.judge(ACCOUNTED, accounted, || format!("nothing was decided about pod {pod}, but {what}"));
+        }
+        for decisions in about.values() {
+            let placed = |decision: &&&Decision| decision.verb == Verb::Place && decision.outcome == Outcome::Done;
+            let Some(placed) = decisions.iter().find(placed) else { continue };
+            let back = decisions.iter().find(|decision| {
+                matches!(decision.verb, Verb::Wait | Verb::Refuse) && decision.at.since(placed.at) > APART
+            });
+            let what = || format!("{} placed {}, {:?} let it wait", placed.id, placed.subject, back.map(|it| it.id));
+            self.judge(SETTLED, back.is_none(), what);
+        }
     }
 
     fn look_for_the_forgotten(&mut self, now: Timestamp) {
@@ -151,6 +180,24 @@ impl Books {
     pub fn verdict(self) -> (BTreeMap<String, u64>, Vec<String>) {
         (self.at_stake, self.breaches)
     }
+}
+
+/// What Keelson wrote, and the uid of the pod it wrote it about.
+fn ours(event: &Event) -> Option<(String, String)> {
+    let object = &event.object;
+    if event.deleted {
+        return None;
+    }
+    if event.resource == EVENTS {
+        let reporter = [text(object, "reportingController"), text(object, "reportingComponent")];
+        let about = [text(object, "regarding.uid"), text(object, "involvedObject.uid")];
+        let about = about.into_iter().find(|uid| !uid.is_empty())?;
+        let ours = reporter.iter().any(|name| name.starts_with(names::GROUP));
+        return ours.then(|| (about.to_owned(), format!("an event says {}", text(object, "reason"))));
+    }
+    let waits = condition(object, "PodScheduled").filter(|said| text(said, "status") == "False")?;
+    let ours = event.resource == PODS && asks_keelson(object);
+    ours.then(|| (uid(object).to_owned(), format!("its condition says {}", text(waits, "reason"))))
 }
 
 fn asks_keelson(pod: &Value) -> bool {

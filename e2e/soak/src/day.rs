@@ -38,8 +38,8 @@ use crate::weather::{Blow, forecast};
 const MIDNIGHT: &str = "2026-05-20T00:00:00Z";
 /// Without faults, at the end, so that what should come about can.
 const CALM: Span = Span::minutes(15);
-/// How wrong the clocks of the replicas are.
-const SKEWS: [Span; 2] = [Span::seconds(-40), Span::seconds(90)];
+/// How many replicas there are.
+const REPLICAS: usize = 2;
 
 /// How old what a replica knows may be: as long as a watch may be silent before the client gives it up, and the way back.
 const GRACE: Span = Span::seconds(180);
@@ -72,7 +72,7 @@ impl Plan {
 /// The names of everything that can go wrong; a run in which one never did proves nothing about it.
 ///
 /// A stale list is on, too, but cannot strike: the caches never ask for a list of any age.
-pub const FAULTS: [&str; 15] = [
+pub const FAULTS: [&str; 17] = [
     "latency",
     "conflict",
     "too_many",
@@ -87,6 +87,8 @@ pub const FAULTS: [&str; 15] = [
     "partition",
     "crash",
     "database outage",
+    "lost_lease",
+    "skew",
     "lost node",
 ];
 
@@ -167,15 +169,15 @@ impl Day {
             .map_err(|refusal| anyhow::anyhow!("the day cannot begin: {refusal}"))?;
         let (replicas, gone, fired) = Default::default();
         let mut day = Self { begin, store: Arc::default(), simulation, witness, replicas, gone, fired };
-        for (number, skew) in SKEWS.into_iter().enumerate() {
-            let replica = day.replica(plan, number, skew)?;
+        for number in 0..REPLICAS {
+            let replica = day.replica(plan, number)?;
             day.replicas.push(replica);
         }
         Ok(day)
     }
 
-    /// Starts a replica; `number` counts all that ever were.
-    fn replica(&self, plan: &Plan, number: usize, skew: Span) -> Result<Replica> {
+    /// Starts a replica, on a machine whose clock is wrong; `number` counts all that ever were.
+    fn replica(&self, plan: &Plan, number: usize) -> Result<Replica> {
         let shared = self.simulation.shared();
         let number = u64::try_from(number)?;
         let seed = Chance::new(plan.seed).draw("replica", &number.to_string());
@@ -185,7 +187,7 @@ impl Day {
         let platform = Platform::start(Parts {
             lease_client: client.clone(),
             client,
-            clock: keelson_runtime::Clock::start(now, 1).with_offset(skew),
+            clock: keelson_runtime::Clock::start(now, 1).with_offset(faults.skew()),
             seed,
             identity: format!("keelson-{number}"),
             namespace: NAMESPACE.to_owned(),
@@ -235,7 +237,7 @@ impl Day {
                 // Its net goes first and never comes back: nothing it still wants to do reaches the cluster.
                 cut(self, Some(one), true);
                 let number = self.replicas.len() + self.gone.len();
-                let fresh = self.replica(plan, number, SKEWS.get(one).copied().unwrap_or(Span::ZERO))?;
+                let fresh = self.replica(plan, number)?;
                 let place = self.replicas.get_mut(one).context("no such replica")?;
                 let old = std::mem::replace(place, fresh);
                 let platform = old.platform.clone();

@@ -41,6 +41,12 @@ impl Store for Intermittent {
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
         self.reached()?.decision(id).await
     }
+    async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, StoreError> {
+        self.reached()?.decisions_by_ids(ids).await
+    }
+    async fn caused_by(&self, id: DecisionId, limit: u32) -> Result<Vec<Decision>, StoreError> {
+        self.reached()?.caused_by(id, limit).await
+    }
     async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError> {
         self.reached()?.decisions(filter).await
     }

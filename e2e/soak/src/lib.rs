@@ -12,6 +12,12 @@
 //! | [`books`] | what must hold between the cluster and the recorded decisions |
 //! | [`report`] | what a day says of itself |
 //!
+//! ```no_run
+//! use keelson_soak::day::{Plan, live};
+//! assert!(live(&Plan::full(7))?.breaches.is_empty());
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+//!
 //! Promise: a day is a pure function of its plan. The same plan gives the same trace, to the byte.
 
 pub mod books;

@@ -17,7 +17,7 @@ use keelson_placement::classes::Known;
 use keelson_placement::explain::leaders;
 use keelson_placement::{Choice, Explanation, Node, choose, explain, failures, smallest_change};
 
-pub use ask::{Ask, Moment, Settings, Stated};
+pub use ask::{Ask, Moment, Settings, Stated, owners};
 
 use crate::fields::refusals;
 use crate::queue::Waits;
@@ -81,13 +81,18 @@ pub fn decide_known(ask: &Ask, known: Known, node: &Node) -> Option<Decided> {
 }
 
 fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Decided {
-    let decision = Decision {
+    let mut decision = Decision {
         verb: found.verb,
         reason: found.reason,
         sentence: found.sentence.clone(),
         candidates: found.explanation.candidates.clone(),
         ..record_of(ask, nodes, chosen)
     };
+    // What led to a placement; that a pod still waits has no cause but itself, and repeats fold.
+    if decision.verb == Verb::Place {
+        decision.cause_count = u32::try_from(ask.causes.len()).unwrap_or(u32::MAX);
+        decision.causes.clone_from(&ask.causes);
+    }
     let actions = deed::actions(ask, &found);
     let plan = Plan { decisions: vec![decision], actions, conditions: Vec::new(), requeue: Requeue::OnChange };
     Decided { plan, node: found.node, waits: found.waits }
@@ -163,6 +168,7 @@ pub(crate) fn record_of(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> Decis
         trigger: ask.trigger.clone(),
         causes: Vec::new(),
         cause_count: 0,
+        related: ask.related(chosen.map(|node| node.name.as_str())),
         verb: Verb::Wait,
         reason: Reason::Unschedulable,
         sentence: String::new(),

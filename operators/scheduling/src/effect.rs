@@ -4,12 +4,14 @@
 //! runs, or the kubelet refuses it, or somebody takes it away first; and the node holds what was said, or somebody else
 //! put something there.
 //!
-//! Promises: every placement gets at most one effect; what this scheduler places on the same node meanwhile is added to
+//! A pod that runs is followed on for a while: when the kubelet takes it away again, the effect says that instead.
+//!
+//! Promises: every placement gets one effect, and another only when its pod was taken away later; what this scheduler places on the same node meanwhile is added to
 //! what it predicted, so that only others can make a prediction wrong; the memory is bounded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use k8s_openapi::api::core::v1::Pod as Written;
+use k8s_openapi::api::core::v1::{ContainerState, Pod as Written, PodStatus};
 use keelson_cluster::View;
 use keelson_core::{DecisionId, Effect, ResourceName, Span, Timestamp};
 use keelson_placement::{Node, Pod};
@@ -20,6 +22,8 @@ const PREDICTED: [ResourceName; 2] = [ResourceName::Cpu, ResourceName::Memory];
 const TOLERANCE: i64 = 50;
 /// A pod that does not run by then is an effect too.
 const PATIENCE: Span = Span::minutes(10);
+/// For how long a pod that runs is followed on.
+const AFTERMATH: Span = Span::hours(1);
 /// How many placements are followed at once; the oldest is given up beyond that.
 const FOLLOWED: usize = 20_000;
 
@@ -64,10 +68,14 @@ pub struct Placement {
     pub shares: BTreeMap<ResourceName, i64>,
 }
 
-/// The placements that have no effect yet, by the pod's uid.
+/// The placements that are followed, by the pod's uid.
 #[derive(Debug, Clone, Default)]
 pub struct Effects {
     open: HashMap<String, Placement>,
+    /// Those whose pods ran, with what was said then.
+    ran: HashMap<String, (Placement, Effect)>,
+    /// The same in order, for forgetting.
+    order: VecDeque<(Timestamp, String)>,
 }
 
 impl Effects {
@@ -108,31 +116,59 @@ impl Effects {
     /// Looks at a pod that changed; the effect, once it can be told.
     pub fn changed(&mut self, pod: &Written, view: &View, now: Timestamp) -> Option<(DecisionId, Effect)> {
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-        let placement = self.open.get(uid)?;
         let status = pod.status.as_ref();
+        if self.ran.contains_key(uid) {
+            return self.taken_away(uid, status?, now);
+        }
+        let placement = self.open.get(uid)?;
         let bound_to = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).filter(|name| !name.is_empty())?;
         let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
         let after = now.since(placement.at);
         let effect = if bound_to != placement.node {
             let sentence = format!("Bound to {bound_to} instead of {}: another scheduler was faster.", placement.node);
             wrong(now, sentence)
-        } else if phase == "Failed" {
+        } else if phase == "Failed" && !status.is_some_and(has_run) {
             let reason = status.and_then(|status| status.reason.as_deref()).unwrap_or_default();
             let message = status.and_then(|status| status.message.as_deref()).unwrap_or_default();
             wrong(
                 now,
                 format!("Failed on {bound_to} after {after} without running: {reason} {message}").trim_end().into(),
             )
-        } else if matches!(phase, "Running" | "Succeeded") {
+        } else if matches!(phase, "Running" | "Succeeded" | "Failed") {
             measured(placement, view, phase, after, now)
         } else {
             return None;
         };
-        self.open.remove(uid).map(|placement| (placement.decision, effect))
+        let placement = self.open.remove(uid)?;
+        if phase == "Running" {
+            self.follow_on(uid, placement.clone(), effect.clone(), now);
+        }
+        Some((placement.decision, effect))
+    }
+
+    fn follow_on(&mut self, uid: &str, placement: Placement, said: Effect, now: Timestamp) {
+        self.ran.insert(uid.to_owned(), (placement, said));
+        self.order.push_back((now, uid.to_owned()));
+        let over = |(since, _): &(Timestamp, String)| now.since(*since) >= AFTERMATH;
+        while self.order.len() > FOLLOWED || self.order.front().is_some_and(over) {
+            let Some((_, uid)) = self.order.pop_front() else { break };
+            self.ran.remove(&uid);
+        }
+    }
+
+    /// Of a pod that ran: the effect, when its node gave it up. One that ends by itself says nothing about its place.
+    fn taken_away(&mut self, uid: &str, status: &PodStatus, now: Timestamp) -> Option<(DecisionId, Effect)> {
+        let ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
+        let (placement, said) = if ended { self.ran.remove(uid)? } else { return None };
+        let reason = status.reason.as_deref().filter(|reason| !reason.is_empty())?;
+        let (after, message) = (now.since(placement.at), status.message.as_deref().unwrap_or_default());
+        let sentence = format!("{} {reason} by {} after {after}: {message}", said.sentence, placement.node);
+        Some((placement.decision, Effect { at: now, sentence, as_predicted: Some(false), figures: said.figures }))
     }
 
     /// A pod is gone; the effect, when it never ran.
     pub fn deleted(&mut self, uid: &str, now: Timestamp) -> Option<(DecisionId, Effect)> {
+        self.ran.remove(uid);
         let placement = self.open.remove(uid)?;
         let after = now.since(placement.at);
         Some((
@@ -167,6 +203,20 @@ impl Effects {
     }
 }
 
+/// Whether a container of the pod was started.
+fn has_run(status: &PodStatus) -> bool {
+    let started = |state: &Option<ContainerState>| {
+        state.as_ref().is_some_and(|state| {
+            state.running.is_some() || state.terminated.as_ref().is_some_and(|ended| ended.started_at.is_some())
+        })
+    };
+    status
+        .container_statuses
+        .iter()
+        .flatten()
+        .any(|container| started(&container.state) || started(&container.last_state))
+}
+
 fn wrong(at: Timestamp, sentence: String) -> Effect {
     Effect { at, sentence, as_predicted: Some(false), figures: BTreeMap::new() }
 }
@@ -179,12 +229,13 @@ fn measured(placement: &Placement, view: &View, phase: &str, after: Span, now: T
     };
     let mut as_predicted = true;
     for (name, share) in shares(&member.node, |_| 0) {
-        figures.insert(format!("node {name}"), percent(share));
+        figures.insert(format!("node {name} requested"), percent(share));
         // Of a pod that ended already its node holds nothing, so nothing can be compared.
         let Some(said) = placement.shares.get(&name).filter(|_| phase == "Running") else { continue };
         figures.insert(format!("node {name} said"), percent(*said));
         as_predicted &= (share - said).abs() <= TOLERANCE && share <= 1_000;
-        sentence.push_str(&format!("; {} {name} at {} (said {})", placement.node, percent(share), percent(*said)));
+        let (node, share, said) = (&placement.node, percent(share), percent(*said));
+        sentence.push_str(&format!("; {node} {name} requested at {share} (said {said})"));
     }
     sentence.push('.');
     Effect { at: now, sentence, as_predicted: Some(as_predicted), figures }

@@ -14,6 +14,29 @@
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`recording`] | what a decision saw, to decide again |
+//!
+//! The thinking needs no cluster:
+//!
+//! ```
+//! use keelson_cluster::{Event, State, read};
+//! use keelson_core::{Mode, PlanId, Reason, Timestamp};
+//! use keelson_scheduling::decide::{Ask, Moment, Settings, decide};
+//! use serde_json::json;
+//! let mut state = State::default();
+//! let node = json!({"metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "380m", "pods": "110"}}});
+//! state.apply(Event::node(&serde_json::from_value(node)?));
+//! let pod = json!({"metadata": {"name": "cart", "namespace": "shop", "uid": "1"}, "spec": {"schedulerName": "keelson",
+//!     "containers": [{"name": "c", "resources": {"requests": {"cpu": "500m"}}}]}});
+//! let pod = serde_json::from_value(pod)?;
+//! let settings = Settings { scheduler: "keelson".into(), mode: Mode::Enforce };
+//! let id = "00000000-0000-7000-8000-000000000001".parse()?;
+//! let at = Moment { decision: id, plan: PlanId(id.0), now: Timestamp(0) };
+//! let ask = Ask::new(&pod, read::pod(&pod), state.live(), settings, at);
+//! let decided = decide(&ask, &state.live().nodes_for(&ask.pod));
+//! assert_eq!(decided.plan.decisions[0].reason, Reason::Unschedulable);
+//! assert_eq!(decided.plan.decisions[0].candidates[0].failed[0].text, "needs 500m cpu, 380m free: short 120m");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod decide;
 pub mod effect;

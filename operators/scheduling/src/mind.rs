@@ -10,22 +10,23 @@ mod books;
 mod seen;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_cluster::{Event, State, View, read};
-use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Timestamp};
+use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
 
 pub use books::{Books, Preview};
 
-use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known};
+use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
 use crate::effect::{Effects, Placement, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Change, Counts, Queue, Waiting};
 use crate::recording;
 
-/// With more nodes than this a recording is kept for one placement in [`SAMPLED`] only: at 5,000 it has some 400 kB.
+/// With more nodes than this a recording is kept for one decision in [`SAMPLED`] only: at 5,000 it has some 400 kB.
 const SMALL: usize = 500;
 /// See [`SMALL`].
 const SAMPLED: u64 = 100;
@@ -43,6 +44,8 @@ pub struct Standing {
     pub leading: bool,
     /// Whether actions are held; a change tries everything again.
     pub held: bool,
+    /// The decision that last moved the feature's switch.
+    pub moved_by: Option<DecisionId>,
 }
 
 impl Standing {
@@ -76,9 +79,14 @@ pub struct Mind {
     unbound: HashMap<String, Arc<Pod>>,
     /// The uids of those that wait for this scheduler, whether it decides or not.
     ours: HashSet<String>,
+    /// Those of them that are refused until they are changed.
+    refused: HashSet<String>,
     comparisons: VecDeque<Arc<Pod>>,
     measured: Vec<(DecisionId, Effect)>,
-    placements: u64,
+    with_actions: u64,
+    /// The pod whose decision panics, in tests.
+    #[cfg(test)]
+    poison: Option<String>,
 }
 
 /// Whether the pod already says what the plan would write about it. A repeated verdict is then recorded without actions,
@@ -109,9 +117,12 @@ impl Mind {
             standing,
             unbound: HashMap::new(),
             ours: HashSet::new(),
+            refused: HashSet::new(),
             comparisons: VecDeque::new(),
             measured: Vec::new(),
-            placements: 0,
+            with_actions: 0,
+            #[cfg(test)]
+            poison: None,
         }
     }
 
@@ -133,6 +144,7 @@ impl Mind {
             a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp).then_with(|| uid(a).cmp(uid(b)))
         });
         self.ours.clear();
+        self.refused.clear();
         for pod in pods {
             let waiting = self.waiting(&pod);
             self.ours.extend(waiting.is_some().then(|| uid(&pod).to_owned()));
@@ -150,7 +162,9 @@ impl Mind {
     pub fn next(&mut self, at: Moment) -> Option<Job> {
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
-            let Some(written) = self.unbound.get(&uid).cloned() else {
+            // One that was bound and is not seen bound yet stays assumed: it must not be bound twice.
+            let waits = self.unbound.get(&uid).filter(|_| !self.state.is_assumed(&uid));
+            let Some(written) = waits.cloned() else {
                 self.queue.remove(&uid);
                 continue;
             };
@@ -161,21 +175,28 @@ impl Mind {
 
     fn decide(&mut self, uid: &str, written: &Pod, at: Moment) -> Job {
         let mut ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
-        let decided = self.decide_like_the_last(&mut ask);
-        let mut decided = decided.unwrap_or_else(|| decide(&ask, &self.state.live().nodes_for(&ask.pod)));
+        ask.causes = self.books.causes(&ask.subject(), &self.standing);
+        let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_pure(&mut ask))) else {
+            return self.panicked(uid, ask);
+        };
         if is_said(written, &decided.plan) {
             decided.plan.actions.clear();
         }
         let bound_to = decided.node.filter(|_| ask.settings.mode == Mode::Enforce);
         let mut recording = None;
-        if bound_to.is_some() {
-            self.placements += 1;
-            if self.placements % SAMPLED == 1 || self.state.slots() <= SMALL {
+        if !decided.plan.actions.is_empty() {
+            self.with_actions += 1;
+            if self.with_actions % SAMPLED == 1 || self.state.slots() <= SMALL {
                 recording = recording::record(&ask, &self.state.live().nodes_for(&ask.pod)).ok();
             }
         }
         if let Some(decision) = decided.plan.decisions.first() {
-            self.books.record(decision);
+            if decision.verb == Verb::Refuse {
+                self.refused.insert(uid.to_owned());
+            } else {
+                self.refused.remove(uid);
+            }
+            self.books.record(decision, !decided.plan.actions.is_empty());
         }
         let binds = bound_to.is_some();
         match bound_to {
@@ -190,6 +211,28 @@ impl Mind {
             None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
         }
         Job { uid: uid.to_owned(), plan: decided.plan, recording, binds }
+    }
+
+    fn decide_pure(&mut self, ask: &mut Ask) -> Decided {
+        #[cfg(test)]
+        assert!(self.poison.as_deref() != Some(ask.pod.name.as_str()), "poisoned");
+        let decided = self.decide_like_the_last(ask);
+        decided.unwrap_or_else(|| decide(ask, &self.state.live().nodes_for(&ask.pod)))
+    }
+
+    /// A pod whose decision panicked waits as after an error, and does not keep the others from being decided.
+    fn panicked(&mut self, uid: &str, ask: Ask) -> Job {
+        // The one thing that may have been left half done.
+        self.classes = Classes::default();
+        let decision = Decision {
+            reason: Reason::Panicked,
+            sentence: "Deciding it panicked; the log says where. It is tried again after a back-off.".to_owned(),
+            ..record_of(&ask, self.state.slots(), None)
+        };
+        self.books.record(&decision, false);
+        self.queue.report(uid, Attempt::Failed, ask.now);
+        let plan = Plan { decisions: vec![decision], ..Plan::default() };
+        Job { uid: uid.to_owned(), plan, recording: None, binds: false }
     }
 
     /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
@@ -232,7 +275,7 @@ impl Mind {
         let actual = read.bound_to.clone()?;
         let ask = Ask::new(&written, read, self.state.live(), self.standing.settings.clone(), at);
         let decision = observe::compare(&ask, &self.state.live().nodes_for(&ask.pod), &actual);
-        self.books.record(&decision);
+        self.books.record(&decision, false);
         Some(decision)
     }
 
@@ -279,6 +322,17 @@ impl Mind {
     #[must_use]
     pub fn pods_of_ours(&self) -> usize {
         self.ours.len()
+    }
+
+    /// How many of them are refused until they are changed.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    fn not_ours(&mut self, uid: &str) {
+        self.ours.remove(uid);
+        self.refused.remove(uid);
     }
 
     /// A pod that waits for a node, whoever's it is.

@@ -7,7 +7,7 @@
 
 use std::borrow::Borrow;
 
-use keelson_core::{Decision, Mode, Reason, Verb};
+use keelson_core::{Decision, Mode, ObjectRef, Reason, Verb};
 use keelson_placement::{Choice, Node, choose, explain, failures, standing};
 
 use crate::decide::{Ask, record_of};
@@ -19,6 +19,7 @@ use crate::fields::refusals;
 pub fn compare<N: Borrow<Node>>(ask: &Ask, nodes: &[N], actual: &str) -> Decision {
     let mut decision = record_of(ask, nodes.len(), None);
     decision.verb = Verb::Compare;
+    decision.related = ask.related(Some(actual));
     decision.inputs.insert("bound to".into(), actual.to_owned());
     if let Some(why) = cannot_judge(ask) {
         decision.reason = Reason::UnsupportedFeature;
@@ -33,6 +34,7 @@ pub fn compare<N: Borrow<Node>>(ask: &Ask, nodes: &[N], actual: &str) -> Decisio
     let same = stands.is_some_and(|(_, total)| total == choice.total);
     decision.reason = if same { Reason::SameChoice } else { Reason::OtherChoice };
     decision.chosen = if same { Some(actual.to_owned()) } else { best.clone() };
+    decision.related.extend(best.iter().filter(|_| !same).map(|node| ObjectRef::cluster("Node", node)));
     decision.sentence = match (stands, best) {
         (Some((_, total)), _) if same => same_choice(&choice, actual, total),
         (Some((place, total)), Some(best)) => {

@@ -13,18 +13,22 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_api::PlatformSpec;
-use keelson_core::{Condition, ConditionStatus, Decision, Feature, Mode, Plan, Requeue, Span, StepResult};
+use keelson_core::{
+    Condition, ConditionStatus, Decision, Feature, Mode, Plan, Reason, Requeue, Span, StepResult, Verb,
+};
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
 use keelson_runtime::switch::Switch;
-use keelson_runtime::{Answers, Report, Runtime, StartError};
+use keelson_runtime::{Answers, Meter, Report, Runtime, StartError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+use tracing::{Instrument, field};
 
 use answers::Query;
 
-use crate::decide::{Moment, Settings};
+use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::mind::{Mind, Standing};
 use crate::queue::Backoff;
 
@@ -87,6 +91,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut asked = asked.lock().await;
     let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
+    let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
     let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
     let (mut nodes_read, mut pods_read) = (false, false);
@@ -129,7 +134,10 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                 }
             }
             Some(query) = asked.recv() => query.answer(&mind, now),
-            () = std::future::ready(()), if due => decide(&rt, &mut mind, &mut under_way),
+            () = std::future::ready(()), if due => {
+                let fence = switch.borrow().fence;
+                decide(&rt, &mut mind, &mut under_way, &meter, fence);
+            }
             () = clock.sleep_until(wake), if !due => {}
         }
         let next = standing(&switch.borrow(), &settings.borrow());
@@ -139,28 +147,66 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
         for (decision, effect) in mind.measured(now) {
             rt.history().effect(decision, effect);
         }
+        measure(&mind, &meter);
         rt.report(Feature::Scheduling, vec![held_back(&mind)]);
     }
     while under_way.tasks.join_next().await.is_some() {}
 }
 
 /// Decides one pod or makes one comparison, and has it carried out.
-fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay) {
-    let clock = rt.clock();
-    let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: clock.now() };
-    let (mut plan, recording, uid) = match mind.next(moment) {
-        Some(job) => (job.plan, job.recording, job.binds.then_some(job.uid)),
-        None => match mind.next_comparison(moment) {
-            Some(decision) => (plan_of(decision), None, None),
-            None => return,
-        },
-    };
+fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter, fence: u64) {
+    let span = tracing::info_span!(
+        "reconcile",
+        controller = CONTROLLER,
+        "keelson.feature" = %Feature::Scheduling,
+        "keelson.trigger" = "watch",
+        "k8s.namespace.name" = field::Empty,
+        "k8s.pod.name" = field::Empty,
+        "k8s.pod.uid" = field::Empty,
+    );
+    let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: rt.clock().now() };
+    let began = Instant::now();
+    let decided = span.in_scope(|| match mind.next(moment) {
+        Some(job) => Some((job.plan, job.recording, job.binds.then_some(job.uid))),
+        None => mind.next_comparison(moment).map(|decision| (plan_of(decision), None, None)),
+    });
+    let Some((mut plan, recording, uid)) = decided else { return };
+    let took = began.elapsed();
     for decision in &mut plan.decisions {
-        decision.took = clock.now().since(moment.now);
+        span.record("k8s.namespace.name", &decision.subject.namespace);
+        span.record("k8s.pod.name", &decision.subject.name);
+        span.record("k8s.pod.uid", &decision.subject.uid);
+        // Who is not the leader of this number any more must not act on what was decided under it.
+        decision.fence = fence;
+        decision.took = Span(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
+        let result = match decision.reason {
+            Reason::Panicked => "panic",
+            _ if decision.verb == Verb::Wait => "requeue",
+            _ => "success",
+        };
+        meter.reconciled(result, took);
     }
     let executor = rt.executor().clone();
-    let task = under_way.tasks.spawn(async move { executor.run(Feature::Scheduling, plan, recording).await });
+    let run = async move { executor.run(Feature::Scheduling, plan, recording).await };
+    let task = under_way.tasks.spawn(run.instrument(span));
     under_way.pods.extend(uid.map(|uid| (task.id(), uid)));
+}
+
+/// Pods by where they wait, under kube-scheduler's name for it, and those that wait for Enforce.
+fn measure(mind: &Mind, meter: &Meter) {
+    let counts = mind.counts();
+    let queues = [
+        ("active", counts.active + counts.in_flight),
+        ("backoff", counts.backing_off),
+        ("unschedulable", counts.waiting),
+        ("gated", counts.gated),
+    ];
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    for (queue, count) in queues {
+        meter.gauge("scheduler_pending_pods", "Pods that wait, by queue", &[("queue", queue)], number(count));
+    }
+    let help = "Pods that name Keelson as their scheduler and wait because scheduling is not enforced";
+    meter.gauge("keelson_scheduling_pods_held_back", help, &[], number(pods_held_back(mind)));
 }
 
 fn plan_of(decision: Decision) -> Plan {
@@ -184,13 +230,18 @@ fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
         },
         leading: switch.leading,
         held: switch.held().is_some(),
+        moved_by: switch.moved_by,
     }
+}
+
+fn pods_held_back(mind: &Mind) -> usize {
+    if mind.standing().settings.mode < Mode::Enforce { mind.pods_of_ours() } else { 0 }
 }
 
 /// Whether pods wait for a scheduler that does not place them: the thing to know before and after a switch.
 fn held_back(mind: &Mind) -> Condition {
     let Settings { scheduler, mode } = &mind.standing().settings;
-    let waiting = if *mode < Mode::Enforce { mind.pods_of_ours() } else { 0 };
+    let waiting = pods_held_back(mind);
     let (status, reason, message) = match waiting {
         0 => (ConditionStatus::False, "NoPods", format!("No pod waits for {scheduler} in vain.")),
         1 => (

@@ -60,7 +60,7 @@ async fn somebody_who_fills_the_node_meanwhile_makes_the_prediction_wrong() {
     seconds(60).await;
     let effect = process.last("cart").effect.expect("its effect was measured");
     assert_eq!(effect.as_predicted, Some(false), "{}", effect.sentence);
-    assert!(effect.sentence.contains("node-0 cpu at 64.4 % (said 12.8 %)"), "{}", effect.sentence);
+    assert!(effect.sentence.contains("node-0 cpu requested at 64.4 % (said 12.8 %)"), "{}", effect.sentence);
 }
 
 #[tokio::test(start_paused = true)]
@@ -247,4 +247,34 @@ async fn questions_are_answered_from_what_the_loop_knows() {
             .iter()
             .any(|row| row["path"] == "spec.resourceClaims" && row["rule"] == "refused")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_pods_add_no_series() {
+    let scene = Scene::new(40, Mode::Observe).nodes(2, 8);
+    let process = scene.process("a", Faults::none(), false);
+    let mut registry = prometheus_client::registry::Registry::default();
+    process.runtime.register(&mut registry);
+    let scrape = || {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    };
+    let series = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
+    scene.schedule("first", "keelson", "100m", json!({}));
+    seconds(5).await;
+    let before = scrape();
+    (0..10_000).for_each(|n| scene.schedule(&format!("p{n}"), "keelson", "100m", json!({})));
+    while process.history.decisions().len() < 10_001 {
+        seconds(1).await;
+    }
+    let after = scrape();
+    assert_eq!(series(&after), series(&before), "{after}");
+    for line in [
+        "keelson_scheduling_pods_held_back 10001",
+        "scheduler_pending_pods{queue=\"unschedulable\"} 10001",
+        "controller_runtime_reconcile_total{controller=\"scheduler\",result=\"requeue\"} 10001",
+    ] {
+        assert!(after.contains(line), "{line}\n{after}");
+    }
 }

@@ -314,6 +314,7 @@ impl World {
             subject,
             trigger,
             cause_count: u32::try_from(causes.len()).unwrap_or(0),
+            related: Vec::new(),
             causes,
             verb: Verb::Place,
             reason: Reason::PodPlaced,

@@ -75,6 +75,14 @@ impl Backend for Evening {
         self.store.decision(id).await.map_err(out_of_reach)
     }
 
+    async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, BackendError> {
+        self.store.decisions_by_ids(ids).await.map_err(out_of_reach)
+    }
+
+    async fn consequences(&self, cause: DecisionId, limit: u32) -> Result<Vec<Decision>, BackendError> {
+        self.store.caused_by(cause, limit).await.map_err(out_of_reach)
+    }
+
     async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
         let filter = Filter {
             kind: Some(object.kind.clone()),

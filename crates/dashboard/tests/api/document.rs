@@ -79,7 +79,8 @@ fn every_field_that_is_sent_is_described_and_the_reverse() {
     // The group and namespace of both references are filled somewhere, so that no optional field goes unseen.
     let mut watched = full.subject.clone();
     watched.uid = "u-2".into();
-    assert_described("Decision", Decision { trigger: Trigger::Watch(watched), ..full.clone() });
+    let (related, trigger) = (vec![watched.clone()], Trigger::Watch(watched));
+    assert_described("Decision", Decision { related, trigger, ..full.clone() });
     assert_described("Overview", overview());
     assert_described("Nodes", nodes());
     let mut seen = subject();
@@ -117,7 +118,7 @@ fn every_word_of_every_list_is_described() {
 #[test]
 fn every_optional_field_may_be_missing_and_no_other() {
     let mut bare = decision(0);
-    (bare.causes, bare.candidates, bare.steps) = (vec![], vec![], vec![]);
+    (bare.causes, bare.related, bare.candidates, bare.steps) = (vec![], vec![], vec![], vec![]);
     (bare.inputs, bare.chosen, bare.effect, bare.trace_id) = (BTreeMap::new(), None, None, String::new());
     let bare = serde_json::to_value(bare).unwrap();
     let sent: BTreeSet<_> = bare.as_object().unwrap().keys().cloned().collect();

@@ -76,6 +76,13 @@ impl Backend for Fake {
         self.ready().await?;
         Ok(self.store.decision(id).await.unwrap())
     }
+    async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, BackendError> {
+        self.note(format!("{} by their ids", ids.len()));
+        Ok(self.store.decisions_by_ids(ids).await.unwrap())
+    }
+    async fn consequences(&self, cause: DecisionId, limit: u32) -> Result<Vec<Decision>, BackendError> {
+        Ok(self.store.caused_by(cause, limit).await.unwrap())
+    }
     async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
         self.ready().await?;
         self.note(format!("subject {object:?}"));
@@ -213,6 +220,7 @@ pub fn decision(second: i64) -> Decision {
         trigger: Trigger::Watch(pod),
         causes: vec![Seed(9).decision_id(at)],
         cause_count: 1,
+        related: vec![ObjectRef::cluster("Node", "node-3")],
         verb: Verb::Place,
         reason: Reason::PodPlaced,
         sentence: format!("Placed shop/cart-{second} on node-3."),

@@ -1,68 +1,74 @@
-//! What a switch would mean, in sentences.
+//! What a switch would mean, in sentences: from what was last said about each pod in the last hour, and from who waits now.
 
 use std::collections::BTreeMap;
 
-use keelson_core::{Feature, Mode};
-use keelson_dashboard::BackendError;
+use keelson_core::{Feature, Mode, Outcome, Reason, Verb};
 use keelson_dashboard::view::{Count, Preview};
-use serde::Deserialize;
-use serde_json::Value;
 
-use crate::tally::WINDOW;
+use crate::tally::{WINDOW, Word};
 
-/// The scheduler's answer.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Told {
-    last_hour: Hour,
-}
-
-#[derive(Debug, Deserialize)]
-struct Hour {
-    placed: u64,
-    not_placed: u64,
-    held_back: u64,
-    same_choice: u64,
-    other_choice: u64,
-    not_judged: u64,
-    by_reason: BTreeMap<String, u64>,
-}
-
-/// Reads the scheduler's answer and says what `to` would mean.
-pub fn read(feature: Feature, from: Mode, to: Mode, told: Value) -> Result<Preview, BackendError> {
-    let Told { last_hour: hour } = serde_json::from_value(told).map_err(|error| BackendError::Unavailable {
-        message: format!("the feature's answer cannot be read: {error}"),
-        fix: "Report this.".to_owned(),
-    })?;
+/// Says what a switch from one mode to another would mean. `waiting` is how many pods name Keelson and have no node now.
+pub fn of<'a>(
+    feature: Feature,
+    (from, to): (Mode, Mode),
+    words: impl Iterator<Item = &'a Word>,
+    waiting: u64,
+) -> Preview {
+    let (mut by_verb, mut by_reason) = (BTreeMap::new(), BTreeMap::new());
+    let (mut placed, mut not_placed, mut others) = (0, 0, 0);
+    for word in words {
+        *by_reason.entry(word.reason.to_string()).or_insert(0) += 1;
+        match verb(word) {
+            Verb::Compare => others += 1,
+            Verb::Configure => {}
+            verb => {
+                let count = if verb == Verb::Place { &mut placed } else { &mut not_placed };
+                *count += u64::from(word.reason != Reason::SchedulingGated);
+                *by_verb.entry(verb.to_string()).or_insert(0) += 1;
+            }
+        }
+    }
+    let waiting_for_us = if from < Mode::Enforce { waiting } else { 0 };
     let pods = |count: u64| format!("{count} pod{}", if count == 1 { "" } else { "s" });
     let mut would = Vec::new();
     let mut say = |count: u64, sentence: String| would.extend((count > 0).then_some(sentence));
     match to {
         Mode::Enforce => {
-            say(hour.placed, format!("{} that name Keelson would have been bound to a node.", pods(hour.placed)));
-            say(hour.not_placed, format!("{} would have stayed Pending, each with its reason.", pods(hour.not_placed)));
-            say(hour.held_back, format!("{} wait now because nothing is enforced.", pods(hour.held_back)));
-            let others = hour.same_choice + hour.other_choice + hour.not_judged;
+            say(placed, format!("{} that name Keelson would have been bound to a node.", pods(placed)));
+            say(not_placed, format!("{} would have stayed Pending, each with its reason.", pods(not_placed)));
+            say(waiting_for_us, format!("{} wait now because nothing is enforced.", pods(waiting_for_us)));
             say(others, format!("{} of other schedulers stay theirs: they are only compared.", pods(others)));
         }
         Mode::Observe => {
-            say(hour.placed, format!("{} that name Keelson would not have been bound by anybody.", pods(hour.placed)));
+            say(placed, format!("{} that name Keelson would not have been bound by anybody.", pods(placed)));
             would.push("Every pod is still decided and explained; nothing is written.".to_owned());
         }
         Mode::Off => {
-            say(hour.placed, format!("{} that name Keelson would not have been bound by anybody.", pods(hour.placed)));
+            say(placed, format!("{} that name Keelson would not have been bound by anybody.", pods(placed)));
             would.push("Nothing is decided or recorded any more.".to_owned());
         }
     }
-    Ok(Preview {
+    let counts = |words: BTreeMap<String, u64>| words.into_iter().map(|(word, count)| Count { word, count }).collect();
+    // Below Enforce nothing is done, whatever was said.
+    let acts = to == Mode::Enforce;
+    Preview {
         feature,
         from,
         to,
         window_us: WINDOW.0,
-        actions: if to == Mode::Enforce { hour.placed } else { 0 },
+        actions: if acts { placed } else { 0 },
         would,
-        by_verb: Vec::new(),
-        by_reason: hour.by_reason.into_iter().map(|(word, count)| Count { word, count }).collect(),
-        waiting_for_us: hour.held_back,
-    })
+        by_verb: if acts { counts(by_verb) } else { Vec::new() },
+        by_reason: counts(by_reason),
+        waiting_for_us,
+    }
+}
+
+/// What would be done about a pod, enforced: one that is held back with a node chosen would be placed.
+fn verb(word: &Word) -> Verb {
+    match (word.verb, word.reason, word.chosen) {
+        (Verb::Wait, Reason::SchedulerNotEnforcing, true) => Verb::Place,
+        (Verb::Place, ..) if word.outcome == Outcome::Failed => Verb::Wait,
+        (verb, ..) => verb,
+    }
 }

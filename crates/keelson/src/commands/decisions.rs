@@ -25,7 +25,7 @@ pub async fn run(args: &Decisions) -> Result<()> {
     let mut filter = |name: &'static str, value: Option<String>| query.extend(value.map(|value| (name, value)));
     filter("feature", args.feature.map(|feature| feature.to_string()));
     filter("namespace", args.namespace.clone());
-    filter("reason", args.reason.clone());
+    filter("reason", args.reason.map(|reason| reason.to_string()));
     filter("kind", args.subject.as_ref().map(|(kind, _)| kind.clone()));
     filter("name", args.subject.as_ref().map(|(_, name)| name.clone()));
     let listed: Listed = Client::new(&args.server)?.get("decisions", &query).await?;

@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview,
+    SubjectAccessReviewSpec,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keelson_core::Mode;
 use keelson_dashboard::view::Overview;
 use keelson_runtime::Clock;
+use keelson_store::Schema;
 use kube::api::{Api, PostParams};
 use kube::client::Body;
 use serde::Serialize;
 
 use crate::cli::Doctor;
-use crate::client::Client;
+use crate::client::{Client, is_nobody_there};
 use crate::output::{Colour, paint, print};
 use crate::{cluster, permissions, store};
 
@@ -53,7 +57,7 @@ pub async fn run(args: &Doctor) -> Result<bool> {
         Ok(client) => {
             checks.push(timed("API access", version(&client)).await);
             if checks.iter().all(|check| check.ok) {
-                checks.push(timed("permissions", allowed(&client, args.ceiling)).await);
+                checks.push(timed("permissions", allowed(&client, args.ceiling, args.account.as_deref())).await);
                 checks.push(timed("definitions", definitions(&client)).await);
                 checks.push(timed("clock", skew(&client)).await);
             }
@@ -85,9 +89,8 @@ async fn version(client: &kube::Client) -> Check {
     }
 }
 
-/// Asks for each right that the ceiling needs.
-async fn allowed(client: &kube::Client, ceiling: Mode) -> Check {
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+/// Asks for each right that the ceiling needs, whether `account` (or whoever asks) has it.
+async fn allowed(client: &kube::Client, ceiling: Mode, account: Option<&str>) -> Check {
     let mut missing = Vec::new();
     let rights = permissions::rights(ceiling);
     for right in &rights {
@@ -100,21 +103,45 @@ async fn allowed(client: &kube::Client, ceiling: Mode) -> Check {
             name: right.name.clone(),
             ..ResourceAttributes::default()
         };
-        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
-        let review = SelfSubjectAccessReview { spec, ..Default::default() };
-        match reviews.create(&PostParams::default(), &review).await {
-            Ok(answer) if answer.status.as_ref().is_some_and(|status| status.allowed) => {}
-            Ok(_) => missing.push(right.to_string()),
+        match may(client, attributes, account).await {
+            Ok(true) => {}
+            Ok(false) => missing.push(right.to_string()),
             Err(error) => {
-                return Check::bad("permissions", error.to_string(), "allow creating selfsubjectaccessreviews");
+                let reviews = account.map_or("selfsubjectaccessreviews", |_| "subjectaccessreviews");
+                return Check::bad("permissions", error.to_string(), format!("allow creating {reviews}"));
             }
         }
     }
+    let whose = account.map_or_else(|| "you have".to_owned(), |account| format!("{account} has"));
     if missing.is_empty() {
-        return Check::good("permissions", format!("all {} that {ceiling} needs", rights.len()));
+        return Check::good("permissions", format!("{whose} all {} that {ceiling} needs", rights.len()));
     }
-    let fix = "apply deploy/rbac/controller.yaml, or check for a lower --ceiling";
-    Check::bad("permissions", format!("missing for {ceiling}: {}", missing.join(", ")), fix)
+    let fix = "bind the ClusterRole of deploy/rbac/controller.yaml, or check for a lower --ceiling";
+    Check::bad("permissions", format!("for {ceiling} {whose} not: {}", missing.join(", ")), fix)
+}
+
+async fn may(client: &kube::Client, right: ResourceAttributes, account: Option<&str>) -> Result<bool, kube::Error> {
+    let (params, right) = (PostParams::default(), Some(right));
+    let Some(account) = account else {
+        let spec = SelfSubjectAccessReviewSpec { resource_attributes: right, ..Default::default() };
+        let review = SelfSubjectAccessReview { spec, ..Default::default() };
+        let answer = Api::<SelfSubjectAccessReview>::all(client.clone()).create(&params, &review).await?;
+        return Ok(answer.status.is_some_and(|status| status.allowed));
+    };
+    let (user, groups) = (Some(account.to_owned()), Some(groups(account)));
+    let spec = SubjectAccessReviewSpec { resource_attributes: right, user, groups, ..Default::default() };
+    let review = SubjectAccessReview { spec, ..Default::default() };
+    let answer = Api::<SubjectAccessReview>::all(client.clone()).create(&params, &review).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+/// The groups that the API server gives an account; those of people only their sign-in knows.
+fn groups(account: &str) -> Vec<String> {
+    let mut groups = vec!["system:authenticated".to_owned()];
+    if let Some((namespace, _)) = account.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
+        groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]);
+    }
+    groups
 }
 
 async fn definitions(client: &kube::Client) -> Check {
@@ -172,10 +199,22 @@ async fn skew(client: &kube::Client) -> Check {
 }
 
 async fn reachable(database: &str) -> Check {
-    match store::open(database).await {
-        Ok(_) => Check::good("store", "opens, and its schema is this version's"),
+    match store::inspect(database).await {
+        Ok(Schema { found: 0, .. }) => Check::good("store", "is empty; the controller makes what it needs"),
+        Ok(Schema { found, known }) if found == known => {
+            Check::good("store", "opens, and its schema is this version's")
+        }
+        Ok(Schema { found, known }) if found < known => {
+            let detail = format!("has schema {found}; the controller brings it to {known} when it starts");
+            Check::good("store", detail)
+        }
+        Ok(Schema { found, known }) => {
+            let detail = format!("has schema {found}, this version knows up to {known}");
+            Check::bad("store", detail, "run the newer keelson, or restore a backup")
+        }
         Err(error) => {
-            Check::bad("store", format!("{error:#}"), "see whether the file or the database is there and writable")
+            let fix = "see whether the file or the database is there; the controller makes a file that is not";
+            Check::bad("store", format!("{error:#}"), fix)
         }
     }
 }
@@ -184,17 +223,22 @@ async fn reachable(database: &str) -> Check {
 async fn running(args: &Doctor) -> Vec<Check> {
     let overview = match Client::new(&args.server) {
         Ok(client) => client.get::<Overview>("overview", &[]).await,
+        Err(error) => Err(error),
+    };
+    let overview = match overview {
+        Ok(overview) => overview,
+        Err(error) if is_nobody_there(&error) => {
+            return vec![Check::good("running Keelson", format!("none at {}", args.server.server))];
+        }
         Err(error) => {
-            return vec![Check::bad(
-                "running Keelson",
-                error.to_string(),
-                "give --server an address like http://127.0.0.1:8080",
-            )];
+            let fix = "see what answers at that address, or name Keelson's with --server";
+            return vec![Check::bad("running Keelson", format!("{error:#}"), fix)];
         }
     };
-    let Ok(overview) = overview else {
-        return vec![Check::good("running Keelson", format!("none at {}", args.server.server))];
-    };
+    judged(&overview)
+}
+
+fn judged(overview: &Overview) -> Vec<Check> {
     let mut checks: Vec<_> = overview
         .connections
         .iter()
@@ -213,6 +257,18 @@ async fn running(args: &Doctor) -> Vec<Check> {
             }
             None => Check::good(&feature.title, detail),
         });
+        let waiting = feature.counts.waiting + feature.counts.refused;
+        if feature.mode < Mode::Enforce && waiting > 0 {
+            let detail = format!(
+                "SchedulerNotEnforcing: {waiting} pods name Keelson and stay Pending, because {} is in mode {}",
+                feature.feature, feature.mode
+            );
+            checks.push(Check::bad(
+                "pods held back",
+                detail,
+                "switch it to Enforce, or give them another schedulerName",
+            ));
+        }
     }
     checks
 }
@@ -228,3 +284,6 @@ fn words(checks: &[Check]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cli::Pause;
 use crate::client::Client;
+use crate::output::print;
 
 /// Pauses or resumes one feature, or all.
 ///
@@ -15,11 +16,15 @@ use crate::client::Client;
 pub async fn run(args: &Pause) -> Result<()> {
     let client = Client::new(&args.server)?;
     let features = args.feature.map_or_else(|| Feature::ALL.to_vec(), |feature| vec![feature]);
+    let mut switched = Vec::new();
     for feature in features {
         let body = json!({"paused": !args.resume});
-        let now: Switched = client.post(&format!("features/{feature}/pause"), &body).await?;
-        let word = if now.paused { "paused: it decides and does nothing" } else { "resumed" };
-        println!("{} {word} (mode {})", now.feature, now.wanted);
+        switched.push(client.post::<Switched>(&format!("features/{feature}/pause"), &body).await?);
     }
-    Ok(())
+    print(args.print, &switched, |_| switched.iter().map(words).collect())
+}
+
+fn words(now: &Switched) -> String {
+    let word = if now.paused { "paused: it decides and does nothing" } else { "resumed" };
+    format!("{} {word} (mode {})\n", now.feature, now.wanted)
 }

@@ -1,4 +1,6 @@
-//! `keelson replay ID`: decides again on what was recorded, and compares.
+//! `keelson replay ID`: decides again on what was recorded, under the same or under changed settings, and compares.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -27,23 +29,29 @@ struct Difference {
     now: Value,
 }
 
-/// Prints the comparison; a difference is an error, so that a script sees it.
+/// Prints the comparison; false when it comes out otherwise under the same settings, so that a script sees it.
 ///
 /// # Errors
-/// When nobody answers, there is no recording, or the decision comes out otherwise.
+/// When nobody answers, or there is no recording.
 pub async fn run(args: &Replay) -> Result<bool> {
     let client = Client::new(&args.server)?;
     let told: Value = client.get(&format!("decisions/{}", args.id), &[]).await?;
     let feature = told.pointer("/decision/feature").and_then(Value::as_str).unwrap_or_default();
-    let replayed: Replayed =
-        client.post(&format!("features/{feature}/ask/replay"), &json!({"id": args.id.to_string()})).await?;
-    print(args.print, &replayed, |_| words(&replayed))?;
-    Ok(replayed.same)
+    let mut settings: BTreeMap<&str, &str> =
+        args.set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    settings.extend(args.mode.map(|mode| ("mode", mode.as_str())));
+    let asked = json!({"id": args.id.to_string(), "settings": settings});
+    let replayed: Replayed = client.post(&format!("features/{feature}/ask/replay"), &asked).await?;
+    print(args.print, &replayed, |_| words(&replayed, !settings.is_empty()))?;
+    Ok(replayed.same || !settings.is_empty())
 }
 
-fn words(replayed: &Replayed) -> String {
-    let verdict =
-        if replayed.same { paint("same bytes", Colour::Green) } else { paint("it comes out otherwise", Colour::Red) };
+fn words(replayed: &Replayed, otherwise: bool) -> String {
+    let verdict = match (replayed.same, otherwise) {
+        (true, _) => paint("same bytes", Colour::Green),
+        (false, true) => paint("under these settings it comes out otherwise", Colour::Yellow),
+        (false, false) => paint("it comes out otherwise", Colour::Red),
+    };
     let mut text = format!("{}\nDecided again: {verdict}.\n", replayed.sentence);
     for Difference { field, recorded, now } in &replayed.differences {
         text.push_str(&format!("  {field}: recorded {recorded}, now {now}\n"));

@@ -35,10 +35,7 @@ pub async fn run(args: &Why) -> Result<()> {
     let path = format!("subjects/{kind}/{}/{}", escape(namespace), escape(name));
     let client = Client::new(&args.server)?;
     let subject: Subject = client.get(&path, &[]).await?;
-    let mut query = vec![("kind", kind.clone()), ("name", name.clone()), ("limit", DECISIONS.to_string())];
-    if namespace != "-" {
-        query.push(("namespace", namespace.to_owned()));
-    }
+    let query = [("about", format!("{kind}/{namespace}/{name}")), ("limit", DECISIONS.to_string())];
     let Listed { decisions } = client.get("decisions", &query).await?;
     let told = Told { subject, decisions };
     print(args.print, &told, |wide| words(&told, wide))
@@ -62,13 +59,14 @@ fn words(told: &Told, wide: bool) -> String {
                 let times = if decision.count > 1 { format!(" (x{})", decision.count) } else { String::new() };
                 vec![
                     format!("  {}", age(decision.last_at, now)),
+                    decision.subject.to_string(),
                     paint(decision.reason.as_str(), colour_of(decision.verb, decision.outcome)),
                     decision.outcome.to_string(),
                     format!("{}{times}", decision.sentence),
                 ]
             })
             .collect();
-        text.push_str(&table(&["  BEFORE", "REASON", "OUTCOME", "SENTENCE"], &rows));
+        text.push_str(&table(&["  BEFORE", "SUBJECT", "REASON", "OUTCOME", "SENTENCE"], &rows));
     }
     text
 }

@@ -246,7 +246,8 @@ impl<C: Controller> Line<C> {
     /// Says in the history that a key could not be reconciled.
     fn remark(&self, key: &C::Key, reason: Reason, sentence: String) {
         tracing::error!(controller = C::NAME, key = %key, "{sentence}");
-        let remark = Remark { controller: C::NAME, subject: C::subject(key), verb: Verb::Wait, reason, sentence };
+        let remark =
+            Remark { id: None, controller: C::NAME, subject: C::subject(key), verb: Verb::Wait, reason, sentence };
         self.runtime.executor().remark(C::FEATURE, remark);
     }
 }

@@ -147,6 +147,9 @@ impl Inner {
             return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected));
         }
         Ok(match its_key(&there.body) {
+            Some(its_key) if its_key == key && its_decision(&there.body) == Some(decision.id.to_string().as_str()) => {
+                Acted::new(StepResult::Done, "it exists and carries this decision")
+            }
             Some(its_key) if its_key == key => Acted::new(StepResult::Unchanged, "created before"),
             _ => Acted::new(StepResult::Conflict, "it exists and was not made by this decision"),
         })
@@ -322,9 +325,13 @@ impl Inner {
                 let Some(live) = self.read(pod, place.path(pod, ""), deadline).await? else { return Ok(Acted::gone()) };
                 let bound_to = live.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
                 if bound_to == node {
-                    let first = tries == 0 && answer.as_ref().is_ok_and(|answer| answer.code == 409);
-                    let result = if first { StepResult::Unchanged } else { StepResult::Done };
-                    return Ok(Acted::new(result, "the pod says it is bound"));
+                    return Ok(match its_decision(&live) {
+                        Some(by) if by == decision.id.to_string() => {
+                            Acted::new(StepResult::Done, "the pod says it is bound")
+                        }
+                        Some(by) => Acted::new(StepResult::Unchanged, format!("bound there by decision {by}")),
+                        None => Acted::new(StepResult::Unchanged, "bound there by somebody else"),
+                    });
                 }
                 if !bound_to.is_empty() {
                     return Ok(Acted::new(StepResult::Conflict, format!("the pod is bound to {bound_to}")));
@@ -435,6 +442,11 @@ fn mark(body: &mut Value, decision: &Decision, key: &str) {
 /// The key of the act that last made or applied an object.
 fn its_key(live: &Value) -> Option<&str> {
     live.pointer("/metadata/annotations")?.get(ANNOTATION)?.as_str()
+}
+
+/// The decision that an object or a bound pod carries.
+fn its_decision(live: &Value) -> Option<&str> {
+    live.pointer("/metadata/annotations")?.get(names::DECISION)?.as_str()
 }
 
 fn annotate(body: &mut Value, decision: &Decision) {

@@ -148,6 +148,7 @@ impl Inner {
         tracing::error!(%feature, "the circuit breaker opened: {why}");
         self.switches.change(feature, |switch| switch.breaker = Some(why.to_owned()));
         let remark = Remark {
+            id: None,
             controller: "breaker",
             subject: ObjectRef::cluster("Platform", names::PLATFORM).in_group(names::GROUP),
             verb: Verb::Configure,

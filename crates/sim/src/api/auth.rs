@@ -1,13 +1,15 @@
 //! Who is asking.
 //!
-//! A bearer token is looked up in the configured table, then among the service account tokens issued here.
+//! A bearer token is looked up in the configured table, then among the service account tokens issued here. It counts only
+//! for those whom it is meant for: a token issued for another audience opens nothing here.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, header};
+use keelson_core::Timestamp;
 use serde_json::{Value, json};
 
-use super::status::Failure;
+use super::{Api, json::Json, status::Failure};
 
 /// A token and whom it stands for.
 #[derive(Debug, Clone)]
@@ -76,8 +78,57 @@ pub(crate) struct Issued {
     pub audiences: Vec<String>,
 }
 
+/// The audience of this API server.
+const AUDIENCE: &str = "https://kubernetes.default.svc.cluster.local";
+
+/// For whom a review wants a token to be: the API server, unless it says otherwise.
+pub(crate) fn audiences(review: &Value) -> Vec<String> {
+    match review.items(&["spec", "audiences"]) {
+        [] => vec![AUDIENCE.to_owned()],
+        given => given.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+    }
+}
+
+impl Api {
+    /// Who sends a request: whom its token stands for, when the token is meant for this API server.
+    pub(super) fn authenticate(&self, now: Timestamp, headers: &HeaderMap) -> Result<Arc<User>, Failure> {
+        let Some(token) = bearer(headers) else {
+            let user = if self.config.anonymous_admin { User::admin() } else { User::anonymous() };
+            return Ok(Arc::new(user));
+        };
+        let known = self.token_user(now, token, &[AUDIENCE.to_owned()]);
+        known.map(|(user, _)| user).ok_or_else(|| Failure::new(401, "Unauthorized", "Unauthorized"))
+    }
+
+    /// Whom a token stands for, and which of the `wanted` audiences it is for; none when it is for none of them.
+    pub(super) fn token_user(
+        &self,
+        now: Timestamp,
+        token: &str,
+        wanted: &[String],
+    ) -> Option<(Arc<User>, Vec<String>)> {
+        let (user, meant) = match self.config.tokens.iter().find(|known| known.token == token) {
+            Some(known) => {
+                let mut groups = known.groups.clone();
+                groups.push("system:authenticated".into());
+                // A token of the table knows no audience: it is for the API server.
+                (Arc::new(User { name: known.user.clone(), uid: String::new(), groups }), vec![AUDIENCE.to_owned()])
+            }
+            None => {
+                let issued = self.issued.get(token)?;
+                let accounts = self.kinds.get("", "serviceaccounts")?;
+                let account = self.store.find(accounts.storage, &issued.namespace, &issued.name)?;
+                let alive = account.uid() == issued.user.uid && now.as_seconds() < issued.expires_seconds;
+                alive.then(|| (Arc::clone(&issued.user), issued.audiences.clone()))?
+            }
+        };
+        let met: Vec<String> = meant.into_iter().filter(|audience| wanted.contains(audience)).collect();
+        (!met.is_empty()).then_some((user, met))
+    }
+}
+
 /// The token in the headers, if any.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 
@@ -103,6 +154,26 @@ pub(crate) fn impersonated(headers: &HeaderMap) -> Option<User> {
     Some(User { name, uid: text("impersonate-uid").unwrap_or_default(), groups })
 }
 
-pub(crate) fn unauthorized() -> Failure {
-    Failure::new(401, "Unauthorized", "Unauthorized")
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use bytes::Bytes;
+    use http::Request;
+    use keelson_core::Span;
+
+    use super::*;
+    use crate::api::{Config, Reply};
+
+    #[test]
+    fn expired_tokens_are_forgotten() {
+        let mut api = Api::new(Config::default());
+        for minute in 0..60 {
+            let path = "/api/v1/namespaces/default/serviceaccounts/default/token";
+            let body = Bytes::from_static(br#"{"spec":{"expirationSeconds":600}}"#);
+            let request = Request::post(path).body(body).unwrap();
+            let Reply::Response(answer) = api.handle(Timestamp(0) + Span::minutes(minute), request) else { panic!() };
+            assert_eq!(answer.status(), 201);
+        }
+        assert_eq!(api.issued.len(), 10);
+    }
 }

@@ -42,8 +42,7 @@ impl<'a> Inside<'a> {
                 call.namespace = object.text(&["metadata", "namespace"]).to_owned();
                 self.api.create(&call, object, Ownership::Changed)
             }
-            Write::Replace(resource, object) => self.replace(resource, object, ""),
-            Write::ReplaceStatus(resource, object) => self.replace(resource, object, "status"),
+            Write::ReplaceStatus(resource, object) => self.replace_status(resource, object),
             Write::Merge { resource, namespace, name, subresource, patch } => {
                 let mut call = self.call(resource, Verb::Patch)?;
                 (call.namespace, call.name, call.subresource) = (namespace, name, subresource.to_owned());
@@ -76,11 +75,11 @@ impl<'a> Inside<'a> {
         }
     }
 
-    fn replace(&mut self, resource: Resource, object: Value, subresource: &str) -> Result<Arc<Object>, Failure> {
+    fn replace_status(&mut self, resource: Resource, object: Value) -> Result<Arc<Object>, Failure> {
         let mut call = self.call(resource, Verb::Update)?;
         call.namespace = object.text(&["metadata", "namespace"]).to_owned();
         call.name = object.text(&["metadata", "name"]).to_owned();
-        call.subresource = subresource.to_owned();
+        call.subresource = "status".to_owned();
         let old = self.api.read(&call)?;
         self.api.change(&call, &old, object, Ownership::Changed)
     }

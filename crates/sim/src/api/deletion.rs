@@ -39,7 +39,7 @@ impl Api {
         admission::validate(self, call, &Value::Null, Some(&old.value))?;
         let grace = grace(kind, &old, options);
         let mut new = (*old.value).clone();
-        let finalizers = finalizers(kind, &old, options);
+        let finalizers = finalizers(&old, options);
         if finalizers.is_empty() {
             new.cut(&["metadata", "finalizers"]);
         } else {
@@ -51,7 +51,7 @@ impl Api {
             if call.dry_run {
                 return Ok(Deleted::Gone(old));
             }
-            let gone = self.erase(call.now, kind, &old.key()).unwrap_or_else(|| Arc::clone(&old));
+            let gone = self.erase(kind, &old.key()).unwrap_or_else(|| Arc::clone(&old));
             let mut last = (*gone.value).clone();
             if kind.is("", "pods") {
                 self.mark(call.now, kind, &old, &mut last, 0);
@@ -96,10 +96,10 @@ impl Api {
     }
 
     /// Takes an object away and remembers what that may orphan.
-    pub(super) fn erase(&mut self, now: Timestamp, kind: &Arc<Kind>, key: &Key) -> Option<Arc<Object>> {
+    pub(super) fn erase(&mut self, kind: &Arc<Kind>, key: &Key) -> Option<Arc<Object>> {
         let gone = self.store.remove(kind.storage, key)?;
         if kind.is("apiextensions.k8s.io", "customresourcedefinitions") {
-            self.withdraw_definition(now, &gone);
+            self.withdraw_definition(&gone);
         }
         self.garbage.owner_gone(self.store.dependents(gone.uid()));
         self.garbage.blocked_may_go(&gone.value);
@@ -160,7 +160,7 @@ fn grace(kind: &Kind, old: &Object, options: &Value) -> i64 {
 }
 
 /// The finalizers after the propagation policy has been taken into account.
-fn finalizers(_kind: &Kind, old: &Object, options: &Value) -> Vec<Value> {
+fn finalizers(old: &Object, options: &Value) -> Vec<Value> {
     let policy = match (options.text(&["propagationPolicy"]), options.at(&["orphanDependents"])) {
         ("", Value::Bool(true)) => "Orphan",
         ("", Value::Bool(false)) => "Background",

@@ -10,14 +10,13 @@ use super::{
     Api,
     json::Json,
     kinds::Kind,
-    request::Query,
     status::{Failure, respond, respond_bytes},
 };
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 impl Api {
-    pub(super) fn discover(&self, path: &str, _query: &Query, headers: &HeaderMap) -> Result<Response<Bytes>, Failure> {
+    pub(super) fn discover(&self, path: &str, headers: &HeaderMap) -> Result<Response<Bytes>, Failure> {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("").replace(' ', "");
         let aggregated = accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2;");

@@ -93,12 +93,9 @@ impl Api {
     }
 
     fn recheck(&mut self, owners: &BTreeSet<String>) {
-        let resources: Vec<Resource> = self.store.resources().collect();
-        for resource in resources {
-            for object in self.store.list(resource, "") {
-                if object.deleting() && owners.contains(object.uid()) {
-                    self.garbage.objects.push_back((resource, object.key()));
-                }
+        for (resource, key) in owners.iter().filter_map(|uid| self.store.place(uid)) {
+            if self.store.get(*resource, key).is_some_and(|owner| owner.deleting()) {
+                self.garbage.objects.push_back((*resource, key.clone()));
             }
         }
     }

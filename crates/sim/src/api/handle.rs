@@ -14,7 +14,7 @@ use super::{
     events,
     json::Json,
     kinds::Kind,
-    render::{self, Form, Render},
+    render::{self, Render},
     request::{self, Call, Query, Verb},
     status::{Failure, respond, respond_bytes},
     storage::Object,
@@ -44,12 +44,11 @@ impl Api {
         let Some(target) = request::route(&self.kinds, path)? else {
             "get".clone_into(name);
             self.authorize_path(&user, parts.method.as_str(), path)?;
-            return self.discover(path, &query, &parts.headers).map(Reply::Response);
+            return self.discover(path, &parts.headers).map(Reply::Response);
         };
         let verb = request::verb(&parts.method, &target, &query)?;
         verb.name().clone_into(name);
         let manager = request::manager(parts, &query);
-        let dry_run = query.text("dryRun") == "All";
         let mut call = Call {
             now,
             user,
@@ -61,12 +60,12 @@ impl Api {
             subresource: target.subresource,
             query,
             manager,
-            dry_run,
+            dry_run: false,
             warnings: Rc::default(),
             outside: true,
         };
-        // A watch or list of one namespace-scoped namespace object is by its own name.
         self.authorize(&call)?;
+        call.heed_dry_run(&Value::Null)?;
         if call.verb == Verb::Watch && !call.name.is_empty() {
             call.query.set("fieldSelector", &format!("metadata.name={}", call.name));
         }
@@ -82,42 +81,19 @@ impl Api {
         Ok(reply)
     }
 
-    fn authenticate(&self, now: Timestamp, parts: &Parts) -> Result<Arc<User>, Failure> {
-        let Some(token) = auth::bearer(&parts.headers) else {
-            let user = if self.config.anonymous_admin { User::admin() } else { User::anonymous() };
-            return Ok(Arc::new(user));
-        };
-        self.token_user(now, token).ok_or_else(auth::unauthorized)
-    }
-
     /// Who is asking, after `Impersonate-User` (`kubectl --as`) has been taken into account.
     fn identify(&self, now: Timestamp, parts: &Parts) -> Result<Arc<User>, Failure> {
-        let real = self.authenticate(now, parts)?;
+        let real = self.authenticate(now, &parts.headers)?;
         let Some(user) = auth::impersonated(&parts.headers) else { return Ok(real) };
         self.may_impersonate(&real, &user)?;
         Ok(Arc::new(user))
-    }
-
-    /// Whom a token stands for.
-    pub(super) fn token_user(&self, now: Timestamp, token: &str) -> Option<Arc<User>> {
-        if let Some(known) = self.config.tokens.iter().find(|known| known.token == token) {
-            let mut groups = known.groups.clone();
-            groups.push("system:authenticated".into());
-            return Some(Arc::new(User { name: known.user.clone(), uid: String::new(), groups }));
-        }
-        let issued = self.issued.get(token)?;
-        let accounts = self.kinds.get("", "serviceaccounts")?;
-        let account = self.store.find(accounts.storage, &issued.namespace, &issued.name)?;
-        let alive = account.uid() == issued.user.uid && now.as_seconds() < issued.expires_seconds;
-        alive.then(|| Arc::clone(&issued.user))
     }
 
     fn serve(&mut self, call: &Call, parts: &Parts, body: &Bytes) -> Result<Reply, Failure> {
         if call.kind.virtual_ {
             return self.answer_virtual(call, parts, body).map(Reply::Response);
         }
-        let form = render::form(&parts.headers)?;
-        let render = Render::new(call, form);
+        let render = Render::new(call, render::form(&parts.headers)?);
         if !matches!(call.subresource.as_str(), "" | "status" | "resize" | "finalize") {
             return self.subresource(call, parts, body).map(Reply::Response);
         }
@@ -125,11 +101,11 @@ impl Api {
             Verb::Watch => self.watch(call, render).map(Reply::Watch),
             Verb::List => {
                 let list = self.list(call, &render)?;
-                Ok(Reply::Response(respond_bytes(200, content_type(form), list)))
+                Ok(Reply::Response(respond_bytes(200, JSON, list)))
             }
             Verb::Get => {
                 let object = self.read(call)?;
-                Ok(Reply::Response(respond_bytes(200, content_type(form), render.object(&object, true))))
+                Ok(answer(200, &render, &object))
             }
             Verb::Create => {
                 let object = self.incoming(call, request::body(parts, body)?)?;
@@ -151,7 +127,7 @@ impl Api {
             Verb::Delete => {
                 let options = request::delete_options(&call.query, &request::body(parts, body)?);
                 let mut call = call.clone();
-                call.dry_run |= options.items(&["dryRun"]).iter().any(|one| one == "All");
+                call.heed_dry_run(&options)?;
                 match self.delete(&call, &options)? {
                     Deleted::Waits(object) => Ok(answer(200, &render, &object)),
                     Deleted::Gone(object) if call.kind.is("", "pods") => Ok(answer(200, &render, &object)),
@@ -160,9 +136,11 @@ impl Api {
             }
             Verb::DeleteCollection => {
                 let options = request::delete_options(&call.query, &request::body(parts, body)?);
-                let gone = self.delete_collection(call, &options)?;
+                let mut call = call.clone();
+                call.heed_dry_run(&options)?;
+                let gone = self.delete_collection(&call, &options)?;
                 let metadata = json!({"resourceVersion": self.store.rv().to_string()});
-                Ok(Reply::Response(respond_bytes(200, content_type(form), render.list(&gone, &metadata))))
+                Ok(Reply::Response(respond_bytes(200, JSON, render.list(&gone, &metadata))))
             }
         }
     }
@@ -178,7 +156,11 @@ impl Api {
             Ok(old) => old,
             Err(failure) => {
                 let creates = matches!(kind.plural, "leases" | "endpoints" | "events") && call.subresource.is_empty();
-                return if creates { Ok((201, self.create(call, object, Ownership::Changed)?)) } else { Err(failure) };
+                return if creates {
+                    Ok((201, self.create_instead(call, object, Ownership::Changed)?))
+                } else {
+                    Err(failure)
+                };
             }
         };
         let conditional = kind.crd.is_some() || CONDITIONAL.contains(&kind.plural);
@@ -208,14 +190,11 @@ const CONDITIONAL: &[&str] = &[
     "mutatingadmissionpolicybindings",
 ];
 
-fn content_type(form: Form) -> &'static str {
-    match form {
-        Form::Whole | Form::Metadata | Form::Table => "application/json",
-    }
-}
+/// The type of every answer that is an object or a list, whatever its form.
+const JSON: &str = "application/json";
 
 fn answer(code: u16, render: &Render, object: &Object) -> Reply {
-    Reply::Response(respond_bytes(code, content_type(render.form), render.object(object, true)))
+    Reply::Response(respond_bytes(code, JSON, render.object(object, true)))
 }
 
 fn deleted(kind: &Kind, object: &Object) -> Value {

@@ -149,12 +149,6 @@ impl Api {
         self.store.compact();
     }
 
-    /// How many objects of a resource there are.
-    #[must_use]
-    pub fn count(&self, resource: Resource) -> usize {
-        self.store.count(resource)
-    }
-
     /// What `metrics.k8s.io` says of a node (`namespace` empty) or of a pod; null takes it away.
     ///
     /// `value` holds `timestamp`, `window` and `usage` (node) or `containers` (pod).

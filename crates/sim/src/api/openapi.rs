@@ -1,7 +1,13 @@
 //! OpenAPI v3, as `kubectl apply` and `kubectl explain` read it.
+//!
+//! Custom resources have the schema of their definition, built-in kinds that of their published type; the few without one
+//! are open objects.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
+use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::{
@@ -9,6 +15,7 @@ use super::{
     json::Json,
     kinds::Kind,
     status::{Failure, respond},
+    typed,
 };
 
 /// The index, or the document of one group and version.
@@ -25,10 +32,11 @@ pub(crate) fn document(api: &Api, path: &[&str]) -> Result<Response<Bytes>, Fail
         return Err(Failure::no_such_path());
     }
     let mut paths = json!({});
-    let mut schemas = json!({});
+    let mut schemas = published(&kinds);
     for kind in &kinds {
         let name = schema_name(kind, version);
-        schemas.put(&[&name], schema(kind, version));
+        let schema = schema(kind, version, schemas.cut(&[&name]));
+        schemas.put(&[&name], schema);
         let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
         let scope = if kind.namespaced { "/namespaces/{namespace}" } else { "" };
         let gvk = json!({"group": group, "version": version, "kind": kind.kind});
@@ -82,14 +90,22 @@ fn schema_name(kind: &Kind, version: &str) -> String {
     format!("io.k8s.api.{group}.{version}.{}", kind.kind)
 }
 
-fn schema(kind: &Kind, version: &str) -> Value {
-    let mut schema = match kind.crd.as_ref().and_then(|crd| crd.schema(version)) {
-        Some(schema) => schema.clone(),
-        None => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
-    };
+/// The schemas of the kinds' published types and of everything they are made of.
+fn published(kinds: &[Arc<Kind>]) -> Value {
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    for published in kinds.iter().filter_map(|kind| typed::published(kind)) {
+        (published.describe)(&mut generator);
+    }
+    Value::Object(generator.take_definitions(true))
+}
+
+fn schema(kind: &Kind, version: &str, published: Option<Value>) -> Value {
+    let open = || json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let defined = kind.crd.as_ref().and_then(|crd| crd.schema(version)).cloned();
+    let mut schema = published.or(defined).unwrap_or_else(open);
     schema.default_to(&["properties", "apiVersion"], json!({"type": "string"}));
     schema.default_to(&["properties", "kind"], json!({"type": "string"}));
-    schema.put(&["properties", "metadata"], json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+    schema.default_to(&["properties", "metadata"], open());
     schema.put(
         &["x-kubernetes-group-version-kind"],
         json!([{"group": kind.group, "version": version, "kind": kind.kind}]),

@@ -5,7 +5,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Api, auth::User, json::Json, request::Call, status::Failure};
+use super::{
+    Api,
+    auth::User,
+    json::Json,
+    request::{Call, Verb},
+    select,
+    status::Failure,
+};
 use crate::objects::Resource;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -28,11 +35,15 @@ impl Api {
             "" => call.kind.plural.to_owned(),
             subresource => format!("{}/{subresource}", call.kind.plural),
         };
+        // Whoever lists or watches one object by its name needs no right to the others.
+        let collection = matches!(call.verb, Verb::List | Verb::Watch) && call.name.is_empty();
+        let selected = if collection { select::single_name(&call.query) } else { None };
+        let name = selected.as_deref().unwrap_or(&call.name);
         let wish = Wish {
             verb: call.verb.name(),
             group: call.kind.group,
             resource,
-            name: &call.name,
+            name,
             namespace: &call.namespace,
             path: "",
         };
@@ -45,15 +56,11 @@ impl Api {
             (true, namespace) if !namespace.is_empty() => format!("in the namespace {namespace:?}"),
             _ => "at the cluster scope".to_owned(),
         };
-        let mut who = call.kind.clone().as_ref().clone();
-        if !call.subresource.is_empty() {
-            who.plural = call.kind.plural;
-        }
         let why = format!(
             "User {:?} cannot {} resource {:?} in API group {:?} {place}",
             call.user.name, wish.verb, wish.resource, wish.group
         );
-        Err(Failure::forbidden(&who, &call.name, &why))
+        Err(Failure::forbidden(&call.kind, name, &why))
     }
 
     pub(super) fn authorize_path(&self, user: &User, method: &str, path: &str) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use super::{
     auth::User,
     json::Json,
     kinds::{Kind, Kinds},
-    status::Failure,
+    status::{Cause, Failure},
 };
 
 /// A request for a resource, understood.
@@ -47,6 +47,21 @@ impl Call {
 }
 
 impl Call {
+    /// Makes this a trial if the query, or the options that came in the body, say so.
+    ///
+    /// Any other way of trying is refused: it would become a write that nobody wanted.
+    pub fn heed_dry_run(&mut self, options: &Value) -> Result<(), Failure> {
+        let Some(kind) = self.verb.options() else { return Ok(()) };
+        let mut asked = self.query.0.get("dryRun").map(String::as_str).map(Value::from).into_iter().collect::<Vec<_>>();
+        asked.extend_from_slice(options.items(&["dryRun"]));
+        if asked.iter().any(|one| one != "All") {
+            let cause = Cause::unsupported("dryRun", &Value::from(asked), &["All"]);
+            return Err(Failure::invalid_options(kind, &cause));
+        }
+        self.dry_run |= !asked.is_empty();
+        Ok(())
+    }
+
     /// What to do about fields that the type does not have.
     pub fn unknown_fields(&self, unknown: &[String]) -> Result<(), Failure> {
         match self.query.text("fieldValidation") {
@@ -91,6 +106,17 @@ impl Verb {
             Self::Patch => "patch",
             Self::Delete => "delete",
             Self::DeleteCollection => "deletecollection",
+        }
+    }
+
+    /// The kind of a write's options.
+    const fn options(self) -> Option<&'static str> {
+        match self {
+            Self::Get | Self::List | Self::Watch => None,
+            Self::Create => Some("CreateOptions"),
+            Self::Update => Some("UpdateOptions"),
+            Self::Patch => Some("PatchOptions"),
+            Self::Delete | Self::DeleteCollection => Some("DeleteOptions"),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    auth::User,
+    auth::{self, User},
     json::Json,
     request::{self, Call, Verb},
     status::{Failure, respond},
@@ -42,15 +42,11 @@ impl Api {
                 ));
             }
             "tokenreviews" => {
-                let user = self.token_user(call.now, review.text(&["spec", "token"]));
-                let audiences = self.issued.get(review.text(&["spec", "token"])).map(|issued| issued.audiences.clone());
-                let mut status = match user {
-                    Some(user) => json!({"authenticated": true, "user": user.info()}),
-                    None => json!({"user": {}}),
+                let known = self.token_user(call.now, review.text(&["spec", "token"]), &auth::audiences(&review));
+                let status = match known {
+                    Some((user, met)) => json!({"authenticated": true, "user": user.info(), "audiences": met}),
+                    None => json!({"user": {}, "error": "invalid bearer token"}),
                 };
-                if let Some(audiences) = audiences {
-                    status.put(&["audiences"], audiences);
-                }
                 review.put(&["status"], status);
             }
             "selfsubjectreviews" => {

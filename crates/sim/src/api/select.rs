@@ -28,8 +28,7 @@ impl Filter {
                 return Err(Failure::bad_request(format!("field label not supported: {}", term.path)));
             }
         }
-        let name = fields.terms().iter().find(|term| term.path == "metadata.name" && !term.differs);
-        let name = name.map(|term| term.value.clone());
+        let name = name_of(&fields);
         Ok(Self { labels, fields, name })
     }
 
@@ -40,6 +39,16 @@ impl Filter {
             .all(|wanted| wanted.matches(object.at(&["metadata", "labels"]).get(&wanted.key).and_then(Value::as_str)))
             && self.fields.terms().iter().all(|term| (field(object, &term.path) == term.value) != term.differs)
     }
+}
+
+/// The one name that a request's field selector lets through, if it names one.
+pub(crate) fn single_name(query: &Query) -> Option<String> {
+    FieldSelector::parse(query.text("fieldSelector")).ok().as_ref().and_then(name_of)
+}
+
+fn name_of(fields: &FieldSelector) -> Option<String> {
+    let named = fields.terms().iter().find(|term| term.path == "metadata.name" && !term.differs);
+    named.map(|term| term.value.clone())
 }
 
 fn field<'a>(object: &'a Value, path: &str) -> Cow<'a, str> {

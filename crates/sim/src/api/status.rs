@@ -106,6 +106,16 @@ impl Failure {
         failure
     }
 
+    /// An object of the same name that is another one.
+    pub fn namesake(kind: &Kind, namespace: &str, name: &str, asked: &str, found: &str) -> Self {
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{}/{namespace}/{name}, ResourceVersion: 0, \
+             AdditionalErrorMsg: Precondition failed: UID in precondition: {asked}, UID in object meta: {found}",
+            kind.plural
+        );
+        Self::conflict(kind, name, &why)
+    }
+
     pub fn modified(kind: &Kind, name: &str) -> Self {
         Self::conflict(
             kind,
@@ -135,6 +145,14 @@ impl Failure {
         put_text(&mut details, "kind", kind.kind);
         failure.details = Some(details);
         failure.with_causes(causes)
+    }
+
+    /// The options of a request that cannot be taken: `what` is their kind.
+    pub fn invalid_options(what: &str, cause: &Cause) -> Self {
+        let message = format!("{what}.meta.k8s.io \"\" is invalid: {}: {}", cause.field, cause.message);
+        let mut failure = Self::new(422, "Invalid", message);
+        failure.details = Some(json!({"group": "meta.k8s.io", "kind": what}));
+        failure.with_causes(std::slice::from_ref(cause))
     }
 
     pub fn with_causes(mut self, causes: &[Cause]) -> Self {

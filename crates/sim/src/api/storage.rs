@@ -79,13 +79,22 @@ pub(crate) struct Storage {
     history: usize,
     /// Owner uid to the objects that name it.
     dependents: BTreeMap<String, BTreeSet<(Resource, Key)>>,
+    /// Where the object of a uid lies.
+    places: BTreeMap<String, (Resource, Key)>,
     /// Changes nobody has drained; none until somebody first asks.
     feed: Option<Vec<Event>>,
 }
 
 impl Storage {
     pub fn new(history: usize) -> Self {
-        Self { shelves: BTreeMap::new(), rv: 0, history, dependents: BTreeMap::new(), feed: None }
+        Self {
+            shelves: BTreeMap::new(),
+            rv: 0,
+            history,
+            dependents: BTreeMap::new(),
+            places: BTreeMap::new(),
+            feed: None,
+        }
     }
 
     pub const fn rv(&self) -> u64 {
@@ -114,12 +123,13 @@ impl Storage {
         })
     }
 
-    pub fn count(&self, resource: Resource) -> usize {
-        self.shelves.get(&resource).map_or(0, |shelf| shelf.objects.len())
-    }
-
     pub fn resources(&self) -> impl Iterator<Item = Resource> + '_ {
         self.shelves.keys().copied()
+    }
+
+    /// Where the object of this uid lies.
+    pub fn place(&self, uid: &str) -> Option<&(Resource, Key)> {
+        self.places.get(uid)
     }
 
     pub fn dependents(&self, uid: &str) -> Vec<(Resource, Key)> {
@@ -195,6 +205,11 @@ impl Storage {
 
     fn index(&mut self, resource: Resource, object: &Object, before: Option<&Object>, deleted: bool) {
         let key = object.key();
+        if deleted {
+            self.places.remove(object.uid());
+        } else if before.is_none() {
+            self.places.insert(object.uid().to_owned(), (resource, key.clone()));
+        }
         let owners = |object: &Object| -> BTreeSet<String> {
             let refs = object.value.items(&["metadata", "ownerReferences"]);
             refs.iter().map(|owner| owner.text(&["uid"]).to_owned()).collect()

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, request::Parts};
+use keelson_core::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Api,
-    auth::{Issued, User},
+    Api, admission,
+    auth::{self, Issued, User},
     base64,
     deletion::Deleted,
     json::Json,
@@ -23,16 +24,15 @@ use super::{
 impl Api {
     pub(super) fn subresource(&mut self, call: &Call, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, Failure> {
         match (call.subresource.as_str(), call.verb) {
-            ("scale", Verb::Get) => Ok(respond(200, &self.scale(call)?)),
+            ("scale", Verb::Get) => Ok(respond(200, &scale(call, &*self.read(call)?)?)),
             ("scale", Verb::Update) => {
-                let scale = request::body(parts, body)?;
-                self.set_scale(call, &scale)?;
-                Ok(respond(200, &self.scale(call)?))
+                let scaled = self.set_scale(call, &request::body(parts, body)?)?;
+                Ok(respond(200, &scale(call, &scaled)?))
             }
             ("scale", Verb::Patch) => {
                 let how = request::patch_type(parts)?;
-                self.patch_scale(call, how, &request::body(parts, body)?)?;
-                Ok(respond(200, &self.scale(call)?))
+                let scaled = self.patch_scale(call, how, &request::body(parts, body)?)?;
+                Ok(respond(200, &scale(call, &scaled)?))
             }
             ("binding", Verb::Create) => {
                 let binding = request::body(parts, body)?;
@@ -50,29 +50,6 @@ impl Api {
             }
             _ => Err(Failure::method_not_allowed()),
         }
-    }
-
-    /// The `autoscaling/v1` Scale of an object.
-    fn scale(&self, call: &Call) -> Result<Value, Failure> {
-        let object = self.read(call)?;
-        let value = &object.value;
-        let paths = scale_paths(call)?;
-        let mut status = json!({"replicas": at_path(value, &paths.status).as_i64().unwrap_or(0)});
-        let selector = paths.selector.as_deref().map(|path| selector_text(at_path(value, path))).unwrap_or_default();
-        if !selector.is_empty() {
-            status.put(&["selector"], selector);
-        }
-        let metadata = value.at(&["metadata"]);
-        let mut kept = json!({});
-        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-            if let Some(text) = metadata.get(field) {
-                kept.put(&[field], text.clone());
-            }
-        }
-        Ok(json!({
-            "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept,
-            "spec": {"replicas": at_path(value, &paths.spec).as_i64().unwrap_or(0)}, "status": status,
-        }))
     }
 
     fn set_scale(&mut self, call: &Call, scale: &Value) -> Result<Arc<Object>, Failure> {
@@ -100,22 +77,23 @@ impl Api {
     pub(super) fn patch_scale(&mut self, call: &Call, how: PatchType, patch: &Value) -> Result<Arc<Object>, Failure> {
         let mut call = call.clone();
         call.subresource = "scale".into();
-        let scale = patch::patched(&call, how, self.scale(&call)?, patch)?;
-        self.set_scale(&call, &scale)
+        let scale = scale(&call, &*self.read(&call)?)?;
+        self.set_scale(&call, &patch::patched(&call, how, scale, patch)?)
     }
 
     /// Binds a pod to a node, once.
     pub(super) fn bind(&mut self, call: &Call, binding: &Value) -> Result<(), Failure> {
         let kind = &call.kind;
+        let part = Call { verb: Verb::Create, subresource: "binding".into(), ..call.clone() };
+        let binding = admission::review(self, &part, binding)?;
         let old = self.read(call)?;
         let node = binding.text(&["target", "name"]);
         if node.is_empty() {
-            return Err(Failure::invalid(kind, &call.name, &[Cause::required("target.name", "")]));
+            return Err(Failure::new(500, "", "target.name: Required value"));
         }
         let uid = binding.text(&["metadata", "uid"]);
         if !uid.is_empty() && uid != old.uid() {
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", old.uid());
-            return Err(Failure::conflict(kind, &call.name, &why));
+            return Err(Failure::namesake(kind, &call.namespace, &call.name, uid, old.uid()));
         }
         if old.deleting() {
             let why = format!("pod {} is being deleted, cannot be assigned to a host", call.name);
@@ -144,8 +122,6 @@ impl Api {
         if call.dry_run {
             return Ok(());
         }
-        let mut part = call.clone();
-        part.subresource = "binding".into();
         patch::managed::updated(&part, &old.value, &mut new);
         self.commit(call.now, kind, new);
         Ok(())
@@ -153,16 +129,16 @@ impl Api {
 
     /// Deletes a pod unless a disruption budget says no.
     fn evict(&mut self, call: &Call, eviction: &Value) -> Result<Response<Bytes>, Failure> {
-        let pod = self.read(call)?;
+        let eviction = admission::review(self, call, eviction)?;
         let options = eviction.at(&["deleteOptions"]);
+        let mut call = Call { verb: Verb::Delete, subresource: String::new(), ..call.clone() };
+        call.heed_dry_run(options)?;
+        let pod = self.read(&call)?;
         let free = matches!(pod.value.text(&["status", "phase"]), "Succeeded" | "Failed" | "Pending") || pod.deleting();
         if !free {
-            self.spend_budget(call, &pod)?;
+            self.spend_budget(&call, &pod)?;
         }
-        let mut delete = call.clone();
-        delete.verb = Verb::Delete;
-        delete.subresource = String::new();
-        match self.delete(&delete, options)? {
+        match self.delete(&call, options)? {
             Deleted::Gone(_) | Deleted::Waits(_) => Ok(respond(201, &success())),
         }
     }
@@ -203,14 +179,14 @@ impl Api {
         let stale = observed < budget.value.int(&["metadata", "generation"]).unwrap_or(0);
         let allowed = status.int(&["disruptionsAllowed"]).unwrap_or(0);
         if stale || allowed <= 0 {
+            let (healthy, desired) = (status.int(&["currentHealthy"]), status.int(&["desiredHealthy"]));
+            let (healthy, desired) = (healthy.unwrap_or(0), desired.unwrap_or(0));
             let why = if stale {
                 format!("The disruption budget {name} is still being processed by the server.")
+            } else if healthy <= desired {
+                format!("The disruption budget {name} needs {desired} healthy pods and has {healthy} currently")
             } else {
-                format!(
-                    "The disruption budget {name} needs {} healthy pods and has {} currently",
-                    status.int(&["desiredHealthy"]).unwrap_or(0),
-                    status.int(&["currentHealthy"]).unwrap_or(0)
-                )
+                format!("The disruption budget {name} does not allow evicting pods currently")
             };
             let mut failure = Failure::new(
                 429,
@@ -226,6 +202,11 @@ impl Api {
         let mut new = (*budget.value).clone();
         new.put(&["status", "disruptionsAllowed"], allowed - 1);
         new.put(&["status", "disruptedPods", &call.name], meta::time(call.now));
+        show_allowance(&mut new, call.now);
+        let version = kind.versions.first().copied().unwrap_or("v1");
+        let (kind_of, manager, subresource) = (Arc::clone(&kind), "kube-apiserver".into(), "status".into());
+        let spent = Call { kind: kind_of, version, manager, subresource, ..call.clone() };
+        patch::managed::updated(&spent, &budget.value, &mut new);
         if !call.dry_run {
             self.commit(call.now, &kind, new);
         }
@@ -236,10 +217,8 @@ impl Api {
         let account = self.read(call)?;
         let seconds = review.int(&["spec", "expirationSeconds"]).unwrap_or(3600).max(600);
         let expires = call.now.as_seconds().saturating_add(seconds);
-        let audiences: Vec<String> = match review.items(&["spec", "audiences"]) {
-            [] => vec!["https://kubernetes.default.svc.cluster.local".into()],
-            given => given.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
-        };
+        let audiences = auth::audiences(review);
+        self.issued.retain(|_, issued| issued.expires_seconds > call.now.as_seconds());
         let header = base64::encode(br#"{"alg":"none"}"#);
         let user = User::service_account(&call.namespace, &call.name, account.uid());
         let claims = json!({"sub": user.name, "exp": expires, "aud": audiences, "jti": meta::uid(&mut self.rng)});
@@ -254,7 +233,7 @@ impl Api {
                 audiences: audiences.clone(),
             },
         );
-        let until = keelson_core::Timestamp(expires.saturating_mul(1_000_000));
+        let until = Timestamp(expires.saturating_mul(1_000_000));
         Ok(json!({
             "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
             "metadata": {"name": call.name, "namespace": call.namespace, "creationTimestamp": meta::time(call.now)},
@@ -262,6 +241,22 @@ impl Api {
             "status": {"token": token, "expirationTimestamp": meta::time(until)},
         }))
     }
+}
+
+/// Says in a budget's conditions whether it allows a disruption.
+fn show_allowance(budget: &mut Value, now: Timestamp) {
+    let (status, reason) = match budget.int(&["status", "disruptionsAllowed"]) {
+        Some(1..) => ("True", "SufficientPods"),
+        _ => ("False", "InsufficientPods"),
+    };
+    let generation = budget.at(&["metadata", "generation"]).clone();
+    let conditions = budget.array(&["status", "conditions"]);
+    let known = conditions.iter().find(|one| one.text(&["type"]) == "DisruptionAllowed");
+    let since = known.filter(|one| one.text(&["status"]) == status).map(|one| one.at(&["lastTransitionTime"]).clone());
+    let since = since.unwrap_or_else(|| meta::time(now).into());
+    conditions.retain(|one| one.text(&["type"]) != "DisruptionAllowed");
+    conditions.push(json!({"type": "DisruptionAllowed", "status": status, "observedGeneration": generation,
+        "lastTransitionTime": since, "reason": reason, "message": ""}));
 }
 
 fn success() -> Value {
@@ -273,6 +268,28 @@ fn binding_conflict(name: &str, why: &str) -> Failure {
         Failure::new(409, "Conflict", format!("Operation cannot be fulfilled on pods/binding {name:?}: {why}"));
     failure.details = Some(json!({"name": name, "kind": "pods/binding"}));
     failure
+}
+
+/// The `autoscaling/v1` Scale of an object.
+fn scale(call: &Call, object: &Object) -> Result<Value, Failure> {
+    let value = &object.value;
+    let paths = scale_paths(call)?;
+    let mut status = json!({"replicas": at_path(value, &paths.status).as_i64().unwrap_or(0)});
+    let selector = paths.selector.as_deref().map(|path| selector_text(at_path(value, path))).unwrap_or_default();
+    if !selector.is_empty() {
+        status.put(&["selector"], selector);
+    }
+    let metadata = value.at(&["metadata"]);
+    let mut kept = json!({});
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(text) = metadata.get(field) {
+            kept.put(&[field], text.clone());
+        }
+    }
+    Ok(json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept,
+        "spec": {"replicas": at_path(value, &paths.spec).as_i64().unwrap_or(0)}, "status": status,
+    }))
 }
 
 struct ScalePaths {

@@ -1,13 +1,14 @@
-//! Whether an object of a built-in kind has the fields and types of its Go struct.
+//! The Go structs of the built-in kinds: whether an object has their fields and types, and what they look like.
 //!
 //! The published types do the reading: what they refuse is an error in upstream's manner, and what they do not give back
-//! is a field they do not know.
+//! is a field they do not know. The same types describe themselves for OpenAPI.
 
 use k8s_openapi::api::{
     apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination,
     core::v1 as core, networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac, resource::v1 as resource,
     scheduling::v1 as scheduling, storage::v1 as storage,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -15,8 +16,8 @@ use super::{kinds::Kind, request::Call, status::Failure};
 
 /// Reads the object as its type.
 pub(crate) fn check(call: &Call, object: &Value) -> Result<(), Failure> {
-    let Some(read) = reader(&call.kind) else { return Ok(()) };
-    let known = read(object).map_err(|problem| {
+    let Some(published) = published(&call.kind) else { return Ok(()) };
+    let known = (published.read)(object).map_err(|problem| {
         let (kind, version) = (call.kind.kind, call.version);
         Failure::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: json: {problem}"))
     })?;
@@ -26,37 +27,50 @@ pub(crate) fn check(call: &Call, object: &Value) -> Result<(), Failure> {
     call.unknown_fields(&unknown)
 }
 
-type Read = fn(&Value) -> Result<Value, String>;
+/// What a published type can do.
+pub(crate) struct Published {
+    /// Reads an object and gives back what it knows of it.
+    read: fn(&Value) -> Result<Value, String>,
+    /// Puts its schema, and those it refers to, among the generator's definitions.
+    pub describe: fn(&mut SchemaGenerator) -> Schema,
+}
 
-fn reader(kind: &Kind) -> Option<Read> {
+impl Published {
+    const fn of<T: DeserializeOwned + Serialize + JsonSchema>() -> Self {
+        Self { read: read::<T>, describe: SchemaGenerator::subschema_for::<T> }
+    }
+}
+
+/// The published type of a built-in kind; none for those that are taken as they come.
+pub(crate) fn published(kind: &Kind) -> Option<Published> {
     Some(match (kind.group, kind.plural) {
-        ("", "pods") => read::<core::Pod>,
-        ("", "nodes") => read::<core::Node>,
-        ("", "namespaces") => read::<core::Namespace>,
-        ("", "services") => read::<core::Service>,
-        ("", "configmaps") => read::<core::ConfigMap>,
-        ("", "secrets") => read::<core::Secret>,
-        ("", "serviceaccounts") => read::<core::ServiceAccount>,
-        ("", "persistentvolumes") => read::<core::PersistentVolume>,
-        ("", "persistentvolumeclaims") => read::<core::PersistentVolumeClaim>,
-        ("", "limitranges") => read::<core::LimitRange>,
-        ("", "resourcequotas") => read::<core::ResourceQuota>,
-        ("apps", "deployments") => read::<apps::Deployment>,
-        ("apps", "replicasets") => read::<apps::ReplicaSet>,
-        ("apps", "statefulsets") => read::<apps::StatefulSet>,
-        ("apps", "daemonsets") => read::<apps::DaemonSet>,
-        ("batch", "jobs") => read::<batch::Job>,
-        ("batch", "cronjobs") => read::<batch::CronJob>,
-        ("autoscaling", _) => read::<autoscaling::HorizontalPodAutoscaler>,
-        ("coordination.k8s.io", _) => read::<coordination::Lease>,
-        ("policy", "poddisruptionbudgets") => read::<policy::PodDisruptionBudget>,
-        ("scheduling.k8s.io", "priorityclasses") => read::<scheduling::PriorityClass>,
-        ("storage.k8s.io", "storageclasses") => read::<storage::StorageClass>,
-        ("networking.k8s.io", "networkpolicies") => read::<networking::NetworkPolicy>,
-        ("networking.k8s.io", "ingresses") => read::<networking::Ingress>,
-        ("rbac.authorization.k8s.io", "roles") => read::<rbac::Role>,
-        ("rbac.authorization.k8s.io", "clusterroles") => read::<rbac::ClusterRole>,
-        ("resource.k8s.io", "resourceclaims") => read::<resource::ResourceClaim>,
+        ("", "pods") => Published::of::<core::Pod>(),
+        ("", "nodes") => Published::of::<core::Node>(),
+        ("", "namespaces") => Published::of::<core::Namespace>(),
+        ("", "services") => Published::of::<core::Service>(),
+        ("", "configmaps") => Published::of::<core::ConfigMap>(),
+        ("", "secrets") => Published::of::<core::Secret>(),
+        ("", "serviceaccounts") => Published::of::<core::ServiceAccount>(),
+        ("", "persistentvolumes") => Published::of::<core::PersistentVolume>(),
+        ("", "persistentvolumeclaims") => Published::of::<core::PersistentVolumeClaim>(),
+        ("", "limitranges") => Published::of::<core::LimitRange>(),
+        ("", "resourcequotas") => Published::of::<core::ResourceQuota>(),
+        ("apps", "deployments") => Published::of::<apps::Deployment>(),
+        ("apps", "replicasets") => Published::of::<apps::ReplicaSet>(),
+        ("apps", "statefulsets") => Published::of::<apps::StatefulSet>(),
+        ("apps", "daemonsets") => Published::of::<apps::DaemonSet>(),
+        ("batch", "jobs") => Published::of::<batch::Job>(),
+        ("batch", "cronjobs") => Published::of::<batch::CronJob>(),
+        ("autoscaling", _) => Published::of::<autoscaling::HorizontalPodAutoscaler>(),
+        ("coordination.k8s.io", _) => Published::of::<coordination::Lease>(),
+        ("policy", "poddisruptionbudgets") => Published::of::<policy::PodDisruptionBudget>(),
+        ("scheduling.k8s.io", "priorityclasses") => Published::of::<scheduling::PriorityClass>(),
+        ("storage.k8s.io", "storageclasses") => Published::of::<storage::StorageClass>(),
+        ("networking.k8s.io", "networkpolicies") => Published::of::<networking::NetworkPolicy>(),
+        ("networking.k8s.io", "ingresses") => Published::of::<networking::Ingress>(),
+        ("rbac.authorization.k8s.io", "roles") => Published::of::<rbac::Role>(),
+        ("rbac.authorization.k8s.io", "clusterroles") => Published::of::<rbac::ClusterRole>(),
+        ("resource.k8s.io", "resourceclaims") => Published::of::<resource::ResourceClaim>(),
         _ => return None,
     })
 }

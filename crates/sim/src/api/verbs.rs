@@ -129,6 +129,19 @@ impl Api {
         Ok(stored)
     }
 
+    /// What a PUT or an apply does where there is nothing to change: that takes the right to create, too.
+    pub(super) fn create_instead(
+        &mut self,
+        call: &Call,
+        mut object: Value,
+        ownership: Ownership,
+    ) -> Result<Arc<Object>, Failure> {
+        // It may say which version it was meant to replace.
+        object.cut(&["metadata", "resourceVersion"]);
+        self.authorize(&Call { verb: Verb::Create, ..call.clone() })?;
+        self.create(call, object, ownership)
+    }
+
     /// Replaces an object that exists.
     pub(super) fn change(
         &mut self,
@@ -144,12 +157,12 @@ impl Api {
         }
         self.same_identity(call, old, &new)?;
         keep(call, old, &mut new);
+        self.read_schema(call, &mut new)?;
         if call.subresource != "status" {
-            self.read_schema(call, &mut new)?;
             defaults::apply(kind, &mut new);
-            if call.outside {
-                typed::check(call, &new)?;
-            }
+        }
+        if call.outside {
+            typed::check(call, &new)?;
         }
         if ownership == Ownership::Changed {
             patch::managed::updated(call, &old.value, &mut new);
@@ -188,7 +201,7 @@ impl Api {
             || (kind.is("", "namespaces") && !new.items(&["spec", "finalizers"]).is_empty());
         let stored = self.store.put(kind.storage, new);
         if deleting && !held && grace == 0 {
-            return self.erase(now, kind, &stored.key()).unwrap_or(stored);
+            return self.erase(kind, &stored.key()).unwrap_or(stored);
         }
         self.stored(now, kind, &stored);
         stored
@@ -285,15 +298,7 @@ impl Api {
         }
         let uid = new.text(&["metadata", "uid"]);
         if !uid.is_empty() && uid != old.uid() {
-            let why = format!(
-                "StorageError: invalid object, Code: 4, Key: /registry/{}/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: \
-                 Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                kind.plural,
-                call.namespace,
-                call.name,
-                old.uid()
-            );
-            return Err(Failure::conflict(kind, &call.name, &why));
+            return Err(Failure::namesake(kind, &call.namespace, &call.name, uid, old.uid()));
         }
         Ok(())
     }

@@ -57,8 +57,6 @@ pub(crate) struct Watch {
     bookmark_at: Option<Timestamp>,
     ends: Option<Timestamp>,
     columns_sent: bool,
-    /// The changes it still needs are forgotten.
-    doomed: bool,
 }
 
 impl Api {
@@ -73,14 +71,8 @@ impl Api {
         let bookmarks = query.flag("allowWatchBookmarks");
         let stream_list = query.flag("sendInitialEvents");
         if stream_list && query.text("resourceVersionMatch") != "NotOlderThan" {
-            let cause = Cause::forbidden(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            );
-            let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {}: {}", cause.field, cause.message);
-            let mut failure = Failure::new(422, "Invalid", message);
-            failure.details = Some(json!({"group": "meta.k8s.io", "kind": "ListOptions"}));
-            return Err(failure.with_causes(&[cause]));
+            let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            return Err(Failure::invalid_options("ListOptions", &Cause::forbidden("resourceVersionMatch", why)));
         }
         let from_state = stream_list || (wanted == 0 && query.text("sendInitialEvents") != "false");
         let mut watch = Watch {
@@ -92,7 +84,6 @@ impl Api {
             bookmark_at: bookmarks.then(|| call.now + BOOKMARK),
             ends: query.number("timeoutSeconds").filter(|seconds| *seconds > 0).map(|s| call.now + Span::seconds(s)),
             columns_sent: false,
-            doomed: self.store.changes_since(call.kind.storage, wanted).is_none() && wanted != 0,
         };
         if from_state {
             let state = self.store.list(call.kind.storage, &call.namespace);
@@ -128,7 +119,7 @@ impl Api {
         }
         let resource = watch.render.kind.storage;
         let current = self.store.rv();
-        match self.store.changes_since(resource, watch.cursor).filter(|_| !watch.doomed) {
+        match self.store.changes_since(resource, watch.cursor) {
             Some(changes) => {
                 for change in changes {
                     if let Some(frame) = watch.translate(change) {

@@ -16,14 +16,18 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use http::{Method, Request, Response};
+use keelson_core::Span;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{
     Shared,
     tower::{self, FaceBody},
 };
 use crate::api::Reply;
+use crate::objects::{Cluster, Write};
+use crate::world::{kinds::LEASES, read::micro_stamp};
 
 /// How often what goes wrong. Rates are chances in `[0, 1]` per request or per watch; zero switches a fault off.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +62,10 @@ pub struct Rates {
     pub stale_list: f64,
     /// How many changes ago at most.
     pub stale_changes: u64,
+    /// A Lease is lost when its holder renews it: somebody deletes it or takes it over.
+    pub lost_lease: f64,
+    /// How far a client's clock is off, in milliseconds: from, to. [`Faults::skew`] draws it.
+    pub skew_ms: (i64, i64),
 }
 
 impl Rates {
@@ -80,6 +88,8 @@ impl Rates {
             late_ms: (10, 3000),
             stale_list: 0.3,
             stale_changes: 50,
+            lost_lease: 0.001,
+            skew_ms: (-90_000, 90_000),
         }
     }
 }
@@ -89,6 +99,8 @@ struct State {
     rng: SmallRng,
     rates: Rates,
     outage: bool,
+    /// How many outages there have been.
+    outages: u64,
     fired: BTreeMap<&'static str, u64>,
 }
 
@@ -96,6 +108,8 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Faults {
     state: Arc<Mutex<State>>,
+    /// Wakes the watches when an outage begins.
+    began: Arc<Notify>,
 }
 
 impl Faults {
@@ -109,7 +123,8 @@ impl Faults {
     #[must_use]
     pub fn new(seed: u64, rates: Rates) -> Self {
         let rng = SmallRng::seed_from_u64(seed);
-        Self { state: Arc::new(Mutex::new(State { rng, rates, outage: false, fired: BTreeMap::new() })) }
+        let state = State { rng, rates, outage: false, outages: 0, fired: BTreeMap::new() };
+        Self { state: Arc::new(Mutex::new(state)), began: Arc::default() }
     }
 
     /// Other rates from now on.
@@ -119,7 +134,24 @@ impl Faults {
 
     /// While on, no request reaches the API and every open watch breaks.
     pub fn outage(&self, on: bool) {
-        self.with(|state| state.outage = on);
+        self.with(|state| {
+            state.outages += u64::from(on && !state.outage);
+            state.outage = on;
+        });
+        self.began.notify_waiters();
+    }
+
+    /// How far the clock of a client is off. Each call draws anew, so ask once for each client.
+    #[must_use]
+    pub fn skew(&self) -> Span {
+        self.with(|state| {
+            let (from, to) = state.rates.skew_ms;
+            if to <= from {
+                return Span::millis(from);
+            }
+            *state.fired.entry("skew").or_default() += 1;
+            Span::millis(state.rng.random_range(from..=to))
+        })
     }
 
     /// How often each fault fired.
@@ -151,13 +183,26 @@ impl Faults {
         })
     }
 
-    fn is_out(&self) -> bool {
-        self.with(|state| state.outage)
+    /// Returns when an outage has begun after the first `outages`.
+    async fn outage_after(&self, outages: u64) {
+        loop {
+            let began = self.began.notified();
+            tokio::pin!(began);
+            began.as_mut().enable();
+            if self.with(|state| state.outages > outages) {
+                return;
+            }
+            began.await;
+        }
+    }
+
+    fn count(&self, what: &'static str) {
+        self.with(|state| *state.fired.entry(what).or_default() += 1);
     }
 
     fn refuse_if_out(&self) -> io::Result<()> {
-        if self.is_out() {
-            self.with(|state| *state.fired.entry("outage").or_default() += 1);
+        if self.with(|state| state.outage) {
+            self.count("outage");
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the API server is down"));
         }
         Ok(())
@@ -167,7 +212,7 @@ impl Faults {
         self.refuse_if_out()?;
         let wait = self.between(|rates| rates.latency_ms);
         if wait > 0 {
-            self.with(|state| *state.fired.entry("latency").or_default() += 1);
+            self.count("latency");
             tokio::time::sleep(Duration::from_millis(wait)).await;
             self.refuse_if_out()?;
         }
@@ -175,6 +220,7 @@ impl Faults {
         if let Some(refusal) = self.refusal(writes) {
             return Ok(tower::whole(refusal));
         }
+        self.lose_lease(shared, &request);
         let request = self.stale(shared, request);
         match tower::ask(shared, request) {
             Reply::Response(response) => {
@@ -220,6 +266,27 @@ impl Faults {
         }
     }
 
+    /// Takes a Lease away from the client that is about to renew it.
+    fn lose_lease(&self, shared: &Shared, request: &Request<Bytes>) {
+        let renews = matches!(*request.method(), Method::PUT | Method::PATCH);
+        let Some((namespace, name)) = lease(request.uri().path()).filter(|_| renews) else { return };
+        if !self.strikes("lost_lease", |rates| rates.lost_lease) {
+            return;
+        }
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        let deleted = self.with(|state| state.rng.random_bool(0.5));
+        shared.with(|api, now| {
+            let write = if deleted {
+                Write::Delete { resource: LEASES, namespace, name, uid: None, grace_seconds: None }
+            } else {
+                let spec = json!({"holderIdentity": "somebody-else", "renewTime": micro_stamp(now)});
+                Write::Merge { resource: LEASES, namespace, name, subresource: "", patch: json!({"spec": spec}) }
+            };
+            // One that is not there cannot be lost.
+            drop(api.cluster(now).write(write));
+        });
+    }
+
     /// Turns a list that would take any version into one from a while ago.
     fn stale(&self, shared: &Shared, mut request: Request<Bytes>) -> Request<Bytes> {
         let query = request.uri().query().unwrap_or("").to_owned();
@@ -257,13 +324,16 @@ impl Faults {
         let stalls = !drops && self.strikes("stalled", |rates| rates.stalled);
         let life = self.between(|rates| rates.watch_seconds);
         let end = (drops || stalls).then(|| tokio::time::Instant::now() + Duration::from_secs(life.max(1)));
-        let start = Disturbed { faults: self, batches: Box::pin(batches), ready: VecDeque::new(), end, stalls };
-        stream::unfold(start, Disturbed::next)
+        let outages = self.with(|state| state.outages);
+        let (batches, ready) = (Box::pin(batches), VecDeque::new());
+        stream::unfold(Some(Disturbed { faults: self, outages, batches, ready, end, stalls }), Disturbed::next)
     }
 }
 
 struct Disturbed<S> {
     faults: Faults,
+    /// How many outages there had been when it was opened: the next one breaks it.
+    outages: u64,
     batches: std::pin::Pin<Box<S>>,
     ready: VecDeque<Bytes>,
     end: Option<tokio::time::Instant>,
@@ -271,9 +341,23 @@ struct Disturbed<S> {
 }
 
 impl<S: Stream<Item = Vec<Bytes>>> Disturbed<S> {
-    async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
+    async fn next(watch: Option<Self>) -> Option<(io::Result<Bytes>, Option<Self>)> {
+        let mut watch = watch?;
+        let faults = watch.faults.clone();
+        tokio::select! {
+            biased;
+            () = faults.outage_after(watch.outages) => {
+                faults.count("outage");
+                let broken = io::Error::new(io::ErrorKind::ConnectionReset, "the API server went down");
+                Some((Err(broken), None))
+            }
+            frame = watch.frame() => Some((Ok(frame?), Some(watch))),
+        }
+    }
+
+    async fn frame(&mut self) -> Option<Bytes> {
         if let Some(frame) = self.ready.pop_front() {
-            return Some((Ok(frame), self));
+            return Some(frame);
         }
         let batch = match self.end {
             Some(end) => tokio::select! {
@@ -290,11 +374,6 @@ impl<S: Stream<Item = Vec<Bytes>>> Disturbed<S> {
             },
             None => self.batches.next().await,
         }?;
-        if self.faults.is_out() {
-            let broken = io::Error::new(io::ErrorKind::ConnectionReset, "the API server went down");
-            self.end = Some(tokio::time::Instant::now());
-            return Some((Err(broken), self));
-        }
         if self.faults.strikes("late", |rates| rates.late) {
             let wait = self.faults.between(|rates| rates.late_ms);
             tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -306,8 +385,7 @@ impl<S: Stream<Item = Vec<Bytes>>> Disturbed<S> {
             }
             self.ready.push_back(frame);
         }
-        let frame = self.ready.pop_front()?;
-        Some((Ok(frame), self))
+        self.ready.pop_front()
     }
 }
 
@@ -318,6 +396,13 @@ fn expired() -> Bytes {
         "message": "too old resource version: 1 (2)",
     });
     Bytes::from(format!("{}\n", json!({"type": "ERROR", "object": status})))
+}
+
+/// The namespace and name of the Lease a path names; those of nodes are the world's own.
+fn lease(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix("/apis/coordination.k8s.io/v1/namespaces/")?;
+    let (namespace, name) = rest.split_once("/leases/")?;
+    (namespace != "kube-node-lease").then_some((namespace, name))
 }
 
 fn is_watch(request: &Request<Bytes>) -> bool {

@@ -46,8 +46,6 @@ pub enum Role {
     Budget,
     /// The service account controller, at a namespace.
     Namespace,
-    /// The quota controller, at a quota.
-    Quota,
     /// The volume binder and provisioner, at a claim.
     Claim,
     /// The volume binder, at a volume.
@@ -62,6 +60,8 @@ pub enum Role {
     Script,
     /// The end of an event's hour.
     EventExpiry,
+    /// The death of a machine.
+    Death,
 }
 
 /// One look of one component at one object.

@@ -20,7 +20,7 @@ use super::script::Deed;
 use super::seen::Seen;
 use super::traffic::Day;
 use super::{Settings, standin};
-use crate::objects::{Cluster, Refusal, Resource, Write};
+use crate::objects::{Cluster, Event, Refusal, Resource, Write};
 
 /// What one look came to.
 pub type Looked = Result<(), Refusal>;
@@ -50,6 +50,10 @@ pub struct State {
     pub told_count: u64,
     /// Spot nodes with a notice.
     pub reclaimed: BTreeSet<String>,
+    /// How often machines failed, by how.
+    pub fired: BTreeMap<&'static str, u64>,
+    /// How many machines [`super::deaths`] has chosen.
+    pub deaths: u64,
     /// What a script does.
     pub deeds: Vec<Deed>,
     /// Workloads that follow the traffic.
@@ -182,8 +186,14 @@ impl Desk<'_> {
             "source": {"component": note.by}, "reportingComponent": note.by, "reportingInstance": "",
         });
         if self.cluster.write(Write::Create(EVENTS, event)).is_ok() {
-            self.at(self.now + EVENT_TTL, Role::EventExpiry, key.clone());
             self.state.told.insert(tag, key);
+        }
+    }
+
+    /// Sees to it that an event goes after its hour, whoever recorded it.
+    pub fn keep_for_an_hour(&mut self, event: &Event) {
+        if event.before.is_none() && !event.deleted {
+            self.at(self.now + EVENT_TTL, Role::EventExpiry, Key::of(&event.object));
         }
     }
 
@@ -218,7 +228,7 @@ pub struct Note<'a> {
 fn target(write: &Write) -> (Resource, Option<Key>) {
     match write {
         Write::Create(resource, _) => (*resource, None),
-        Write::Replace(resource, object) | Write::ReplaceStatus(resource, object) => (*resource, Some(Key::of(object))),
+        Write::ReplaceStatus(resource, object) => (*resource, Some(Key::of(object))),
         Write::Merge { resource, namespace, name, .. } | Write::Delete { resource, namespace, name, .. } => {
             (*resource, Some(Key::new(namespace, name)))
         }

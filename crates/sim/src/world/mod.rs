@@ -8,10 +8,10 @@
 //! |---|---|
 //! | [`agenda`], [`chance`], [`seen`], [`desk`] | when, by what luck, from what knowledge, through which door components act |
 //! | [`demand`], [`suits`] | what a pod asks of a node, and which node suits it |
-//! | [`nodes`], [`lifecycle`] | machines; what happens to pods whose node goes |
+//! | [`nodes`], [`deaths`], [`lifecycle`] | machines; how they die; what happens to pods whose node goes |
 //! | [`kubelet`], [`pod_life`], [`container`], [`resize`], [`pressure`] | the life of a pod on its node |
 //! | [`replicaset`], [`deployment`], [`rollout`], [`statefulset`], [`daemonset`], [`job`], [`cronjob`], [`cron`] | workload controllers |
-//! | [`endpoints`], [`budget`], [`tenancy`], [`volumes`] | slices, disruption budgets, accounts and quotas, claims |
+//! | [`endpoints`], [`budget`], [`tenancy`], [`volumes`] | slices, disruption budgets, accounts, claims |
 //! | [`standin`], [`neighbours`], [`autoscale`] | a plain scheduler and a plain autoscaler, where no real ones run |
 //! | [`invariants`], [`drive`] | what must hold whatever happens; the loop that runs it all |
 //! | [`traffic`], [`metrics`], [`script`], [`scenario`] | viewers, what pods use, what happens from outside, whole situations |
@@ -24,6 +24,7 @@ pub mod container;
 pub mod cron;
 pub mod cronjob;
 pub mod daemonset;
+pub mod deaths;
 pub mod demand;
 pub mod deployment;
 pub mod desk;
@@ -62,6 +63,8 @@ mod scenario_tests;
 #[cfg(test)]
 mod workload_tests;
 
+use std::collections::BTreeMap;
+
 use keelson_core::{Span, Timestamp};
 
 use agenda::{Agenda, Role, Task};
@@ -91,6 +94,8 @@ pub struct Settings {
     pub stand_in: Option<String>,
     /// About how long containers of a Job run.
     pub job_run: Span,
+    /// About how often a machine dies without a word, to come back later; none for never.
+    pub dying_nodes: Option<Span>,
 }
 
 impl Default for Settings {
@@ -102,6 +107,7 @@ impl Default for Settings {
             events: true,
             stand_in: Some("default-scheduler".to_owned()),
             job_run: Span::seconds(60),
+            dying_nodes: None,
         }
     }
 }
@@ -121,6 +127,9 @@ impl World {
 
     /// Enters one change of the cluster. Nothing is written here; what follows is done by [`World::wake`].
     pub fn on_event(&mut self, event: &Event, cluster: &mut dyn Cluster) {
+        if event.resource == kinds::EVENTS {
+            self.desk(cluster).keep_for_an_hour(event);
+        }
         if !seen::is_followed(event.resource) {
             return;
         }
@@ -202,6 +211,12 @@ impl World {
         Ok(())
     }
 
+    /// How often machines did what machines do on a bad day, by name: `dying_node`, `reclaimed_node`.
+    #[must_use]
+    pub fn fired(&self) -> &BTreeMap<&'static str, u64> {
+        &self.state.fired
+    }
+
     /// What a pod uses now; none when there is no such pod.
     #[must_use]
     pub fn pod_usage(&self, pod: &Key, now: Timestamp) -> Option<Usage> {
@@ -260,6 +275,8 @@ impl State {
             told: Default::default(),
             told_count: 0,
             reclaimed: Default::default(),
+            fired: Default::default(),
+            deaths: 0,
             deeds: Vec::new(),
             scaled: Vec::new(),
             day: None,
@@ -269,8 +286,9 @@ impl State {
 }
 
 /// What looks at changes.
-const NOTICES: [fn(&mut Desk<'_>, &Event); 15] = [
+const NOTICES: [fn(&mut Desk<'_>, &Event); 16] = [
     nodes::notice,
+    deaths::notice,
     kubelet::notice,
     pressure::notice,
     lifecycle::notice,
@@ -306,8 +324,7 @@ fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
         Role::CronJob => cronjob::look(desk, key),
         Role::Endpoints => endpoints::look(desk, key),
         Role::Budget => budget::look(desk, key),
-        Role::Namespace => tenancy::look_at_namespace(desk, key),
-        Role::Quota => tenancy::look_at_quota(desk, key),
+        Role::Namespace => tenancy::look(desk, key),
         Role::Claim => volumes::look_at_claim(desk, key),
         Role::Volume => volumes::look_at_volume(desk, key),
         Role::EphemeralClaims => volumes::make_ephemeral(desk, key),
@@ -315,5 +332,6 @@ fn look(desk: &mut Desk<'_>, task: &Task) -> Looked {
         Role::Autoscale => autoscale::look(desk, key),
         Role::Script => script::look(desk, key),
         Role::EventExpiry => desk.expire(key),
+        Role::Death => deaths::look(desk),
     }
 }

@@ -252,6 +252,7 @@ pub fn kill(desk: &mut Desk<'_>, node: &str) -> Looked {
     if host.down_since.replace(desk.now).is_some() {
         return Ok(());
     }
+    *desk.state.fired.entry("dying_node").or_default() += 1;
     desk.at(desk.now + desk.state.settings.node_grace, Role::NodeHealth, Key::cluster(node));
     match desk.state.settings.heartbeats {
         Heartbeats::Lazy => renew(desk, node, desk.now),
@@ -284,6 +285,7 @@ pub fn reclaim(desk: &mut Desk<'_>, node: &str, notice: Span) -> Looked {
     if !desk.state.reclaimed.insert(node.to_owned()) {
         return Ok(());
     }
+    *desk.state.fired.entry("reclaimed_node").or_default() += 1;
     desk.at(desk.now + notice, Role::Reclaim, Key::cluster(node));
     let mut taints = list(&object, "spec.taints").to_vec();
     taints.push(json!({"key": RECLAIM, "effect": "NoSchedule", "timeAdded": stamp(desk.now)}));

@@ -9,7 +9,7 @@ use super::Settings;
 use super::kinds::*;
 use super::read::{condition, entry, holds, int, is_leaving, labels, list, name, text, uid};
 use super::rig::{Scene, active, deployment, pod_spec};
-use crate::objects::Write;
+use crate::objects::{Resource, Write};
 
 fn scene(nodes: usize) -> Scene {
     Scene::new(3, Settings::default()).nodes(nodes, 4, 16)
@@ -280,4 +280,45 @@ fn a_namespace_comes_with_an_account_and_a_quota_counts() {
         ("3", Some("600m"))
     );
     assert!(!uid(&quota).is_empty());
+}
+
+#[test]
+fn a_quota_is_counted_by_one_and_comes_to_rest() {
+    let mut scene = scene(2);
+    let hard = json!({"pods": "10", "count/configmaps": "9", "count/pods": "9", "services.nodeports": "3",
+        "limits.memory": "4000M", "gold.storageclass.storage.k8s.io/requests.storage": "10Gi"});
+    let quota = |name: &str, spec: Value| json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name, "namespace": "default"}, "spec": spec});
+    scene.create(QUOTAS, quota("all", json!({"hard": hard})));
+    scene.create(QUOTAS, quota("scoped", json!({"hard": {"pods": "4"}, "scopes": ["BestEffort"]})));
+    let maps = Resource { group: "", plural: "configmaps" };
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "default"}});
+    scene.create(maps, map);
+    let finished = json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1",
+        "resources": {"limits": {"memory": "500M"}}}]});
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "default"},
+        "spec": {"template": {"spec": finished}}});
+    scene.create(JOBS, job);
+    scene.rest(Span::minutes(10));
+    let before = scene.api.resource_version();
+    scene.rest(Span::minutes(10));
+    assert_eq!(scene.api.resource_version(), before, "nobody writes what another one undoes");
+    let used = scene.get(QUOTAS, "all")["status"]["used"].clone();
+    assert_eq!(
+        (&used["pods"], &used["count/pods"], &used["count/configmaps"]),
+        (&json!("0"), &json!("1"), &json!("1"))
+    );
+    assert_eq!(scene.get(QUOTAS, "scoped")["status"]["used"]["pods"], "0");
+}
+
+#[test]
+fn every_event_goes_after_its_hour_whoever_recorded_it() {
+    let mut scene = scene(1);
+    let events = Resource { group: "", plural: "events" };
+    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"},
+        "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}, "reason": "Told", "message": "by a client"});
+    scene.create(events, event);
+    scene.rest(Span::minutes(59));
+    assert!(scene.find(events, "default", "e").is_some());
+    scene.rest(Span::minutes(2));
+    assert!(scene.find(events, "default", "e").is_none());
 }

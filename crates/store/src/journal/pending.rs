@@ -42,6 +42,7 @@ struct Waiting {
 pub(super) struct Pending {
     order: VecDeque<Waiting>,
     about: BTreeMap<DecisionId, VecDeque<Place>>,
+    recordings: BTreeMap<DecisionId, VecDeque<Place>>,
     in_segment: BTreeMap<u64, usize>,
 }
 
@@ -50,19 +51,18 @@ impl Pending {
         if let Place::Disk { segment, .. } = place {
             *self.in_segment.entry(segment).or_default() += 1;
         }
-        if !is_recording {
-            self.about.entry(id).or_default().push_back(place.clone());
-        }
+        self.places(is_recording).entry(id).or_default().push_back(place.clone());
         self.order.push_back(Waiting { id, place, is_recording });
     }
 
     /// Takes the oldest entry away; true when its segment holds nothing else that waits.
     pub(super) fn pop(&mut self) -> Option<(Place, bool)> {
         let Waiting { id, place, is_recording } = self.order.pop_front()?;
-        if let Some(places) = self.about.get_mut(&id).filter(|_| !is_recording) {
+        let about = self.places(is_recording);
+        if let Some(places) = about.get_mut(&id) {
             places.pop_front();
             if places.is_empty() {
-                self.about.remove(&id);
+                about.remove(&id);
             }
         }
         let mut last = false;
@@ -76,6 +76,15 @@ impl Pending {
             }
         }
         Some((place, last))
+    }
+
+    fn places(&mut self, is_recording: bool) -> &mut BTreeMap<DecisionId, VecDeque<Place>> {
+        if is_recording { &mut self.recordings } else { &mut self.about }
+    }
+
+    /// The newest recording of one decision.
+    pub(super) fn recording(&self, id: DecisionId) -> Option<Place> {
+        self.recordings.get(&id)?.back().cloned()
     }
 
     pub(super) fn holds_segment(&self, segment: u64) -> bool {

@@ -36,7 +36,8 @@ pub struct Changes {
     listener: Option<PgListener>,
     poll: Duration,
     pause: Duration,
-    seen: i64,
+    /// The newest revision that was told; none before the database has answered.
+    seen: Option<i64>,
     told: VecDeque<DecisionId>,
     more: bool,
 }
@@ -44,8 +45,13 @@ pub struct Changes {
 impl Changes {
     pub(super) async fn start(reader: PgPool, options: PgConnectOptions, poll: Duration) -> Result<Self, StoreError> {
         let seen = sqlx::query_scalar(LATEST).fetch_one(&reader).await?;
+        Ok(Self { seen: Some(seen), ..Self::from_first_answer(reader, options, poll) })
+    }
+
+    pub(super) fn from_first_answer(reader: PgPool, options: PgConnectOptions, poll: Duration) -> Self {
         let own = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options);
-        Ok(Self { reader, own, listener: None, poll, pause: FIRST_PAUSE, seen, told: VecDeque::new(), more: false })
+        let told = VecDeque::new();
+        Self { reader, own, listener: None, poll, pause: FIRST_PAUSE, seen: None, told, more: false }
     }
 
     /// Waits for the next decision that was recorded, repeated or completed; none when the store was closed. While the
@@ -90,13 +96,17 @@ impl Changes {
     async fn read(&mut self) -> Result<(), StoreError> {
         // The knocks so far are answered by this one look.
         while self.listener.as_mut().and_then(PgListener::next_buffered).is_some() {}
+        let seen = match self.seen {
+            Some(seen) => seen,
+            None => *self.seen.insert(sqlx::query_scalar(LATEST).fetch_one(&self.reader).await?),
+        };
         let rows: Vec<(Vec<u8>, i64)> =
-            sqlx::query_as(CHANGED).bind(self.seen).bind(AT_ONCE).fetch_all(&self.reader).await?;
+            sqlx::query_as(CHANGED).bind(seen).bind(AT_ONCE).fetch_all(&self.reader).await?;
         // A full page is followed by the next at once: after a knock nobody would knock again for it.
         self.more = i64::try_from(rows.len()).unwrap_or(AT_ONCE) == AT_ONCE;
         for (id, revision) in rows {
             self.told.extend(Uuid::from_slice(&id).map(DecisionId));
-            self.seen = revision;
+            self.seen = Some(revision);
         }
         self.pause = FIRST_PAUSE;
         Ok(())

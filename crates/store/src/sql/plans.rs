@@ -15,7 +15,10 @@ async fn no_statement_reads_a_whole_table() {
     let pool = SqlitePoolOptions::new().connect(path.to_str().unwrap()).await.unwrap();
     let statements = [
         INSERT,
+        ABOUT_PUT,
         CAUSE_PUT,
+        THERE,
+        CAUSED_BY,
         UPDATE,
         ONE,
         BEFORE,
@@ -31,12 +34,16 @@ async fn no_statement_reads_a_whole_table() {
         CROWDED,
         OLDEST_OF_SUBJECT,
         OLDEST_OF_FEATURE,
+        OLDEST_RECORDINGS,
+        FORGET_RECORDING,
         NAMED,
         CUT,
         FORGET,
         FORGET_RECORDINGS,
         FORGET_SAMPLES,
         FORGET_SERIES,
+        "SELECT id, body FROM decision WHERE 1 = 1 AND id IN (SELECT decision FROM about WHERE kind = $1 AND namespace = $2 \
+         AND name = $3) AND id < $4 ORDER BY id DESC LIMIT $5",
     ];
     for statement in statements {
         let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));

@@ -1,7 +1,7 @@
 //! The store over a SQL driver: decisions, state and recordings.
 
-/// Implements [`crate::Store`] for a type with `begin()` (a writing transaction that excludes other writers), `reader` (a
-/// pool), `series` (a limit) and `after_sweep()`.
+/// Implements [`crate::Store`] for a type with `begin()` (a writing transaction that excludes other writers), `reader()`
+/// (a pool whose schema is up to date), `unreadable`, `series` (a limit) and `after_sweep()`.
 macro_rules! sql_store {
     ($store:ty, $db:ty, $conn:ty) => {
         impl $store {
@@ -11,12 +11,8 @@ macro_rules! sql_store {
                 migrations: &[&'static str],
             ) -> Result<(), StoreError> {
                 sqlx::raw_sql(create_meta).execute(&mut *conn).await?;
-                let version = "SELECT COALESCE(MAX(version), 0) FROM schema_meta";
-                let found: i64 = sqlx::query_scalar(version).fetch_one(&mut *conn).await?;
-                let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
-                if found > known {
-                    return Err(StoreError::SchemaTooNew { found, known });
-                }
+                let found: i64 = sqlx::query_scalar(sql::VERSION).fetch_one(&mut *conn).await?;
+                sql::Schema::new(found, migrations).check()?;
                 for (number, sql) in (1_i64..).zip(migrations).filter(|(number, _)| *number > found) {
                     sqlx::raw_sql(*sql).execute(&mut *conn).await?;
                     let done = "INSERT INTO schema_meta (version) VALUES ($1)";
@@ -50,6 +46,15 @@ macro_rules! sql_store {
                     .bind(row.body)
                     .execute(&mut *conn)
                     .await?;
+                for object in d.objects() {
+                    sqlx::query(sql::ABOUT_PUT)
+                        .bind(object.kind.clone())
+                        .bind(object.namespace.clone())
+                        .bind(object.name.clone())
+                        .bind(d.id.0.as_bytes().to_vec())
+                        .execute(&mut *conn)
+                        .await?;
+                }
                 for cause in &d.causes {
                     let put = sqlx::query(sql::CAUSE_PUT).bind(d.id.0.as_bytes().to_vec());
                     put.bind(cause.0.as_bytes().to_vec()).execute(&mut *conn).await?;
@@ -73,23 +78,27 @@ macro_rules! sql_store {
             }
 
             async fn record_one(conn: &mut $conn, next: &Decision) -> Result<(), StoreError> {
-                if Self::fetch(conn, next.id).await?.is_some() {
+                let id = next.id.0.as_bytes().to_vec();
+                let there: Option<Vec<u8>> =
+                    sqlx::query_scalar(sql::THERE).bind(id.clone()).fetch_optional(&mut *conn).await?;
+                if there.is_some() {
                     return Ok(());
                 }
                 let before: Option<(String, Option<Vec<u8>>, i64)> = sqlx::query_as(sql::BEFORE)
                     .bind(subject_key(next))
-                    .bind(next.id.0.as_bytes().to_vec())
+                    .bind(id.clone())
                     .fetch_optional(&mut *conn)
                     .await?;
-                if let Some((body, last_id, 0)) = before {
-                    let mut row = sql::read_body(&body)?;
-                    if folds_into(&row, next) {
-                        if last_id.is_some_and(|counted| next.id.0.as_bytes().as_slice() <= counted.as_slice()) {
-                            return Ok(());
-                        }
-                        fold(&mut row, next);
-                        return Self::update(conn, &row, Some(next.id)).await;
+                // Nothing folds into a row that cannot be read.
+                if let Some((body, last_id, 0)) = before
+                    && let Ok(mut row) = sql::read_body(&body)
+                    && folds_into(&row, next)
+                {
+                    if last_id.is_some_and(|counted| id <= counted) {
+                        return Ok(());
                     }
+                    fold(&mut row, next);
+                    return Self::update(conn, &row, Some(next.id)).await;
                 }
                 Self::insert(conn, next).await
             }
@@ -99,9 +108,14 @@ macro_rules! sql_store {
                     .bind(id.0.as_bytes().to_vec())
                     .bind(bytes.to_vec())
                     .bind(i64::from(keeps_recording(id)))
+                    .bind(i64::try_from(bytes.len()).unwrap_or(i64::MAX))
                     .execute(conn)
                     .await?;
                 Ok(())
+            }
+
+            fn readable(&self, rows: Vec<(Vec<u8>, String)>) -> Vec<Decision> {
+                rows.iter().filter_map(|(id, body)| self.unreadable.keep(id, sql::read_body(body))).collect()
             }
 
             async fn change(
@@ -150,12 +164,40 @@ macro_rules! sql_store {
             }
 
             async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
-                let mut conn = self.reader.acquire().await?;
+                let mut conn = self.reader().await?.acquire().await?;
                 Self::fetch(&mut conn, id).await
             }
 
+            async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, StoreError> {
+                let mut found = Vec::new();
+                for ids in ids.chunks(sql::AT_ONCE) {
+                    let mut q = sqlx::QueryBuilder::<$db>::new("SELECT id, body FROM decision WHERE id IN (");
+                    let mut list = q.separated(", ");
+                    for id in ids {
+                        list.push_bind(id.0.as_bytes().to_vec());
+                    }
+                    list.push_unseparated(")");
+                    found.extend(self.readable(q.build_query_as().fetch_all(self.reader().await?).await?));
+                }
+                found.sort_unstable_by_key(|decision| decision.id);
+                Ok(found)
+            }
+
+            async fn caused_by(&self, id: DecisionId, limit: u32) -> Result<Vec<Decision>, StoreError> {
+                let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(sql::CAUSED_BY)
+                    .bind(id.0.as_bytes().to_vec())
+                    .bind(i64::from(limit.min(MAX_PAGE)))
+                    .fetch_all(self.reader().await?)
+                    .await?;
+                Ok(self.readable(rows))
+            }
+
+            fn unreadable(&self) -> Vec<DecisionId> {
+                self.unreadable.ids()
+            }
+
             async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError> {
-                let mut q = sqlx::QueryBuilder::<$db>::new("SELECT body FROM decision WHERE 1 = 1");
+                let mut q = sqlx::QueryBuilder::<$db>::new("SELECT id, body FROM decision WHERE 1 = 1");
                 let words = [
                     (" AND feature = ", filter.feature.map(|f| f.as_str().to_owned())),
                     (" AND kind = ", filter.kind.clone()),
@@ -169,6 +211,12 @@ macro_rules! sql_store {
                     if let Some(word) = word {
                         q.push(condition).push_bind(word);
                     }
+                }
+                if let Some(about) = &filter.about {
+                    for (condition, word) in sql::ABOUT.iter().zip([&about.kind, &about.namespace, &about.name]) {
+                        q.push(*condition).push_bind(word.clone());
+                    }
+                    q.push(")");
                 }
                 if let Some(since) = filter.since {
                     q.push(" AND last_at >= ").push_bind(since.0);
@@ -184,9 +232,11 @@ macro_rules! sql_store {
                 }
                 let limit = filter.page_size();
                 q.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
-                let bodies: Vec<String> = q.build_query_scalar().fetch_all(&self.reader).await?;
-                let decisions = bodies.iter().map(|body| sql::read_body(body)).collect::<Result<_, _>>()?;
-                Ok(Page::cut(decisions, limit))
+                let mut rows: Vec<(Vec<u8>, String)> = q.build_query_as().fetch_all(self.reader().await?).await?;
+                // A row that is left out is still a place where the next page may begin.
+                let next =
+                    Page::cursor(&mut rows, limit, |(id, _)| DecisionId(Uuid::from_slice(id).unwrap_or_default()));
+                Ok(Page { decisions: self.readable(rows), next })
             }
 
             async fn set_outcome(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) -> Result<(), StoreError> {
@@ -205,7 +255,7 @@ macro_rules! sql_store {
                 let row: Option<(i64, i64, Vec<u8>)> = sqlx::query_as(sql::STATE)
                     .bind(feature.as_str())
                     .bind(key.to_owned())
-                    .fetch_optional(&self.reader)
+                    .fetch_optional(self.reader().await?)
                     .await?;
                 Ok(row.map(|(version, fence, bytes)| StateValue {
                     version: version.unsigned_abs(),
@@ -254,7 +304,7 @@ macro_rules! sql_store {
                 since: Timestamp,
                 resolution: Resolution,
             ) -> Result<Vec<Sample>, StoreError> {
-                let mut conn = self.reader.acquire().await?;
+                let mut conn = self.reader().await?.acquire().await?;
                 Self::read_samples(&mut conn, series, resolution, since, Timestamp(i64::MAX)).await
             }
 
@@ -270,7 +320,7 @@ macro_rules! sql_store {
 
             async fn recording(&self, id: DecisionId) -> Result<Option<Vec<u8>>, StoreError> {
                 let query = sqlx::query_scalar(sql::RECORDING).bind(id.0.as_bytes().to_vec());
-                Ok(query.fetch_optional(&self.reader).await?)
+                Ok(query.fetch_optional(self.reader().await?).await?)
             }
 
             async fn sweep(&self, now: Timestamp, retention: &Retention) -> Result<Swept, StoreError> {

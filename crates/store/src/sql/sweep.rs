@@ -23,8 +23,9 @@ macro_rules! sql_sweep {
 
                 let room = i64::from(SWEEP_ROWS);
                 let passing = first_id(horizon(now, retention.recordings));
-                let query = sqlx::query(sql::FORGET_RECORDINGS).bind(passing.0.as_bytes().to_vec()).bind(room);
-                swept.recordings = query.execute(&mut *conn).await?.rows_affected();
+                let left = room - i64::try_from(swept.recordings).unwrap_or(room);
+                let query = sqlx::query(sql::FORGET_RECORDINGS).bind(passing.0.as_bytes().to_vec()).bind(left);
+                swept.recordings += query.execute(&mut *conn).await?.rows_affected();
                 for resolution in Resolution::ALL {
                     let old = horizon(now, resolution.kept()).0;
                     let room = room - i64::try_from(swept.samples).unwrap_or(room);
@@ -60,6 +61,7 @@ macro_rules! sql_sweep {
                     .fetch_all(&mut *conn)
                     .await?;
                 for (feature, mut rows, mut bytes) in beyond {
+                    bytes = Self::sweep_recordings(conn, &feature, bytes, swept).await?;
                     let oldest: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(sql::OLDEST_OF_FEATURE)
                         .bind(feature)
                         .bind(swept.room())
@@ -78,6 +80,34 @@ macro_rules! sql_sweep {
                 Ok(())
             }
 
+            /// A recording goes before a decision does. Returns the bytes that decisions must make room for.
+            async fn sweep_recordings(
+                conn: &mut $conn,
+                feature: &str,
+                mut bytes: i64,
+                swept: &mut Swept,
+            ) -> Result<i64, StoreError> {
+                if bytes <= 0 {
+                    return Ok(bytes);
+                }
+                let room = i64::from(SWEEP_ROWS) - i64::try_from(swept.recordings).unwrap_or(0);
+                let oldest: Vec<(Vec<u8>, i64)> = sqlx::query_as(sql::OLDEST_RECORDINGS)
+                    .bind(feature.to_owned())
+                    .bind(room)
+                    .fetch_all(&mut *conn)
+                    .await?;
+                let may_be_more = i64::try_from(oldest.len()).unwrap_or(room) == room;
+                for (id, size) in oldest {
+                    if bytes <= 0 {
+                        break;
+                    }
+                    sqlx::query(sql::FORGET_RECORDING).bind(id).execute(&mut *conn).await?;
+                    bytes -= size;
+                    swept.recordings += 1;
+                }
+                Ok(if may_be_more { 0 } else { bytes })
+            }
+
             /// Cuts a decision that others name to a stub, and deletes a stub and any other. Returns the bytes left.
             async fn forget(conn: &mut $conn, id: Vec<u8>, stub: i64, swept: &mut Swept) -> Result<i64, StoreError> {
                 if stub == 0 {
@@ -87,7 +117,8 @@ macro_rules! sql_sweep {
                         Some(_) => sqlx::query_scalar(sql::ONE).bind(id.clone()).fetch_optional(&mut *conn).await?,
                         None => None,
                     };
-                    if let Some(mut decision) = body.as_deref().map(sql::read_body).transpose()? {
+                    // One that cannot be read is no stub for anybody.
+                    if let Some(mut decision) = body.and_then(|body| sql::read_body(&body).ok()) {
                         cut_to_stub(&mut decision);
                         let row = sql::Row::of(&decision)?;
                         let cut = sqlx::query(sql::CUT).bind(id).bind(row.bytes).bind(row.body);

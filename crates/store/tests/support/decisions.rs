@@ -24,6 +24,7 @@ pub(crate) fn decision(n: u32, name: &str) -> Decision {
         trigger: Trigger::Timer,
         causes: Vec::new(),
         cause_count: 0,
+        related: Vec::new(),
         verb: Verb::Wait,
         reason: Reason::Unschedulable,
         sentence: "Needs 500m cpu, 100% of node-3 is taken.".to_owned(),

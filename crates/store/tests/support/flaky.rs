@@ -45,6 +45,12 @@ impl Store for Flaky {
     async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {
         self.there()?.decision(id).await
     }
+    async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Result<Vec<Decision>, StoreError> {
+        self.there()?.decisions_by_ids(ids).await
+    }
+    async fn caused_by(&self, id: DecisionId, limit: u32) -> Result<Vec<Decision>, StoreError> {
+        self.there()?.caused_by(id, limit).await
+    }
     async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError> {
         self.there()?.decisions(filter).await
     }

@@ -42,6 +42,9 @@ pub struct Ask {
     pub repelled_by: Option<(String, String)>,
     /// Its condition PodScheduled.
     pub stated: Option<Stated>,
+    /// The workload that owns the pod: its controller, and the Deployment behind a ReplicaSet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<ObjectRef>,
     /// `metadata.generation`.
     pub generation: Option<i64>,
     /// Whether the nodes that cannot hold it go unmentioned when it is placed: they were told for a pod like it.
@@ -58,6 +61,9 @@ pub struct Ask {
     pub plan: PlanId,
     /// Why it is asked.
     pub trigger: Trigger,
+    /// The decisions that led here.
+    #[serde(default)]
+    pub causes: Vec<DecisionId>,
 }
 
 /// What identifies one decision.
@@ -89,6 +95,7 @@ impl Ask {
             problems: read.problems,
             repelled_by,
             stated: stated(written),
+            owners: owners(written),
             generation: written.metadata.generation,
             brief: false,
             pod,
@@ -98,6 +105,7 @@ impl Ask {
             decision,
             plan,
             trigger,
+            causes: Vec::new(),
         }
     }
 
@@ -106,6 +114,30 @@ impl Ask {
     pub fn subject(&self) -> ObjectRef {
         subject(&self.pod)
     }
+
+    /// What a decision about it is about besides the pod: the node it names, and the pod's owners.
+    pub(crate) fn related(&self, node: Option<&str>) -> Vec<ObjectRef> {
+        node.map(|node| ObjectRef::cluster("Node", node)).into_iter().chain(self.owners.iter().cloned()).collect()
+    }
+}
+
+/// The workload that owns a pod: its controller and, behind a ReplicaSet that is named after the pod's template as
+/// Deployments name theirs, the Deployment.
+#[must_use]
+pub fn owners(written: &Written) -> Vec<ObjectRef> {
+    let meta = &written.metadata;
+    let Some(owner) = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true)) else {
+        return Vec::new();
+    };
+    // A mirror pod is owned by its node.
+    let namespace = meta.namespace.as_deref().filter(|_| owner.kind != "Node").unwrap_or_default();
+    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+    let controller = ObjectRef::namespaced(&owner.kind, namespace, &owner.name).in_group(group).with_uid(&owner.uid);
+    let hash = meta.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
+    let behind = hash.filter(|_| owner.kind == "ReplicaSet").and_then(|hash| owner.name.strip_suffix(hash.as_str()));
+    let deployment = behind.and_then(|name| name.strip_suffix('-'));
+    let deployment = deployment.map(|name| ObjectRef::namespaced("Deployment", namespace, name).in_group(group));
+    std::iter::once(controller).chain(deployment).collect()
 }
 
 fn subject(pod: &Pod) -> ObjectRef {

@@ -76,6 +76,25 @@ fn a_placed_pod_is_bound_by_uid_and_the_event_reads_as_upstreams() {
 }
 
 #[test]
+fn a_decision_names_the_node_and_the_workload_it_is_about() {
+    let state = cluster(&[node("n1", 1_000)], &[]);
+    let mut owned = pod("cart", "500m");
+    owned["metadata"]["labels"] = json!({"pod-template-hash": "7f9c"});
+    owned["metadata"]["ownerReferences"] = json!([
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "u-0"},
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "cart-7f9c", "uid": "u-1", "controller": true},
+    ]);
+    let related = |pod: &Value| {
+        let objects = decided(&state, pod, Mode::Enforce).plan.decisions[0].related.clone();
+        objects.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(related(&owned), ["Node n1", "ReplicaSet shop/cart-7f9c", "Deployment shop/cart"]);
+    owned["metadata"]["labels"] = json!({});
+    assert_eq!(related(&owned), ["Node n1", "ReplicaSet shop/cart-7f9c"], "nothing is guessed from a name alone");
+    assert_eq!(related(&pod("alone", "900")), [""; 0]);
+}
+
+#[test]
 fn a_pod_that_cannot_fit_says_by_how_much_and_what_would_help() {
     let state = cluster(&[node("n1", 100), node("n2", 380)], &[]);
     let decided = decided(&state, &pod("cart", "500m"), Mode::Enforce);

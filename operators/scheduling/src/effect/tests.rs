@@ -52,7 +52,10 @@ fn a_pod_that_runs_where_it_was_put_came_as_predicted() {
     assert_eq!(effects.changed(&written(&bound("cart", "500m", "n1", "Pending")), state.live(), later(1)), None);
     let (decision, effect) = effects.changed(&written(&running), state.live(), later(2)).unwrap();
     assert_eq!((decision, effect.as_predicted), (id(1), Some(true)));
-    assert_eq!(effect.sentence, "Running after 2 s; n1 cpu at 50 % (said 50 %); n1 memory at 12.5 % (said 12.5 %).");
+    assert_eq!(
+        effect.sentence,
+        "Running after 2 s; n1 cpu requested at 50 % (said 50 %); n1 memory requested at 12.5 % (said 12.5 %)."
+    );
     assert!(effects.is_empty(), "one effect a placement");
 }
 
@@ -71,7 +74,7 @@ fn a_node_that_somebody_else_fills_makes_the_prediction_wrong() {
     state.apply(Event::pod(&written(&bound("foreign", "400m", "n1", "Running"))));
     let (_, effect) = effects.changed(&written(&running), state.live(), later(2)).unwrap();
     assert_eq!(effect.as_predicted, Some(false));
-    assert!(effect.sentence.contains("n1 cpu at 90 % (said 50 %)"), "{}", effect.sentence);
+    assert!(effect.sentence.contains("n1 cpu requested at 90 % (said 50 %)"), "{}", effect.sentence);
 }
 
 #[test]
@@ -102,4 +105,47 @@ fn a_pod_that_is_taken_away_or_bound_elsewhere_or_late_makes_it_wrong() {
     assert!(late.overdue(later(599)).is_empty());
     assert_eq!(late.overdue(later(600))[0].1.sentence, "Bound to n1, and not running after 10 min.");
     assert!(late.is_empty());
+}
+
+#[test]
+fn a_pod_that_the_kubelet_evicts_later_shows_its_placement_wrong_after_all() {
+    let (mut state, mut effects, running) = placed();
+    state.apply(Event::PodApplied(Box::new(read::pod(&written(&running)))));
+    let (_, first) = effects.changed(&written(&running), state.live(), PLACED + Span::seconds(2)).unwrap();
+    assert_eq!(first.as_predicted, Some(true));
+    let mut evicted = running;
+    evicted["status"] = json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."});
+    let (decision, effect) = effects.changed(&written(&evicted), state.live(), PLACED + Span::minutes(9)).unwrap();
+    assert_eq!((decision, effect.as_predicted), (id(1), Some(false)));
+    assert!(effect.sentence.ends_with("Evicted by n1 after 9 min: The node was low on memory."), "{}", effect.sentence);
+    assert_eq!(effects.changed(&written(&evicted), state.live(), PLACED + Span::minutes(10)), None, "once");
+}
+
+#[test]
+fn a_pod_that_ends_by_itself_says_nothing_about_its_place() {
+    let (state, mut effects, running) = placed();
+    effects.changed(&written(&running), state.live(), PLACED + Span::seconds(2)).unwrap();
+    let mut ended = running;
+    ended["status"] = json!({"phase": "Failed"});
+    assert_eq!(effects.changed(&written(&ended), state.live(), PLACED + Span::minutes(1)), None);
+}
+
+#[test]
+fn a_pod_that_ran_and_failed_between_two_looks_did_run() {
+    let (state, mut effects, _) = placed();
+    let mut failed = bound("cart", "500m", "n1", "Failed");
+    failed["status"]["containerStatuses"] = json!([{"name": "c", "image": "i", "imageID": "", "ready": false,
+        "restartCount": 0, "state": {"terminated": {"exitCode": 1, "startedAt": "2026-05-20T00:00:00Z"}}}]);
+    let (_, effect) = effects.changed(&written(&failed), state.live(), PLACED + Span::seconds(5)).unwrap();
+    assert_eq!((effect.sentence.as_str(), effect.as_predicted), ("Failed after 5 s.", Some(true)));
+}
+
+#[test]
+fn what_ran_is_forgotten_after_an_hour() {
+    let (mut state, mut effects, running) = placed();
+    effects.changed(&written(&running), state.live(), PLACED).unwrap();
+    place(&mut state, &mut effects, &pod("later", "100m"), 2);
+    let later = bound("later", "100m", "n1", "Running");
+    effects.changed(&written(&later), state.live(), PLACED + Span::hours(1)).unwrap();
+    assert_eq!((effects.ran.len(), effects.order.len()), (1, 1));
 }

@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use keelson_core::{Decision, Reason, Span, Timestamp, Verb};
+use keelson_core::{Decision, DecisionId, Mode, ObjectRef, Reason, Span, Timestamp, Verb};
 use serde::Serialize;
+
+use super::Standing;
 
 /// How many pods are remembered.
 const REMEMBERED: usize = 10_000;
@@ -15,10 +17,17 @@ const WINDOW: Span = Span::hours(1);
 /// The last decision of each pod, and counts of the last hour.
 #[derive(Debug, Clone, Default)]
 pub struct Books {
-    last: HashMap<String, Decision>,
+    last: HashMap<String, Last>,
     order: VecDeque<String>,
     said: VecDeque<(Timestamp, Verb, Reason, bool)>,
     skipped: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Last {
+    decision: Decision,
+    /// The decision that first said, or last told, that the pod waits as it does.
+    waits_since: Option<DecisionId>,
 }
 
 /// What was decided in the last hour; below Enforce, what would have been done.
@@ -44,9 +53,15 @@ pub struct Preview {
 
 impl Books {
     /// Remembers a decision. One that says about its pod what was said before is not counted again.
-    pub(super) fn record(&mut self, decision: &Decision) {
+    pub(super) fn record(&mut self, decision: &Decision, acts: bool) {
         let key = decision.subject.path();
-        let before = self.last.insert(key.clone(), decision.clone());
+        let before = self.last.get(&key);
+        let waits_since = match before.filter(|before| !acts && before.decision.is_repeated_by(decision)) {
+            Some(before) => before.waits_since,
+            None => matches!(decision.verb, Verb::Wait | Verb::Refuse).then_some(decision.id),
+        };
+        let before = self.last.insert(key.clone(), Last { decision: decision.clone(), waits_since });
+        let before = before.map(|before| before.decision);
         let repeated = before.as_ref().is_some_and(|before| {
             (before.reason, before.chosen.is_some(), &before.subject.uid)
                 == (decision.reason, decision.chosen.is_some(), &decision.subject.uid)
@@ -74,6 +89,15 @@ impl Books {
         }
     }
 
+    /// What led to the next decision about a pod: that it waited, and, when it waited for the feature to be enforced, the
+    /// switch.
+    pub(super) fn causes(&self, subject: &ObjectRef, standing: &Standing) -> Vec<DecisionId> {
+        let last = self.last.get(&subject.path()).filter(|last| last.decision.subject.uid == subject.uid);
+        let Some(last) = last else { return Vec::new() };
+        let switched = last.decision.reason == Reason::SchedulerNotEnforcing && standing.settings.mode == Mode::Enforce;
+        last.waits_since.into_iter().chain(standing.moved_by.filter(|_| switched)).collect()
+    }
+
     pub(super) const fn skipped(&mut self) {
         self.skipped += 1;
     }
@@ -81,7 +105,7 @@ impl Books {
     /// The last decision about a pod.
     #[must_use]
     pub fn last(&self, namespace: &str, name: &str) -> Option<&Decision> {
-        self.last.get(&format!("{namespace}/{name}"))
+        self.last.get(&format!("{namespace}/{name}")).map(|last| &last.decision)
     }
 
     /// The counts of the hour before `now`.

@@ -52,7 +52,7 @@ impl Mind {
             self.wants(pod, before.as_deref(), now);
         } else {
             self.queue.remove(&uid);
-            self.ours.remove(&uid);
+            self.not_ours(&uid);
             if bound_to.is_some() && before.is_some() {
                 self.was_bound(pod);
             }
@@ -73,7 +73,7 @@ impl Mind {
         self.measured.extend(self.effects.deleted(uid, now));
         self.unbound.remove(uid);
         self.queue.remove(uid);
-        self.ours.remove(uid);
+        self.not_ours(uid);
         if let Some(key) = key {
             self.books.forget(key);
         }
@@ -94,7 +94,7 @@ impl Mind {
         if waiting.is_some() {
             self.ours.insert(uid(pod).to_owned());
         } else {
-            self.ours.remove(uid(pod));
+            self.not_ours(uid(pod));
         }
         match waiting {
             _ if same || !self.standing.decides() => {}

@@ -11,7 +11,7 @@ use crate::decide::tests::{node, pod};
 fn standing(mode: Mode) -> Standing {
     let settings = Settings { scheduler: "keelson".into(), mode };
     let backoff = Backoff { initial: Span::seconds(1), max: Span::seconds(10) };
-    Standing { settings, backoff, leading: true, held: false }
+    Standing { settings, backoff, leading: true, held: false, moved_by: None }
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -69,6 +69,21 @@ fn the_short_way_says_what_the_long_way_says() {
         let again = crate::recording::replay(job.recording.as_ref().unwrap(), None).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&job.plan).unwrap());
     }
+}
+
+#[test]
+fn who_waits_and_who_is_refused_is_as_it_is_now() {
+    let mut refused = pod("claims", "100m");
+    refused["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}]);
+    let pods = [pod("fits", "100m"), pod("large", "9"), refused];
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &pods);
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (3, 0));
+    while mind.next(moment(1)).is_some() {}
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (3, 1));
+    mind.pod(&written(&bound(pod("fits", "100m"), "n1")), at(2));
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (2, 1), "a pod that has a node does not wait");
+    mind.pod_gone(&written(&pods[2]), at(3));
+    assert_eq!((mind.pods_of_ours(), mind.refused()), (1, 0));
 }
 
 #[test]
@@ -216,4 +231,61 @@ fn a_verdict_that_the_pod_already_says_is_recorded_without_actions() {
     // The queue asks again after five minutes at the latest.
     let again = mind.next(moment(400)).unwrap();
     assert_eq!((again.plan.decisions.len(), again.plan.actions.len()), (1, 0), "{again:#?}");
+}
+
+#[test]
+fn a_pod_that_was_bound_and_is_not_seen_bound_yet_is_not_bound_again() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[pod("a", "500m")]);
+    let job = mind.next(moment(1)).unwrap();
+    mind.ended(&job.uid, true, at(1));
+    // A change of settings tries everything again, and so does a label that somebody put on the pod meanwhile.
+    mind.configure(Standing { held: true, ..standing(Mode::Enforce) }, at(2));
+    mind.configure(standing(Mode::Enforce), at(3));
+    let mut labelled = pod("a", "500m");
+    labelled["metadata"]["labels"] = json!({"seen": "late"});
+    mind.pod(&written(&labelled), at(3));
+    assert_eq!(mind.next(moment(4)), None);
+    assert_eq!(mind.view().member("n1").unwrap().node.pod_count(), 1, "its room stays taken");
+}
+
+#[test]
+fn a_pod_whose_decision_panics_is_told_backs_off_and_stops_nobody() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[pod("a", "100m"), pod("b", "100m")]);
+    mind.poison = Some("a".into());
+    let jobs: Vec<_> = std::iter::from_fn(|| mind.next(moment(1))).collect();
+    let said: Vec<_> = jobs.iter().map(|job| (job.plan.decisions[0].subject.name.as_str(), reason(job))).collect();
+    assert_eq!(said, [("a", Reason::Panicked), ("b", Reason::OnlyFeasibleNode)]);
+    assert!(jobs[0].plan.actions.is_empty());
+    assert_eq!(mind.counts().backing_off, 1);
+    mind.poison = None;
+    assert!(mind.next(moment(10)).unwrap().binds);
+}
+
+#[test]
+fn what_a_pod_waited_for_is_the_cause_of_its_placement() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 100)], &[pod("a", "500m")]);
+    let waits = mind.next(moment(1)).unwrap().plan.decisions.remove(0);
+    assert!(waits.causes.is_empty());
+    mind.node(&serde_json::from_value(node("n2", 1_000)).unwrap(), at(20));
+    let placed = mind.next(moment(21)).unwrap().plan.decisions.remove(0);
+    assert_eq!((placed.causes, placed.cause_count), (vec![waits.id], 1));
+}
+
+#[test]
+fn the_switch_to_enforce_is_a_cause_of_what_it_lets_through() {
+    let mut mind = mind(Mode::Observe, &[node("n1", 1_000)], &[pod("a", "500m")]);
+    let held = mind.next(moment(1)).unwrap().plan.decisions.remove(0);
+    assert_eq!(held.reason, Reason::SchedulerNotEnforcing);
+    let switch = moment(5).decision;
+    mind.configure(Standing { moved_by: Some(switch), ..standing(Mode::Enforce) }, at(5));
+    let placed = mind.next(moment(6)).unwrap().plan.decisions.remove(0);
+    assert_eq!(placed.causes, [held.id, switch]);
+}
+
+#[test]
+fn what_leads_to_actions_is_recorded_also_when_nothing_is_placed() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 100)], &[pod("a", "500m")]);
+    let job = mind.next(moment(1)).unwrap();
+    let again = crate::recording::replay(job.recording.as_ref().unwrap(), None).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&job.plan).unwrap());
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{View, read};
 use keelson_core::{Decision, DecisionId, Mode, PlanId, Timestamp};
+use keelson_placement::smallest_change;
 use keelson_runtime::Answers;
 use keelson_runtime::answers::{Access, AnswerError};
 use serde_json::{Value, json};
@@ -34,6 +35,8 @@ struct Known {
     waiting: Option<Arc<Pod>>,
     preview: Preview,
     counts: Counts,
+    ours: usize,
+    refused: usize,
     settings: Settings,
     now: Timestamp,
 }
@@ -47,6 +50,8 @@ impl Query {
             waiting: pod.and_then(|(namespace, name)| mind.waiting_pod(namespace, name)).cloned(),
             preview: mind.books().preview(now),
             counts: mind.counts(),
+            ours: mind.pods_of_ours(),
+            refused: mind.refused(),
             settings: mind.standing().settings.clone(),
             now,
         };
@@ -66,7 +71,8 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
     let pod =
         json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
-    let (why_ask, if_ask, nodes_ask, preview_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
+    let (why_ask, if_ask, nodes_ask, queue_ask, preview_ask) =
+        (ask.clone(), ask.clone(), ask.clone(), ask.clone(), ask.clone());
     Answers::default()
         .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
             let ask = why_ask.clone();
@@ -79,6 +85,13 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
         .with(("scheduling.nodes", "Every node and what is asked of it."), nothing.clone(), NODES, move |_| {
             let ask = nodes_ask.clone();
             async move { Ok(json!({"nodes": known(&ask, None).await?.view.cells()})) }
+        })
+        .with(("scheduling.queue", "How many pods wait for it now."), nothing.clone(), PODS, move |_| {
+            let ask = queue_ask.clone();
+            async move {
+                let known = known(&ask, None).await?;
+                Ok(json!({"waiting": known.ours, "refused": known.refused, "queue": known.counts}))
+            }
         })
         .with(
             ("scheduling.preview", "What Enforce would have done in the last hour."),
@@ -110,8 +123,10 @@ fn text(question: &Value, field: &str) -> Result<String, AnswerError> {
 async fn why(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, AnswerError> {
     let (namespace, name) = (text(question, "namespace")?, text(question, "name")?);
     let known = known(ask, Some((namespace.clone(), name.clone()))).await?;
+    // What would help is asked of the cluster as it is now, not as it was when the pod was last tried.
+    let change = known.waiting.as_deref().and_then(|pod| would_fit(&known, pod));
     if let Some(last) = &known.last {
-        return Ok(json!({"sentence": last.sentence, "decision": last}));
+        return Ok(json!({"sentence": last.sentence, "decision": last, "change": change}));
     }
     let Some(pod) = &known.waiting else {
         let what = format!("a decision about pod {namespace}/{name} that the scheduler remembers");
@@ -125,7 +140,7 @@ async fn why(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, Answe
         format!("It waits for scheduler {scheduler}. Keelson would say:")
     };
     let sentence = format!("{whose} {}", decision.sentence);
-    Ok(json!({"sentence": sentence, "decision": decision}))
+    Ok(json!({"sentence": sentence, "decision": decision, "change": change}))
 }
 
 async fn what_if(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, AnswerError> {
@@ -141,15 +156,29 @@ async fn what_if(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, A
 /// What would be decided about a pod, enforced. Of a manifest also the fields that the API version does not have are
 /// judged.
 fn tried(known: &Known, pod: &Pod, manifest: Option<&Value>) -> Decision {
-    let nobody = DecisionId(Default::default());
-    let at = Moment { decision: nobody, plan: PlanId(Default::default()), now: known.now };
-    let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
-    let mut ask = Ask::new(pod, read::pod(pod), &known.view, settings, at);
+    let mut ask = enforced(known, pod);
+    // A pod that has a node is not asked about it; a manifest that names one is.
+    ask.pod.node_name = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).filter(|name| !name.is_empty());
     if let Some(manifest) = manifest {
         ask.findings = fields::judge_manifest(manifest);
     }
     let mut plan = decide(&ask, &known.view.nodes_for(&ask.pod)).plan;
     plan.decisions.remove(0)
+}
+
+/// The smallest change with which a pod would fit, found by trying it; none when it fits, or fails for another reason.
+fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
+    let ask = enforced(known, pod);
+    let stopped = !ask.gates.is_empty() || !ask.problems.is_empty() || fields::refusals(&ask.findings).next().is_some();
+    let change = smallest_change(&ask.pod, &known.view.nodes_for(&ask.pod), ask.seed).filter(|_| !stopped);
+    change.map(|change| change.to_string())
+}
+
+fn enforced(known: &Known, pod: &Pod) -> Ask {
+    let nobody = DecisionId(Default::default());
+    let at = Moment { decision: nobody, plan: PlanId(Default::default()), now: known.now };
+    let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
+    Ask::new(pod, read::pod(pod), &known.view, settings, at)
 }
 
 fn table() -> Value {

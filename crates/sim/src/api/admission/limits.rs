@@ -118,6 +118,26 @@ fn compare(item: &Value, what: &str, read: &dyn Fn(&str, &str) -> Option<Quantit
             _ => {}
         }
     }
+    for (name, bound) in item.entries(&["maxLimitRequestRatio"]) {
+        let (Some(most), Some(request), Some(limit)) = (quantity(bound), read("requests", name), read("limits", name))
+        else {
+            problems.push(format!(
+                "{name} max limit to request ratio per {what} is {}, but no request is specified or request is 0",
+                bound_text(bound)
+            ));
+            continue;
+        };
+        // Upstream compares rounded floats; here limit / request > most without any.
+        if limit.nanos() * 1_000_000_000 > most.nanos() * request.nanos() {
+            let micros = limit.nanos() * 1_000_000 / request.nanos().max(1);
+            problems.push(format!(
+                "{name} max limit to request ratio per {what} is {}, but provided ratio is {}.{:06}",
+                bound_text(bound),
+                micros / 1_000_000,
+                micros % 1_000_000
+            ));
+        }
+    }
     for (name, bound) in item.entries(&["max"]) {
         let Some(most) = quantity(bound) else { continue };
         let text = bound_text(bound);

@@ -27,6 +27,14 @@ pub(crate) fn mutate(api: &Api, call: &Call, object: &mut Value, old: Option<&Va
     policy::mutate(api, call, object, old)
 }
 
+/// Lets the policies change or refuse what is asked of a subresource and not stored itself: a binding, an eviction.
+pub(crate) fn review(api: &Api, call: &Call, asked: &Value) -> Result<Value, Failure> {
+    let mut object = asked.clone();
+    policy::mutate(api, call, &mut object, None)?;
+    policy::validate(api, call, &object, None)?;
+    Ok(object)
+}
+
 /// Lets the validating plugins refuse it. A deletion hands in null and the old object.
 pub(crate) fn validate(api: &Api, call: &Call, object: &Value, old: Option<&Value>) -> Result<(), Failure> {
     if matches!(call.verb, Verb::Delete | Verb::DeleteCollection) {

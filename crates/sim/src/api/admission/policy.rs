@@ -274,8 +274,13 @@ impl<'a> Request<'a> {
     fn context(&self, params: &Value) -> Context<'static> {
         let mut context = cel::context();
         let kind = &self.call.kind;
+        let (group, version, asked) = match self.call.subresource.as_str() {
+            "binding" => ("", "v1", "Binding"),
+            "eviction" => ("policy", "v1", "Eviction"),
+            _ => (kind.group, self.call.version, kind.kind),
+        };
         let request = json!({
-            "kind": {"group": kind.group, "version": self.call.version, "kind": kind.kind},
+            "kind": {"group": group, "version": version, "kind": asked},
             "resource": {"group": kind.group, "version": self.call.version, "resource": kind.plural},
             "subResource": self.call.subresource, "name": self.name, "namespace": self.call.namespace,
             "operation": self.operation(), "userInfo": self.call.user.info(), "dryRun": self.call.dry_run,

@@ -170,7 +170,7 @@ impl Api {
     }
 
     /// Stops serving it and takes its objects away.
-    pub(super) fn withdraw_definition(&mut self, _now: Timestamp, gone: &Arc<Object>) {
+    pub(super) fn withdraw_definition(&mut self, gone: &Arc<Object>) {
         let group = intern(gone.value.text(&["spec", "group"]));
         let plural = intern(gone.value.text(&["spec", "names", "plural"]));
         let objects: Vec<Arc<Object>> = self.store.list(Resource { group, plural }, "").cloned().collect();

@@ -40,13 +40,7 @@ impl Api {
     fn apply(&mut self, call: &Call, config: &Value) -> Result<Arc<Object>, Failure> {
         if call.manager.is_empty() || call.query.text("fieldManager").is_empty() {
             let cause = Cause::required("fieldManager", "is required for apply patch");
-            let mut failure = Failure::new(
-                422,
-                "Invalid",
-                format!("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: {}", cause.message),
-            );
-            failure.details = Some(json!({"group": "meta.k8s.io", "kind": "PatchOptions"}));
-            return Err(failure.with_causes(&[cause]));
+            return Err(Failure::invalid_options("PatchOptions", &cause));
         }
         let mut config = config.clone();
         if config.text(&["metadata", "name"]).is_empty() {
@@ -73,7 +67,7 @@ impl Api {
                     return Err(Failure::modified(&call.kind, &call.name));
                 }
                 let new = apply::applied(call, None, &config)?;
-                self.create(call, new, Ownership::Applied)
+                self.create_instead(call, new, Ownership::Applied)
             }
         }
     }

@@ -1,0 +1,201 @@
+//! What the page keeps current by itself: the changes that everybody sees, the last hour's words, the nodes, the queue,
+//! and, on a page of its own, who leads.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use keelson_api::names;
+use keelson_core::{Feature, Timestamp};
+use keelson_dashboard::{Change, EffectChange, OutcomeChange};
+use keelson_store::{Change as Recorded, Filter, MAX_PAGE};
+use kube::Api;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{Live, cells};
+use crate::tally::{Tally, WINDOW};
+
+/// How often the scheduler is asked for its nodes and its queue.
+const GLANCE: Duration = Duration::from_millis(500);
+/// How often a page of its own looks who leads.
+const LEADERS: Duration = Duration::from_secs(5);
+/// When a store that is away is asked again for the last hour.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How many pods wait for a feature now, and how many of them are refused until they are changed.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(super) struct Queue {
+    pub(super) waiting: u64,
+    pub(super) refused: u64,
+}
+
+/// Since when something is as it is.
+#[derive(Debug, Default)]
+pub(super) struct Turn(Mutex<Option<(bool, Timestamp)>>);
+
+impl Turn {
+    /// The moment of the last change, `now` when this is one.
+    pub(super) fn since(&self, is: bool, now: Timestamp) -> Timestamp {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *last {
+            Some((was, since)) if was == is => since,
+            _ => {
+                *last = Some((is, now));
+                now
+            }
+        }
+    }
+}
+
+impl Live {
+    /// Starts everything that is kept current.
+    pub(super) fn watch(self: &Arc<Self>) {
+        self.spawn("page", Self::follow);
+        self.spawn("page history", Self::remember);
+        self.spawn("page nodes", Self::glance);
+        if !self.platform.stands {
+            self.spawn("page leaders", Self::look_for_leaders);
+        }
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, name: &str, work: fn(Arc<Self>) -> F) {
+        let live = Arc::clone(self);
+        self.platform.runtime.spawn(name, move || {
+            let live = Arc::clone(&live);
+            async move {
+                let runtime = live.platform.runtime.clone();
+                tokio::select! { () = runtime.stopping() => {}, () = work(live) => {} }
+            }
+        });
+    }
+
+    /// Passes on what is recorded, here or by others.
+    async fn follow(self: Arc<Self>) {
+        let mut changes = self.platform.recorder.subscribe();
+        loop {
+            match changes.recv().await {
+                Ok(change) => self.take(change),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "the page fell behind the recorder and reads again");
+                    self.missed.notify_one();
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn take(&self, change: Recorded) {
+        let now = self.now();
+        let change = match change {
+            Recorded::Recorded { decision, .. } => {
+                self.tally().decision(&decision);
+                Change::Decision(decision)
+            }
+            Recorded::Outcome { id, outcome, steps, .. } => {
+                self.tally().outcome(id, outcome, now);
+                Change::Outcome(OutcomeChange { id, outcome, steps: steps.to_vec() })
+            }
+            Recorded::Effect { id, effect, .. } => {
+                Change::Effect(EffectChange { id, effect: Arc::unwrap_or_clone(effect) })
+            }
+        };
+        self.log.push(change);
+    }
+
+    /// Counts what the store has of the last hour: at the start, and whenever something was missed.
+    async fn remember(self: Arc<Self>) {
+        loop {
+            self.read_last_hour().await;
+            self.missed.notified().await;
+        }
+    }
+
+    async fn read_last_hour(&self) {
+        let since = Some(Timestamp(self.now().0.saturating_sub(WINDOW.0)));
+        let mut filter = Filter { since, limit: MAX_PAGE, ..Filter::default() };
+        loop {
+            let answer = self.platform.recorder.decisions(&filter).await;
+            for decision in &answer.value.decisions {
+                self.tally().decision(decision);
+            }
+            if answer.partial.is_some() {
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            match answer.value.next {
+                Some(next) => filter.before = Some(next),
+                None => return,
+            }
+        }
+    }
+
+    /// Keeps the nodes and the queue current: the scheduler is asked, the page only reads.
+    async fn glance(self: Arc<Self>) {
+        let nodes = self.platform.runtime.cache();
+        loop {
+            match self.put(Feature::Scheduling, "nodes", json!({})).await.map(cells::read) {
+                Ok(Ok(cells)) => self.cells.take(cells, &nodes),
+                Ok(Err(error)) => tracing::warn!("the scheduler's nodes cannot be read: {error}"),
+                Err(error) => tracing::debug!("no nodes now: {error}"),
+            }
+            match self.put(Feature::Scheduling, "queue", json!({})).await.map(serde_json::from_value) {
+                Ok(Ok(queue)) => *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = queue,
+                Ok(Err(error)) => tracing::warn!("the scheduler's queue cannot be read: {error}"),
+                Err(error) => tracing::debug!("no queue now: {error}"),
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    /// Reads from the controllers' Leases which features are led, and with which fence.
+    async fn look_for_leaders(self: Arc<Self>) {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.about.namespace);
+        loop {
+            for feature in Feature::ALL {
+                match leases.get_opt(&names::lease(feature)).await {
+                    Ok(lease) => {
+                        let spec = lease.and_then(|lease| lease.spec).unwrap_or_default();
+                        let fence = u64::try_from(spec.lease_transitions.unwrap_or_default()).unwrap_or_default();
+                        let held = spec.holder_identity.is_some_and(|holder| !holder.is_empty());
+                        let mut leaders = self.leaders();
+                        leaders.remove(&feature);
+                        leaders.extend(held.then_some((feature, fence)));
+                    }
+                    Err(error) => tracing::debug!("who leads {feature} cannot be read: {error}"),
+                }
+            }
+            tokio::time::sleep(LEADERS).await;
+        }
+    }
+
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn leaders(&self) -> MutexGuard<'_, BTreeMap<Feature, u64>> {
+        self.leaders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_as_it_is_since_it_last_changed() {
+        let turn = Turn::default();
+        let since = |is, at| turn.since(is, Timestamp(at)).0;
+        assert_eq!(
+            [since(true, 1), since(true, 5), since(false, 7), since(false, 9), since(true, 11)],
+            [1, 1, 7, 7, 11]
+        );
+    }
+}
