@@ -1,8 +1,8 @@
 // What is live: one stream a browser, a line that breaks, a map of thousands, cards under a reader's hand, and what is
 // drawn while there is nothing to draw.
 import type { Page } from "@playwright/test";
+import { accessible, expect, test } from "./looking";
 import { changed, node, nodes, placed, tell } from "./story";
-import { expect, test, violations } from "./watched";
 
 // Other programs want this machine's time too, and axe reads every element.
 test.describe.configure({ timeout: 90_000 });
@@ -43,6 +43,21 @@ test.describe("one browser", () => {
     await rest[0]?.waitForTimeout(3_000);
     expect(front.asked.length, "an idle browser asks for nothing").toBe(asked);
   });
+
+  test("tells every page how an open decision ended", async ({ context, front }) => {
+    const open = placed(1, { outcome: "Pending" });
+    tell(front, nodes(3), [open]);
+    front.json(`/api/v1/decisions/${open.id}`, { decision: open, causes: [], consequences: [] });
+    const pages = [await context.newPage(), await context.newPage()];
+    for (const page of pages) {
+      await page.goto(`${front.url}/decision/${open.id}/`);
+      await expect(page.locator(".link.live")).toBeVisible();
+      await expect(page.locator(".reason").first()).toContainText("under way");
+    }
+    expect(front.count("/api/v1/stream")).toBe(1);
+    front.say("outcome", { id: open.id, outcome: "Done", steps: [{ at: 1, action: "bound it", result: "Done" }] });
+    for (const page of pages) await expect(page.locator(".deeds")).toContainText("bound it");
+  });
 });
 
 test.describe("the line", () => {
@@ -53,7 +68,7 @@ test.describe("the line", () => {
     front.cut();
     await expect(page.locator(".banner.bad")).toContainText("Keelson does not answer");
     await expect(page.locator(".cell").first()).toBeVisible();
-    expect(await violations(page)).toEqual([]);
+    await accessible(page);
     const heard = () =>
       page.locator("[aria-live] .banner").evaluate((banner) => {
         const copy = banner.cloneNode(true) as Element;
@@ -71,18 +86,22 @@ test.describe("the line", () => {
   });
 
   test("that is refused says why", async ({ page, front }) => {
-    const error = { category: "unavailable", message: "64 pages are open", fix: "Close one of them." };
+    const error = {
+      category: "unavailable",
+      message: "64 browsers have the page open",
+      fix: "Close it in one of them.",
+    };
     front.json("/api/v1/stream", { error }, 503);
     await page.goto(front.url);
-    await expect(page.locator(".banner.bad")).toContainText("64 pages are open. Close one of them.");
-    expect(await violations(page)).toEqual([]);
+    await expect(page.locator(".banner.bad")).toContainText("64 browsers have the page open. Close it in one of them.");
+    await accessible(page);
   });
 
   test("waits for who is signed out", async ({ page, front }) => {
     front.json("/api/v1/stream", {}, 401);
     await page.goto(front.url);
     await expect(page.locator(".banner.bad")).toContainText("signed out");
-    expect(await violations(page)).toEqual([]);
+    await accessible(page);
     await page.waitForTimeout(3_000);
     expect(front.count("/api/v1/stream")).toBe(1);
     front.passOn("/api/v1/stream");
@@ -174,7 +193,7 @@ test.describe("cards", () => {
     await page.getByRole("button", { name: "all 8" }).click();
     await expect(page.locator(".each li")).toHaveCount(8);
     await expect(page.locator(".each a").first()).toHaveAttribute("href", /000000000008\/$/);
-    expect(await violations(page)).toEqual([]);
+    await accessible(page);
   });
 
   test("stay what they are while the focus is on them", async ({ page, front }) => {
@@ -240,7 +259,7 @@ test.describe("what is drawn", () => {
           await page.setViewportSize({ width, height });
           await expect(page.locator(shows).first()).toBeVisible();
           if (name !== "of an empty cluster") await expect(page.getByText("Nothing decided yet")).toHaveCount(0);
-          expect(await violations(page)).toEqual([]);
+          await accessible(page);
           const root = page.locator("html");
           expect(await root.evaluate((html) => html.scrollWidth - html.clientWidth)).toBeLessThanOrEqual(0);
         }
@@ -255,7 +274,7 @@ test.describe("what is drawn", () => {
       await page.goto(front.url);
       await page.keyboard.press("?");
       await expect(page.locator("dialog")).toBeVisible();
-      expect(await violations(page)).toEqual([]);
+      await accessible(page);
     }
   });
 
@@ -277,7 +296,7 @@ test.describe("what is drawn", () => {
       await expect(page.locator(".chain")).toBeVisible();
       for (const chosen of ["light", "dark"] as const) {
         await page.getByLabel("Theme").selectOption(chosen);
-        expect(await violations(page)).toEqual([]);
+        await accessible(page);
         seen[`${chosen} chosen, ${system} system`] = await colours();
       }
       await page.getByLabel("Theme").selectOption("system");

@@ -1,5 +1,5 @@
 // What a person does: finds a pod, follows a decision, switches the mode, and works by keyboard.
-import { expect, test } from "./watched";
+import { expect, test } from "./looking";
 
 test("decisions arrive by themselves", async ({ page }) => {
   await page.goto("/decisions");

@@ -232,12 +232,16 @@ describe("the stream", () => {
 
   it("says why the server refuses, and since when", async () => {
     const { server, stream, links } = page();
-    const error = { category: "unavailable", message: "64 pages are open", fix: "Close one of them." };
+    const error = {
+      category: "unavailable",
+      message: "64 browsers have the page open",
+      fix: "Close it in one of them.",
+    };
     server.answer = () => Response.json({ error }, { status: 503 });
     stream.open();
     await pass(30_000);
     expect(links).toHaveLength(1);
-    expect(links[0]?.said).toBe("64 pages are open. Close one of them.");
+    expect(links[0]?.said).toBe("64 browsers have the page open. Close it in one of them.");
     expect(links[0]?.since).toBe(server.lines[0]?.at);
   });
 });

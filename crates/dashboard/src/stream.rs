@@ -80,8 +80,8 @@ pub async fn stream(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Res
     Params::read(&uri, &[])?;
     let since = last_event(&headers)?;
     let permit = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
-        let message = format!("{MAX_STREAMS} pages are open");
-        ApiError::new(Category::Unavailable, message, "Close one of them.")
+        let message = format!("{MAX_STREAMS} browsers have the page open");
+        ApiError::new(Category::Unavailable, message, "Close it in one of them.")
     })?;
     let events = unfold(Feed::new(app, since, permit), |mut feed| async move {
         let event = feed.next().await?;

@@ -267,7 +267,7 @@ async fn a_quiet_stream_says_that_it_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_so_many_pages_are_open_and_a_closed_one_makes_room() {
+async fn only_so_many_browsers_have_the_page_open_and_a_closed_one_makes_room() {
     let site = Site::new();
     let mut pages = Vec::new();
     for _ in 0..64 {
@@ -275,7 +275,7 @@ async fn only_so_many_pages_are_open_and_a_closed_one_makes_room() {
     }
     let refused = site.get("/api/v1/stream").await;
     assert_eq!(refused.refusal(), (503, "unavailable".into(), String::new()));
-    assert_eq!(refused.json()["error"]["message"], "64 pages are open");
+    assert_eq!(refused.json()["error"]["message"], "64 browsers have the page open");
     assert_eq!(site.get("/api/v1/overview").await.status, 200, "the API has its own room");
     drop(pages.pop());
     Reader::open(&site, None).await.begin().await;
