@@ -1,6 +1,6 @@
 // The list of the newest decisions stays ordered and bounded, and forgets nothing that it heard while it was read.
 import { expect, it } from "vitest";
-import { caughtUp, end, KEPT, measure, put } from "../src/live/list";
+import { after, caughtUp, KEPT, put } from "../src/live/list";
 import { decision } from "./decision";
 
 it("holds each decision once, newest first, and no more than asked", () => {
@@ -17,12 +17,11 @@ it("holds each decision once, newest first, and no more than asked", () => {
 
 it("learns how a decision ended and what came of it", () => {
   const list = [decision("1", 1, "a")];
-  const ended = end(list, { id: "1", outcome: "Done", steps: [] });
+  const ended = after(list, { name: "outcome", data: { id: "1", outcome: "Done", steps: [] } });
   expect(ended[0]?.outcome).toBe("Done");
-  expect(measure(ended, { id: "1", effect: { at: 2, sentence: "Running", figures: {} } })[0]?.effect?.sentence).toBe(
-    "Running",
-  );
-  expect(end(list, { id: "2", outcome: "Done", steps: [] })).toEqual(list);
+  const measured = after(ended, { name: "effect", data: { id: "1", effect: { at: 2, sentence: "Running" } } });
+  expect(measured[0]).toMatchObject({ outcome: "Done", effect: { sentence: "Running" } });
+  expect(after(list, { name: "outcome", data: { id: "2", outcome: "Done", steps: [] } })).toEqual(list);
 });
 
 it("keeps what was heard while it was read", () => {

@@ -196,8 +196,10 @@ describe("tabs of one browser", () => {
     await browser.say(made(2));
     await pass(PATIENCE * 2);
     expect(browser.live.map((stream) => stream.tab)).toEqual([2]);
+    expect(browser.pages.get(1)?.missed).toBe(1);
     browser.tabs.get(1)?.look();
     await pass(0);
+    expect(browser.pages.get(1)?.missed, "it did not hear the second").toBe(2);
     await browser.say(made(3));
     expect(browser.names(1).at(-1)).toBe("decision");
   });

@@ -10,9 +10,15 @@ export type Change =
   | { name: "outcome"; data: OutcomeChange }
   | { name: "effect"; data: EffectChange };
 
-export function after(list: readonly Decision[], change: Change): readonly Decision[] {
-  if (change.name === "decision") return put(list, change.data, KEPT);
-  return change.name === "outcome" ? end(list, change.data) : measure(list, change.data);
+export const after = (list: readonly Decision[], change: Change): readonly Decision[] =>
+  change.name === "decision" ? put(list, change.data, KEPT) : list.map((there) => patched(there, change));
+
+/** A decision after a change, which may be about another: then it is the same object. */
+export function patched(there: Decision, change: Change): Decision {
+  if (change.data.id !== there.id) return there;
+  if (change.name === "decision") return change.data;
+  if (change.name === "effect") return { ...there, effect: change.data.effect };
+  return { ...there, outcome: change.data.outcome, steps: change.data.steps };
 }
 
 /** The list as it was read, and then what was heard while it was on its way. */
@@ -25,14 +31,4 @@ export function put(list: readonly Decision[], decision: Decision, most: number)
   const at = rest.findIndex((there) => there.last_at <= decision.last_at);
   rest.splice(at < 0 ? rest.length : at, 0, decision);
   return rest.slice(0, most);
-}
-
-export function end(list: readonly Decision[], change: OutcomeChange): Decision[] {
-  return list.map((there) =>
-    there.id === change.id ? { ...there, outcome: change.outcome, steps: change.steps } : there,
-  );
-}
-
-export function measure(list: readonly Decision[], change: EffectChange): Decision[] {
-  return list.map((there) => (there.id === change.id ? { ...there, effect: change.effect } : there));
 }

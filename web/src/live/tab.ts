@@ -197,6 +197,8 @@ export class Tab {
     this.#heard = Date.now();
     clearTimeout(this.#patience);
     if (word.kind === "all" && word.to === this.#me) {
+      // What was said since this tab last heard anything, nobody told it.
+      if (this.#lastId !== undefined && this.#lastId !== word.lastId) this.#page.missed();
       this.#told = true;
       this.#lastId = word.lastId;
       this.#page.take(word.known);
