@@ -6,7 +6,9 @@ const port = 8098;
 export default defineConfig({
   testDir: "e2e",
   outputDir: "test-results",
-  timeout: 30_000,
+  timeout: 60_000,
+  // A machine that compiles at the same time is slow, and the page is not wrong for that.
+  expect: { timeout: 15_000 },
   workers: 2,
   forbidOnly: true,
   reporter: [["list"]],

@@ -1,21 +1,40 @@
-// How a page is looked at: what went wrong while it was open, what axe finds, and what does not fit.
+// How a page is looked at: what goes wrong while it is open, what axe finds, and what does not fit.
+//
+// Every page of a test is watched: an error in it, or something that its policy refuses, fails the test.
 import AxeBuilder from "@axe-core/playwright";
-import { expect, type Page } from "@playwright/test";
+import { test as base, expect, type Page } from "@playwright/test";
+import { Front } from "./front";
 
-/** Everything that goes wrong on a page from now on: what it throws, and what its content policy refuses. */
-export function problemsOf(page: Page): string[] {
-  const problems: string[] = [];
+const REFUSED = /Refused to|content security policy/i;
+
+function watch(page: Page, problems: string[]): void {
   page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => {
-    if (/content security policy/i.test(message.text())) problems.push(message.text());
+    if (REFUSED.test(message.text())) problems.push(message.text());
   });
-  return problems;
 }
 
+export const test = base.extend<{ problems: string[]; front: Front }>({
+  problems: [
+    async ({ context }, use) => {
+      const problems: string[] = [];
+      context.on("page", (page) => watch(page, problems));
+      await use(problems);
+      expect(problems).toEqual([]);
+    },
+    { auto: true },
+  ],
+  front: async ({ baseURL }, use) => {
+    const front = await Front.of(baseURL ?? "");
+    await use(front);
+    await front.close();
+  },
+});
+
+/** That axe finds nothing against WCAG 2.2 AA. */
 export async function accessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page })
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+  const { violations } = await new AxeBuilder({ page }).withTags(tags).analyze();
   expect(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`)).toEqual([]);
 }
 
@@ -43,3 +62,5 @@ export async function decisions(page: Page, query: string) {
   await expect.poll(async () => (await ask()).length, { timeout: 25_000 }).toBeGreaterThan(0);
   return ask();
 }
+
+export { expect };

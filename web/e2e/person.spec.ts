@@ -1,5 +1,5 @@
-// What a person does: finds a pod, follows a decision, switches the mode, works by keyboard, and loses the connection.
-import { expect, test } from "@playwright/test";
+// What a person does: finds a pod, follows a decision, switches the mode, and works by keyboard.
+import { expect, test } from "./looking";
 
 test("decisions arrive by themselves", async ({ page }) => {
   await page.goto("/decisions");
@@ -60,67 +60,23 @@ test("a switch says what it would mean, and happens", { tag: "@alone" }, async (
   await expect(page.getByRole("button", { name: "Pause all actions" })).toBeVisible({ timeout: 10_000 });
 });
 
-test("a lost connection is said, and mends itself", async ({ page, context }) => {
+test("single keys can be turned off, and stay off", async ({ page }) => {
   await page.goto("/");
-  await expect(page.locator(".link.live")).toBeVisible();
-  await page.route("**/api/v1/**", (route) => route.abort());
-  await context.setOffline(true);
-  await page.reload().catch(() => {});
-  await context.setOffline(false);
-  await page.goto("/");
-  await expect(page.locator(".banner.bad")).toContainText("does not answer", { timeout: 15_000 });
-  await page.unroute("**/api/v1/**");
-  await expect(page.locator(".link.live")).toBeVisible({ timeout: 40_000 });
-});
-
-test("an empty cluster is drawn, not left", async ({ page }) => {
-  await page.route("**/api/v1/stream", (route) =>
-    route.fulfill({
-      contentType: "text/event-stream",
-      body: 'event: hello\ndata: {"seq":1,"resumed":false,"read_only":false}\n\nevent: nodes\ndata: {"version":1,"full":true,"nodes":[],"removed":[]}\n\n',
-    }),
-  );
-  await page.route("**/api/v1/decisions?**", (route) => route.fulfill({ json: { decisions: [], partial: false } }));
-  await page.goto("/");
-  await expect(page.getByText("No node yet")).toBeVisible();
-  await expect(page.getByText("Nothing decided yet")).toBeVisible();
-});
-
-test("two thousand nodes stay smooth", async ({ page }) => {
-  const nodes = Array.from({ length: 2_000 }, (_, at) => ({
-    name: `node-${at}`,
-    zone: `zone-${at % 3}`,
-    instance_type: "m5",
-    spot: false,
-    ready: true,
-    cordoned: false,
-    pods: at % 30,
-    resources: [{ name: "cpu", capacity: 8_000, requested: at % 8_000 }],
-    tightest: { name: "cpu", permille: at % 1_000 },
-  }));
-  const change = JSON.stringify({ version: 1, full: true, nodes, removed: [] });
-  await page.route("**/api/v1/stream", (route) =>
-    route.fulfill({
-      contentType: "text/event-stream",
-      body: `event: hello\ndata: {"seq":1,"resumed":true,"read_only":false}\n\nevent: nodes\ndata: ${change}\n\n`,
-    }),
-  );
-  await page.goto("/");
-  await expect(page.locator(".cell")).toHaveCount(2_000);
-  const frames = await page.evaluate(
-    () =>
-      new Promise<number>((resolve) => {
-        const times: number[] = [];
-        const step = (now: number) => {
-          times.push(now);
-          scrollTo(0, (times.length * 7) % 400);
-          if (times.length < 60) requestAnimationFrame(step);
-          else resolve(((times.at(-1) ?? 0) - (times[0] ?? 0)) / (times.length - 1));
-        };
-        requestAnimationFrame(step);
-      }),
-  );
-  console.log(`2,000 nodes: ${frames.toFixed(1)} ms a frame`);
+  await page.keyboard.press("?");
+  await page.getByLabel("Keys without Ctrl or Alt").uncheck();
+  await page.keyboard.press("Escape");
+  await page.reload();
+  await expect(page.locator(".cell").first()).toBeVisible();
+  for (const key of ["/", "?", "g", "d"]) await page.keyboard.press(key);
+  await expect(page.locator("#search")).not.toBeFocused();
+  await expect(page.locator("dialog")).toHaveCount(0);
+  await expect(page).toHaveURL(/\/$/);
+  await page.getByRole("button", { name: "shortcuts" }).click();
+  await page.getByLabel("Keys without Ctrl or Alt").check();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("g");
+  await page.keyboard.press("d");
+  await expect(page).toHaveURL(/\/decisions$/);
 });
 
 test("the page is small", async ({ page }) => {

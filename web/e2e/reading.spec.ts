@@ -1,17 +1,9 @@
 // What a person reads: lists that keep to their filters, one decision with what led to it, objects, and what went wrong.
-import { expect, type Page, type Route, test } from "@playwright/test";
-import { accessible, decisions, misfits, problemsOf } from "./looking";
+import type { Page, Route } from "@playwright/test";
+import { accessible, decisions, expect, misfits, test } from "./looking";
 
 const PHONE = { width: 390, height: 844 };
 const says = (route: Route, json: unknown, status = 200) => route.fulfill({ status, json });
-
-let problems: string[];
-test.beforeEach(({ page }) => {
-  problems = problemsOf(page);
-});
-test.afterEach(() => {
-  expect(problems).toEqual([]);
-});
 
 /** A decision as the API sends it. */
 const decision = (id: string, name: string, more: object = {}) => ({

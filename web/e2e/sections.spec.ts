@@ -1,6 +1,6 @@
 // Every section, in both themes, at desktop and phone width: it shows its content, axe finds nothing, nothing is cut.
-import { expect, type Page, test } from "@playwright/test";
-import { accessible, decisions, misfits, problemsOf } from "./looking";
+import type { Page } from "@playwright/test";
+import { accessible, decisions, expect, misfits, test } from "./looking";
 
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 
@@ -28,26 +28,19 @@ const SECTIONS: Record<string, (page: Page) => Promise<{ path: string; shows: st
   "no such decision": async () => ({ path: "/decision/01a20a36-4c94-7c29-ba35-d33514b3210c", shows: ".failure" }),
 };
 
-for (const [name, place] of Object.entries(SECTIONS)) {
-  for (const [size, viewport] of Object.entries(SIZES)) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      test(`${name}, ${size}, ${colorScheme}`, async ({ browser, baseURL }) => {
-        const context = await browser.newContext({
-          viewport,
-          colorScheme,
-          reducedMotion: "reduce",
-          ...(baseURL ? { baseURL } : {}),
+for (const [size, viewport] of Object.entries(SIZES)) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    test.describe(`${size}, ${colorScheme}`, () => {
+      test.use({ viewport, colorScheme, contextOptions: { reducedMotion: "reduce" } });
+      for (const [name, place] of Object.entries(SECTIONS)) {
+        test(name, async ({ page }) => {
+          const { path, shows } = await place(page);
+          await page.goto(path);
+          await expect(page.locator(shows).first()).toBeVisible();
+          await accessible(page);
+          expect(await misfits(page)).toEqual([]);
         });
-        const page = await context.newPage();
-        const problems = problemsOf(page);
-        const { path, shows } = await place(page);
-        await page.goto(path);
-        await expect(page.locator(shows).first()).toBeVisible({ timeout: 15_000 });
-        await accessible(page);
-        expect(await misfits(page)).toEqual([]);
-        expect(problems).toEqual([]);
-        await context.close();
-      });
-    }
+      }
+    });
   }
 }

@@ -2,8 +2,9 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/solid-query";
 import { createEffect, ErrorBoundary, type JSX, Match, on, onCleanup, onMount, Switch } from "solid-js";
 import { render } from "solid-js/web";
+import { connect } from "./live/connect";
 import { follow, place } from "./live/router";
-import { connect } from "./live/stream";
+import { overview } from "./live/state";
 import { Decisions } from "./sections/Decisions";
 import { applyChange } from "./sections/fresh";
 import { Now } from "./sections/Now";
@@ -16,7 +17,7 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
 import "./style/parts.css";
-import "./style/sections.css";
+import "./style/now.css";
 import "./style/reading.css";
 import "./style/settings.css";
 
@@ -24,21 +25,15 @@ const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, staleTime: 5_000, refetchOnWindowFocus: false } },
 });
 
-/** What was asked before the first hello is as new as the stream, unless it failed; later everything may be old. */
-function missed(first: boolean): void {
-  void queries.invalidateQueries(first ? { predicate: (query) => query.state.status === "error" } : {});
+/** Before anything was heard nothing can have been missed, only have failed; later everything may be old. */
+function missed(): void {
+  const begun = overview.value !== undefined;
+  void queries.invalidateQueries(begun ? {} : { predicate: (query) => query.state.status === "error" });
 }
 
 function Page() {
   onMount(() => {
-    let first = true;
-    connect(
-      () => {
-        missed(first);
-        first = false;
-      },
-      (change) => applyChange(queries, change),
-    );
+    connect(missed, (change) => applyChange(queries, change));
     addEventListener("click", follow);
     onCleanup(() => removeEventListener("click", follow));
   });

@@ -24,6 +24,8 @@ it("gives resources their units", () => {
   expect(amount("cpu", 1_500)).toBe("1.5");
   expect(amount("memory", 1_610_612_736)).toBe("1.5 GiB");
   expect(amount("memory", 512)).toBe("512 B");
+  expect(amount("hugepages-2Mi", 512 * 2 ** 20)).toBe("512 MiB");
+  expect(amount("hugepages-1Gi", 0)).toBe("0 B");
   expect(amount("nvidia.com/gpu", 4)).toBe("4");
 });
 

@@ -1,18 +1,15 @@
-// What a person types finds its page; sentences keep every word; the stream's waits stay in bounds.
+// What a person types finds its page; sentences keep every word.
 import { beforeAll, expect, it, vi } from "vitest";
-import { merge } from "../src/live/merge";
 import { split } from "../src/ui/split";
 
 let searchPath: typeof import("../src/live/subject").searchPath;
 let decode: typeof import("../src/live/router").decode;
-let backoff: typeof import("../src/live/backoff").backoff;
 
 beforeAll(async () => {
   vi.stubGlobal("location", { pathname: "/decision/%E0%A4%A", search: "" });
   vi.stubGlobal("addEventListener", () => {});
   ({ decode } = await import("../src/live/router"));
   ({ searchPath } = await import("../src/live/subject"));
-  ({ backoff } = await import("../src/live/backoff"));
 });
 
 it("finds the page", () => {
@@ -44,18 +41,4 @@ it("keeps every word of a sentence", () => {
   const sentence = "Placed shop/cart-0 on node-1 (not node-10).";
   expect(split(sentence, ["shop/cart-0", "node-1", "node-10"]).join("")).toBe(sentence);
   expect(split(sentence, ["node-1", "node-10"])).toContain("node-10");
-});
-
-it("waits longer each time, never beyond half a minute", () => {
-  expect([0, 1, 2, 3, 4, 50].map((failures) => backoff(failures, 1))).toEqual([
-    2_000, 4_000, 8_000, 16_000, 30_000, 30_000,
-  ]);
-  expect(backoff(0, 0)).toBe(1_000);
-});
-
-it("takes node changes in", () => {
-  const node = (name: string, pods: number) => ({ name, pods }) as never;
-  const all = merge(new Map(), { version: 1, full: true, nodes: [node("a", 1), node("b", 1)], removed: [] });
-  const next = merge(all, { version: 2, full: false, nodes: [node("b", 2)], removed: ["a"] });
-  expect([...next.values()]).toEqual([{ name: "b", pods: 2 }]);
 });

@@ -3,8 +3,8 @@
 //! One ring, numbered without gaps. A subscription is only a position in it: a slow reader costs nothing and holds nobody
 //! up, and when the ring has moved past its position it is told to start over instead of being shown a hole.
 //!
-//! Promises: changes are seen in order and once; a position from before a restart, or too old, is answered with
-//! [`Batch::Reset`]; memory is bounded by the ring.
+//! Promises: changes are seen in order and once; a position from before a restart or a [`ChangeLog::reset`], or too old, is
+//! answered with [`Batch::Reset`]; memory is bounded by the ring.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -120,6 +120,19 @@ impl ChangeLog {
         newest
     }
 
+    /// Says that changes were lost on the way here: every reader, open or coming back, is told to start over.
+    ///
+    /// The ring forgets what it holds and leaves a number out, so that no position handed out before is in it.
+    pub fn reset(&self) {
+        let newest = {
+            let mut ring = self.ring();
+            ring.changes.clear();
+            ring.newest = ring.newest.saturating_add(1);
+            ring.newest
+        };
+        self.newest.send_replace(newest);
+    }
+
     /// Reads on after the change `since`, or from now on.
     #[must_use]
     pub fn subscribe(self: &Arc<Self>, since: Option<u64>) -> Subscription {
@@ -231,6 +244,32 @@ mod tests {
         let log = ChangeLog::new(Timestamp(1_000), 8);
         assert_eq!(log.subscribe(Some(999)).next().await, Batch::Reset(1_000), "an earlier process");
         assert_eq!(log.subscribe(Some(5_000)).next().await, Batch::Reset(1_000), "a number nobody gave out");
+    }
+
+    #[tokio::test]
+    async fn after_a_reset_every_reader_starts_over_once_and_goes_on() {
+        let log = ChangeLog::new(Timestamp(0), 8);
+        log.push(outcome(1));
+        let mut behind = log.subscribe(Some(0));
+        let mut current = log.subscribe(None);
+        log.reset();
+        assert_eq!(behind.next().await, Batch::Reset(2));
+        assert_eq!(current.next().await, Batch::Reset(2), "one that had seen everything may have missed what was lost");
+        assert_eq!(log.subscribe(Some(1)).next().await, Batch::Reset(2), "one that comes back");
+        assert_eq!(log.push(outcome(3)), 3);
+        for reader in [&mut behind, &mut current] {
+            assert_eq!(reader.next().await, Batch::Changes(vec![(3, outcome(3))]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_waiting_reader_is_woken_by_a_reset() {
+        let log = ChangeLog::new(Timestamp(0), 4);
+        let mut reader = log.subscribe(None);
+        let waiting = tokio::spawn(async move { reader.next().await });
+        tokio::task::yield_now().await;
+        log.reset();
+        assert_eq!(waiting.await.ok(), Some(Batch::Reset(1)));
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! One stream of events for each open page.
+//! One stream of events for each browser: of its pages one listens and tells the others.
 //!
 //! A page shows what changes without asking. Decisions, outcomes and effects arrive in order, numbered; after a broken
 //! connection the browser names the last number it saw and goes on there, or is told to start over. The overview and the
@@ -80,8 +80,8 @@ pub async fn stream(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Res
     Params::read(&uri, &[])?;
     let since = last_event(&headers)?;
     let permit = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
-        let message = format!("{MAX_STREAMS} pages are open");
-        ApiError::new(Category::Unavailable, message, "Close one of them.")
+        let message = format!("{MAX_STREAMS} browsers have the page open");
+        ApiError::new(Category::Unavailable, message, "Close it in one of them.")
     })?;
     let events = unfold(Feed::new(app, since, permit), |mut feed| async move {
         let event = feed.next().await?;

@@ -39,7 +39,7 @@ const CLUSTER_SCOPED = ["Node", "Platform.keelson.dev"];
 
 /** What the page has seen lately: nodes, and what was decided about. */
 const seen = (): ObjectRef[] => [
-  ...[...nodes().keys()].map((name) => ({ kind: "Node", name })),
+  ...nodes.names().map((name) => ({ kind: "Node", name })),
   ...recent().flatMap((decision) => [decision.subject, ...(decision.related ?? [])]),
 ];
 

@@ -27,7 +27,7 @@ export function FilterForm(props: { filters: Filters }) {
     return {
       kind: once([...KINDS, ...subjects.map((subject) => subject.kind)]),
       namespace: once(subjects.map((subject) => subject.namespace ?? "")),
-      name: once([...nodes().keys(), ...subjects.map((subject) => subject.name)]),
+      name: once([...nodes.names(), ...subjects.map((subject) => subject.name)]),
     };
   });
   const [open, setOpen] = createSignal(false);

@@ -1,32 +1,28 @@
 // What is going on: each feature, the cluster as cells, and decisions as they are made.
-import { createEffect, createMemo, createSignal, For, Index, Show } from "solid-js";
+import { createMemo, For, Show } from "solid-js";
 import type { FeatureView } from "../api/types";
-import { chains } from "../live/chains";
-import { nodes, nodesKnown, overview, recent } from "../live/state";
-import { named } from "../live/subject";
+import { nodes, overview } from "../live/state";
 import { plural } from "../ui/format";
 import { Mode } from "../ui/Mode";
-import { Empty, Loading } from "../ui/Notice";
+import { Empty } from "../ui/Notice";
 import { Sparkline } from "../ui/Sparkline";
-import { ChainCard } from "./ChainCard";
+import { Chains } from "./Chains";
 import { ClusterMap } from "./ClusterMap";
-
-const CHAINS = 24;
 
 export function Now() {
   document.title = "Now · Keelson";
-  const pods = createMemo(() => [...nodes().values()].reduce((sum, node) => sum + node.pods, 0));
+  const pods = createMemo(() => nodes.all().reduce((sum, node) => sum + node.pods, 0));
   return (
     <>
       <h1>
         Now
-        <Show when={nodesKnown()}>
+        <Show when={nodes.known()}>
           <span class="sub">
-            {plural(nodes().size, "node")} · {plural(pods(), "pod")}
+            {plural(nodes.names().length, "node")} · {plural(pods(), "pod")}
           </span>
         </Show>
       </h1>
-      <Show when={overview.value} fallback={<Loading lines={2} />}>
+      <Show when={overview.value} fallback={<FeatureComing />}>
         {(value) => (
           <div class="features">
             <For each={value().features}>{(feature) => <FeatureCard feature={feature} />}</For>
@@ -38,16 +34,16 @@ export function Now() {
           <h2 id="map">
             Cluster <span>what limits each node</span>
           </h2>
-          <Show when={nodesKnown()} fallback={<Loading lines={6} />}>
+          <Show when={nodes.known()} fallback={<MapComing />}>
             <Show
-              when={nodes().size > 0}
+              when={nodes.names().length > 0}
               fallback={<Empty title="No node yet">A node appears here when it registers.</Empty>}
             >
-              <ClusterMap nodes={[...nodes().values()]} />
+              <ClusterMap />
             </Show>
           </Show>
         </section>
-        <Stream />
+        <Chains />
       </div>
     </>
   );
@@ -55,6 +51,7 @@ export function Now() {
 
 function FeatureCard(props: { feature: FeatureView }) {
   const counts = () => props.feature.counts;
+  const peak = () => Math.max(0, ...props.feature.sparkline.map((point) => point.value));
   const figures = () =>
     [
       ["placed", counts().placed, "good"],
@@ -74,6 +71,9 @@ function FeatureCard(props: { feature: FeatureView }) {
       </span>
       <p>{props.feature.breaker ?? props.feature.headline}</p>
       <Sparkline points={props.feature.sparkline} label="Decisions a minute over the last hour" />
+      <small class="spark-note" aria-hidden="true">
+        decisions a minute, last hour · at most {peak()}
+      </small>
       <dl class="figures">
         <For each={figures().filter(([, count]) => count > 0)}>
           {([name, count, tone]) => (
@@ -88,44 +88,22 @@ function FeatureCard(props: { feature: FeatureView }) {
   );
 }
 
-function Stream() {
-  const [paused, setPaused] = createSignal(false);
-  const [shown, setShown] = createSignal(recent());
-  createEffect(() => {
-    const now = recent();
-    if (!paused()) setShown(now);
-  });
-  const missed = () => recent().filter((decision) => !shown().some((there) => there.id === decision.id)).length;
-  const folded = createMemo(() => chains(shown(), CHAINS));
-  // One sentence every few seconds is enough for those who listen.
-  const newest = createMemo(() => shown()[0]);
-  const [spoken, setSpoken] = createSignal("");
-  let last = 0;
-  createEffect(() => {
-    const decision = newest();
-    if (!decision || Date.now() - last < 10_000) return;
-    last = Date.now();
-    setSpoken(`${decision.reason}: ${named(decision.subject)}`);
-  });
+function FeatureComing() {
   return (
-    <section aria-labelledby="stream">
-      <h2 id="stream">
-        Decisions, as chains
-        <button type="button" class="quiet" aria-pressed={paused()} onClick={() => setPaused(!paused())}>
-          {paused() ? `Go on${missed() > 0 ? ` (${missed()} new)` : ""}` : "Pause"}
-        </button>
-      </h2>
-      <p class="hidden" aria-live="polite">
-        {spoken()}
-      </p>
-      <Show
-        when={folded().length > 0}
-        fallback={<Empty title="Nothing decided yet">The first pod that needs a node appears here.</Empty>}
-      >
-        <div class="chains">
-          <Index each={folded()}>{(chain) => <ChainCard chain={chain()} />}</Index>
-        </div>
-      </Show>
-    </section>
+    <div class="features" role="status" aria-label="Loading">
+      <div class="feature coming">
+        <span class="bone" />
+        <span class="bone" />
+        <span class="bone" />
+      </div>
+    </div>
+  );
+}
+
+function MapComing() {
+  return (
+    <div class="map map-coming" role="status" aria-label="Loading">
+      <For each={Array.from({ length: 36 })}>{() => <span class="bone" />}</For>
+    </div>
   );
 }

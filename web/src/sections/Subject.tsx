@@ -24,6 +24,9 @@ const MARKS = ["zone", "instance type", "pods requested"];
 /** How often to ask while the stream, which would say it, is away. */
 const AWAY_EVERY = 5_000;
 
+/** A node as it is, once it is known: the names say when it comes, its own signal how it fills. */
+const view = (name: string) => (nodes.names().includes(name) ? nodes.get(name) : undefined);
+
 export function SubjectPage(props: { segments: [string, string, string] }) {
   const [kind, namespace, name] = props.segments;
   const title = namespace === "-" ? name : `${namespace}/${name}`;
@@ -45,12 +48,12 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
     recent().filter((decision) => [decision.subject, ...(decision.related ?? [])].some(isIt)),
   );
   const timeline = createMemo(() => together(past.data?.pages ?? [], live()));
-  const node = () => (kind === "Node" ? nodes().get(name) : undefined);
+  const node = () => (kind === "Node" ? view(name) : undefined);
 
   // What was decided about it, or a change of the node it is on, changes what is said of it.
   const news = createMemo(() => {
     const decided = live().map((one) => `${one.id} ${one.count} ${one.outcome} ${one.effect?.at}`);
-    return [...decided, nodes().get(subject.data?.summary.node ?? name)?.pods].join();
+    return [...decided, view(subject.data?.summary.node ?? name)?.pods].join();
   });
   createEffect(on(news, () => void subject.refetch({ cancelRefetch: false }), { defer: true }));
 

@@ -3,36 +3,26 @@
 // A list keeps its rows and their order (a new decision is laid on top where the list is drawn); one decision learns how
 // it ended, what came of it, and what followed from it.
 import type { InfiniteData, QueryClient } from "@tanstack/solid-query";
-import type { Decision, DecisionDetail, DecisionPage, EffectChange, OutcomeChange } from "../api/types";
-
-/** An event of the stream about a decision, as it came. */
-export type Change =
-  | { name: "decision"; data: Decision }
-  | { name: "outcome"; data: OutcomeChange }
-  | { name: "effect"; data: EffectChange };
+import type { Decision, DecisionDetail, DecisionPage } from "../api/types";
+import { type Change, patched } from "../live/list";
 
 /** The first word of the keys under which answers are kept. */
 export const KEYS = { list: "decisions", one: "decision", about: "decisions-about" } as const;
 
 export function applyChange(queries: QueryClient, change: Change): void {
-  const patched = (there: Decision): Decision => {
-    if (change.data.id !== there.id) return there;
-    if (change.name === "decision") return change.data;
-    if (change.name === "effect") return { ...there, effect: change.data.effect };
-    return { ...there, outcome: change.data.outcome, steps: change.data.steps };
-  };
+  const apply = (there: Decision) => patched(there, change);
   for (const key of [KEYS.list, KEYS.about])
     queries.setQueriesData<InfiniteData<DecisionPage>>({ queryKey: [key] }, (list) => {
       if (!list) return list;
-      const rows = (page: DecisionPage) => within(page, { decisions: each(page.decisions, patched) });
+      const rows = (page: DecisionPage) => within(page, { decisions: each(page.decisions, apply) });
       return within(list, { pages: each(list.pages, rows) });
     });
   queries.setQueriesData<DecisionDetail>({ queryKey: [KEYS.one] }, (one) => {
     if (!one) return one;
     return within(one, {
-      decision: patched(one.decision),
-      causes: each(one.causes, patched),
-      consequences: followed(one, each(one.consequences, patched), change),
+      decision: apply(one.decision),
+      causes: each(one.causes, apply),
+      consequences: followed(one, each(one.consequences, apply), change),
     });
   });
 }

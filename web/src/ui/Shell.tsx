@@ -1,9 +1,11 @@
 // The frame around every section: the way around, the search, and whether what is shown is current.
-import { createSignal, type JSX, onCleanup, onMount, Show } from "solid-js";
+import { createSignal, For, type JSX, onCleanup, onMount, Show } from "solid-js";
+import { again } from "../live/connect";
 import { go, place } from "../live/router";
 import { link, overview } from "../live/state";
 import { searchPath } from "../live/subject";
 import { span, weekday } from "./format";
+import { singleKeys } from "./keys";
 import { Shortcuts } from "./Shortcuts";
 import { ThemeSwitch } from "./Theme";
 import { now, real } from "./Tick";
@@ -23,6 +25,7 @@ export function Shell(props: { children: JSX.Element }) {
     const typing = (event.target as Element).matches?.("input, select, textarea, [contenteditable]");
     if (event.key === "Escape" && typing) (event.target as HTMLElement).blur();
     if (typing || event.metaKey || event.ctrlKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (!singleKeys()) return;
     if (event.key === "/") {
       event.preventDefault();
       search?.focus();
@@ -70,7 +73,10 @@ export function Shell(props: { children: JSX.Element }) {
         <div class="nav-foot">
           <ThemeSwitch />
           <button type="button" class="quiet" onClick={() => setHelp(true)}>
-            <kbd>?</kbd> shortcuts
+            <Show when={singleKeys()}>
+              <kbd>?</kbd>
+            </Show>
+            shortcuts
           </button>
           <small>{overview.value?.cluster.version && `Keelson ${overview.value.cluster.version}`}</small>
         </div>
@@ -89,7 +95,9 @@ export function Shell(props: { children: JSX.Element }) {
               autocomplete="off"
               maxlength={300}
             />
-            <kbd>/</kbd>
+            <Show when={singleKeys()}>
+              <kbd>/</kbd>
+            </Show>
           </form>
           <Where />
         </header>
@@ -122,32 +130,55 @@ function Where() {
           </>
         )}
       </Show>
-      <span class={`link ${link().state}`}>
-        {{ connecting: "connecting", live: "live", away: "away" }[link().state]}
-      </span>
+      <span class={`link ${link().state}`}>{LINK[link().state]}</span>
     </p>
   );
 }
 
-/** Says what is not connected, and for how long: the page itself, or something Keelson needs. */
+const LINK = { connecting: "connecting", live: "live", away: "away", "signed-out": "signed out" } as const;
+const NEEDED = { api: "API server", store: "Store", telemetry: "Collector" } as const;
+
+/** For the eye alone: a reader of the screen would hear it every second. */
+const HowLong = (props: { microseconds: number }) => <span aria-hidden="true"> for {span(props.microseconds)}</span>;
+
+/** Says what is not connected: the page itself, or something Keelson needs. */
 function Connection() {
-  const broken = () => (overview.value?.connections ?? []).filter((connection) => !connection.ok);
+  const broken = () =>
+    link().state === "live" ? (overview.value?.connections ?? []).filter((connection) => !connection.ok) : [];
+  const away = () => (link().state === "away" ? link() : undefined);
   return (
     <div aria-live="polite">
-      <Show when={link().state === "away"}>
+      <Show when={away()}>
+        {(away) => (
+          <p class="banner bad">
+            <b>{away().said ? "Keelson does not let this page listen" : "Keelson does not answer"}</b>
+            <HowLong microseconds={(real() - away().since) * 1_000} />
+            <Show when={away().said}>{(said) => <>: {said().replace(/[.]$/, "")}</>}</Show>.{" "}
+            <Show when={overview.value} fallback="This page connects by itself.">
+              What is shown is from then; this page reconnects by itself.
+            </Show>
+          </p>
+        )}
+      </Show>
+      <Show when={link().state === "signed-out"}>
         <p class="banner bad">
-          <b>Keelson does not answer</b> since {span((real() - link().since) * 1_000)}. What is shown is from then; this
-          page reconnects by itself.
+          <b>You are signed out</b>. What is shown is from then.{" "}
+          <button type="button" onClick={again}>
+            I have signed in again
+          </button>
         </p>
       </Show>
-      <Show when={link().state === "live"}>
-        {broken().map((connection) => (
-          <p class="banner warn">
-            <b>{{ api: "API server", store: "Store", telemetry: "Collector" }[connection.name]}</b> away for{" "}
-            {span(now() - connection.since)}: {connection.detail}
-          </p>
-        ))}
-      </Show>
+      <For each={broken().map((connection) => connection.name)}>
+        {(name) => {
+          const connection = () => broken().find((one) => one.name === name);
+          return (
+            <p class="banner warn">
+              <b>{NEEDED[name]} away</b>
+              <HowLong microseconds={now() - (connection()?.since ?? now())} />: {connection()?.detail}
+            </p>
+          );
+        }}
+      </For>
     </div>
   );
 }

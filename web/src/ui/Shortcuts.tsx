@@ -1,5 +1,6 @@
 // The keys, on one card.
 import { For, onMount } from "solid-js";
+import { setSingleKeys, singleKeys } from "./keys";
 
 const KEYS = [
   ["/", "search: pod shop/cart-0, node node-a1, a decision's id"],
@@ -29,6 +30,17 @@ export function Shortcuts(props: { close: () => void }) {
           )}
         </For>
       </dl>
+      <label class="single-keys">
+        <input
+          type="checkbox"
+          checked={singleKeys()}
+          onChange={(event) => setSingleKeys(event.currentTarget.checked)}
+        />
+        <span>
+          Keys without Ctrl or Alt
+          <small>Turn them off when you dictate, or when keys are pressed by accident.</small>
+        </span>
+      </label>
       <form method="dialog">
         <button type="submit">Close</button>
       </form>

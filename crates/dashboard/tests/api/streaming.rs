@@ -241,6 +241,20 @@ async fn many_pages_cost_the_platform_no_more_than_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_is_told_when_something_was_lost_before_it_got_here() {
+    let site = Site::new();
+    let mut page = Reader::open(&site, None).await;
+    page.begin().await;
+    site.fake.log.push(made(1));
+    assert_eq!(page.next().await.event, "decision");
+    site.fake.log.reset();
+    let told = page.next().await;
+    assert_eq!((told.event.as_str(), told.id, told.data), ("reset", Some(1_002), json!({"seq": 1_002})));
+    site.fake.log.push(made(2));
+    assert_eq!(page.next().await.id, Some(1_003));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quiet_stream_says_that_it_lives() {
     let site = Site::new();
     let mut page = Reader::open(&site, None).await;
@@ -253,7 +267,7 @@ async fn a_quiet_stream_says_that_it_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_so_many_pages_are_open_and_a_closed_one_makes_room() {
+async fn only_so_many_browsers_have_the_page_open_and_a_closed_one_makes_room() {
     let site = Site::new();
     let mut pages = Vec::new();
     for _ in 0..64 {
@@ -261,7 +275,7 @@ async fn only_so_many_pages_are_open_and_a_closed_one_makes_room() {
     }
     let refused = site.get("/api/v1/stream").await;
     assert_eq!(refused.refusal(), (503, "unavailable".into(), String::new()));
-    assert_eq!(refused.json()["error"]["message"], "64 pages are open");
+    assert_eq!(refused.json()["error"]["message"], "64 browsers have the page open");
     assert_eq!(site.get("/api/v1/overview").await.status, 200, "the API has its own room");
     drop(pages.pop());
     Reader::open(&site, None).await.begin().await;
