@@ -26,7 +26,7 @@ fn a_shortfall_says_what_is_needed_free_and_missing() {
         words(&request, &free),
         [
             "needs 500m cpu, 380m free: short 120m",
-            "needs 2Gi memory, 1536Mi free: short 512Mi",
+            "needs 2Gi memory, 1.5Gi free: short 512Mi",
             "needs 1 nvidia.com/gpu, 0 free: short 1"
         ]
     );

@@ -192,6 +192,8 @@ pub enum Reason {
     ModeChanged,
     /// A person paused a feature.
     Paused,
+    /// A person let a paused feature act again.
+    Resumed,
     /// The circuit breaker paused a feature whose actions did harm.
     BreakerOpened,
     /// A decider panicked.

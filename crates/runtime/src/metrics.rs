@@ -305,6 +305,9 @@ fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, samples: &[Sam
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (labels, value) in samples {
         let gauge = ConstGauge::new(*value);
+        if labels.is_empty() {
+            return gauge.encode(metric);
+        }
         gauge.encode(metric.encode_family(labels)?)?;
     }
     Ok(())

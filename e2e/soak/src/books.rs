@@ -11,9 +11,9 @@ use keelson_core::{Decision, Span, Timestamp};
 use keelson_sim::objects::Event;
 use keelson_sim::world::demand::of_pod;
 use keelson_sim::world::invariants::minds;
-use keelson_sim::world::kinds::{EVENTS, NODES, PODS};
+use keelson_sim::world::kinds::{EVENTS, LEASES, NODES, PODS};
 use keelson_sim::world::neighbours::{Assumed, Neighbours};
-use keelson_sim::world::read::{Key, at, condition, holds, is_leaving, list, text, time, uid};
+use keelson_sim::world::read::{Key, annotation, at, condition, holds, int, is_leaving, list, text, time, uid};
 use keelson_sim::world::seen::Seen;
 use keelson_sim::world::standin::fits;
 use serde_json::Value;
@@ -28,13 +28,16 @@ pub const ONCE: &str = "Once";
 pub const ACCOUNTED: &str = "Accounted";
 /// A pod that was bound is not told to wait after that: verdicts do not go back and forth.
 pub const SETTLED: &str = "Settled";
+/// Every pod was bound under the number of a Lease, and not under one that another had replaced for longer than it takes to
+/// notice.
+pub const FENCED: &str = "Fenced";
 /// Once all is calm, no pod waits that fits a node, and one that waits says why.
 pub const PROGRESS: &str = "Progress";
 /// No decision was dropped on its way to the store.
 pub const KEPT: &str = "Kept";
 
 /// Each of them.
-pub const ALL: [&str; 7] = [RECORDED, TRUTHFUL, ONCE, ACCOUNTED, SETTLED, PROGRESS, KEPT];
+pub const ALL: [&str; 8] = [RECORDED, TRUTHFUL, ONCE, ACCOUNTED, SETTLED, FENCED, PROGRESS, KEPT];
 
 /// A pod that is younger at the end of the day may still wait.
 const PATIENCE: Span = Span::minutes(10);
@@ -42,11 +45,19 @@ const PATIENCE: Span = Span::minutes(10);
 /// How far the clocks of two replicas can be apart, and what was decided before a binding was seen.
 const APART: Span = Span::minutes(8);
 
+/// A replaced leader may still be answered for this long: it stops after 10 s without renewing, and a call it made before
+/// takes a while to arrive.
+const LAST_WORD: Span = Span::seconds(30);
+
 /// The books of one day.
 #[derive(Debug, Default)]
 pub struct Books {
     seen: Seen,
     bound: BTreeMap<String, (Key, String)>,
+    /// The decisions that pods carry, when they were bound, and the number of the leader then.
+    carried: BTreeMap<String, (String, Option<u64>)>,
+    /// The numbers of the leaders, each with the moment it was first seen.
+    fences: Vec<(u64, Timestamp)>,
     /// The pods that Keelson wrote about, and what it wrote last.
     written: BTreeMap<String, String>,
     silent: BTreeMap<String, bool>,
@@ -57,10 +68,28 @@ pub struct Books {
 
 impl Books {
     /// Enters a change of the cluster.
-    pub fn see(&mut self, event: &Event) {
+    pub fn see(&mut self, event: &Event, now: Timestamp) {
         let object = &event.object;
+        if event.resource == LEASES && text(object, "spec.holderIdentity").starts_with("keelson-") {
+            let fence = int(object, "spec.leaseTransitions").and_then(|fence| u64::try_from(fence).ok()).unwrap_or(0);
+            let known = self.fences.last().map(|(known, _)| *known);
+            if known.is_some_and(|known| fence < known) {
+                // A Lease that was deleted may begin again below.
+                self.fences.clear();
+            }
+            if known != Some(fence) {
+                self.fences.push((fence, now));
+            }
+        }
         if event.resource == PODS && asks_keelson(object) && !text(object, "spec.nodeName").is_empty() {
             let node = text(object, "spec.nodeName").to_owned();
+            if !self.bound.contains_key(uid(object)) {
+                let by = annotation(object, names::DECISION).unwrap_or_default();
+                // The lowest number that may still have acted.
+                let lead = self.fences.iter().rev().find(|(_, since)| now.since(*since) > LAST_WORD);
+                let lead = lead.or(self.fences.first()).map(|(fence, _)| *fence);
+                self.carried.insert(uid(object).to_owned(), (by.to_owned(), lead));
+            }
             self.bound.entry(uid(object).to_owned()).or_insert_with(|| (Key::of(object), node));
         }
         if let Some((pod, what)) = ours(event) {
@@ -110,6 +139,13 @@ impl Books {
             self.judge(TRUTHFUL, truth == decision.chosen.as_deref(), what);
         }
         self.bound = bound;
+        let by_id: BTreeMap<String, &Decision> =
+            decisions.iter().map(|decision| (decision.id.to_string(), decision)).collect();
+        for (pod, (by, lead)) in std::mem::take(&mut self.carried) {
+            let fence = by_id.get(&by).map(|decision| decision.fence);
+            let fenced = fence.zip(lead).is_some_and(|(fence, lead)| fence >= lead);
+            self.judge(FENCED, fenced, || format!("pod {pod} was bound by {by} under {fence:?}, {lead:?} led"));
+        }
         let mut about: BTreeMap<&str, Vec<&Decision>> = BTreeMap::new();
         decisions.iter().for_each(|decision| about.entry(&decision.subject.uid).or_default().push(decision));
         for (pod, what) in std::mem::take(&mut self.written) {

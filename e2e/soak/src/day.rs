@@ -131,7 +131,7 @@ impl Witness {
         self.trace.update(now.0.to_le_bytes());
         self.trace.update(event.object.to_string());
         self.invariants.see(event, now);
-        self.books.see(event);
+        self.books.see(event, now);
     }
 }
 

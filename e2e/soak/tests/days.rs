@@ -22,5 +22,5 @@ fn a_seed_replays_exactly_and_another_is_another_day() {
 #[test]
 fn a_leader_election_that_is_taken_out_is_noticed() {
     let day = live(&Plan { election: Election::Alone, ..short(1) }).unwrap();
-    assert!(day.breaches.iter().any(|breach| breach.starts_with("Once")), "{:?}", day.breaches);
+    assert!(day.breaches.iter().any(|breach| breach.starts_with("Fenced")), "{:?}", day.breaches);
 }

@@ -271,8 +271,8 @@ async fn ten_thousand_pods_add_no_series() {
     let after = scrape();
     assert_eq!(series(&after), series(&before), "{after}");
     for line in [
-        "keelson_scheduling_pods_held_back 10001",
-        "scheduler_pending_pods{queue=\"unschedulable\"} 10001",
+        "keelson_scheduling_pods_held_back 10001.0",
+        "scheduler_pending_pods{queue=\"unschedulable\"} 10001.0",
         "controller_runtime_reconcile_total{controller=\"scheduler\",result=\"requeue\"} 10001",
     ] {
         assert!(after.contains(line), "{line}\n{after}");
