@@ -25,7 +25,7 @@ export default defineConfig({
     ? {}
     : {
         webServer: {
-          command: `cargo run --quiet --locked -p keelson -- up --listen 127.0.0.1:${port} --seed 7`,
+          command: `../target/debug/keelson up --listen 127.0.0.1:${port} --seed 7`,
           url: `http://127.0.0.1:${port}/api/v1/overview`,
           timeout: 300_000,
           gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use crate::run::{Outcome, read, root};
+use crate::run::{Outcome, program, read, root};
 use crate::web;
 
 /// What prints a file.
@@ -57,9 +57,7 @@ pub fn compare() -> Outcome {
 impl Source {
     fn print(&self) -> Result<String, String> {
         match self {
-            Self::Keelson(what) => {
-                read("cargo", &["run", "--quiet", "--locked", "-p", "keelson", "--", "generate", what])
-            }
+            Self::Keelson(what) => read(&program("keelson", "dev")?, &["generate", what]),
             Self::Page => web::types(),
         }
     }

@@ -68,3 +68,13 @@ pub fn read(program: &str, args: &[&str]) -> Result<String, String> {
         Err(format!("`{program} {}` ended with {status}: {}", args.join(" "), String::from_utf8_lossy(&stderr)))
     }
 }
+
+/// Builds one of the workspace's programs and returns where it is. The features of dependencies are those of the whole
+/// workspace, as in its tests: a crate built alone would have them built again.
+pub fn program(name: &str, profile: &str) -> Result<String, String> {
+    let cargo = ["build", "--locked", "--workspace", "--bin", name, "--profile", profile];
+    show("cargo", &cargo)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(root().join(target).join(folder).join(name).display().to_string())
+}

@@ -16,6 +16,12 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { package: "gcc", witness: "/usr/bin/cc" },
     Need { package: "postgresql-15", witness: "/usr/lib/postgresql/15/bin/initdb" },
+    Need { package: "bash", witness: "/bin/bash" },
+    Need { package: "curl", witness: "/usr/bin/curl" },
+    Need { package: "findutils", witness: "/usr/bin/find" },
+    Need { package: "gawk", witness: "/usr/bin/awk" },
+    Need { package: "mount", witness: "/bin/mount" },
+    Need { package: "util-linux", witness: "/usr/bin/unshare" },
     Need { package: "iproute2", witness: "/usr/sbin/ip" },
     Need { package: "nftables", witness: "/usr/sbin/nft" },
     Need { package: "iptables", witness: "/usr/sbin/iptables" },

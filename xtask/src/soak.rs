@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::run::{Outcome, read, show};
+use crate::run::{Outcome, program, read, show};
 
 /// Where what they showed is kept.
 const RECORD: &str = "docs/soak.jsonl";
@@ -31,6 +31,5 @@ pub fn slice() -> Outcome {
 }
 
 fn run(args: &[&str]) -> Outcome {
-    let cargo = ["run", "--locked", "--quiet", "--profile", "soak", "-p", "keelson-soak", "--"];
-    show("cargo", &[&cargo[..], args].concat())
+    show(&program("keelson-soak", "soak")?, args)
 }

@@ -9,13 +9,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::run::{Outcome, read, root, show};
+use crate::run::{Outcome, program, read, root, show};
 use crate::{setup, web};
 
 /// The application that is placed.
 const APP: &str = "e2e/apps/online-boutique/app.yaml";
-/// The program that was built.
-const KEELSON: &str = "target/debug/keelson";
 /// What is installed beside the definitions and the rights.
 const INSTALL: &str = "\
 apiVersion: v1
@@ -59,13 +57,13 @@ spec:
 pub fn up(args: &[&str]) -> Outcome {
     setup::setup()?;
     web::build()?;
-    show("cargo", &["build", "--locked", "-p", "keelson"])?;
+    let keelson = program("keelson", "dev")?;
     let rest: Vec<&str> = args.iter().copied().filter(|arg| *arg != "--real").collect();
     if rest.len() == args.len() {
-        return show(KEELSON, &[&["up"], &rest[..]].concat());
+        return show(&keelson, &[&["up"], &rest[..]].concat());
     }
     let cluster = Cluster::start()?;
-    let kubeconfig = cluster.install()?;
+    let kubeconfig = cluster.install(&keelson)?;
     cluster.kubectl(&["taint", "nodes", "--selector=type=kwok", "pretended=true:NoSchedule"])?;
     cluster.apply(BATCH)?;
     cluster.apply(
@@ -73,7 +71,7 @@ pub fn up(args: &[&str]) -> Outcome {
             .map_err(|e| format!("{APP}: {e}"))?
             .replace("\n    spec:\n", "\n    spec:\n      schedulerName: keelson\n"),
     )?;
-    show(KEELSON, &[&["up", "--kubeconfig", &kubeconfig], &rest[..]].concat())
+    show(&keelson, &[&["up", "--kubeconfig", &kubeconfig], &rest[..]].concat())
 }
 
 /// A real cluster; ended when dropped.
@@ -87,13 +85,12 @@ impl Cluster {
     fn start() -> Result<Self, String> {
         eprintln!("up: starting a real cluster (the first time its programs are built, about ten minutes)");
         let flags = ["--real", "2", "--kwok", "50", "--dns", "--stand-in", APP];
-        let mut child = Command::new("cargo")
-            .args(["run", "--quiet", "--locked", "-p", "keelson-harness", "--bin", "keelson-cluster", "--"])
+        let mut child = Command::new(program("keelson-cluster", "dev")?)
             .args(flags)
             .current_dir(root())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("cargo could not be started: {error}"))?;
+            .map_err(|error| format!("keelson-cluster could not be started: {error}"))?;
         let mut said = BTreeMap::new();
         let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
         for line in lines.into_iter().flatten().map_while(Result::ok) {
@@ -104,18 +101,21 @@ impl Cluster {
                 break;
             }
         }
-        let (Some(kubeconfig), Some(kubectl)) = (said.remove("kubeconfig"), said.remove("kubectl")) else {
+        let (Some(kubeconfig), Some(kubectl), Some(logs)) =
+            (said.remove("kubeconfig"), said.remove("kubectl"), said.remove("logs"))
+        else {
             let _ = child.wait();
             return Err("the cluster did not start; the lines above say why".to_owned());
         };
+        eprintln!("up: the cluster's logs are in {logs}");
         Ok(Self { child, kubeconfig, kubectl })
     }
 
     /// Installs Keelson and returns a kubeconfig with its rights.
-    fn install(&self) -> Result<String, String> {
-        self.apply(&read(KEELSON, &["crds"])?)?;
+    fn install(&self, keelson: &str) -> Result<String, String> {
+        self.apply(&read(keelson, &["crds"])?)?;
         self.kubectl(&["wait", "--for=condition=Established", "crd/platforms.keelson.dev", "--timeout=30s"])?;
-        self.apply(&read(KEELSON, &["generate", "rbac"])?)?;
+        self.apply(&read(keelson, &["generate", "rbac"])?)?;
         self.apply(INSTALL)?;
         let token = self.kubectl(&["create", "token", "keelson", "-n", "keelson-system", "--duration=24h"])?;
         let own = format!("{}.keelson", self.kubeconfig);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::run::{Outcome, read, root, show, show_in};
+use crate::run::{Outcome, program, read, root, show_in};
 
 /// Builds `web/dist` unless it is newer than every source.
 pub fn build() -> Outcome {
@@ -39,7 +39,7 @@ pub fn types() -> Result<String, String> {
 
 /// Looks at the page in a browser, served by a running `keelson up`.
 pub fn see() -> Outcome {
-    show("cargo", &["build", "--locked", "--quiet", "-p", "keelson"])?;
+    program("keelson", "dev")?;
     show_in(&root().join("web"), "npm", &["run", "--silent", "e2e"])
 }
 

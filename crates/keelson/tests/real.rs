@@ -21,8 +21,7 @@ fn boutique() -> String {
 
 #[test]
 fn online_boutique_runs_on_a_real_cluster_through_keelson() {
-    let cluster =
-        Cluster::start(Config { real_nodes: 2, kwok_nodes: 10, default_scheduler: true, dns: false }).unwrap();
+    let cluster = Cluster::start(Config { real_nodes: 2, kwok_nodes: 10, ..Config::default() }).unwrap();
     let crds = Command::new(KEELSON).arg("crds").output().unwrap();
     cluster.apply(&String::from_utf8(crds.stdout).unwrap()).unwrap();
     cluster.kubectl(&["wait", "--for=condition=Established", "crd/platforms.keelson.dev", "--timeout=20s"]).unwrap();

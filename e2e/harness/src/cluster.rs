@@ -5,7 +5,8 @@
 //! production checks (RBAC, the node authorizer and node restriction) and is reachable from this machine through a
 //! door on its loopback.
 //!
-//! Promises: `start` returns only when the API answers, the `default` ServiceAccount exists and real nodes are Ready;
+//! Promises: `start` returns only when the API answers, the `default` ServiceAccount exists (where controllers run) and
+//! real nodes are Ready;
 //! dropping the cluster, also in a panic, and killing its owner end every process, namespace, mount, cgroup and file of
 //! it; after a panic or a failed start the logs stay, and stderr says where.
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub real_nodes: u8,
     /// Number of pretended nodes made by `start`; more can be added later.
     pub kwok_nodes: u32,
+    /// Whether kube-controller-manager and kwok run; without them nothing happens but what is asked of the API server.
+    pub controllers: bool,
     /// Whether kube-scheduler runs; without it pods stay pending until the test binds them.
     pub default_scheduler: bool,
     /// Whether service names resolve.
@@ -52,7 +55,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { real_nodes: 0, kwok_nodes: 0, default_scheduler: true, dns: false }
+        Self { real_nodes: 0, kwok_nodes: 0, controllers: true, default_scheduler: true, dns: false }
     }
 }
 
@@ -106,8 +109,13 @@ impl Cluster {
             cluster.nodes.push(node);
         }
         wait::until("the API server", PATIENCE, || cluster.kubectl(&["get", "--raw=/readyz"]))?;
-        cluster.controllers(&kubernetes, config.default_scheduler)?;
-        cluster.kwok(&kwok)?;
+        if config.default_scheduler {
+            cluster.scheduler(&kubernetes)?;
+        }
+        if config.controllers {
+            cluster.controllers(&kubernetes)?;
+            cluster.kwok(&kwok)?;
+        }
         if !cluster.nodes.is_empty() {
             cluster.import(&[runtime::pause()])?;
         }
@@ -117,9 +125,11 @@ impl Cluster {
         if config.dns {
             cluster.name_server()?;
         }
-        wait::until("the default ServiceAccount", PATIENCE, || {
-            cluster.kubectl(&["get", "serviceaccount", "default", "--namespace=default"])
-        })?;
+        if config.controllers {
+            wait::until("the default ServiceAccount", PATIENCE, || {
+                cluster.kubectl(&["get", "serviceaccount", "default", "--namespace=default"])
+            })?;
+        }
         cluster.create_kwok_nodes(config.kwok_nodes)?;
         wait::until("the real nodes to be Ready", PATIENCE, || {
             let ready = cluster.ready_nodes()?;
@@ -306,7 +316,7 @@ impl Cluster {
         )
     }
 
-    fn controllers(&mut self, kubernetes: &Path, default_scheduler: bool) -> Result<()> {
+    fn controllers(&mut self, kubernetes: &Path) -> Result<()> {
         let run = self.folder().display().to_string();
         self.daemon(
             &kubernetes.join("kube-controller-manager"),
@@ -316,12 +326,13 @@ impl Cluster {
                  --allocate-node-cidrs=false \
                  --controllers=*,-node-ipam-controller,-cloud-node-lifecycle-controller,-node-route-controller"
             ),
-        )?;
-        if default_scheduler {
-            let args = format!("--kubeconfig={run}/kubeconfig --leader-elect=false --secure-port=0");
-            self.daemon(&kubernetes.join("kube-scheduler"), &args)?;
-        }
-        Ok(())
+        )
+    }
+
+    fn scheduler(&mut self, kubernetes: &Path) -> Result<()> {
+        let run = self.folder().display().to_string();
+        let args = format!("--kubeconfig={run}/kubeconfig --leader-elect=false --secure-port=0");
+        self.daemon(&kubernetes.join("kube-scheduler"), &args)
     }
 
     fn kwok(&mut self, kwok: &Path) -> Result<()> {

@@ -36,8 +36,6 @@ pub enum Toolset {
     Etcd,
     /// kwok and `stages.yaml`.
     Kwok,
-    /// helm.
-    Helm,
     /// containerd, containerd-shim-runc-v2, ctr, runc and the CNI plugins.
     Runtime,
     /// dns, which is CoreDNS with few plugins.
@@ -66,7 +64,6 @@ impl Toolset {
             Self::Kubernetes => "k8s",
             Self::Etcd => "etcd",
             Self::Kwok => "kwok",
-            Self::Helm => "helm",
             Self::Runtime => "rt",
             Self::Dns => "dns",
             Self::Pause => "pause",
@@ -89,7 +86,6 @@ impl Toolset {
             }],
             Self::Etcd => vec![plain(&["go.etcd.io/etcd/server/v3"])],
             Self::Kwok => vec![plain(&["sigs.k8s.io/kwok/cmd/kwok"])],
-            Self::Helm => vec![plain(&["helm.sh/helm/v4/cmd/helm"])],
             Self::Runtime => vec![
                 Build {
                     ldflags: format!("-s -w -X github.com/containerd/containerd/v2/version.Version={CONTAINERD}"),
@@ -276,6 +272,22 @@ mod tests {
         assert_ne!(before, Toolset::Runtime.stamp(source.path()).unwrap(), "packages and flags count");
         fs::write(source.path().join("go.mod"), "module b").unwrap();
         assert_ne!(before, Toolset::Pause.stamp(source.path()).unwrap());
+    }
+
+    #[test]
+    fn setup_installs_every_package_that_a_cluster_asks_for() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let setup = fs::read_to_string(root.join("../../xtask/src/setup.rs")).unwrap();
+        let asking = ["src/tools.rs", "src/node.rs"].map(|file| fs::read_to_string(root.join(file)).unwrap()).concat();
+        let commands = asking.match_indices("\"apt-get install ").map(|(at, start)| &asking[at + start.len()..]);
+        let packages: Vec<&str> = commands
+            .flat_map(|rest| rest.split('"').next().unwrap().split_whitespace())
+            .filter(|one| *one != "it")
+            .collect();
+        assert!(packages.contains(&"util-linux") && packages.contains(&"conntrack"), "{packages:?}");
+        for package in packages {
+            assert!(setup.contains(&format!("package: \"{package}\"")), "xtask/src/setup.rs lacks {package}");
+        }
     }
 
     #[test]

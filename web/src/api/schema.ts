@@ -338,7 +338,7 @@ export interface components {
             /** @description What. */
             word: string;
         };
-        /** @description How many subjects met which end in the last hour. */
+        /** @description How many subjects met which end in the last hour, each counted by its latest; and how many wait now. */
         Counts: {
             /**
              * Format: int64
@@ -352,12 +352,12 @@ export interface components {
             placed: number;
             /**
              * Format: int64
-             * @description Refused until changed.
+             * @description Refused now, until they are changed.
              */
             refused: number;
             /**
              * Format: int64
-             * @description Waiting now or at the time.
+             * @description Waiting now.
              */
             waiting: number;
             /**
@@ -425,6 +425,8 @@ export interface components {
             plan: string;
             /** @description Why. */
             reason: components["schemas"]["Reason"];
+            /** @description What it is about besides its subject: the chosen node, the workload that owns the pod. */
+            related?: components["schemas"]["ObjectRef"][];
             /** @description One sentence for people. */
             sentence: string;
             /** @description What was done, step by step. */
@@ -521,7 +523,7 @@ export interface components {
             ceiling: components["schemas"]["Mode"];
             /** @description Its conditions on the Platform object. */
             conditions: components["schemas"]["Condition"][];
-            /** @description Decisions of the last hour. */
+            /** @description Subjects of the last hour, and those that wait now. */
             counts: components["schemas"]["Counts"];
             /** @description The word in URLs. */
             feature: components["schemas"]["Feature"];
@@ -532,7 +534,7 @@ export interface components {
             fence: number;
             /** @description One sentence on how it is doing. */
             headline: string;
-            /** @description Whether this process leads it. */
+            /** @description Whether it is led: by this process or, told by a page of its own, by any controller. */
             leading: boolean;
             /** @description The mode it runs in. */
             mode: components["schemas"]["Mode"];
@@ -871,6 +873,11 @@ export interface operations {
                 namespace?: string;
                 /** @description About objects of this name. */
                 name?: string;
+                /**
+                 * @description About this object, as its subject or related to it: `KIND/NAMESPACE/NAME`, with - for the namespace of what has
+                 *     none.
+                 */
+                about?: string;
                 /** @description Whose subject, sentence or chosen candidate contains this text, in any case. */
                 q?: string;
                 /** @description Made or last repeated at this moment or later: microseconds since 1970, or RFC 3339. */
@@ -931,6 +938,11 @@ export interface operations {
                 namespace?: string;
                 /** @description About objects of this name. */
                 name?: string;
+                /**
+                 * @description About this object, as its subject or related to it: `KIND/NAMESPACE/NAME`, with - for the namespace of what has
+                 *     none.
+                 */
+                about?: string;
                 /** @description Whose subject, sentence or chosen candidate contains this text, in any case. */
                 q?: string;
                 /** @description Made or last repeated at this moment or later: microseconds since 1970, or RFC 3339. */

@@ -232,8 +232,8 @@ impl Backend for Live {
 /// What is known, unless it may be known where nobody answers.
 fn known<T>(answer: Answer<Option<T>>) -> Result<Option<T>, BackendError> {
     match answer {
-        Answer { value: None, partial: Some(why) } => Err(BackendError::Unavailable {
-            message: format!("it may be stored, but {why}"),
+        Answer { value: None, partial: Some(_) } => Err(BackendError::Unavailable {
+            message: "it is not in memory, and the database, which may have it, does not answer".to_owned(),
             fix: "Ask again when the database is back.".to_owned(),
         }),
         Answer { value, .. } => Ok(value),

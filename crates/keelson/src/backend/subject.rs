@@ -27,9 +27,9 @@ const WORKLOADS: [&str; 5] = ["Deployment", "ReplicaSet", "StatefulSet", "Daemon
 /// The object as it is now, or as the newest decision about it left it; none when neither is known.
 pub async fn of(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
     let there = match (object.group.as_str(), object.kind.as_str()) {
-        ("", "Pod") => pod(live, object).await?,
+        ("", "Pod") => pod(live, object).await,
         ("", "Node") => node(live, object),
-        ("" | "apps" | "batch", kind) if WORKLOADS.contains(&kind) => workload(live, object).await?,
+        ("" | "apps" | "batch", kind) if WORKLOADS.contains(&kind) => workload(live, object).await,
         _ => None,
     };
     match there {
@@ -38,10 +38,8 @@ pub async fn of(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, Back
     }
 }
 
-async fn pod(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
-    let Some(pod) = live.platform.runtime.cache::<Pod>().get(&object.namespace, &object.name) else {
-        return Ok(None);
-    };
+async fn pod(live: &Live, object: &ObjectRef) -> Option<Subject> {
+    let pod = live.platform.runtime.cache::<Pod>().get(&object.namespace, &object.name)?;
     let phase = phase(&pod).to_owned();
     let scheduler = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.clone()).unwrap_or_default();
     let sentence = match node_of(&pod) {
@@ -52,22 +50,23 @@ async fn pod(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, Backend
     summary.extend(node_of(&pod).map(|node| ("node".to_owned(), node.to_owned())));
     let owners: Vec<String> = owners(&pod).iter().map(|owner| format!("{} {}", owner.kind, owner.name)).collect();
     summary.extend((!owners.is_empty()).then(|| ("owner".to_owned(), owners.join(", of "))));
-    let why = why_pod(live, &pod, object).await?;
-    Ok(Some(Subject { object: object.clone(), sentence, summary, why }))
+    let why = why_pod(live, &pod, object).await;
+    Some(Subject { object: object.clone(), sentence, summary, why })
 }
 
 /// What the scheduler says of a pod or, when it has forgotten, the store.
-async fn why_pod(live: &Live, pod: &Pod, object: &ObjectRef) -> Result<Option<Why>, BackendError> {
+async fn why_pod(live: &Live, pod: &Pod, object: &ObjectRef) -> Option<Why> {
     let question = json!({"namespace": object.namespace, "name": object.name});
-    // What the feature cannot tell now must not hide what is known.
+    // What cannot be told now, by the feature or the store, must not hide what is known.
     let told = live.put(Feature::Scheduling, "why", question).await.ok().and_then(why);
     if told.as_ref().is_some_and(|why| why.decision.is_some()) {
-        return Ok(told);
+        return told;
     }
     let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-    let stored = newest(live, object).await?.filter(|decision| decision.subject.uid == uid);
+    let stored = newest(live, object).await.ok().flatten().filter(|decision| decision.subject.uid == uid);
     // What was decided says more than what would be said of a pod that was never tried here.
-    Ok(stored.map(of_decision).or(told))
+    let Some(stored) = stored else { return told };
+    Some(Why { changes: told.map(|why| why.changes).unwrap_or_default(), ..of_decision(stored) })
 }
 
 /// The scheduler's sentence, the decision behind it, and what would help.
@@ -96,14 +95,14 @@ fn of_decision(decision: Decision) -> Why {
 }
 
 /// A workload is told by its pods: how many there are, where, and why one of them waits or is where it is.
-async fn workload(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
+async fn workload(live: &Live, object: &ObjectRef) -> Option<Subject> {
     let is_this = |owner: &ObjectRef| {
         (&owner.kind, &owner.namespace, &owner.name) == (&object.kind, &object.namespace, &object.name)
     };
     let all = live.platform.runtime.cache::<Pod>().list();
     let mut pods: Vec<_> = all.into_iter().filter(|pod| owners(pod).iter().any(is_this)).collect();
     if pods.is_empty() {
-        return Ok(None);
+        return None;
     }
     pods.sort_by_key(|pod| (node_of(pod).is_some(), pod.metadata.name.clone()));
     let waiting = pods.iter().filter(|pod| node_of(pod).is_none()).count();
@@ -122,9 +121,9 @@ async fn workload(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, Ba
     if let Some(first) = pods.first() {
         let pod = ObjectRef::namespaced("Pod", &object.namespace, name_of(first));
         answer =
-            why_pod(live, first, &pod).await?.map(|why| Why { sentence: format!("{pod}: {}", why.sentence), ..why });
+            why_pod(live, first, &pod).await.map(|why| Why { sentence: format!("{pod}: {}", why.sentence), ..why });
     }
-    Ok(Some(Subject { object: object.clone(), sentence, summary, why: answer }))
+    Some(Subject { object: object.clone(), sentence, summary, why: answer })
 }
 
 fn node(live: &Live, object: &ObjectRef) -> Option<Subject> {

@@ -81,6 +81,7 @@ impl Live {
                 Ok(change) => self.take(change),
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "the page fell behind the recorder and reads again");
+                    self.log.reset();
                     self.missed.notify_one();
                 }
                 Err(RecvError::Closed) => return,

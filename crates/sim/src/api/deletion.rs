@@ -48,10 +48,8 @@ impl Api {
         let held = !finalizers.is_empty()
             || (kind.is("", "namespaces") && !old.value.items(&["spec", "finalizers"]).is_empty());
         if !held && grace == 0 {
-            if call.dry_run {
-                return Ok(Deleted::Gone(old));
-            }
-            let gone = self.erase(kind, &old.key()).unwrap_or_else(|| Arc::clone(&old));
+            let gone = if call.dry_run { None } else { self.erase(kind, &old.key()) };
+            let gone = gone.unwrap_or_else(|| Arc::clone(&old));
             let mut last = (*gone.value).clone();
             if kind.is("", "pods") {
                 self.mark(call.now, kind, &old, &mut last, 0);
@@ -134,7 +132,7 @@ impl Api {
     }
 }
 
-fn preconditions(kind: &Kind, name: &str, old: &Object, options: &Value) -> Result<(), Failure> {
+pub(super) fn preconditions(kind: &Kind, name: &str, old: &Object, options: &Value) -> Result<(), Failure> {
     let uid = options.text(&["preconditions", "uid"]);
     if !uid.is_empty() && uid != old.uid() {
         return Err(Failure::precondition(kind, name, "UID", uid, old.uid(), "deleted and then recreated"));

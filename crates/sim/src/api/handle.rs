@@ -65,6 +65,9 @@ impl Api {
             outside: true,
         };
         self.authorize(&call)?;
+        if call.verb == Verb::Create && call.subresource.is_empty() && !call.name.is_empty() {
+            return Err(Failure::method_not_allowed());
+        }
         call.heed_dry_run(&Value::Null)?;
         if call.verb == Verb::Watch && !call.name.is_empty() {
             call.query.set("fieldSelector", &format!("metadata.name={}", call.name));

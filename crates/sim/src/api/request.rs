@@ -218,7 +218,7 @@ pub(crate) fn verb(method: &Method, target: &Target, query: &Query) -> Result<Ve
         Method::GET if query.flag("watch") => Verb::Watch,
         Method::GET if named => Verb::Get,
         Method::GET => Verb::List,
-        Method::POST if !named || !target.subresource.is_empty() => Verb::Create,
+        Method::POST => Verb::Create,
         Method::PUT if named => Verb::Update,
         Method::PATCH if named => Verb::Patch,
         Method::DELETE if named => Verb::Delete,

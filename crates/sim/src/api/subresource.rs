@@ -122,7 +122,6 @@ impl Api {
         if call.dry_run {
             return Ok(());
         }
-        patch::managed::updated(&part, &old.value, &mut new);
         self.commit(call.now, kind, new);
         Ok(())
     }
@@ -138,9 +137,24 @@ impl Api {
         if !free {
             self.spend_budget(&call, &pod)?;
         }
+        super::deletion::preconditions(&call.kind, &call.name, &pod, options)?;
+        if !call.dry_run {
+            self.mark_evicted(&call, &pod);
+        }
         match self.delete(&call, options)? {
             Deleted::Gone(_) | Deleted::Waits(_) => Ok(respond(201, &success())),
         }
+    }
+
+    /// Tells whoever watches the pod why it goes.
+    fn mark_evicted(&mut self, call: &Call, pod: &Object) {
+        let mut new = (*pod.value).clone();
+        let conditions = new.array(&["status", "conditions"]);
+        conditions.retain(|one| one.text(&["type"]) != "DisruptionTarget");
+        conditions
+            .push(json!({"type": "DisruptionTarget", "status": "True", "lastTransitionTime": meta::time(call.now),
+            "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}));
+        self.commit(call.now, &call.kind, new);
     }
 
     fn spend_budget(&mut self, call: &Call, pod: &Object) -> Result<(), Failure> {
@@ -204,9 +218,9 @@ impl Api {
         new.put(&["status", "disruptedPods", &call.name], meta::time(call.now));
         show_allowance(&mut new, call.now);
         let version = kind.versions.first().copied().unwrap_or("v1");
-        let (kind_of, manager, subresource) = (Arc::clone(&kind), "kube-apiserver".into(), "status".into());
-        let spent = Call { kind: kind_of, version, manager, subresource, ..call.clone() };
-        patch::managed::updated(&spent, &budget.value, &mut new);
+        let (manager, subresource) = ("kube-apiserver".into(), "status".into());
+        let own = Call { kind: Arc::clone(&kind), version, manager, subresource, ..call.clone() };
+        patch::managed::updated(&own, &budget.value, &mut new);
         if !call.dry_run {
             self.commit(call.now, &kind, new);
         }

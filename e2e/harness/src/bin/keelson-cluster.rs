@@ -59,6 +59,7 @@ fn keep(flags: &Flags) -> Result<()> {
     let cluster = Cluster::start(Config {
         real_nodes: flags.real,
         kwok_nodes: flags.kwok,
+        controllers: true,
         default_scheduler: !flags.no_scheduler,
         dns: flags.dns,
     })?;
