@@ -1,6 +1,6 @@
 // What a person reads: lists that keep to their filters, one decision with what led to it, objects, and what went wrong.
 import type { Page, Route } from "@playwright/test";
-import { accessible, decisions, expect, misfits, test } from "./looking";
+import { accessible, decisions, expect, misfits, openNewest, test } from "./looking";
 
 const PHONE = { width: 390, height: 844 };
 const says = (route: Route, json: unknown, status = 200) => route.fulfill({ status, json });
@@ -390,9 +390,8 @@ test.describe("what goes wrong is said", () => {
 
 test("rows are cards on a phone: nothing is cut", async ({ page }) => {
   await page.setViewportSize(PHONE);
-  const [waits] = await decisions(page, "limit=1&reason=Unschedulable");
-  for (const path of ["/decisions", `/decision/${waits.id}/`]) {
-    await page.goto(path);
+  for (const open of [() => page.goto("/decisions"), () => openNewest(page, "reason=Unschedulable")]) {
+    await open();
     const row = page.locator("tbody tr").first();
     await expect(row).toBeVisible();
     const share = await row.evaluate((card) => (card.querySelector("td.wide")?.clientWidth ?? 0) / card.clientWidth);
