@@ -63,4 +63,13 @@ export async function decisions(page: Page, query: string) {
   return ask();
 }
 
+/** Opens the newest decision of these: another one when it was folded or swept on the way. */
+export async function openNewest(page: Page, query: string): Promise<void> {
+  await expect(async () => {
+    const [newest] = await decisions(page, `limit=1&${query}`);
+    await page.goto(`/decision/${newest.id}/`);
+    await expect(page.locator(".sentence")).toBeVisible({ timeout: 5_000 });
+  }).toPass({ timeout: 40_000 });
+}
+
 export { expect };

@@ -1,6 +1,6 @@
 // What a person reads: lists that keep to their filters, one decision with what led to it, objects, and what went wrong.
 import type { Page, Route } from "@playwright/test";
-import { accessible, decisions, expect, misfits, test } from "./looking";
+import { accessible, decisions, expect, misfits, openNewest, test } from "./looking";
 
 const PHONE = { width: 390, height: 844 };
 const says = (route: Route, json: unknown, status = 200) => route.fulfill({ status, json });
@@ -284,6 +284,50 @@ test.describe("an object", () => {
     await expect(page).toHaveURL(/\/subject\/Pod\/shop\/cart-1\//);
   });
 
+  test("the longest name of a field breaks on a phone", async ({ page }) => {
+    await page.setViewportSize(PHONE);
+    const field = "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+    const one = decision("5", "cart-0", { sentence: `Cannot judge: ${field}: required affinity is not implemented.` });
+    await page.route("**/api/v1/decisions?about=**", (route) => says(route, { decisions: [one], partial: false }));
+    await page.route(`**/api/v1/decisions/${one.id}`, (route) =>
+      says(route, { decision: one, causes: [], consequences: [] }),
+    );
+    await page.route("**/api/v1/subjects/Pod/shop/cart-0", (route) =>
+      says(route, {
+        object: one.subject,
+        sentence: `Pod shop/cart-0 is Pending: ${field}`,
+        summary: { phase: "Pending" },
+        why: { feature: "scheduling", sentence: one.sentence, at: 1, candidates: [], changes: [] },
+      }),
+    );
+    for (const [path, shows] of [
+      ["/subject/Pod/shop/cart-0/", ".timeline li"],
+      [`/decision/${one.id}/`, ".facts"],
+    ]) {
+      await page.goto(path ?? "");
+      await expect(page.locator(shows ?? "")).toBeVisible();
+      await expect(page.locator(".sentence")).toContainText(field);
+      expect(await misfits(page)).toEqual([]);
+    }
+  });
+
+  test("of what is gone it is said once why", async ({ page }) => {
+    const said = "Placed on node-a1: the only node that can hold it";
+    const gone = decision("5", "gone");
+    await page.route("**/api/v1/decisions?about=**", (route) => says(route, { decisions: [], partial: false }));
+    await page.route("**/api/v1/subjects/Pod/shop/gone", (route) =>
+      says(route, {
+        object: gone.subject,
+        sentence: `Pod shop/gone is not in the cluster; the last that was decided: ${said}`,
+        summary: {},
+        why: { feature: "scheduling", sentence: `${said}.`, at: 1, candidates: [], changes: [], decision: gone.id },
+      }),
+    );
+    await page.goto("/subject/Pod/shop/gone/");
+    await expect(page.getByRole("link", { name: "The newest decision" })).toBeVisible();
+    await expect(page.getByText(said)).toHaveCount(1);
+  });
+
   test("a name without a namespace is looked for in all", async ({ page }) => {
     const [{ subject }] = await decisions(page, "limit=1&verb=Place");
     await page.goto("/decisions");
@@ -346,9 +390,8 @@ test.describe("what goes wrong is said", () => {
 
 test("rows are cards on a phone: nothing is cut", async ({ page }) => {
   await page.setViewportSize(PHONE);
-  const [waits] = await decisions(page, "limit=1&reason=Unschedulable");
-  for (const path of ["/decisions", `/decision/${waits.id}/`]) {
-    await page.goto(path);
+  for (const open of [() => page.goto("/decisions"), () => openNewest(page, "reason=Unschedulable")]) {
+    await open();
     const row = page.locator("tbody tr").first();
     await expect(row).toBeVisible();
     const share = await row.evaluate((card) => (card.querySelector("td.wide")?.clientWidth ?? 0) / card.clientWidth);

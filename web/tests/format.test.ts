@@ -1,6 +1,6 @@
 // Numbers read as people write them.
 import { expect, it } from "vitest";
-import { amount, clock, ofWhole, percent, plural, span, took, within } from "../src/ui/format";
+import { amount, clock, ofWhole, percent, plural, span, took, unbroken, within } from "../src/ui/format";
 
 it("says spans in the unit that fits", () => {
   expect([0, 89, 90, 5_399, 5_400, 129_600].map((seconds) => span(seconds * 1e6))).toEqual([
@@ -41,6 +41,12 @@ it("says a part and the whole in one unit", () => {
 
 it("says moments that are close apart", () => {
   expect(clock(1_795_640_021_207_000)).toBe("20:53:41.207");
+});
+
+it("keeps a number and its unit on one line", () => {
+  expect(unbroken("Running after 1.4 s; node-1 cpu at 17.8 % (said 18 %) of 3 shops.")).toBe(
+    "Running after 1.4\u00a0s; node-1 cpu at 17.8\u00a0% (said 18\u00a0%) of 3 shops.",
+  );
 });
 
 it("counts", () => {

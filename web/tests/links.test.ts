@@ -35,10 +35,10 @@ it("leads from a workload to its pods and where they are", () => {
   expect(pieces(deployment, "pods and nodes", "cart-0 node-a1, cart-1 (none), and 3 more")).toEqual([
     [
       { text: "cart-0", to: "/subject/Pod/shop/cart-0/" },
-      { text: " " },
+      { text: " on " },
       { text: "node-a1", to: "/subject/Node/-/node-a1/" },
     ],
-    [{ text: "cart-1", to: "/subject/Pod/shop/cart-1/" }, { text: " " }, { text: "without a node" }],
+    [{ text: "cart-1", to: "/subject/Pod/shop/cart-1/" }, { text: " without a node" }],
     [{ text: "and 3 more" }],
   ]);
 });

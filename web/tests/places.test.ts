@@ -41,4 +41,5 @@ it("keeps every word of a sentence", () => {
   const sentence = "Placed shop/cart-0 on node-1 (not node-10).";
   expect(split(sentence, ["shop/cart-0", "node-1", "node-10"]).join("")).toBe(sentence);
   expect(split(sentence, ["node-1", "node-10"])).toContain("node-10");
+  expect(split("Nearest: 2 nodes: a-1, a-2: short 3.", ["2 nodes: a-1, a-2"])).toHaveLength(1);
 });

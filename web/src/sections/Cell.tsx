@@ -5,7 +5,7 @@
 import { Show } from "solid-js";
 import type { NodeView } from "../api/types";
 import { path } from "../live/router";
-import { amount, percent, plural } from "../ui/format";
+import { ofWhole, percent, plural } from "../ui/format";
 import type { Spot } from "./layout";
 
 /** Above this share of a resource, in thousandths, a node is drawn as nearly full. */
@@ -47,7 +47,7 @@ export function details(node: NodeView): string {
     .join(", ");
   const used = node.resources
     .filter((resource) => resource.name === "cpu" || resource.name === "memory" || resource.name === node.tightest.name)
-    .map((r) => `${r.name} ${amount(r.name, r.requested)} of ${amount(r.name, r.capacity)}`);
+    .map((r) => `${r.name} ${ofWhole(r.name, r.requested, r.capacity)}`);
   const parts = [node.instance_type, state, plural(node.pods, "pod"), ...used].filter(Boolean);
   return `${parts.join(" · ")} (${node.tightest.name} ${percent(node.tightest.permille)})`;
 }

@@ -8,7 +8,7 @@ import { recent } from "../live/state";
 import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
 import { Story } from "../ui/Bones";
-import { clock, exact, took } from "../ui/format";
+import { clock, exact, took, unbroken } from "../ui/format";
 import { Mode } from "../ui/Mode";
 import { Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
@@ -150,7 +150,7 @@ function Whole(props: { decision: Decision; causes: Decision[]; consequences: De
                     ? "as predicted"
                     : "not as predicted"}
               </dd>
-              <dt>{effect().sentence}</dt>
+              <dt>{unbroken(effect().sentence)}</dt>
             </div>
           )}
         </Show>

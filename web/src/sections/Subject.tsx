@@ -9,6 +9,7 @@ import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
 import { Rows, Story } from "../ui/Bones";
 import { ById } from "../ui/ById";
+import { unbroken } from "../ui/format";
 import { Empty, Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { Said } from "../ui/Said";
@@ -63,9 +64,7 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
         <small>{kind.split(".")[0]}</small> <code>{title}</code>
       </h1>
       <Switch>
-        <Match when={subject.data}>
-          {(data) => <Now subject={data()} drawn={node()?.resources.map((resource) => resource.name) ?? []} />}
-        </Match>
+        <Match when={subject.data}>{(data) => <Sentence subject={data()} />}</Match>
         <Match when={subject.isPending}>
           <Story rows={2} />
         </Match>
@@ -77,6 +76,9 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
         </Match>
       </Switch>
       <Show when={node()}>{(view) => <NodeBars node={view()} />}</Show>
+      <Show when={subject.data}>
+        {(data) => <Facts subject={data()} drawn={node()?.resources.map((resource) => resource.name) ?? []} />}
+      </Show>
       <section aria-labelledby="timeline">
         <h2 id="timeline">
           Decided about it <span>newest first</span>
@@ -158,21 +160,16 @@ function Entry(props: { decision: Decision; isIt: boolean }) {
         <p>
           <a href={path("decision", d().id)}>{d().sentence}</a>
         </p>
-        <Show when={d().effect}>{(effect) => <p class="effect">{effect().sentence}</p>}</Show>
+        <Show when={d().effect}>{(effect) => <p class="effect">{unbroken(effect().sentence)}</p>}</Show>
       </div>
     </li>
   );
 }
 
-function Now(props: { subject: Subject; drawn: string[] }) {
-  /** A node's bars say its resources and marks already; the names of its pods they do not say. */
-  const isDrawn = (word: string, value: string) =>
-    MARKS.includes(word) || (props.drawn.includes(word) && !value.includes("/"));
+function Sentence(props: { subject: Subject }) {
   const names = () => [named(props.subject.object), props.subject.object.name, props.subject.summary.node ?? ""];
-  const rows = () =>
-    Object.entries(props.subject.summary).filter(
-      ([word, value]) => value && !(props.drawn.length > 0 && isDrawn(word, value)),
-    );
+  /** Of what is gone, the sentence is the reason already. */
+  const isSaid = (why: string) => props.subject.sentence.includes(why.replace(/\.$/, ""));
   return (
     <>
       <p class="sentence">
@@ -181,8 +178,10 @@ function Now(props: { subject: Subject; drawn: string[] }) {
       <Show when={props.subject.why}>
         {(why) => (
           <div class="why">
-            <h2>Why</h2>
-            <p>{why().sentence}</p>
+            <Show when={!isSaid(why().sentence)}>
+              <h2>Why</h2>
+              <p>{why().sentence}</p>
+            </Show>
             <For each={why().changes}>
               {(change) => (
                 <p class="hint">
@@ -203,34 +202,46 @@ function Now(props: { subject: Subject; drawn: string[] }) {
           </div>
         )}
       </Show>
-      <Show when={rows().length > 0}>
-        <dl class="pairs wide-pairs">
-          <For each={rows()}>
-            {([word, value]) => (
-              <div>
-                <dt>{word}</dt>
-                <dd>
-                  <ul>
-                    <For each={pieces(props.subject.object, word, value)}>
-                      {(item) => (
-                        <li>
-                          <For each={item}>
-                            {(piece) => (
-                              <Show when={piece.to} fallback={piece.text}>
-                                {(to) => <a href={to()}>{piece.text}</a>}
-                              </Show>
-                            )}
-                          </For>
-                        </li>
-                      )}
-                    </For>
-                  </ul>
-                </dd>
-              </div>
-            )}
-          </For>
-        </dl>
-      </Show>
     </>
+  );
+}
+
+function Facts(props: { subject: Subject; drawn: string[] }) {
+  /** A node's bars say its resources and marks already; the names of its pods they do not say. */
+  const isDrawn = (word: string, value: string) =>
+    MARKS.includes(word) || (props.drawn.includes(word) && !value.includes("/"));
+  const rows = () =>
+    Object.entries(props.subject.summary).filter(
+      ([word, value]) => value && !(props.drawn.length > 0 && isDrawn(word, value)),
+    );
+  return (
+    <Show when={rows().length > 0}>
+      <dl class="pairs wide-pairs">
+        <For each={rows()}>
+          {([word, value]) => (
+            <div>
+              <dt>{word}</dt>
+              <dd>
+                <ul>
+                  <For each={pieces(props.subject.object, word, value)}>
+                    {(item) => (
+                      <li>
+                        <For each={item}>
+                          {(piece) => (
+                            <Show when={piece.to} fallback={piece.text}>
+                              {(to) => <a href={to()}>{piece.text}</a>}
+                            </Show>
+                          )}
+                        </For>
+                      </li>
+                    )}
+                  </For>
+                </ul>
+              </dd>
+            </div>
+          )}
+        </For>
+      </dl>
+    </Show>
   );
 }

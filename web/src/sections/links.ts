@@ -1,6 +1,6 @@
 // The objects that a subject's rows name, as links: where a pod is, what owns it, which pods a node holds.
 //
-// Promises: joined again the pieces are the text; what is not understood stays text.
+// Promises: no name is lost; what is not understood stays text.
 import type { ObjectRef } from "../api/types";
 import { path } from "../live/router";
 import { subjectPath } from "../live/subject";
@@ -36,8 +36,8 @@ function podAnywhere(item: string): Piece {
 function placed(namespace: string, item: string): Piece[] {
   const [, pod, on] = /^([a-z0-9][^\s]*) (\S+)$/.exec(item) ?? [];
   if (!pod || !on || pod === "and") return [{ text: item }];
-  const at = on === "(none)" ? { text: "without a node" } : node(on);
-  return [{ text: pod, to: path("subject", "Pod", namespace, pod) }, { text: " " }, at];
+  const at = on === "(none)" ? [{ text: " without a node" }] : [{ text: " on " }, node(on)];
+  return [{ text: pod, to: path("subject", "Pod", namespace, pod) }, ...at];
 }
 
 /** `ReplicaSet cart-5d`, or `of Deployment cart`. */

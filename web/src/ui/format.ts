@@ -60,6 +60,10 @@ export function ofWhole(resource: string, part: number, whole: number): string {
   return `${some} of ${all}${unit ? ` ${unit}` : ""}`;
 }
 
+/** A sentence whose numbers stay on the line with their units. */
+export const unbroken = (sentence: string): string =>
+  sentence.replace(/(\d) (?=(%|[µm]?s|min|h|d)(?!\w))/g, "$1\u00a0");
+
 export const percent = (permille: number): string => `${Math.round(permille / 10)} %`;
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>
