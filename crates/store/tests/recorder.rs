@@ -194,6 +194,23 @@ async fn repeats_that_wait_are_counted_in_one_row() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_repeat_that_waits_is_listed_under_the_row_it_will_be_in() {
+    let (store, recorder) = recorder();
+    recorder.offer(decision(1, "steady"));
+    recorder.offer(decision(2, "other"));
+    sleep(LONG).await;
+    store.set_silent(true);
+    recorder.offer(decision(3, "steady"));
+    sleep(Duration::from_millis(1)).await;
+    // A page that ends before the row itself.
+    let page = recorder.decisions(&Filter { limit: 1, ..Filter::default() }).await.value.decisions;
+    for listed in page {
+        assert!(listed.id != id(3), "it will be known as the first: {}", listed.id);
+        assert!(recorder.decision(listed.id).await.value.is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_went_silent_is_tried_again() {
     let (store, recorder) = recorder();
     store.set_silent(true);

@@ -115,9 +115,25 @@ impl Recorder {
         for decision in remembered.into_iter().chain(waiting.iter().filter_map(begun)) {
             found.entry(decision.id).or_insert(decision);
         }
+        let (repeats, queued) = self.repeats(&found, queued);
+        found.extend(repeats);
         fold_in(&mut found, queued);
         amend(&mut found, &waiting);
         (found, next, partial)
+    }
+
+    /// What is queued and only repeats a row that is not among those found: that row, as the ring has it, because the store
+    /// will fold the repeat into it and never hear of its own id. And the rest.
+    fn repeats(&self, found: &Found, queued: Vec<Arc<Decision>>) -> (Found, Vec<Arc<Decision>>) {
+        let ring = self.ring();
+        let (mut rows, mut rest) = (Found::new(), Vec::new());
+        for next in queued {
+            match ring.row_of(&next).filter(|row| row.id != next.id && !found.contains_key(&row.id)) {
+                Some(row) => drop(rows.insert(row.id, row)),
+                None => rest.push(next),
+            }
+        }
+        (rows, rest)
     }
 
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

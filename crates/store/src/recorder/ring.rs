@@ -178,6 +178,14 @@ impl Ring {
         self.decisions.get(&id).map(|row| Arc::clone(&row.decision))
     }
 
+    /// The row that a decision is in: its own, or the one it was folded into.
+    pub(super) fn row_of(&self, decision: &Decision) -> Option<Arc<Decision>> {
+        self.decision(decision.id).or_else(|| {
+            let newest = self.newest.get(&subject_key(decision)).and_then(|id| self.decision(*id));
+            newest.filter(|row| row.id < decision.id && folds_into(row, decision))
+        })
+    }
+
     /// All decisions, newest first.
     pub(super) fn decisions(&self) -> Vec<Arc<Decision>> {
         self.decisions.values().rev().map(|row| Arc::clone(&row.decision)).collect()
