@@ -7,7 +7,7 @@ use keelson_store::Recorder;
 use std::time::Duration;
 
 /// How long a stopping process waits for the store; what it did not take stays in the journal.
-const LAST_FLUSH: Duration = Duration::from_secs(5);
+const LAST_FLUSH: Duration = Duration::from_secs(3);
 
 /// A recorder that the runtime can write to.
 #[derive(Clone)]

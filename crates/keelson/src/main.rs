@@ -84,7 +84,7 @@ fn telemetry(cli: &Cli, component: &'static str) -> Config {
             cli::LogFormat::Json => LogFormat::Json,
         },
         filter: cli.log.clone(),
-        otlp: cli.otlp.clone(),
+        otlp: cli.otlp.clone().filter(|endpoint| !endpoint.is_empty()),
         attributes: Vec::new(),
     }
 }

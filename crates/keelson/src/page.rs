@@ -32,12 +32,16 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Serves until `stop`.
+    /// Serves until `stop`, and on until the platform has ended what it began: not ready, but seen.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
-        let runtime = self.platform.runtime.clone();
+        let (runtime, platform) = (self.platform.runtime.clone(), self.platform.clone());
+        let stop = async move {
+            stop.await;
+            platform.stop().await;
+        };
         let metrics = Metrics::new(VERSION, COMMIT, |registry| runtime.register(registry));
         let collector = self.telemetry.and_then(Telemetry::collector).cloned();
         let backend = Live::start(self.platform, self.client, self.about, collector);

@@ -27,7 +27,7 @@ pub struct Opened {
 /// Where a person said the store is.
 enum Place<'a> {
     File(&'a Path),
-    Server(PgConnectOptions),
+    Server(Box<PgConnectOptions>),
 }
 
 impl<'a> Place<'a> {
@@ -36,8 +36,9 @@ impl<'a> Place<'a> {
             return Ok(Self::File(Path::new(database)));
         }
         // The URL is not repeated: it may hold a password.
-        let options = database.parse().context("--database is no URL like postgres://USER@HOST/DATABASE")?;
-        Ok(Self::Server(options))
+        let options: PgConnectOptions =
+            database.parse().context("--database is no URL like postgres://USER@HOST/DATABASE")?;
+        Ok(Self::Server(Box::new(options)))
     }
 }
 
@@ -53,7 +54,7 @@ pub async fn open(database: &str) -> Result<Opened> {
             return Ok(Opened { store: Arc::new(store), changes: None });
         }
     };
-    let store = PostgresStore::lazy(options);
+    let store = PostgresStore::lazy(*options);
     let changes = match store.ready().await {
         Ok(()) => store.changes(POLL).await,
         Err(error) => Err(error),

@@ -72,9 +72,11 @@ struct Families {
     decisions: Family<ByDecision, Counter>,
     stages: Histograms<ByStage>,
     steps: Family<ByStep, Counter>,
-    gauges: Mutex<BTreeMap<&'static str, (&'static str, BTreeMap<Labels, i64>)>>,
+    gauges: Mutex<Gauges>,
 }
 
+/// By name: what it says, and its values.
+type Gauges = BTreeMap<&'static str, (&'static str, BTreeMap<Labels, i64>)>;
 /// Label and value, both from closed sets.
 type Labels = Vec<(&'static str, &'static str)>;
 
