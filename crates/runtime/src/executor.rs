@@ -325,7 +325,7 @@ impl Inner {
                 open.steps.extend(self.steps(rest, StepResult::Held, &hold.to_string()));
                 self.release_gate(rest);
                 // What was to be told of what is done already does not make it undone.
-                if at > 0 && rest.iter().all(|action| action.kind.only_tells()) {
+                if acts > 0 && rest.iter().all(|action| action.kind.only_tells()) {
                     break;
                 }
                 return self.give_up(open, Outcome::Would).await;

@@ -60,6 +60,7 @@ pub use metrics::Meter;
 pub use operator::{Listener, Operator, Running};
 pub use permissions::{Permissions, Rule};
 pub use platform::read_file as read_platform_file;
+pub use prometheus_client::metrics::gauge::Gauge;
 pub use runtime::Runtime;
 pub use spawn::Task;
 pub use switch::Switch;

@@ -76,7 +76,7 @@ struct Families {
 }
 
 /// By name: what it says, and its values.
-type Gauges = BTreeMap<&'static str, (&'static str, BTreeMap<Labels, i64>)>;
+type Gauges = BTreeMap<&'static str, (&'static str, BTreeMap<Labels, Gauge>)>;
 /// Label and value, both from closed sets.
 type Labels = Vec<(&'static str, &'static str)>;
 
@@ -95,14 +95,11 @@ impl Meter {
         self.metrics.decided(self.feature, took);
     }
 
-    /// Something came to be looked at.
-    pub fn added(&self) {
-        self.metrics.added(self.controller);
-    }
-
-    /// A gauge of its own. Labels and their values are from closed sets.
-    pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &'static str)], value: i64) {
-        self.metrics.gauge(name, help, labels.to_vec(), value);
+    /// A gauge of its own, to keep and set: setting it is one store. Labels and their values are from closed sets.
+    #[must_use]
+    pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
+        let mut gauges = self.metrics.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        gauges.entry(name).or_insert_with(|| (help, BTreeMap::new())).1.entry(labels.to_vec()).or_default().clone()
     }
 }
 
@@ -212,12 +209,6 @@ impl Metrics {
         self.0.call_time.get_or_create(&ByVerb { verb: method }).observe(took.as_secs_f64());
     }
 
-    /// What an operator counts of its own; the last value stays.
-    fn gauge(&self, name: &'static str, help: &'static str, labels: Labels, value: i64) {
-        let mut gauges = self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
-        gauges.entry(name).or_insert_with(|| (help, BTreeMap::new())).1.insert(labels, value);
-    }
-
     /// Whether this process leads a feature.
     pub(crate) fn leads(&self, feature: Feature, leads: bool) {
         self.0.leads.get_or_create(&ByLease { name: feature.as_str() }).set(i64::from(leads));
@@ -322,7 +313,7 @@ impl Collector for Now {
         for (name, (help, values)) in gauges {
             let named = |labels: Labels| labels.into_iter().map(|(label, value)| (label, value.to_owned())).collect();
             let samples: Vec<Sample> =
-                values.into_iter().map(|(labels, value)| (named(labels), value as f64)).collect();
+                values.into_iter().map(|(labels, value)| (named(labels), value.get() as f64)).collect();
             gauge(&mut encoder, name, help, &samples)?;
         }
         let lines = self.0.0.lines.all();

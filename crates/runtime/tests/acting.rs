@@ -385,6 +385,22 @@ async fn a_pause_between_a_binding_and_its_event_leaves_the_binding_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_held_before_anything_was_done_would_have_been_done() {
+    let (world, process, pod) = with_a_pod(29).await;
+    process.net.rule(|_, path| path.contains("/events").then_some(Fault::Hang));
+    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"});
+    let mut tell = bind_and_tell();
+    tell[0] = tell.pop().unwrap();
+    tell.push(ActionKind::ApplyStatus(json!({"status": {"conditions": [condition]}})));
+    let pause = async {
+        seconds(1).await;
+        world.set_platform(json!({"features": {"scheduling": {"mode": "Enforce", "paused": true}}})).await;
+    };
+    let ((outcome, steps), ()) = tokio::join!(process.act(&pod, tell), pause);
+    assert!(outcome == Outcome::Would && steps[1].starts_with("Held: paused"), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_told_of_a_binding_that_another_decision_made() {
     let (_world, process, pod) = with_a_pod(27).await;
     process.act(&pod, vec![bind("n1")]).await;

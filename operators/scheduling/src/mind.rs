@@ -18,7 +18,7 @@ use keelson_cluster::{Event, State, View, read};
 use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
 
-pub use books::{Books, Preview};
+pub use books::Books;
 
 use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
 use crate::effect::{Effects, Placement, predicted};
@@ -82,6 +82,7 @@ pub struct Mind {
     /// Those of them that are refused until they are changed.
     refused: HashSet<String>,
     comparisons: VecDeque<Arc<Pod>>,
+    skipped: u64,
     measured: Vec<(DecisionId, Effect)>,
     with_actions: u64,
     /// The pod whose decision panics, in tests.
@@ -119,6 +120,7 @@ impl Mind {
             ours: HashSet::new(),
             refused: HashSet::new(),
             comparisons: VecDeque::new(),
+            skipped: 0,
             measured: Vec::new(),
             with_actions: 0,
             #[cfg(test)]
@@ -176,7 +178,7 @@ impl Mind {
     fn decide(&mut self, uid: &str, written: &Pod, at: Moment) -> Job {
         let mut ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
-        let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_pure(&mut ask))) else {
+        let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_alone(&mut ask))) else {
             return self.panicked(uid, ask);
         };
         if is_said(written, &decided.plan) {
@@ -213,7 +215,8 @@ impl Mind {
         Job { uid: uid.to_owned(), plan: decided.plan, recording, binds }
     }
 
-    fn decide_pure(&mut self, ask: &mut Ask) -> Decided {
+    /// Decides without taking note of it: whatever goes wrong here has changed nothing but the classes.
+    fn decide_alone(&mut self, ask: &mut Ask) -> Decided {
         #[cfg(test)]
         assert!(self.poison.as_deref() != Some(ask.pod.name.as_str()), "poisoned");
         let decided = self.decide_like_the_last(ask);
@@ -328,6 +331,12 @@ impl Mind {
     #[must_use]
     pub fn refused(&self) -> usize {
         self.refused.len()
+    }
+
+    /// How many comparisons were left out since the start, because they came too fast.
+    #[must_use]
+    pub const fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     fn not_ours(&mut self, uid: &str) {

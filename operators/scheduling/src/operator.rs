@@ -20,7 +20,7 @@ use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
 use keelson_runtime::switch::Switch;
-use keelson_runtime::{Answers, Meter, Report, Runtime, StartError};
+use keelson_runtime::{Answers, Gauge, Meter, Report, Runtime, StartError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ use answers::Query;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::mind::{Mind, Standing};
-use crate::queue::Backoff;
+use crate::queue::{Backoff, Counts};
 
 /// Plans carried out at once. Each binding is two or three requests; the API server is asked by others too.
 const AT_ONCE: usize = 64;
@@ -92,7 +92,9 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
+    let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
+    let mut told = None;
     let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
     let (mut nodes_read, mut pods_read) = (false, false);
     let mut stopping = std::pin::pin!(rt.stopping());
@@ -143,12 +145,17 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
         let next = standing(&switch.borrow(), &settings.borrow());
         if next != *mind.standing() {
             mind.configure(next, now);
+            told = None;
         }
         for (decision, effect) in mind.measured(now) {
             rt.history().effect(decision, effect);
         }
-        measure(&mind, &meter);
-        rt.report(Feature::Scheduling, vec![held_back(&mind)]);
+        gauges.set(&mind);
+        let now = (mind.standing().settings.mode, pods_held_back(&mind));
+        if told != Some(now) {
+            rt.report(Feature::Scheduling, vec![held_back(&mind)]);
+            told = Some(now);
+        }
     }
     while under_way.tasks.join_next().await.is_some() {}
 }
@@ -192,21 +199,42 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     under_way.pods.extend(uid.map(|uid| (task.id(), uid)));
 }
 
-/// Pods by where they wait, under kube-scheduler's name for it, and those that wait for Enforce.
-fn measure(mind: &Mind, meter: &Meter) {
-    let counts = mind.counts();
-    let queues = [
-        ("active", counts.active + counts.in_flight),
-        ("backoff", counts.backing_off),
-        ("unschedulable", counts.waiting),
-        ("gated", counts.gated),
-    ];
-    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    for (queue, count) in queues {
-        meter.gauge("scheduler_pending_pods", "Pods that wait, by queue", &[("queue", queue)], number(count));
+/// What is told of the loop at every moment.
+struct Gauges {
+    queues: [Gauge; 4],
+    held_back: Gauge,
+    skipped: Gauge,
+}
+
+impl Gauges {
+    fn new(meter: &Meter) -> Self {
+        let queue = |name: &'static str| {
+            // kube-scheduler's name for it.
+            meter.gauge("scheduler_pending_pods", "Pods that wait, by queue", &[("queue", name)])
+        };
+        let alone = |name, help| meter.gauge(name, help, &[]);
+        Self {
+            queues: ["active", "backoff", "unschedulable", "gated"].map(queue),
+            held_back: alone(
+                "keelson_scheduling_pods_held_back",
+                "Pods that name Keelson as their scheduler and wait because scheduling is not enforced",
+            ),
+            skipped: alone(
+                "keelson_scheduling_comparisons_skipped",
+                "Comparisons with other schedulers left out since the start, because they came too fast",
+            ),
+        }
     }
-    let help = "Pods that name Keelson as their scheduler and wait because scheduling is not enforced";
-    meter.gauge("keelson_scheduling_pods_held_back", help, &[], number(pods_held_back(mind)));
+
+    fn set(&self, mind: &Mind) {
+        let Counts { active, in_flight, backing_off, waiting, gated } = mind.counts();
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for (gauge, count) in self.queues.iter().zip([active + in_flight, backing_off, waiting, gated]) {
+            gauge.set(number(count));
+        }
+        self.held_back.set(number(pods_held_back(mind)));
+        self.skipped.set(i64::try_from(mind.skipped()).unwrap_or(i64::MAX));
+    }
 }
 
 fn plan_of(decision: Decision) -> Plan {

@@ -237,8 +237,8 @@ async fn questions_are_answered_from_what_the_loop_knows() {
     );
     let nodes = ask("scheduling.nodes", json!({})).await.unwrap();
     assert_eq!((nodes["nodes"].as_array().unwrap().len(), nodes["nodes"][0]["ready"].as_bool()), (2, Some(true)));
-    let preview = ask("scheduling.preview", json!({})).await.unwrap();
-    assert_eq!((&preview["lastHour"]["placed"], &preview["lastHour"]["not_placed"]), (&json!(1), &json!(1)));
+    let queue = ask("scheduling.queue", json!({})).await.unwrap();
+    assert_eq!((&queue["waiting"], &queue["refused"], &queue["queue"]["waiting"]), (&json!(1), &json!(0), &json!(1)));
     let fields = ask("scheduling.fields", json!({})).await.unwrap();
     assert!(
         fields["fields"]

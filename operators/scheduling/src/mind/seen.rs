@@ -110,7 +110,7 @@ impl Mind {
         if self.standing.decides() && observe::compares(*mode, names_us) {
             if self.comparisons.len() >= COMPARISONS {
                 self.comparisons.pop_front();
-                self.books.skipped();
+                self.skipped += 1;
             }
             self.comparisons.push_back(Arc::clone(pod));
         }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::decide::{Ask, Moment, Settings, decide};
 use crate::fields;
-use crate::mind::{Mind, Preview};
+use crate::mind::Mind;
 use crate::queue::Counts;
 
 /// A question to the loop, and where the answer goes.
@@ -33,7 +33,6 @@ struct Known {
     view: Arc<View>,
     last: Option<Decision>,
     waiting: Option<Arc<Pod>>,
-    preview: Preview,
     counts: Counts,
     ours: usize,
     refused: usize,
@@ -48,7 +47,6 @@ impl Query {
             view: mind.view(),
             last: pod.and_then(|(namespace, name)| mind.books().last(namespace, name)).cloned(),
             waiting: pod.and_then(|(namespace, name)| mind.waiting_pod(namespace, name)).cloned(),
-            preview: mind.books().preview(now),
             counts: mind.counts(),
             ours: mind.pods_of_ours(),
             refused: mind.refused(),
@@ -71,8 +69,7 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
     let pod =
         json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
-    let (why_ask, if_ask, nodes_ask, queue_ask, preview_ask) =
-        (ask.clone(), ask.clone(), ask.clone(), ask.clone(), ask.clone());
+    let (why_ask, if_ask, nodes_ask, queue_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
     Answers::default()
         .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
             let ask = why_ask.clone();
@@ -93,18 +90,6 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
                 Ok(json!({"waiting": known.ours, "refused": known.refused, "queue": known.counts}))
             }
         })
-        .with(
-            ("scheduling.preview", "What Enforce would have done in the last hour."),
-            nothing.clone(),
-            PODS,
-            move |_| {
-                let ask = preview_ask.clone();
-                async move {
-                    let known = known(&ask, None).await?;
-                    Ok(json!({"mode": known.settings.mode, "lastHour": known.preview, "queue": known.counts}))
-                }
-            },
-        )
         .with(("scheduling.fields", "What becomes of each pod field."), nothing, PLATFORM, |_| async { Ok(table()) })
 }
 
