@@ -4,6 +4,9 @@
 //! is left of the renew deadline, and none is retried by the client: a renewal that hides in retries is how leaders are
 //! lost, and how two come to lead.
 //!
+//! A leader renews over the version it wrote last without reading it first, as client-go does since Kubernetes 1.30: one
+//! call a renewal. Whatever goes wrong with it, the lease is read before it is written again.
+//!
 //! Promises: leadership ends on time even while a call hangs; a lease that is given up can be taken at once; nobody leads
 //! before the Platform was read, since until then nobody knows what may be done.
 
@@ -65,12 +68,13 @@ pub(crate) async fn stand(mut candidate: Candidate) {
         }
     }
     let mut elector = Elector::new(&candidate.config.identity, candidate.config.timing);
+    let mut written = None;
     let start = Instant::now();
     loop {
         let wait = tokio::select! {
             biased;
             () = &mut releasing => break,
-            wait = candidate.look(&mut elector, start) => wait,
+            wait = candidate.look(&mut elector, &mut written, start) => wait,
         };
         tokio::select! {
             biased;
@@ -85,22 +89,15 @@ pub(crate) async fn stand(mut candidate: Candidate) {
 }
 
 impl Candidate {
-    /// Looks once and does what the elector says; returns how long to wait before the next look.
-    async fn look(&self, elector: &mut Elector, start: Instant) -> Duration {
-        let left = |elector: &Elector| match elector.ends_at() {
-            Some(ends_at) => ends_at.since(elapsed(start)).to_std().min(CALL),
-            None => CALL,
-        };
-        let next = match timeout(left(elector), self.read()).await {
-            Ok(Ok(lease)) => {
-                self.reach.worked();
-                let record = lease.as_ref().map(record);
-                self.saw(record.as_ref());
-                let next = elector.next(record, elapsed(start));
-                self.follow(next, lease.as_ref(), elector, start, left(elector)).await
-            }
-            Ok(Err(error)) => self.unreachable(elector, start, &error.to_string()),
-            Err(_) => self.unreachable(elector, start, "no answer in time"),
+    /// Looks once and does what the elector says; returns how long to wait before the next look. `written` is the lease
+    /// as this candidate last wrote it, while nothing speaks against its still being so.
+    async fn look(&self, elector: &mut Elector, written: &mut Option<Lease>, start: Instant) -> Duration {
+        let next = match written.take() {
+            Some(lease) => match self.follow(Some(lease), elector, written, start).await {
+                Some(next) => next,
+                None => self.read_and_follow(elector, written, start).await,
+            },
+            None => self.read_and_follow(elector, written, start).await,
         };
         if next == Next::Lost {
             tracing::warn!(feature = %self.feature, "leadership lost");
@@ -110,36 +107,50 @@ impl Candidate {
         elector.ends_at().map_or(retry, |ends_at| retry.min(ends_at.since(elapsed(start)).to_std()))
     }
 
-    /// Writes what the elector wants written.
+    async fn read_and_follow(&self, elector: &mut Elector, written: &mut Option<Lease>, start: Instant) -> Next {
+        match timeout(left(elector, start), self.read()).await {
+            Ok(Ok(lease)) => {
+                self.saw(lease.as_ref());
+                let next = self.follow(lease, elector, written, start).await;
+                // Somebody else was faster: the next look sees who.
+                next.unwrap_or(Next::Follow)
+            }
+            Ok(Err(error)) => self.unreachable(elector, start, &error.to_string()),
+            Err(_) => self.unreachable(elector, start, "no answer in time"),
+        }
+    }
+
+    /// Writes what the elector wants written over this version of the lease; none when there is another by now.
     async fn follow(
         &self,
-        next: Next,
-        lease: Option<&Lease>,
+        lease: Option<Lease>,
         elector: &mut Elector,
+        written: &mut Option<Lease>,
         start: Instant,
-        left: Duration,
-    ) -> Next {
+    ) -> Option<Next> {
+        let next = elector.next(lease.as_ref().map(record), elapsed(start));
         let (fence, taking) = match next {
             Next::Acquire { fence } => (fence, true),
             Next::Renew { fence } => (fence, false),
-            Next::Follow | Next::Lost => return next,
+            Next::Follow | Next::Lost => return Some(next),
         };
         let asked_at = elapsed(start);
-        match timeout(left, self.write(lease, fence, taking)).await {
-            Ok(Ok(())) if taking => {
-                elector.acquired(fence, asked_at);
-                tracing::info!(feature = %self.feature, fence, "leading");
-                self.lead(fence);
-                next
+        match timeout(left(elector, start), self.write(lease.as_ref(), fence, taking)).await {
+            Ok(Ok(lease)) => {
+                self.saw(Some(&lease));
+                *written = Some(lease);
+                if taking {
+                    elector.acquired(fence, asked_at);
+                    tracing::info!(feature = %self.feature, fence, "leading");
+                    self.lead(fence);
+                } else {
+                    elector.renewed(asked_at);
+                }
+                Some(next)
             }
-            Ok(Ok(())) => {
-                elector.renewed(asked_at);
-                next
-            }
-            // Somebody else wrote: the next look sees what.
-            Ok(Err(kube::Error::Api(status))) if status.code == 409 => next,
-            Ok(Err(error)) => self.unreachable(elector, start, &error.to_string()),
-            Err(_) => self.unreachable(elector, start, "no answer in time"),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => None,
+            Ok(Err(error)) => Some(self.unreachable(elector, start, &error.to_string())),
+            Err(_) => Some(self.unreachable(elector, start, "no answer in time")),
         }
     }
 
@@ -158,7 +169,7 @@ impl Candidate {
         self.api().get_opt(&names::lease(self.feature)).await
     }
 
-    async fn write(&self, lease: Option<&Lease>, fence: u64, taking: bool) -> Result<(), kube::Error> {
+    async fn write(&self, lease: Option<&Lease>, fence: u64, taking: bool) -> Result<Lease, kube::Error> {
         let timing = &self.config.timing;
         let mut spec = json!({
             "holderIdentity": self.config.identity,
@@ -175,16 +186,16 @@ impl Candidate {
                 let name = names::lease(self.feature);
                 let lease = json!({"metadata": {"name": name, "labels": {names::MANAGED_BY: "keelson"}}, "spec": spec});
                 let lease: Lease = serde_json::from_value(lease).map_err(kube::Error::SerdeError)?;
-                self.api().create(&PostParams::default(), &lease).await.map(drop)
+                self.api().create(&PostParams::default(), &lease).await
             }
         }
     }
 
     /// Writes only over the version that was read.
-    async fn patch(&self, lease: &Lease, spec: Value) -> Result<(), kube::Error> {
+    async fn patch(&self, lease: &Lease, spec: Value) -> Result<Lease, kube::Error> {
         let body = json!({"metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": spec});
         let name = names::lease(self.feature);
-        self.api().patch(&name, &PatchParams::default(), &Patch::Merge(body)).await.map(drop)
+        self.api().patch(&name, &PatchParams::default(), &Patch::Merge(body)).await
     }
 
     /// Gives the lease back, so that nobody has to wait for it to expire. The fence stays.
@@ -195,7 +206,7 @@ impl Candidate {
             if record.holder != self.config.identity || record.transitions != fence {
                 return Ok(());
             }
-            self.patch(&lease, json!({"holderIdentity": "", "leaseDurationSeconds": 1})).await
+            self.patch(&lease, json!({"holderIdentity": "", "leaseDurationSeconds": 1})).await.map(drop)
         });
         match released.await {
             Ok(Ok(())) => tracing::info!(feature = %self.feature, "leadership given back"),
@@ -204,11 +215,13 @@ impl Candidate {
         }
     }
 
-    fn saw(&self, record: Option<&Record>) {
+    fn saw(&self, lease: Option<&Lease>) {
+        self.reach.worked();
+        let record = lease.map(record);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.seen_at = Some(self.config.clock.now());
-        seen.holder = record.map(|record| record.holder.clone()).unwrap_or_default();
-        seen.fence = record.map_or(0, |record| record.transitions);
+        seen.fence = record.as_ref().map_or(0, |record| record.transitions);
+        seen.holder = record.map(|record| record.holder).unwrap_or_default();
     }
 
     fn lead(&self, fence: u64) {
@@ -224,6 +237,11 @@ impl Candidate {
         self.switches.change(self.feature, |switch| (switch.leading, switch.fence) = (false, 0));
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).leading = false;
     }
+}
+
+/// How long a call may take: never longer than what is left of the renew deadline.
+fn left(elector: &Elector, start: Instant) -> Duration {
+    elector.ends_at().map_or(CALL, |ends_at| ends_at.since(elapsed(start)).to_std().min(CALL))
 }
 
 /// Monotonic and local, as the elector wants it.

@@ -54,6 +54,21 @@ async fn a_leader_that_is_cut_off_stops_before_another_starts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_renewal_is_one_call_and_a_lease_that_was_taken_is_noticed_by_it() {
+    let world = World::prepared(8, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    let before = a.lease_net.log().len();
+    seconds(60).await;
+    let calls = a.lease_net.log().split_off(before);
+    assert!((30..=60).contains(&calls.len()) && calls.iter().all(|call| call.contains(" PATCH ")), "{calls:?}");
+    let stolen = json!({"spec": {"holderIdentity": "somebody"}});
+    world.merge("coordination.k8s.io/v1", "Lease", Some("keelson"), "keelson-scheduling", stolen).await;
+    seconds(3).await;
+    assert!(!a.switch().leading, "the next renewal meets another version, reads it, and stops");
+}
+
+#[tokio::test(start_paused = true)]
 async fn clocks_an_hour_apart_do_not_matter() {
     for offset in [Span::hours(-1), Span::hours(1)] {
         let world = World::prepared(5, json!({})).await;
