@@ -7,7 +7,7 @@
 //! Promises: however events are ordered and repeated, the same last objects give the same state; an assumption survives
 //! every event that does not decide it, and nothing else does; pods may come before their node and stay after it.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -27,8 +27,6 @@ pub enum Event {
         /// Its name.
         name: String,
     },
-    /// The nodes there are; all others are gone.
-    Nodes(Vec<ReadNode>),
     /// A pod was made or changed.
     PodApplied(Box<ReadPod>),
     /// A pod is gone.
@@ -36,8 +34,6 @@ pub enum Event {
         /// Its uid.
         uid: String,
     },
-    /// The pods there are; all others are gone.
-    Pods(Vec<ReadPod>),
     /// A pod is about to be bound.
     Assumed {
         /// Its uid.
@@ -123,25 +119,11 @@ impl<T: Hash + Eq> Shared<T> {
 impl State {
     /// Carries an event in.
     pub fn apply(&mut self, event: Event) {
-        self.view.version += 1;
         match event {
             Event::NodeApplied(node) => self.node_applied(*node),
             Event::NodeDeleted { name } => self.node_deleted(&name),
-            Event::Nodes(nodes) => {
-                let listed: BTreeSet<&str> = nodes.iter().map(|node| node.node.name.as_str()).collect();
-                let known = self.view.members().map(|member| member.node.name.clone());
-                let gone: Vec<String> = known.filter(|name| !listed.contains(name.as_str())).collect();
-                gone.iter().for_each(|name| self.node_deleted(name));
-                nodes.into_iter().for_each(|node| self.node_applied(node));
-            }
             Event::PodApplied(pod) => self.pod_applied(*pod),
             Event::PodDeleted { uid } => self.pod_deleted(&uid),
-            Event::Pods(pods) => {
-                let listed: HashSet<&str> = pods.iter().map(|pod| pod.pod.uid.as_str()).collect();
-                let gone: Vec<_> = self.pods.keys().filter(|uid| !listed.contains(uid.as_ref())).cloned().collect();
-                gone.iter().for_each(|uid| self.pod_deleted(uid));
-                pods.into_iter().for_each(|pod| self.pod_applied(pod));
-            }
             Event::Assumed { uid, node } => self.assume(&uid, Some(&node)),
             Event::Forgotten { uid } => self.assume(&uid, None),
             Event::ForgottenAll => {

@@ -68,22 +68,15 @@ pub struct Nominated {
     pub claim: Arc<Claim>,
 }
 
-/// The state at one version.
+/// The state at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    pub(crate) version: u64,
     pub(crate) slots: Blocks<Member>,
     pub(crate) repels: Arc<BTreeMap<Repel, BTreeSet<Arc<str>>>>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
 }
 
 impl View {
-    /// Counts the events behind it.
-    #[must_use]
-    pub const fn version(&self) -> u64 {
-        self.version
-    }
-
     /// The nodes that exist; the order means nothing and may differ between two views.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.slots.iter().filter(|member| member.known)

@@ -88,17 +88,7 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
     let said = controller.says("telemetry", false).await;
     assert!(said.contains("nothing waits for it"), "{said}");
 
-    let told = until("every placement is told once", async || {
-        let told = controller.placements().await;
-        let done = told.iter().filter(|decision| decision["outcome"] == "Done").count();
-        (done >= nodes.len()).then_some(told)
-    })
-    .await;
-    for (pod, node) in &nodes {
-        let mine: Vec<_> = told.iter().filter(|d| d["subject"]["uid"] == **pod && d["outcome"] == "Done").collect();
-        assert_eq!(mine.len(), 1, "{pod}: {mine:#?}");
-        assert_eq!(mine[0]["chosen"], **node);
-    }
+    controller.tells_each_once(&nodes).await;
     until("the other page heard of them, too", async || {
         (standby.placements().await.len() >= nodes.len()).then_some(())
     })
@@ -136,17 +126,7 @@ async fn a_controller_starts_without_its_database_and_tells_it_everything_later(
     server.go_on();
     controller.says("store", true).await;
     let standby = Controller::dashboard(api, &database, folder.path());
-    let told = until("the database was told every placement", async || {
-        let told = standby.placements().await;
-        let done = told.iter().filter(|decision| decision["outcome"] == "Done").count();
-        (done >= nodes.len()).then_some(told)
-    })
-    .await;
-    for (pod, node) in &nodes {
-        let mine: Vec<_> = told.iter().filter(|d| d["subject"]["uid"] == **pod && d["outcome"] == "Done").collect();
-        assert_eq!(mine.len(), 1, "{pod}: {mine:#?}");
-        assert_eq!(mine[0]["chosen"], **node);
-    }
+    standby.tells_each_once(&nodes).await;
     cluster.stop().await;
 }
 

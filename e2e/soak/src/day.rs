@@ -38,6 +38,8 @@ use crate::weather::{Blow, forecast};
 const MIDNIGHT: &str = "2026-05-20T00:00:00Z";
 /// Without faults, at the end, so that what should come about can.
 const CALM: Span = Span::minutes(15);
+/// How many changes of a resource the API server remembers: a watch that was cut for longer has to list again.
+const HISTORY: usize = 1_000;
 /// How many replicas there are.
 const REPLICAS: usize = 2;
 
@@ -154,7 +156,7 @@ impl Day {
     async fn begin(plan: &Plan) -> Result<Self> {
         let begin = Timestamp::parse(MIDNIGHT)?;
         let clock = keelson_sim::clock::Clock::start(begin, 1);
-        let shared = Shared::new(Api::new(Config { seed: plan.seed, ..Config::default() }), clock);
+        let shared = Shared::new(Api::new(Config { seed: plan.seed, history: HISTORY, ..Config::default() }), clock);
         let simulation = Simulation::new(shared.clone(), World::new(plan.seed, Settings::default()));
         let witness = Arc::new(Mutex::new(Witness::default()));
         let looking = Arc::clone(&witness);

@@ -5,12 +5,12 @@
 //! waits for a change that can cure one of its failures, and for five minutes at most.
 //!
 //! Promises: nothing is popped twice at once; a change that can help a pod is never lost, not even while the pod is in
-//! flight; gated pods are never popped; the same calls give the same order.
+//! flight; gated pods are never popped; the same calls give the same order; nothing here looks at every pod.
 
 mod waits;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use keelson_core::{Span, Timestamp};
 
@@ -90,12 +90,14 @@ struct Entry {
     pod: Waiting,
     place: Place,
     /// When it came to this place; the order among equals.
-    since: (Timestamp, u64),
+    since: Since,
     unschedulable: u32,
     errors: u32,
 }
 
-type Order = (Reverse<i32>, (Timestamp, u64), String);
+/// The moment and the number of an arrival.
+type Since = (Timestamp, u64);
+type Order = (Reverse<i32>, Since, String);
 
 /// The queue.
 #[derive(Debug, Clone)]
@@ -103,9 +105,10 @@ pub struct Queue {
     backoff: Backoff,
     entries: HashMap<String, Entry>,
     active: BTreeSet<Order>,
-    backing_off: BTreeSet<(Ended, Timestamp, Order)>,
+    backing_off: BTreeMap<Ended, BTreeSet<(Timestamp, Order)>>,
     in_flight: BTreeSet<String>,
-    waiting: BTreeSet<String>,
+    /// By what they wait for, longest first.
+    waiting: BTreeMap<Waits, BTreeSet<(Since, String)>>,
     arrivals: u64,
     flushed: Timestamp,
 }
@@ -133,9 +136,9 @@ impl Queue {
             backoff,
             entries: HashMap::new(),
             active: BTreeSet::new(),
-            backing_off: BTreeSet::new(),
+            backing_off: BTreeMap::new(),
             in_flight: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             arrivals: 0,
             flushed: Timestamp::default(),
         }
@@ -190,19 +193,18 @@ impl Queue {
                 *seen = seen.and(cures);
             }
         }
-        let helped = |uid: &&String| matches!(self.entries.get(*uid), Some(Entry { place: Place::Waiting(waits), .. }) if waits.meets(cures));
-        for uid in self.waiting.iter().filter(helped).cloned().collect::<Vec<_>>() {
-            self.wake(&uid, now);
-        }
+        let helped = self.waiting.iter().filter(|(waits, _)| waits.meets(cures)).flat_map(|(_, pods)| pods);
+        let mut helped: Vec<_> = helped.cloned().collect();
+        // Who waited longest is tried first, whatever it waited for.
+        helped.sort_unstable();
+        helped.iter().for_each(|(_, uid)| self.wake(uid, now));
     }
 
     /// The next pod to try, now in flight. When nothing is active, one that backs off after it found no node is tried
     /// early, as kube-scheduler does since 1.33.
     pub fn pop(&mut self, now: Timestamp) -> Option<Waiting> {
         self.advance(now);
-        let early =
-            || self.backing_off.iter().find(|(ended, ..)| *ended == Ended::Unschedulable).map(|(.., order)| order);
-        let uid = self.active.first().or_else(early)?.2.clone();
+        let uid = self.active.first().or_else(|| self.early())?.2.clone();
         self.take(&uid);
         self.put(&uid, Place::InFlight(Waits::NONE), now);
         self.entries.get(&uid).map(|entry| entry.pod.clone())
@@ -236,15 +238,15 @@ impl Queue {
     /// When [`Self::pop`] may have more to give without a call: the end of the next back-off or flush.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        let backing_off = self.backing_off.iter().map(|(_, until, _)| *until).min();
+        let backing_off = self.backing_off.values().filter_map(|pods| pods.first()).map(|(until, _)| *until);
         let flush = (!self.waiting.is_empty()).then(|| self.flushed + FLUSH_EVERY);
-        backing_off.into_iter().chain(flush).min()
+        backing_off.chain(flush).min()
     }
 
     /// Whether a pod could be popped without waiting.
     #[must_use]
     pub fn has_active(&self) -> bool {
-        !self.active.is_empty() || self.backing_off.iter().any(|(ended, ..)| *ended == Ended::Unschedulable)
+        !self.active.is_empty() || self.early().is_some()
     }
 
     /// Whether this pod was popped and not reported yet.
@@ -256,8 +258,9 @@ impl Queue {
     /// How many pods are where.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let (active, backing_off, waiting) = (self.active.len(), self.backing_off.len(), self.waiting.len());
-        let in_flight = self.in_flight.len();
+        let (active, in_flight) = (self.active.len(), self.in_flight.len());
+        let backing_off = self.backing_off.values().map(BTreeSet::len).sum();
+        let waiting = self.waiting.values().map(BTreeSet::len).sum();
         Counts {
             active,
             backing_off,
@@ -267,30 +270,28 @@ impl Queue {
         }
     }
 
-    /// Every pod in it, in no order.
-    pub fn pods(&self) -> impl Iterator<Item = &Waiting> {
-        self.entries.values().map(|entry| &entry.pod)
+    /// The pod that may be tried before its back-off is over, when there is nothing else to do.
+    fn early(&self) -> Option<&Order> {
+        self.backing_off.get(&Ended::Unschedulable)?.first().map(|(_, order)| order)
     }
 
     /// Ends back-offs that are over and waits that are too long.
     fn advance(&mut self, now: Timestamp) {
-        let over: Vec<String> = self
-            .backing_off
-            .iter()
-            .filter(|(_, until, _)| *until <= now)
-            .map(|(_, _, (.., uid))| uid.clone())
-            .collect();
-        for uid in over {
+        let over = |pods: &BTreeSet<(Timestamp, Order)>| {
+            pods.iter().take_while(|(until, _)| *until <= now).map(|(_, (.., uid))| uid.clone()).collect::<Vec<_>>()
+        };
+        for uid in self.backing_off.values().flat_map(over).collect::<Vec<_>>() {
             self.take(&uid);
             self.put(&uid, Place::Active, now);
         }
         if now.since(self.flushed) >= FLUSH_EVERY {
             self.flushed = now;
-            let long =
-                |uid: &&String| self.entries.get(*uid).is_some_and(|entry| now.since(entry.since.0) > LONGEST_WAIT);
-            for uid in self.waiting.iter().filter(long).cloned().collect::<Vec<_>>() {
-                self.wake(&uid, now);
-            }
+            let long = |pods: &BTreeSet<(Since, String)>| {
+                pods.iter().take_while(|(since, _)| now.since(since.0) > LONGEST_WAIT).cloned().collect::<Vec<_>>()
+            };
+            let mut long: Vec<_> = self.waiting.values().flat_map(long).collect();
+            long.sort_unstable();
+            long.iter().for_each(|(_, uid)| self.wake(uid, now));
         }
     }
 
@@ -321,8 +322,8 @@ impl Queue {
         let order = (Reverse(entry.pod.priority), entry.since, uid.to_owned());
         match entry.place {
             Place::Active => self.active.remove(&order),
-            Place::BackingOff(until, ended) => self.backing_off.remove(&(ended, until, order)),
-            Place::Waiting(_) => self.waiting.remove(uid),
+            Place::BackingOff(until, ended) => remove(&mut self.backing_off, ended, &(until, order)),
+            Place::Waiting(waits) => remove(&mut self.waiting, waits, &(entry.since, uid.to_owned())),
             Place::InFlight(_) => self.in_flight.remove(uid),
             Place::Gated => true,
         };
@@ -337,12 +338,21 @@ impl Queue {
         let order = (Reverse(entry.pod.priority), entry.since, uid.to_owned());
         match place {
             Place::Active => self.active.insert(order),
-            Place::BackingOff(until, ended) => self.backing_off.insert((ended, until, order)),
-            Place::Waiting(_) => self.waiting.insert(uid.to_owned()),
+            Place::BackingOff(until, ended) => self.backing_off.entry(ended).or_default().insert((until, order)),
+            Place::Waiting(waits) => self.waiting.entry(waits).or_default().insert((entry.since, uid.to_owned())),
             Place::InFlight(_) => self.in_flight.insert(uid.to_owned()),
             Place::Gated => true,
         };
     }
+}
+
+fn remove<K: Ord, V: Ord>(lists: &mut BTreeMap<K, BTreeSet<V>>, key: K, value: &V) -> bool {
+    let Some(list) = lists.get_mut(&key) else { return false };
+    let removed = list.remove(value);
+    if list.is_empty() {
+        lists.remove(&key);
+    }
+    removed
 }
 
 /// The end of the window a moment is in: a back-off is never shorter than it says.

@@ -80,6 +80,20 @@ impl Controller {
         let answer = self.ask("/api/v1/decisions?namespace=default&verb=Place&limit=200").await;
         answer.and_then(|answer| answer["decisions"].as_array().cloned()).unwrap_or_default()
     }
+
+    /// Waits until each of these pods (by uid) has a placement that was done, on its node and only once.
+    pub async fn tells_each_once(&self, nodes: &BTreeMap<String, String>) {
+        let told = until("every placement is told", async || {
+            let told: Vec<_> = self.placements().await.into_iter().filter(|told| told["outcome"] == "Done").collect();
+            (told.len() >= nodes.len()).then_some(told)
+        })
+        .await;
+        for (pod, node) in nodes {
+            let mine: Vec<_> = told.iter().filter(|told| told["subject"]["uid"] == **pod).collect();
+            assert_eq!(mine.len(), 1, "{pod}: {mine:#?}");
+            assert_eq!(mine[0]["chosen"], **node);
+        }
+    }
 }
 
 impl Drop for Controller {

@@ -3,7 +3,7 @@
 use keelson_placement::Failure;
 
 /// A set of causes, one bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Waits(u8);
 
 /// Something that happened in the cluster.

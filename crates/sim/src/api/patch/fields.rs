@@ -72,6 +72,20 @@ impl Fields {
         Self { here: self.here && other.here, under: under.collect() }
     }
 
+    /// Whether any path of this set is in a written one.
+    pub fn touches(&self, json: &Value) -> bool {
+        let Some(map) = json.as_object() else { return false };
+        (self.here && (map.is_empty() || map.contains_key(".")))
+            || self.under.iter().any(|(element, inner)| map.get(element).is_some_and(|json| inner.touches(json)))
+    }
+
+    /// Whether every path of this set is in a written one.
+    pub fn is_within(&self, json: &Value) -> bool {
+        let Some(map) = json.as_object() else { return self.is_empty() };
+        (!self.here || map.is_empty() || map.contains_key("."))
+            && self.under.iter().all(|(element, inner)| map.get(element).is_some_and(|json| inner.is_within(json)))
+    }
+
     /// Every path, as upstream prints it: `.spec.containers[name="web"].image`.
     pub fn paths(&self) -> Vec<String> {
         let mut out = Vec::new();
@@ -304,6 +318,8 @@ mod tests {
             prop_assert_eq!(a.difference(&b).union(&a.intersection(&b)), a.clone());
             prop_assert!(a.difference(&b).intersection(&b).is_empty());
             prop_assert!(a.difference(&a).is_empty());
+            prop_assert_eq!(a.is_within(&b.write()), a.difference(&b).is_empty());
+            prop_assert_eq!(a.touches(&b.write()), !a.intersection(&b).is_empty());
         }
     }
 

@@ -41,6 +41,14 @@ impl Manager {
             && (self.operation == "Apply" || self.api_version == other.api_version)
     }
 
+    /// Whether this writer's entry is that one.
+    fn wrote(&self, entry: &Value) -> bool {
+        self.name == entry.text(&["manager"])
+            && self.operation == entry.text(&["operation"])
+            && self.subresource == entry.text(&["subresource"])
+            && (self.operation == "Apply" || self.api_version == entry.text(&["apiVersion"]))
+    }
+
     fn read(entry: &Value) -> Self {
         let text = |field: &str| entry.text(&[field]).to_owned();
         Self {
@@ -86,13 +94,17 @@ pub(crate) fn read(object: &Value) -> Vec<Manager> {
 /// Writes the entries that own anything, appliers first.
 pub(crate) fn write(object: &mut Value, mut managers: Vec<Manager>) {
     managers.retain(|manager| !manager.fields.is_empty());
-    managers.sort_by(|a, b| {
-        (&a.operation, &a.time, &a.name, &a.subresource).cmp(&(&b.operation, &b.time, &b.name, &b.subresource))
-    });
-    if managers.is_empty() {
+    put(object, managers.iter().map(Manager::write).collect());
+}
+
+/// Writes entries, appliers first, then by time.
+fn put(object: &mut Value, mut entries: Vec<Value>) {
+    let order =
+        |entry: &Value| ["operation", "time", "manager", "subresource"].map(|field| entry.text(&[field]).to_owned());
+    entries.sort_by_cached_key(order);
+    if entries.is_empty() {
         object.cut(&["metadata", "managedFields"]);
     } else {
-        let entries: Vec<Value> = managers.iter().map(Manager::write).collect();
         object.put(&["metadata", "managedFields"], entries);
     }
 }
@@ -139,17 +151,37 @@ pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
     if changed.is_empty() && removed.is_empty() {
         return;
     }
-    let mut managers = read(new);
     let mut mine = Manager::of(call, "Update");
-    if let Some(at) = managers.iter().position(|manager| manager.is_same(&mine)) {
-        mine.fields = managers.swap_remove(at).fields.difference(&removed);
+    let mut entries = match new.cut(&["metadata", "managedFields"]) {
+        Some(Value::Array(entries)) => entries,
+        _ => Vec::new(),
+    };
+    // Most entries have nothing to do with a write, and most writers write again what they own already: an entry is taken
+    // apart only when its fields change.
+    let mut is_new = true;
+    entries.retain_mut(|entry| {
+        let fields = entry.at(&["fieldsV1"]);
+        let is_mine = mine.wrote(entry);
+        is_new &= !is_mine;
+        let (takes, loses) = (is_mine && !changed.is_within(fields), removed.touches(fields));
+        if takes || loses || !is_mine && changed.touches(fields) {
+            let known = Fields::read(fields).difference(&removed);
+            let left = if is_mine { known.union(&changed) } else { known.difference(&changed) };
+            if left.is_empty() {
+                return false;
+            }
+            entry.put(&["fieldsV1"], left.write());
+        }
+        if is_mine && !mine.time.is_empty() {
+            entry.put(&["time"], mine.time.as_str());
+        }
+        entry.at(&["fieldsV1"]).is_object()
+    });
+    if is_new && !changed.is_empty() {
+        mine.fields = changed;
+        entries.push(mine.write());
     }
-    for manager in &mut managers {
-        manager.fields = manager.fields.difference(&changed).difference(&removed);
-    }
-    mine.fields = mine.fields.union(&changed);
-    managers.push(mine);
-    write(new, managers);
+    put(new, entries);
 }
 
 /// When nothing but the time of writing would differ, there was no writing.
@@ -159,8 +191,11 @@ pub(crate) fn keep_times(old: &Value, new: &mut Value) {
         keys.all(|key| left.get(key) == right.get(key))
     };
     let same = alike(old, new, "metadata") && alike(old.at(&["metadata"]), new.at(&["metadata"]), "managedFields");
+    if !same {
+        return;
+    }
     let (before, mut after) = (read(old), read(new));
-    if !same || before.len() != after.len() {
+    if before.len() != after.len() {
         return;
     }
     for manager in &mut after {
