@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use keelson_core::{Feature, Mode};
 use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
-use keelson_runtime::{Answers, Clock, Config, Operator, Runtime};
+use keelson_runtime::{Answers, Calls, Clock, Config, Operator, Runtime};
 use keelson_scheduling::Scheduling;
 use keelson_store::{Journal, JournalOptions, Recorder, Retention, recorder::RING};
 use tokio::task::AbortHandle;
@@ -24,6 +24,8 @@ pub struct Parts {
     pub client: kube::Client,
     /// For Leases alone.
     pub lease_client: kube::Client,
+    /// What counts the calls of both.
+    pub calls: Calls,
     /// The cluster's time.
     pub clock: Clock,
     /// Seeds everything that is left to chance.
@@ -87,6 +89,7 @@ impl Platform {
             history: Arc::new(Kept(recorder.clone())),
             client: parts.client,
             lease_client: parts.lease_client,
+            calls: parts.calls,
             mode_file: parts.mode_file,
         })?;
         let scheduling = Scheduling::default();

@@ -72,7 +72,7 @@ impl Runtime {
         }
         let config = Arc::new(config);
         let (clock, client) = (config.clock, bounded(config.client.clone()));
-        let (chance, reach, metrics) = (Chance::new(config.seed), Reach::new(clock), Metrics::default());
+        let (chance, reach, metrics) = (Chance::new(config.seed), Reach::new(clock), Metrics::new(config.trace_id));
         let (switches, sources) = (Arc::new(Switches::new(&config.ceilings)), Tasks::default());
         let caches = Caches::new(client.clone(), clock, chance.clone(), reach.clone(), sources.clone());
         let executor = Executor::new(&config, &chance, &reach, &metrics, &switches, &caches);
