@@ -8,6 +8,10 @@ use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Serialize};
 
+/// The upper bounds, in seconds, of the buckets in which every histogram counts how long something took: the same everywhere,
+/// so that they can be added up. controller-runtime's range, 5 ms to a minute.
+pub const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
+
 /// A moment: microseconds since 1970-01-01T00:00:00Z, leap seconds ignored (as POSIX time does).
 ///
 /// ```

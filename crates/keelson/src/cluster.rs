@@ -8,7 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use http::Uri;
+use http::uri::Scheme;
+use keelson_runtime::Calls;
 use kube::Config;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// A watch hears a bookmark about every minute; two missed ones mean that nobody is there.
@@ -20,19 +24,19 @@ const LEASE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// A kubeconfig that is missing or cannot be read.
-pub async fn client(kubeconfig: Option<&Path>) -> Result<kube::Client> {
-    connect(kubeconfig, QUIET).await
+pub async fn client(kubeconfig: Option<&Path>, calls: &Calls) -> Result<kube::Client> {
+    connect(kubeconfig, QUIET, calls).await
 }
 
 /// A client of its own for Leases, so that nothing else can make a renewal late.
 ///
 /// # Errors
 /// A kubeconfig that is missing or cannot be read.
-pub async fn lease_client(kubeconfig: Option<&Path>) -> Result<kube::Client> {
-    connect(kubeconfig, LEASE).await
+pub async fn lease_client(kubeconfig: Option<&Path>, calls: &Calls) -> Result<kube::Client> {
+    connect(kubeconfig, LEASE, calls).await
 }
 
-async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration) -> Result<kube::Client> {
+async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration, calls: &Calls) -> Result<kube::Client> {
     let mut config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).with_context(|| format!("kubeconfig {}", path.display()))?;
@@ -49,7 +53,14 @@ async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration) -> Result<ku
     config.read_timeout = Some(read_timeout);
     config.reset_reader_on_write = true;
     config.default_retry = false;
-    Ok(kube::Client::try_from(config)?)
+    let counted = calls.to(&host(&config.cluster_url));
+    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
+}
+
+/// Name and port, and nothing else that an address may hold.
+fn host(address: &Uri) -> String {
+    let usual = if address.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+    format!("{}:{}", address.host().unwrap_or_default(), address.port_u16().unwrap_or(usual))
 }
 
 /// What `KUBECONFIG` names, merged as kubectl does: the first file to say something wins, a file that is not there is passed
@@ -102,6 +113,17 @@ mod tests {
         assert!(merged(OsStr::new(":")).unwrap().is_none());
         let refused = merged(&list(&["gone"])).unwrap_err().to_string();
         assert!(refused.contains("KUBECONFIG") && refused.contains("gone"), "{refused}");
+    }
+
+    #[test]
+    fn a_label_names_the_server_and_no_password() {
+        for (address, label) in [
+            ("https://10.0.0.1:6443", "10.0.0.1:6443"),
+            ("https://me:secret@api.example/clusters/one", "api.example:443"),
+            ("http://[::1]", "[::1]:80"),
+        ] {
+            assert_eq!(host(&address.parse().unwrap()), label);
+        }
     }
 
     #[test]

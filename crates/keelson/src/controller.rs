@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use keelson_runtime::Clock;
 use keelson_runtime::config::Election;
+use keelson_runtime::{Calls, Clock};
 use keelson_store::{Journal, JournalOptions, Retention};
 use keelson_telemetry::{Telemetry, trace_id};
 
@@ -23,10 +23,12 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
     let clock = Clock::system();
     let listener = keelson_dashboard::bind(args.listen).await?;
     let kubeconfig = args.kubeconfig.as_deref();
-    let client = cluster::client(kubeconfig).await?;
+    let calls = Calls::default();
+    let client = cluster::client(kubeconfig, &calls).await?;
     let platform = Platform::start(Parts {
-        lease_client: cluster::lease_client(kubeconfig).await?,
+        lease_client: cluster::lease_client(kubeconfig, &calls).await?,
         client: client.clone(),
+        calls,
         clock,
         seed: seed(clock),
         identity: identity(args.identity.as_deref())?,
@@ -54,10 +56,12 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
 pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
     let clock = Clock::system();
     let listener = keelson_dashboard::bind(args.listen).await?;
-    let client = cluster::client(args.kubeconfig.as_deref()).await?;
+    let calls = Calls::default();
+    let client = cluster::client(args.kubeconfig.as_deref(), &calls).await?;
     let platform = Platform::start(Parts {
         lease_client: client.clone(),
         client: client.clone(),
+        calls,
         clock,
         seed: seed(clock),
         identity: identity(None)?,

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use keelson_runtime::Clock;
+use keelson_telemetry::start::of_pod;
 use keelson_telemetry::{Config, LogFormat, Telemetry};
 
 use keelson::cli::{self, Cli, Command};
@@ -85,6 +86,6 @@ fn telemetry(cli: &Cli, component: &'static str) -> Config {
         },
         filter: cli.log.clone(),
         otlp: cli.otlp.clone().filter(|endpoint| !endpoint.is_empty()),
-        attributes: Vec::new(),
+        attributes: of_pod(|name| std::env::var(name).ok()),
     }
 }

@@ -42,7 +42,10 @@ impl Page<'_> {
             stop.await;
             platform.stop().await;
         };
-        let metrics = Metrics::new(VERSION, COMMIT, |registry| runtime.register(registry));
+        let metrics = Metrics::new(VERSION, COMMIT, |registry| {
+            runtime.register(registry);
+            self.platform.recorder.register(registry);
+        });
         let collector = self.telemetry.and_then(Telemetry::collector).cloned();
         let backend = Live::start(self.platform, self.client, self.about, collector);
         let mut options = Options::loopback(listener.local_addr()?.port());

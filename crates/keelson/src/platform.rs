@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use keelson_core::{Feature, Mode};
 use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
-use keelson_runtime::{Answers, Clock, Config, Operator, Runtime};
+use keelson_runtime::{Answers, Calls, Clock, Config, Operator, Runtime};
 use keelson_scheduling::Scheduling;
 use keelson_store::{Journal, JournalOptions, Recorder, Retention, recorder::RING};
 use tokio::task::AbortHandle;
@@ -24,6 +24,8 @@ pub struct Parts {
     pub client: kube::Client,
     /// For Leases alone.
     pub lease_client: kube::Client,
+    /// What counts the calls of both.
+    pub calls: Calls,
     /// The cluster's time.
     pub clock: Clock,
     /// Seeds everything that is left to chance.
@@ -65,6 +67,43 @@ pub struct Platform {
 impl Platform {
     /// Starts every operator.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use keelson::platform::{Parts, Platform};
+    /// use keelson::{simulated::Simulated, store::Opened};
+    /// use keelson_core::{Feature, Mode};
+    /// use keelson_runtime::{Calls, config::Election};
+    /// use keelson_store::{Filter, Journal, JournalOptions, MemoryStore, Retention};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> anyhow::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// let (cluster, calls) = (Simulated::start(listener, 3, 1).await?, Calls::default());
+    /// let platform = Platform::start(Parts {
+    ///     client: cluster.counted(&calls),
+    ///     lease_client: cluster.counted(&calls),
+    ///     calls,
+    ///     clock: cluster.clock(),
+    ///     seed: 3,
+    ///     identity: "example".into(),
+    ///     namespace: keelson::simulated::NAMESPACE.into(),
+    ///     ceilings: [(Feature::Scheduling, Mode::Enforce)].into(),
+    ///     election: Election::Alone,
+    ///     mode_file: None,
+    ///     trace_id: String::new,
+    ///     store: Opened { store: Arc::new(MemoryStore::new()), changes: None },
+    ///     retention: Retention::default(),
+    ///     journal: Journal::in_memory(JournalOptions::default()),
+    /// })?;
+    /// // It decides at once: the first pods of the evening are there.
+    /// while platform.recorder.decisions(&Filter::default()).await.value.decisions.is_empty() {
+    ///     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    /// }
+    /// platform.stop().await;
+    /// cluster.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// What cannot start, and the fix.
     pub fn start(parts: Parts) -> Result<Self> {
@@ -87,6 +126,7 @@ impl Platform {
             history: Arc::new(Kept(recorder.clone())),
             client: parts.client,
             lease_client: parts.lease_client,
+            calls: parts.calls,
             mode_file: parts.mode_file,
         })?;
         let scheduling = Scheduling::default();

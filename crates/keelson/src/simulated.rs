@@ -9,12 +9,14 @@ use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keelson_api::{Platform, PlatformSpec, names};
 use keelson_core::{Mode, Timestamp};
+use keelson_runtime::Calls;
 use keelson_sim::api::{Api, Config};
 use keelson_sim::face::{Shared, http, tower::Face};
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::scenario::{EVENING, Scenario};
 use keelson_sim::world::{Settings, World};
 use kube::api::{Patch, PatchParams};
+use kube::client::ClientBuilder;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -66,6 +68,13 @@ impl Simulated {
     #[must_use]
     pub fn client(&self) -> kube::Client {
         kube::Client::new(Face::new(self.shared.clone()), "default")
+    }
+
+    /// The same, with its calls counted.
+    #[must_use]
+    pub fn counted(&self, calls: &Calls) -> kube::Client {
+        let face = ClientBuilder::new(Face::new(self.shared.clone()), "default");
+        face.with_layer(&calls.to(&self.address.to_string())).build()
     }
 
     /// The cluster's time.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use keelson_core::{Feature, Mode, Span};
-use keelson_runtime::Clock;
 use keelson_runtime::config::Election;
+use keelson_runtime::{Calls, Clock};
 use keelson_store::Retention;
 use keelson_telemetry::{Telemetry, trace_id};
 
@@ -34,6 +34,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
     let platform = Platform::start(Parts {
         client: world.client.clone(),
         lease_client: world.lease_client.clone(),
+        calls: world.calls.clone(),
         clock: world.clock,
         seed: world.seed,
         identity: format!("keelson-up-{}", std::process::id()),
@@ -64,6 +65,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
 struct World {
     client: kube::Client,
     lease_client: kube::Client,
+    calls: Calls,
     clock: Clock,
     seed: u64,
     namespace: String,
@@ -81,12 +83,14 @@ impl World {
     }
 
     async fn real(args: &Up, file: &Path) -> Result<Self> {
-        let client = cluster::client(Some(file)).await?;
+        let calls = Calls::default();
+        let client = cluster::client(Some(file), &calls).await?;
         let version = client.apiserver_version().await.with_context(|| format!("the cluster of {}", file.display()))?;
         let clock = Clock::system();
         Ok(Self {
-            lease_client: cluster::lease_client(Some(file)).await?,
+            lease_client: cluster::lease_client(Some(file), &calls).await?,
             client,
+            calls,
             clock,
             seed: seed(clock),
             namespace: "keelson-system".to_owned(),
@@ -105,6 +109,7 @@ impl World {
     async fn simulated(args: &Up, folder: &Path) -> Result<Self> {
         let listener = keelson_dashboard::bind(args.api).await.context("the simulated API server")?;
         let kubeconfig = folder.join("kubeconfig");
+        let calls = Calls::default();
         let simulated = Simulated::start(listener, args.seed, args.speed).await?;
         std::fs::write(&kubeconfig, simulated.kubeconfig())
             .with_context(|| format!("{} cannot be written; choose another --data", kubeconfig.display()))?;
@@ -116,8 +121,9 @@ impl World {
             mode_file: args.platform.clone(),
         };
         Ok(Self {
-            client: simulated.client(),
-            lease_client: simulated.client(),
+            client: simulated.counted(&calls),
+            lease_client: simulated.counted(&calls),
+            calls,
             clock: simulated.clock(),
             seed: args.seed,
             namespace: simulated::NAMESPACE.to_owned(),

@@ -8,7 +8,7 @@ use keelson_core::{Feature, Mode};
 use kube::Client;
 
 use crate::elector::{Timing, TimingError};
-use crate::{Clock, History};
+use crate::{Calls, Clock, History};
 
 /// What a process is started with.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub client: Client,
     /// For the Leases alone: no shared rate limit, no retries of its own.
     pub lease_client: Client,
+    /// What both clients were built with, so that their calls are told with everything else.
+    pub calls: Calls,
     /// A Platform as YAML or JSON, read instead of the object, and again when it changes.
     pub mode_file: Option<PathBuf>,
 }

@@ -74,6 +74,8 @@ pub(crate) struct Inner {
 pub struct Report {
     /// By decision: how its actions ended and what was done. Every decision of the plan is in it.
     pub decisions: BTreeMap<DecisionId, (Outcome, Vec<Step>)>,
+    /// Actions that name no decision of the plan. They are never done: the same plan would fail again.
+    pub orphans: usize,
 }
 
 impl Report {
@@ -154,12 +156,7 @@ impl Executor {
         switches: &Arc<Switches>,
         caches: &Caches,
     ) -> Self {
-        let wire = Wire {
-            client: config.client.clone(),
-            chance: chance.clone(),
-            reach: reach.clone(),
-            metrics: metrics.clone(),
-        };
+        let wire = Wire { client: config.client.clone(), chance: chance.clone(), reach: reach.clone() };
         Self(Arc::new(Inner {
             clock: config.clock,
             chance: chance.clone(),
@@ -209,6 +206,8 @@ impl Executor {
             let id = decision.id;
             let span = tracing::info_span!(
                 "act",
+                controller = decision.controller,
+                object = %decision.subject,
                 "keelson.feature" = %feature,
                 "keelson.decision.id" = %id,
                 "k8s.namespace.name" = decision.subject.namespace,
@@ -217,6 +216,7 @@ impl Executor {
             let ended = self.0.one(feature, decision, &mine, recording.as_ref()).instrument(span).await;
             report.decisions.insert(id, ended);
         }
+        report.orphans = actions.len();
         for action in actions {
             tracing::error!(%feature, "not done, it names no decision of its plan: {action}");
         }
@@ -388,10 +388,17 @@ impl Inner {
 
     fn remark(&self, feature: Feature, remark: Remark<'_>) {
         let (now, switch) = (self.clock.now(), self.switches.now(feature));
-        let span = tracing::info_span!("remark", "keelson.feature" = %feature, controller = remark.controller);
+        let id = remark.id.unwrap_or_else(|| self.chance.decision_id(now));
+        let span = tracing::info_span!(
+            "remark",
+            controller = remark.controller,
+            object = %remark.subject,
+            "keelson.feature" = %feature,
+            "keelson.decision.id" = %id,
+        );
         let _in_it = span.entered();
         let decision = Decision {
-            id: remark.id.unwrap_or_else(|| self.chance.decision_id(now)),
+            id,
             at: now,
             feature,
             controller: remark.controller.to_owned(),

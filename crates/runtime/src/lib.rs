@@ -16,12 +16,14 @@
 //! | [`facts`], [`answers`] | what features tell one another, and people |
 //! | [`operator`], [`permissions`] | what a feature is and what it needs |
 //! | [`spawn`], [`reach`], [`health`] | what runs, and how it is doing |
+//! | [`calls`] | every request to the API server is counted, whoever makes it |
 
 pub mod answers;
 pub mod backoff;
 mod bounded;
 pub mod breaker;
 pub mod cache;
+pub mod calls;
 pub mod chance;
 pub mod clock;
 pub mod config;
@@ -48,6 +50,7 @@ pub mod switch;
 
 pub use answers::{Access, AnswerError, Answers};
 pub use cache::{Cache, Cached, Delta, Subscription};
+pub use calls::Calls;
 pub use chance::Chance;
 pub use clock::Clock;
 pub use config::{Config, StartError};

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use keelson_core::time::SECONDS;
 use keelson_core::{Decision, Feature, Mode, Outcome, Span};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
@@ -19,17 +21,19 @@ use prometheus_client::registry::Registry;
 
 use crate::Runtime;
 
-/// Seconds, from a fast reconcile to a stuck one (controller-runtime's range).
-const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+pub(crate) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
-
-fn seconds() -> Histogram {
-    Histogram::new(SECONDS)
+pub(crate) fn histograms<L: Clone + std::hash::Hash + Eq>() -> Histograms<L> {
+    Family::new_with_constructor(|| Histogram::new(SECONDS))
 }
 
-fn histograms<L: Clone + std::hash::Hash + Eq>() -> Histograms<L> {
-    Family::new_with_constructor(seconds as fn() -> Histogram)
+/// Stages lead from a slow bucket to the trace of a decision in it.
+type Stages = Family<ByStage, HistogramWithExemplars<OfTrace>, fn() -> HistogramWithExemplars<OfTrace>>;
+
+/// The one label of an exemplar; no series has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTrace {
+    trace_id: String,
 }
 
 macro_rules! labels {
@@ -42,8 +46,6 @@ labels! {
     ByController { controller }
     ByResult { controller, result }
     ByQueue { name, controller }
-    ByCall { code, method }
-    ByVerb { verb }
     ByDecision { feature, verb, outcome, reason }
     ByStage { feature, stage }
     ByLease { name }
@@ -56,8 +58,11 @@ pub(crate) struct Metrics(Arc<Families>);
 
 #[derive(Debug)]
 struct Families {
+    /// The trace of the current span.
+    trace_id: fn() -> String,
     reconciles: Family<ByResult, Counter>,
     errors: Family<ByController, Counter>,
+    terminal: Family<ByController, Counter>,
     panics: Family<ByController, Counter>,
     timeouts: Family<ByController, Counter>,
     reconcile_time: Histograms<ByController>,
@@ -66,11 +71,9 @@ struct Families {
     queued: Histograms<ByQueue>,
     worked: Histograms<ByQueue>,
     retries: Family<ByQueue, Counter>,
-    calls: Family<ByCall, Counter>,
-    call_time: Histograms<ByVerb>,
     leads: Family<ByLease, Gauge>,
     decisions: Family<ByDecision, Counter>,
-    stages: Histograms<ByStage>,
+    stages: Stages,
     steps: Family<ByStep, Counter>,
     gauges: Mutex<Gauges>,
 }
@@ -89,7 +92,13 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A subject was looked at, with this result: `success`, `requeue`, `error` or `panic`.
+    /// A subject's turn came this long after the change that asked for it was seen, in the process's time.
+    pub fn observed(&self, took: Duration) {
+        self.metrics.stage(self.feature, "observe", took);
+    }
+
+    /// A subject was looked at, with this result: `success`, `requeue`, `error` or `panic`. Inside the decision's span, so
+    /// that its time is shown with its trace.
     pub fn reconciled(&self, result: &'static str, took: Duration) {
         self.metrics.reconciled(self.controller, result, took);
         self.metrics.decided(self.feature, took);
@@ -103,11 +112,14 @@ impl Meter {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Nothing is counted yet; `trace_id` is the trace of the current span.
+    pub(crate) fn new(trace_id: fn() -> String) -> Self {
         Self(Arc::new(Families {
+            trace_id,
             reconciles: Family::default(),
             errors: Family::default(),
+            terminal: Family::default(),
             panics: Family::default(),
             timeouts: Family::default(),
             reconcile_time: histograms(),
@@ -116,21 +128,21 @@ impl Default for Metrics {
             queued: histograms(),
             worked: histograms(),
             retries: Family::default(),
-            calls: Family::default(),
-            call_time: histograms(),
             leads: Family::default(),
             decisions: Family::default(),
-            stages: histograms(),
+            stages: Family::new_with_constructor(|| HistogramWithExemplars::new(SECONDS.into_iter())),
             steps: Family::default(),
             gauges: Mutex::default(),
         }))
     }
-}
 
-impl Metrics {
-    /// How many workers a controller has.
-    pub(crate) fn workers(&self, controller: &'static str, workers: usize) {
-        self.0.workers.get_or_create(&ByController { controller }).set(i64::try_from(workers).unwrap_or(i64::MAX));
+    /// A controller with so many workers begins. What must never happen is zero from then on, not absent.
+    pub(crate) fn begins(&self, controller: &'static str, workers: usize) {
+        let by = ByController { controller };
+        self.0.workers.get_or_create(&by).set(i64::try_from(workers).unwrap_or(i64::MAX));
+        for family in [&self.0.errors, &self.0.terminal, &self.0.panics, &self.0.timeouts] {
+            drop(family.get_or_create(&by));
+        }
     }
 
     /// A key was asked for.
@@ -154,10 +166,11 @@ impl Metrics {
         match result {
             "panic" => drop(self.0.panics.get_or_create(&by).inc()),
             "timeout" => drop(self.0.timeouts.get_or_create(&by).inc()),
+            "terminal" => drop(self.0.terminal.get_or_create(&by).inc()),
             _ => {}
         }
         let result = match result {
-            "panic" | "timeout" | "error" => {
+            "panic" | "timeout" | "terminal" | "error" => {
                 self.0.errors.get_or_create(&by).inc();
                 "error"
             }
@@ -176,7 +189,8 @@ impl Metrics {
     /// A stage of a decision took this long: `observe`, `decide`, `persist` or `apply`.
     pub(crate) fn stage(&self, feature: Feature, stage: &'static str, took: Duration) {
         let by = ByStage { feature: feature.as_str(), stage };
-        self.0.stages.get_or_create(&by).observe(took.as_secs_f64());
+        let trace = Some((self.0.trace_id)()).filter(|id| !id.is_empty()).map(|trace_id| OfTrace { trace_id });
+        self.0.stages.get_or_create(&by).observe(took.as_secs_f64(), trace, None);
     }
 
     /// A decision ended.
@@ -195,44 +209,9 @@ impl Metrics {
         self.0.steps.get_or_create(&ByStep { feature: feature.as_str(), verb, result }).inc();
     }
 
-    /// A call was answered with a code, or with none (0).
-    pub(crate) fn called(&self, method: &http::Method, code: u16, took: Duration) {
-        let method = match method.as_str() {
-            "GET" => "GET",
-            "POST" => "POST",
-            "PUT" => "PUT",
-            "PATCH" => "PATCH",
-            "DELETE" => "DELETE",
-            _ => "other",
-        };
-        self.0.calls.get_or_create(&ByCall { code: code_label(code), method }).inc();
-        self.0.call_time.get_or_create(&ByVerb { verb: method }).observe(took.as_secs_f64());
-    }
-
     /// Whether this process leads a feature.
     pub(crate) fn leads(&self, feature: Feature, leads: bool) {
         self.0.leads.get_or_create(&ByLease { name: feature.as_str() }).set(i64::from(leads));
-    }
-}
-
-/// Codes that tell something of their own; the rest by their class.
-const fn code_label(code: u16) -> &'static str {
-    match code {
-        200 => "200",
-        201 => "201",
-        403 => "403",
-        404 => "404",
-        409 => "409",
-        410 => "410",
-        422 => "422",
-        429 => "429",
-        500 => "500",
-        503 => "503",
-        504 => "504",
-        0 => "<error>",
-        202..=299 => "2xx",
-        400..=499 => "4xx",
-        _ => "5xx",
     }
 }
 
@@ -245,7 +224,7 @@ impl Runtime {
     #[must_use]
     pub fn meter(&self, feature: Feature, controller: &'static str, workers: usize) -> Meter {
         let metrics = self.0.metrics.clone();
-        metrics.workers(controller, workers);
+        metrics.begins(controller, workers);
         Meter { metrics, feature, controller }
     }
 
@@ -254,6 +233,11 @@ impl Runtime {
         let all = &*self.0.metrics.0;
         registry.register("controller_runtime_reconcile", "Reconciles by result", all.reconciles.clone());
         registry.register("controller_runtime_reconcile_errors", "Reconciles that failed", all.errors.clone());
+        registry.register(
+            "controller_runtime_terminal_reconcile_errors",
+            "Reconciles that failed and are not tried again before something changes",
+            all.terminal.clone(),
+        );
         registry.register("controller_runtime_reconcile_panics", "Reconciles that panicked", all.panics.clone());
         registry.register(
             "controller_runtime_reconcile_timeouts",
@@ -270,8 +254,7 @@ impl Runtime {
         registry.register("workqueue_queue_duration_seconds", "Time a key waited", all.queued.clone());
         registry.register("workqueue_work_duration_seconds", "Time of work on a key", all.worked.clone());
         registry.register("workqueue_retries", "Keys tried again", all.retries.clone());
-        registry.register("rest_client_requests", "Calls by answer", all.calls.clone());
-        registry.register("rest_client_request_duration_seconds", "Time of a call", all.call_time.clone());
+        self.0.config.calls.register(registry);
         registry.register("leader_election_master_status", "1 while this process leads", all.leads.clone());
         registry.register("keelson_decisions", "Decisions", all.decisions.clone());
         registry.register("keelson_decision_latency_seconds", "Time of a stage of a decision", all.stages.clone());

@@ -60,6 +60,40 @@ pub(crate) struct Shared {
 impl Runtime {
     /// Starts following the Platform and standing for leadership. Needs a tokio runtime.
     ///
+    /// ```
+    /// use std::{collections::BTreeMap, sync::Arc};
+    /// use keelson_core::{Feature, Mode};
+    /// use keelson_runtime::config::{Config, Election};
+    /// use keelson_runtime::{Calls, Clock, MemoryHistory, Runtime, elector::Timing};
+    /// # use keelson_sim::{api::Api, clock::Clock as Time, face::{Shared, tower::Face}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), keelson_runtime::StartError> {
+    /// let calls = Calls::default();
+    /// # let cluster = Face::new(Shared::new(Api::new(Default::default()), Time::start(Default::default(), 1)));
+    /// # let client = kube::client::ClientBuilder::new(cluster, "default").with_layer(&calls.to("api:6443")).build();
+    /// // `client`: of a cluster, built with `calls` around it.
+    /// let runtime = Runtime::start(Config {
+    ///     clock: Clock::system(),
+    ///     seed: 7,
+    ///     identity: "keelson-0-8e1f".into(),
+    ///     namespace: "keelson".into(),
+    ///     ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Observe)]),
+    ///     timing: Timing::default(),
+    ///     election: Election::Lease,
+    ///     trace_id: String::new,
+    ///     history: Arc::new(MemoryHistory::default()),
+    ///     lease_client: client.clone(),
+    ///     client,
+    ///     calls,
+    ///     mode_file: None,
+    /// })?;
+    /// assert!(!runtime.switch(Feature::Scheduling).borrow().acts(), "nobody leads yet");
+    /// // Operators are started here.
+    /// runtime.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// What the configuration lacks.
     pub fn start(config: Config) -> Result<Self, StartError> {
@@ -72,7 +106,7 @@ impl Runtime {
         }
         let config = Arc::new(config);
         let (clock, client) = (config.clock, bounded(config.client.clone()));
-        let (chance, reach, metrics) = (Chance::new(config.seed), Reach::new(clock), Metrics::default());
+        let (chance, reach, metrics) = (Chance::new(config.seed), Reach::new(clock), Metrics::new(config.trace_id));
         let (switches, sources) = (Arc::new(Switches::new(&config.ceilings)), Tasks::default());
         let caches = Caches::new(client.clone(), clock, chance.clone(), reach.clone(), sources.clone());
         let executor = Executor::new(&config, &chance, &reach, &metrics, &switches, &caches);

@@ -9,10 +9,15 @@ use std::sync::{Arc, Mutex};
 use keelson_core::{Action, ActionKind, Feature, ObjectRef, Outcome, Plan, Reason, Requeue, Span, Timestamp};
 use keelson_runtime::queue::{LOW, URGENT};
 use keelson_runtime::{Controller, Inbox, Options, assert_pure};
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use support::{Fault, Process, World, decision, millis, seconds};
 
-/// What a key is to do, by its first letter: `p` panics, `w` writes a ConfigMap, `r` comes back every second.
+/// Leads from a bucket to the trace of a decision in it.
+const EXEMPLAR: &str = " # {trace_id=\"0af7651916cd43dd8448eb211c80319c\"} ";
+
+/// What a key is to do, by its first letter: `p` panics, `w` writes a ConfigMap, `o` means to and names a decision that is
+/// none, `r` comes back every second.
 #[derive(Clone, Default)]
 struct Letters {
     keys: Vec<String>,
@@ -46,6 +51,10 @@ impl Controller for Letters {
         let write = Action { decision: made.id, object: subject, kind: ActionKind::Create(json!({})) };
         match key.chars().next() {
             Some('w') => Plan { decisions: vec![made], actions: vec![write], ..Plan::default() },
+            Some('o') => {
+                let decision: keelson_core::DecisionId = "00000000-0000-0000-0000-000000000001".parse().unwrap();
+                Plan { decisions: vec![made], actions: vec![Action { decision, ..write }], ..Plan::default() }
+            }
             Some('r') => Plan { requeue: Requeue::After(Span::seconds(1)), ..Plan::default() },
             _ => Plan { decisions: vec![made], ..Plan::default() },
         }
@@ -56,6 +65,20 @@ fn start(process: &Process, keys: &[&str], options: Options) -> (Inbox<Letters>,
     let letters = Letters { keys: keys.iter().map(|key| (*key).to_owned()).collect(), seen: Arc::default() };
     let seen = letters.seen.clone();
     (process.runtime.run_controller(letters, options), seen)
+}
+
+/// What a scraper is told.
+fn scrape(process: &Process) -> String {
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    process.runtime.register(&mut registry);
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
+}
+
+/// The value of the series that begins like this.
+fn value(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)).unwrap_or_else(|| panic!("{series} in\n{text}"));
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn count(seen: &Arc<Mutex<Vec<String>>>, key: &str) -> usize {
@@ -237,24 +260,18 @@ async fn stopping_drains_what_was_begun_then_flushes_then_lets_the_lease_go() {
 async fn metrics_do_not_grow_with_objects() {
     let (_world, process) = World::enforcing(10).await;
     let (inbox, _) = start(&process, &[], Options::default());
-    let mut registry = prometheus_client::registry::Registry::default();
-    process.runtime.register(&mut registry);
-    let series = |registry: &prometheus_client::registry::Registry| {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
-        (text.lines().filter(|line| !line.starts_with('#')).count(), text)
-    };
+    let series = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
     inbox.add("w".into());
     inbox.add("x".into());
     seconds(1).await;
-    let (before, _) = series(&registry);
+    let before = series(&scrape(&process));
     for n in 0..1_000 {
         inbox.add(format!("x/{n}"));
         inbox.add(format!("w{n}"));
     }
     seconds(60).await;
-    let (after, text) = series(&registry);
-    assert_eq!(after, before, "{text}");
+    let text = scrape(&process);
+    assert_eq!(series(&text), before, "{text}");
     for family in [
         "controller_runtime_reconcile_total{controller=\"letters\",result=\"success\"} 2002",
         "workqueue_adds_total{name=\"letters\",controller=\"letters\"} 2002",
@@ -262,9 +279,53 @@ async fn metrics_do_not_grow_with_objects() {
         "keelson_leader{feature=\"scheduling\"} 1",
         "leader_election_master_status{name=\"scheduling\"} 1",
         "keelson_feature_mode{feature=\"scheduling\",mode=\"Enforce\"} 1",
-        "rest_client_requests_total{code=\"201\",method=\"POST\"} 1001",
+        // The Lease, and every letter.
+        "rest_client_requests_total{code=\"201\",method=\"POST\",host=\"api:6443\"} 1002",
+        "controller_runtime_terminal_reconcile_errors_total{controller=\"letters\"} 0",
     ] {
         assert!(text.contains(family), "{family} in\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_is_wrong_in_itself_is_not_tried_again_before_something_changes() {
+    let (_world, process) = World::enforcing(12).await;
+    let (inbox, seen) = start(&process, &[], Options::default());
+    for times in 1..3 {
+        inbox.add("o".into());
+        seconds(600).await;
+        assert_eq!(count(&seen, "o"), times);
+        let text = scrape(&process);
+        for family in ["controller_runtime_terminal_reconcile_errors", "controller_runtime_reconcile_errors"] {
+            assert_eq!(value(&text, &format!("{family}_total{{controller=\"letters\"}}")), times as f64, "{family}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_stage_of_a_decision_is_timed_from_the_moment_its_cause_was_seen() {
+    let world = World::prepared(13, json!({"features": {"scheduling": {"mode": "Enforce"}}})).await;
+    let process = world.process("a", |_| {});
+    process.lease_net.down();
+    let (inbox, seen) = start(&process, &[], Options::default());
+    inbox.add("w".into());
+    seconds(20).await;
+    process.lease_net.heal();
+    process.leads().await;
+    seconds(1).await;
+    assert_eq!(count(&seen, "w"), 1);
+    let text = scrape(&process);
+    let stage = |stage: &str| {
+        let labels = format!("{{feature=\"scheduling\",stage=\"{stage}\"");
+        let buckets = text.lines().filter(|line| line.starts_with("keelson_decision_latency_seconds_bucket"));
+        let exemplar = buckets.filter(|line| line.contains(stage)).any(|line| line.contains(EXEMPLAR));
+        assert!(exemplar, "{stage}: {text}");
+        value(&text, &format!("keelson_decision_latency_seconds_sum{labels}}}"))
+    };
+    let waited = stage("observe");
+    assert!((20.0..30.0).contains(&waited), "waited {waited} s for a leader");
+    for (of, most) in [("decide", 0.001), ("persist", 0.1), ("apply", 0.1)] {
+        assert!(stage(of) <= most, "{of}: {}", stage(of));
     }
 }
 

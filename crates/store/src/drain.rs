@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::reach::Watch;
 use crate::{Entry, Journal, Store, StoreError};
@@ -54,7 +54,7 @@ async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: 
         }
         let taken = batch.len();
         let entries: Vec<Entry> = batch.into_iter().flatten().collect();
-        match watch.note(apply(store.as_ref(), &entries).await) {
+        match watch.note(apply(store.as_ref(), &watch, &entries).await) {
             Ok(left) => {
                 journal.counters().dropped(taken - entries.len() + left.refused);
                 journal.counters().orphans(left.orphans);
@@ -80,14 +80,14 @@ pub(crate) struct Left {
 }
 
 /// Applies all entries at once, or, when the store refuses one of them, each by itself without those it refuses.
-pub(crate) async fn apply(store: &dyn Store, entries: &[Entry]) -> Result<Left, StoreError> {
+pub(crate) async fn apply(store: &dyn Store, watch: &Watch, entries: &[Entry]) -> Result<Left, StoreError> {
     let mut left = Left::default();
-    match apply_in_time(store, entries).await {
+    match apply_in_time(store, watch, entries).await {
         Err(error) if error.is_refusal() => {}
         answer => return answer.map(|orphans| Left { orphans, ..left }),
     }
     for entry in entries {
-        match apply_in_time(store, std::slice::from_ref(entry)).await {
+        match apply_in_time(store, watch, std::slice::from_ref(entry)).await {
             Err(error) if error.is_refusal() => {
                 left.refused += 1;
                 tracing::warn!(id = %entry.id(), category = error.category(), "refused by the store: {error}");
@@ -99,6 +99,10 @@ pub(crate) async fn apply(store: &dyn Store, entries: &[Entry]) -> Result<Left, 
 }
 
 /// Giving up is safe: if the store commits all the same, applying the entries again changes nothing.
-async fn apply_in_time(store: &dyn Store, entries: &[Entry]) -> Result<u64, StoreError> {
-    timeout(PATIENCE, store.apply(entries)).await.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut)))
+async fn apply_in_time(store: &dyn Store, watch: &Watch, entries: &[Entry]) -> Result<u64, StoreError> {
+    let began = Instant::now();
+    let answer = timeout(PATIENCE, store.apply(entries)).await;
+    let orphans = answer.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut)))?;
+    watch.committed(began.elapsed());
+    Ok(orphans)
 }

@@ -61,6 +61,15 @@ impl PostgresStore {
     /// once. A database that is away now fails the calls until it is there.
     ///
     /// Needs a tokio runtime.
+    ///
+    /// ```
+    /// use keelson_store::PostgresStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let store = PostgresStore::lazy("postgres://keelson@127.0.0.1:9/keelson".parse().unwrap());
+    /// assert!(store.ready().await.is_err(), "nobody is there; the next call asks again");
+    /// # }
+    /// ```
     #[must_use]
     pub fn lazy(options: PgConnectOptions) -> Self {
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
@@ -78,6 +87,16 @@ impl PostgresStore {
     }
 
     /// Connects and brings the schema up to date.
+    ///
+    /// ```no_run
+    /// use keelson_store::{Filter, PostgresStore, Store};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = PostgresStore::connect("postgres://keelson@db.keelson/keelson".parse()?).await?;
+    /// println!("{:?}", store.decisions(&Filter::default()).await?.decisions.first());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`PostgresStore::ready`].

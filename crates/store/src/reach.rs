@@ -1,12 +1,17 @@
 //! Whether the database answers, and since when.
 //!
-//! Whoever talks to it says how that went; the page and `doctor` read it. A refusal of one row is an answer.
+//! Whoever talks to it says how that went and how long it took; the page, `doctor` and scrapers read it. A refusal of one
+//! row is an answer.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering::Relaxed};
 
+use std::time::Duration;
+
 use keelson_core::Timestamp;
+use keelson_core::time::SECONDS;
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::StoreError;
 
@@ -29,6 +34,7 @@ pub enum Reach {
 pub struct Watch {
     clock: Clock,
     word: Arc<(AtomicU8, AtomicI64)>,
+    commits: Histogram,
 }
 
 const UNKNOWN: u8 = 0;
@@ -39,7 +45,8 @@ impl Watch {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, word: Arc::new((AtomicU8::new(UNKNOWN), AtomicI64::new(0))) }
+        let word = Arc::new((AtomicU8::new(UNKNOWN), AtomicI64::new(0)));
+        Self { clock, word, commits: Histogram::new(SECONDS) }
     }
 
     /// Takes note of an answer, and hands it on.
@@ -59,6 +66,16 @@ impl Watch {
             }
         }
         answer
+    }
+
+    /// Takes note of how long a transaction took that the store committed.
+    pub(crate) fn committed(&self, took: Duration) {
+        self.commits.observe(took.as_secs_f64());
+    }
+
+    /// How long the store took for each transaction that it committed, in seconds.
+    pub(crate) const fn commits(&self) -> &Histogram {
+        &self.commits
     }
 
     /// The latest word.

@@ -54,6 +54,18 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, makes it when it is missing, and brings its schema up to date.
     ///
+    /// ```
+    /// use keelson_store::{Filter, SqliteStore, Store};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let folder = tempfile::tempdir()?;
+    /// let store = SqliteStore::open(&folder.path().join("keelson.db")).await?;
+    /// assert!(store.decisions(&Filter::default()).await?.decisions.is_empty());
+    /// store.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`StoreError::SchemaTooNew`] when a newer Keelson wrote it, or when it cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use keelson_core::decision::{Outcome, Step, StepResult};
 use keelson_core::{Decision, Timestamp};
 use keelson_store::reach::Reach;
+use keelson_store::writer::{BATCH, QUEUE};
 use keelson_store::{Change, Filter, Journal, JournalOptions, MAX_PAGE, OnFull, Recorder, Store};
+use prometheus_client::registry::Registry;
 use tokio::time::sleep;
 
 #[path = "support/decisions.rs"]
@@ -65,6 +67,33 @@ async fn what_is_remembered_reaches_the_store_with_all_that_is_learned_later() {
     let health = recorder.health();
     assert_eq!((health.store, health.pending, health.dropped), (Reach::Since(Timestamp(77)), 0, 0));
     assert_eq!(health.journal.orphans, 0);
+}
+
+fn scrape(recorder: &Recorder) -> String {
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    recorder.register(&mut registry);
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scraper_sees_what_waits_what_is_lost_and_every_commit() {
+    let (store, recorder) = recorder();
+    let says = |line: &str| assert!(scrape(&recorder).lines().any(|is| is == line), "{line}\n{}", scrape(&recorder));
+    let series = scrape(&recorder).lines().count();
+    store.set_away(true);
+    recorder.begin(pending(1), None).await.unwrap();
+    (2..).take(QUEUE + 5).for_each(|n| recorder.offer(decision(n, "a")));
+    says(&format!("keelson_store_queue_depth {}", recorder.health().pending));
+    says("keelson_store_dropped_total 5");
+    says("keelson_store_commit_seconds_count 0");
+    store.set_away(false);
+    sleep(LONG).await;
+    says("keelson_store_queue_depth 0");
+    says("keelson_store_dropped_total 5");
+    // One of the journal, and the queue's batches.
+    says(&format!("keelson_store_commit_seconds_count {}", 1 + QUEUE.div_ceil(BATCH)));
+    assert_eq!(scrape(&recorder).lines().count(), series);
 }
 
 #[tokio::test(start_paused = true)]

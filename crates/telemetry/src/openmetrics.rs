@@ -192,7 +192,7 @@ mod tests {
     const TEXT: &str = "# HELP jobs Things done.\n# TYPE jobs counter\njobs_total{kind=\"a \\\"b\\\"\"} 3\n\
         # HELP depth Now.\n# TYPE depth gauge\ndepth -2\n\
         # HELP took Time.\n# TYPE took histogram\n# UNIT took seconds\ntook_sum 1.5\ntook_count 3\n\
-        took_bucket{le=\"0.1\"} 1\ntook_bucket{le=\"1.0\"} 1\ntook_bucket{le=\"+Inf\"} 3\n# EOF\n";
+        took_bucket{le=\"0.1\"} 1 # {trace_id=\"ab\"} 0.07\ntook_bucket{le=\"1.0\"} 1\ntook_bucket{le=\"+Inf\"} 3\n# EOF\n";
 
     #[test]
     fn counters_gauges_and_histograms_keep_their_numbers() {

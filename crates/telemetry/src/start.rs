@@ -20,14 +20,22 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prost::Message;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::lines::Lines;
 use crate::{Collector, Metrics};
 
 /// How often metrics are sent to the collector.
 pub const METRIC_PERIOD: Duration = Duration::from_secs(15);
+
+/// Which spans there are: ours, and not those of every call that a library makes.
+const SPANS: &str = "info,hyper=off,h2=off,tower=off,reqwest=off,opentelemetry=off";
 
 /// How logs look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,6 +116,29 @@ fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
 impl Telemetry {
     /// Turns on logs and traces; with a collector, traces go to it. `now` is the wall clock. Needs a tokio runtime.
     ///
+    /// ```
+    /// use keelson_core::Timestamp;
+    /// use keelson_telemetry::{Config, LogFormat, Telemetry, start, trace_id};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), keelson_telemetry::TelemetryError> {
+    /// let config = Config {
+    ///     component: "controller",
+    ///     version: "0.1.0",
+    ///     format: LogFormat::Json,
+    ///     filter: "info".into(),
+    ///     otlp: None,
+    ///     attributes: start::of_pod(|name| std::env::var(name).ok()),
+    /// };
+    /// let telemetry = Telemetry::start(&config, Timestamp(0))?;
+    /// tracing::info_span!("reconcile", controller = "pods").in_scope(|| {
+    ///     assert_eq!(trace_id().len(), 32);
+    ///     tracing::info!("this line carries that trace, and its controller");
+    /// });
+    /// telemetry.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A filter or an address that cannot be used; a second start in one process.
     pub fn start(config: &Config, now: Timestamp) -> Result<Self, TelemetryError> {
@@ -117,9 +148,6 @@ impl Telemetry {
             LogFormat::Human => false,
             LogFormat::Json => true,
         };
-        let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-        let logs = if json { logs.json().flatten_event(true).boxed() } else { logs.compact().boxed() };
-
         let mut resource = vec![
             ("service.name".to_owned(), format!("keelson-{}", config.component)),
             ("service.version".to_owned(), config.version.to_owned()),
@@ -136,12 +164,11 @@ impl Telemetry {
         }
         // Without a collector spans go nowhere, but every decision still carries the id that its log lines carry.
         let provider = provider.build();
-        let spans = tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("keelson"))
-            .with_filter(EnvFilter::new("info,hyper=off,h2=off,tower=off,reqwest=off,opentelemetry=off"));
+        let spans =
+            tracing_opentelemetry::layer().with_tracer(provider.tracer("keelson")).with_filter(EnvFilter::new(SPANS));
         tracing_subscriber::registry()
             .with(spans)
-            .with(logs.with_filter(filter))
+            .with(logs(json, filter, std::io::stderr))
             .try_init()
             .map_err(|e| TelemetryError::Start(e.to_string()))?;
         Ok(Self { provider, collector, resource, started: nanoseconds(now) })
@@ -195,6 +222,37 @@ impl Telemetry {
     }
 }
 
+/// Resource attributes from what the downward API puts into the environment (`POD_NAME`, `POD_UID`, `NODE_NAME`), as far as
+/// it does; `var` reads it.
+///
+/// ```
+/// let of_pod = keelson_telemetry::start::of_pod(|name| (name == "POD_NAME").then(|| "keelson-0".into()));
+/// assert_eq!(of_pod, [("k8s.pod.name".into(), "keelson-0".into())]);
+/// ```
+#[must_use]
+pub fn of_pod(var: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    [("k8s.pod.name", "POD_NAME"), ("k8s.pod.uid", "POD_UID"), ("k8s.node.name", "NODE_NAME")]
+        .into_iter()
+        .filter_map(|(attribute, name)| Some((attribute.to_owned(), var(name).filter(|value| !value.is_empty())?)))
+        .collect()
+}
+
+/// The layer that writes logs. The filter chooses among events; spans are seen whatever it says, because a warning needs
+/// its decision as much as any other line.
+fn logs<S, W>(json: bool, filter: EnvFilter, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = filter.or(EnvFilter::new(SPANS).and(filter_fn(|metadata| metadata.is_span())));
+    let logs = tracing_subscriber::fmt::layer().with_writer(writer);
+    if json {
+        logs.fmt_fields(JsonFields::new()).event_format(Lines).with_filter(filter).boxed()
+    } else {
+        logs.compact().with_filter(filter).boxed()
+    }
+}
+
 /// The trace of the current span: 32 hexadecimal digits, or empty when there is no span.
 #[must_use]
 pub fn trace_id() -> String {
@@ -220,4 +278,72 @@ fn exporter(endpoint: &str) -> Result<(SpanExporter, Collector), TelemetryError>
 
 fn nanoseconds(at: Timestamp) -> u64 {
     u64::try_from(at.0).unwrap_or(0).saturating_mul(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Page {
+        fn lines(&self) -> Vec<Value> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        }
+    }
+
+    /// One test, because a process has one subscriber.
+    #[test]
+    fn a_line_inside_a_span_carries_its_trace_decision_controller_and_object_whatever_the_filter() {
+        let page = Page::default();
+        let writer = page.clone();
+        let tracer = SdkTracerProvider::builder().build().tracer("test");
+        tracing_subscriber::registry()
+            .with(tracing_opentelemetry::layer().with_tracer(tracer).with_filter(EnvFilter::new(SPANS)))
+            .with(logs(true, filter("warn").unwrap(), move || writer.clone()))
+            .init();
+
+        tracing::warn!("outside");
+        tracing::info!("not asked for");
+        let reconcile = tracing::info_span!("reconcile", controller = "pods", object = tracing::field::Empty);
+        reconcile.record("object", "Pod shop/cart");
+        let trace = reconcile.in_scope(|| {
+            let act = tracing::info_span!("act", "keelson.decision.id" = "01a2", object = "Pod shop/cart-0");
+            act.in_scope(|| tracing::warn!(tries = 2, "the \"binding\"\nfailed"));
+            tracing::warn!(controller = "its own", "between");
+            trace_id()
+        });
+
+        let lines = page.lines();
+        let [outside, act, between] = lines.as_slice() else { unreachable!("{lines:#?}") };
+        assert!(outside.get("trace_id").is_none(), "{outside}");
+        assert!(outside["timestamp"].is_string() && outside["target"].is_string(), "{outside}");
+        let said = |line: &Value, fields: &[(&str, Value)]| {
+            fields.iter().for_each(|(name, value)| assert_eq!(line[*name], *value, "{name} of {line}"));
+        };
+        let message = "the \"binding\"\nfailed";
+        let expected = [("level", "WARN"), ("message", message), ("controller", "pods"), ("object", "Pod shop/cart-0")];
+        said(act, &expected.map(|(name, value)| (name, value.into())));
+        said(act, &[("decision_id", "01a2".into()), ("trace_id", trace.clone().into()), ("tries", 2.into())]);
+        said(
+            between,
+            &[("trace_id", trace.into()), ("controller", "its own".into()), ("object", "Pod shop/cart".into())],
+        );
+    }
 }

@@ -1,47 +1,30 @@
 //! A collector receives spans and metrics, and one that is away is noticed and waited for by nobody.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::sync::{Arc, Mutex};
+#[path = "support/receiver.rs"]
+mod receiver;
+
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::routing::post;
 use keelson_core::Timestamp;
+use keelson_telemetry::start::of_pod;
 use keelson_telemetry::{Config, LogFormat, Metrics, Telemetry, TelemetryError, trace_id};
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
-
-type Received = Arc<Mutex<Vec<(&'static str, Bytes)>>>;
-
-async fn receiver() -> (String, Received, tokio::task::JoinHandle<()>) {
-    let received = Received::default();
-    let app = Router::new()
-        .route(
-            "/v1/traces",
-            post(|State(r): State<Received>, body: Bytes| async move { r.lock().unwrap().push(("traces", body)) }),
-        )
-        .route(
-            "/v1/metrics",
-            post(|State(r): State<Received>, body: Bytes| async move { r.lock().unwrap().push(("metrics", body)) }),
-        )
-        .with_state(Arc::clone(&received));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    (address, received, server)
-}
+use receiver::Receiver;
 
 fn config(otlp: Option<String>) -> Config {
+    let environment = |name: &str| match name {
+        "POD_NAME" => Some("keelson-0".to_owned()),
+        "POD_UID" => Some("8e1f".to_owned()),
+        "NODE_NAME" => Some(String::new()),
+        _ => None,
+    };
     Config {
         component: "test",
         version: "1.2.3",
         format: LogFormat::Json,
         filter: "info".into(),
         otlp,
-        attributes: vec![("k8s.pod.name".into(), "keelson-0".into())],
+        attributes: of_pod(environment),
     }
 }
 
@@ -56,8 +39,8 @@ async fn spans_and_metrics_arrive_and_a_collector_that_is_away_is_noticed() {
         Telemetry::start(&Config { filter: "no=such=filter".into(), ..config(None) }, Timestamp(0)).unwrap_err();
     assert!(error.to_string().contains("info,keelson_runtime=debug"), "{error}");
 
-    let (address, received, server) = receiver().await;
-    let telemetry = Telemetry::start(&config(Some(address)), Timestamp(1_000_000)).unwrap();
+    let receiver = Receiver::start().await;
+    let telemetry = Telemetry::start(&config(Some(receiver.address.clone())), Timestamp(1_000_000)).unwrap();
     assert_eq!(trace_id(), "", "no span, no trace");
     let id = tracing::info_span!("reconcile", k8s.pod.name = "cart-0").in_scope(trace_id);
     assert_eq!(id.len(), 32, "{id}");
@@ -69,23 +52,19 @@ async fn spans_and_metrics_arrive_and_a_collector_that_is_away_is_noticed() {
 
     let collector = telemetry.collector().unwrap().clone();
     telemetry.stop().await;
-    {
-        let received = received.lock().unwrap();
-        let body = &received.iter().find(|(path, _)| *path == "traces").unwrap().1;
-        let export = ExportTraceServiceRequest::decode(body.clone()).unwrap();
-        let resource = export.resource_spans[0].resource.as_ref().unwrap();
-        assert!(resource.attributes.iter().any(|a| a.key == "k8s.pod.name"), "{resource:?}");
-        let span = &export.resource_spans[0].scope_spans[0].spans[0];
-        let sent: String = span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((span.name.as_str(), sent), ("reconcile", id));
-        let body = &received.iter().find(|(path, _)| *path == "metrics").unwrap().1;
-        let export = ExportMetricsServiceRequest::decode(body.clone()).unwrap();
-        let names: Vec<_> = export.resource_metrics[0].scope_metrics[0].metrics.iter().map(|m| &m.name).collect();
-        assert_eq!(names, ["keelson_build_info"]);
-    }
+    let spans = receiver.spans();
+    assert_eq!((spans[0].name.as_str(), &spans[0].trace_id), ("reconcile", &id));
+    let resource: Vec<_> = spans[0].resource.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("k8s.pod.name", "keelson-0"),
+        ("k8s.pod.uid", "8e1f"),
+        ("service.name", "keelson-test"),
+        ("service.version", "1.2.3"),
+    ];
+    assert_eq!(resource, expected, "what is empty is left out");
+    assert_eq!(receiver.metrics(), ["keelson_build_info"]);
 
-    server.abort();
-    let _ = server.await;
+    receiver.stop().await;
     let request = http::Request::post("http://127.0.0.1:9/v1/metrics").body(axum::body::Bytes::new()).unwrap();
     let sent =
         tokio::time::timeout(Duration::from_secs(6), opentelemetry_http::HttpClient::send_bytes(&collector, request));

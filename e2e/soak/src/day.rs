@@ -10,6 +10,7 @@ use keelson::simulated::{NAMESPACE, install};
 use keelson::store::Opened;
 use keelson_api::names;
 use keelson_core::{Decision, Feature, Mode, Span, Timestamp};
+use keelson_runtime::Calls;
 use keelson_runtime::config::Election;
 use keelson_sim::api::{Api, Config};
 use keelson_sim::face::{
@@ -189,6 +190,7 @@ impl Day {
         let platform = Platform::start(Parts {
             lease_client: client.clone(),
             client,
+            calls: Calls::default(),
             clock: keelson_runtime::Clock::start(now, 1).with_offset(faults.skew()),
             seed,
             identity: format!("keelson-{number}"),

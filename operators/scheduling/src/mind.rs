@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_cluster::{Event, State, View, read};
-use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Timestamp, Verb};
+use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Span, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
@@ -65,6 +65,8 @@ pub struct Job {
     pub recording: Option<Vec<u8>>,
     /// Whether the pod waits for the outcome; else it was reported to the queue already.
     pub binds: bool,
+    /// How long after the change that asked for it.
+    pub waited: Span,
 }
 
 /// The scheduler's state.
@@ -81,7 +83,8 @@ pub struct Mind {
     ours: HashSet<String>,
     /// Those of them that are refused until they are changed.
     refused: HashSet<String>,
-    comparisons: VecDeque<Arc<Pod>>,
+    /// Since when they wait.
+    comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
     measured: Vec<(DecisionId, Effect)>,
     with_actions: u64,
@@ -170,7 +173,8 @@ impl Mind {
                 self.queue.remove(&uid);
                 continue;
             };
-            return Some(self.decide(&uid, &written, at));
+            let waited = self.queue.due_since(&uid).map_or(Span::ZERO, |due| at.now.since(due));
+            return Some(Job { waited, ..self.decide(&uid, &written, at) });
         }
         None
     }
@@ -212,7 +216,7 @@ impl Mind {
             }
             None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
         }
-        Job { uid: uid.to_owned(), plan: decided.plan, recording, binds }
+        Job { uid: uid.to_owned(), plan: decided.plan, recording, binds, waited: Span::ZERO }
     }
 
     /// Decides without taking note of it: whatever goes wrong here has changed nothing but the classes.
@@ -235,7 +239,7 @@ impl Mind {
         self.books.record(&decision, false);
         self.queue.report(uid, Attempt::Failed, ask.now);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Job { uid: uid.to_owned(), plan, recording: None, binds: false }
+        Job { uid: uid.to_owned(), plan, recording: None, binds: false, waited: Span::ZERO }
     }
 
     /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
@@ -272,14 +276,15 @@ impl Mind {
     }
 
     /// The next comparison with another scheduler's choice.
-    pub fn next_comparison(&mut self, at: Moment) -> Option<Decision> {
-        let written = self.comparisons.pop_front()?;
+    pub fn next_comparison(&mut self, at: Moment) -> Option<Job> {
+        let (seen, written) = self.comparisons.pop_front()?;
         let read = read::pod(&written);
         let actual = read.bound_to.clone()?;
         let ask = Ask::new(&written, read, self.state.live(), self.standing.settings.clone(), at);
         let decision = observe::compare(&ask, &self.state.live().nodes_for(&ask.pod), &actual);
         self.books.record(&decision, false);
-        Some(decision)
+        let plan = Plan { decisions: vec![decision], ..Plan::default() };
+        Some(Job { uid: uid(&written).to_owned(), plan, recording: None, binds: false, waited: at.now.since(seen) })
     }
 
     /// What came of earlier decisions, since the last call.

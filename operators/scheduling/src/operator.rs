@@ -13,9 +13,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_api::PlatformSpec;
-use keelson_core::{
-    Condition, ConditionStatus, Decision, Feature, Mode, Plan, Reason, Requeue, Span, StepResult, Verb,
-};
+use keelson_core::{Condition, ConditionStatus, Feature, Mode, Reason, Span, StepResult, Verb};
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
@@ -29,7 +27,7 @@ use tracing::{Instrument, field};
 use answers::Query;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
-use crate::mind::{Mind, Standing};
+use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
 
 /// Plans carried out at once. Each binding is two or three requests; the API server is asked by others too.
@@ -111,6 +109,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             Ok(()) = switch.changed() => {}
             Ok(()) = settings.changed() => {}
             delta = nodes.next() => {
+                let now = clock.now();
                 nodes_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
                     Delta::Restarted(all) => mind.nodes(&all, now),
@@ -119,6 +118,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                 }
             }
             delta = pods.next() => {
+                let now = clock.now();
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
                     Delta::Restarted(all) => mind.pods(&all, now),
@@ -132,16 +132,17 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Err(error) => (error.id(), Report::default()),
                 };
                 if let Some(uid) = under_way.pods.remove(&id) {
-                    mind.ended(&uid, is_bound(&report), now);
+                    mind.ended(&uid, is_bound(&report), clock.now());
                 }
             }
-            Some(query) = asked.recv() => query.answer(&mind, now),
+            Some(query) = asked.recv() => query.answer(&mind, clock.now()),
             () = std::future::ready(()), if due => {
                 let fence = switch.borrow().fence;
                 decide(&rt, &mut mind, &mut under_way, &meter, fence);
             }
             () = clock.sleep_until(wake), if !due => {}
         }
+        let now = clock.now();
         let next = standing(&switch.borrow(), &settings.borrow());
         if next != *mind.standing() {
             mind.configure(next, now);
@@ -151,10 +152,10 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             rt.history().effect(decision, effect);
         }
         gauges.set(&mind);
-        let now = (mind.standing().settings.mode, pods_held_back(&mind));
-        if told != Some(now) {
+        let held = (mind.standing().settings.mode, pods_held_back(&mind));
+        if told != Some(held) {
             rt.report(Feature::Scheduling, vec![held_back(&mind)]);
-            told = Some(now);
+            told = Some(held);
         }
     }
     while under_way.tasks.join_next().await.is_some() {}
@@ -165,6 +166,7 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     let span = tracing::info_span!(
         "reconcile",
         controller = CONTROLLER,
+        object = field::Empty,
         "keelson.feature" = %Feature::Scheduling,
         "keelson.trigger" = "watch",
         "k8s.namespace.name" = field::Empty,
@@ -173,13 +175,12 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     );
     let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: rt.clock().now() };
     let began = Instant::now();
-    let decided = span.in_scope(|| match mind.next(moment) {
-        Some(job) => Some((job.plan, job.recording, job.binds.then_some(job.uid))),
-        None => mind.next_comparison(moment).map(|decision| (plan_of(decision), None, None)),
-    });
-    let Some((mut plan, recording, uid)) = decided else { return };
+    let decided = span.in_scope(|| mind.next(moment).or_else(|| mind.next_comparison(moment)));
+    let Some(Job { uid, mut plan, recording, binds, waited }) = decided else { return };
     let took = began.elapsed();
+    span.in_scope(|| meter.observed(rt.clock().to_process(waited)));
     for decision in &mut plan.decisions {
+        span.record("object", field::display(&decision.subject));
         span.record("k8s.namespace.name", &decision.subject.namespace);
         span.record("k8s.pod.name", &decision.subject.name);
         span.record("k8s.pod.uid", &decision.subject.uid);
@@ -191,12 +192,12 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
             _ if decision.verb == Verb::Wait => "requeue",
             _ => "success",
         };
-        meter.reconciled(result, took);
+        span.in_scope(|| meter.reconciled(result, took));
     }
     let executor = rt.executor().clone();
     let run = async move { executor.run(Feature::Scheduling, plan, recording).await };
     let task = under_way.tasks.spawn(run.instrument(span));
-    under_way.pods.extend(uid.map(|uid| (task.id(), uid)));
+    under_way.pods.extend(binds.then(|| (task.id(), uid)));
 }
 
 /// What is told of the loop at every moment.
@@ -235,10 +236,6 @@ impl Gauges {
         self.held_back.set(number(pods_held_back(mind)));
         self.skipped.set(i64::try_from(mind.skipped()).unwrap_or(i64::MAX));
     }
-}
-
-fn plan_of(decision: Decision) -> Plan {
-    Plan { decisions: vec![decision], actions: Vec::new(), conditions: Vec::new(), requeue: Requeue::OnChange }
 }
 
 /// The binding is the first action of its decision.

@@ -91,6 +91,8 @@ struct Entry {
     place: Place,
     /// When it came to this place; the order among equals.
     since: Since,
+    /// When it could be tried first, once it is in flight.
+    due: Timestamp,
     unschedulable: u32,
     errors: u32,
 }
@@ -155,7 +157,7 @@ impl Queue {
             let place = if pod.gated { Place::Gated } else { Place::Active };
             let uid = pod.uid.clone();
             let since = (now, self.arrivals);
-            self.entries.insert(uid.clone(), Entry { pod, place, since, unschedulable: 0, errors: 0 });
+            self.entries.insert(uid.clone(), Entry { pod, place, since, due: now, unschedulable: 0, errors: 0 });
             return self.put(&uid, place, now);
         };
         let uid = pod.uid.clone();
@@ -249,6 +251,12 @@ impl Queue {
         !self.active.is_empty() || self.early().is_some()
     }
 
+    /// Since when a pod that was just popped could be tried: what asked for it was seen then, or its back-off ended.
+    #[must_use]
+    pub fn due_since(&self, uid: &str) -> Option<Timestamp> {
+        self.entries.get(uid).map(|entry| entry.due)
+    }
+
     /// Whether this pod was popped and not reported yet.
     #[must_use]
     pub fn is_in_flight(&self, uid: &str) -> bool {
@@ -334,6 +342,8 @@ impl Queue {
         let Some(entry) = self.entries.get_mut(uid) else {
             return;
         };
+        // One that is tried early, out of its back-off, is due now.
+        entry.due = if entry.place == Place::Active { entry.since.0 } else { now };
         (entry.place, entry.since) = (place, (now, self.arrivals));
         let order = (Reverse(entry.pod.priority), entry.since, uid.to_owned());
         match place {

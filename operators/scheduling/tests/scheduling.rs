@@ -274,6 +274,7 @@ async fn ten_thousand_pods_add_no_series() {
         "keelson_scheduling_pods_held_back 10001.0",
         "scheduler_pending_pods{queue=\"unschedulable\"} 10001.0",
         "controller_runtime_reconcile_total{controller=\"scheduler\",result=\"requeue\"} 10001",
+        "keelson_decision_latency_seconds_count{feature=\"scheduling\",stage=\"observe\"} 10001",
     ] {
         assert!(after.contains(line), "{line}\n{after}");
     }

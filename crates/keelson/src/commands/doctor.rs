@@ -10,7 +10,7 @@ use k8s_openapi::api::authorization::v1::{
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keelson_core::Mode;
 use keelson_dashboard::view::Overview;
-use keelson_runtime::Clock;
+use keelson_runtime::{Calls, Clock};
 use keelson_store::Schema;
 use kube::api::{Api, PostParams};
 use kube::client::Body;
@@ -53,7 +53,7 @@ impl Check {
 /// When standard output is closed.
 pub async fn run(args: &Doctor) -> Result<bool> {
     let mut checks = Vec::new();
-    match cluster::client(args.kubeconfig.as_deref()).await {
+    match cluster::client(args.kubeconfig.as_deref(), &Calls::default()).await {
         Ok(client) => {
             checks.push(timed("API access", version(&client)).await);
             if checks.iter().all(|check| check.ok) {

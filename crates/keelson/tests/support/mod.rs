@@ -22,7 +22,13 @@ pub struct Up {
 impl Up {
     /// Runs `keelson up` with `args` and waits until it says where the page is.
     pub fn start(args: &[&str]) -> Self {
+        Self::start_in(&[], args)
+    }
+
+    /// The same with more in its environment.
+    pub fn start_in(environment: &[(&str, &str)], args: &[&str]) -> Self {
         let mut child = Command::new(KEELSON)
+            .envs(environment.iter().copied())
             .args(["up", "--listen", "127.0.0.1:0"])
             .args(args)
             .stdout(Stdio::piped())

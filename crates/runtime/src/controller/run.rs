@@ -12,6 +12,7 @@ use futures::FutureExt;
 use keelson_core::{Mode, Plan, Reason, Requeue, Span, StepResult, Timestamp, Verb};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{Controller, Options};
 use crate::Runtime;
@@ -51,6 +52,8 @@ enum Ended {
     /// Nothing is wrong with the key; somebody or something stood in the way.
     Held,
     Failed,
+    /// The plan itself is wrong, and would be again.
+    Terminal,
     Panicked(String),
     Overdue,
 }
@@ -96,7 +99,7 @@ impl<C: Controller> Inbox<C> {
         };
         let line = Arc::new(line);
         runtime.0.lines.add(Arc::clone(&line) as Arc<dyn AnyLine>);
-        runtime.0.metrics.workers(C::NAME, options.workers);
+        runtime.0.metrics.begins(C::NAME, options.workers);
         let resync = Arc::clone(&line);
         runtime.spawn(&format!("{} resync", C::NAME), move || resync_on_change(Arc::clone(&resync)));
         for worker in 0..options.workers.max(1) {
@@ -119,7 +122,8 @@ impl<C: Controller> Line<C> {
     fn add(&self, key: C::Key, priority: i32, ready_at: Timestamp) {
         let flow = C::flow(&key);
         let mut state = self.lock();
-        state.asked.entry(key.clone()).or_insert(ready_at);
+        let asked = state.asked.entry(key.clone()).or_insert(ready_at);
+        *asked = ready_at.min(*asked);
         state.queue.add(key, Wish { priority, ready_at, flow });
         drop(state);
         self.metrics().added(C::NAME);
@@ -137,8 +141,8 @@ impl<C: Controller> Line<C> {
         }
     }
 
-    /// The next key, as soon as there is one.
-    async fn next(&self) -> C::Key {
+    /// The next key, as soon as there is one, and since when it was due.
+    async fn next(&self) -> (C::Key, Timestamp) {
         let clock = self.runtime.clock();
         loop {
             let now = clock.now();
@@ -153,7 +157,7 @@ impl<C: Controller> Line<C> {
                     if more {
                         self.wake.notify_one();
                     }
-                    return key;
+                    return (key, asked);
                 }
                 state.queue.next_ready()
             };
@@ -171,10 +175,10 @@ impl<C: Controller> Line<C> {
     }
 
     /// Reconciles a key and puts it back where it belongs.
-    async fn handle(&self, key: C::Key) {
+    async fn handle(&self, key: C::Key, asked: Timestamp) {
         let began = Instant::now();
         let started = self.runtime.clock().now();
-        let reconciling = AssertUnwindSafe(self.reconcile(&key)).catch_unwind();
+        let reconciling = AssertUnwindSafe(self.reconcile(&key, asked)).catch_unwind();
         let ended = match tokio::time::timeout(self.options.deadline.to_std(), reconciling).await {
             Ok(Ok(ended)) => ended,
             Ok(Err(panic)) => Ended::Panicked(panic_text(&*panic)),
@@ -194,9 +198,10 @@ impl<C: Controller> Line<C> {
         self.settle(key, started, &ended);
     }
 
-    async fn reconcile(&self, key: &C::Key) -> Ended {
+    async fn reconcile(&self, key: &C::Key, asked: Timestamp) -> Ended {
         let Some(snapshot) = self.controller.snapshot(key) else { return Ended::Settled(Requeue::OnChange) };
-        let now = self.runtime.clock().now();
+        let (clock, now) = (self.runtime.clock(), self.runtime.clock().now());
+        self.metrics().stage(C::FEATURE, "observe", clock.to_process(now.since(asked)));
         let began = Instant::now();
         let mut plan: Plan = C::decide(&snapshot, now);
         let took = Span(i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX));
@@ -209,6 +214,8 @@ impl<C: Controller> Line<C> {
             Ended::Failed
         } else if report.has(StepResult::Held) || report.has(StepResult::Conflict) {
             Ended::Held
+        } else if report.orphans > 0 {
+            Ended::Terminal
         } else {
             Ended::Settled(requeue)
         }
@@ -227,6 +234,10 @@ impl<C: Controller> Line<C> {
                     Requeue::After(span) => Some(now + *span),
                     Requeue::At(at) => Some(*at),
                 }
+            }
+            Ended::Terminal => {
+                state.backoff.forget(&key);
+                None
             }
             Ended::Held | Ended::Failed | Ended::Panicked(_) | Ended::Overdue => {
                 Some(state.backoff.failed(key.clone(), started, now))
@@ -259,6 +270,7 @@ impl Ended {
             Self::Settled(_) => "requeue_after",
             Self::Held => "requeue",
             Self::Failed => "error",
+            Self::Terminal => "terminal",
             Self::Panicked(_) => "panic",
             Self::Overdue => "timeout",
         }
@@ -275,13 +287,22 @@ async fn work<C: Controller>(line: Arc<Line<C>>) {
             () = &mut stopping => return,
             () = line.until(true) => {}
         }
-        let key = tokio::select! {
+        let (key, asked) = tokio::select! {
             biased;
             () = &mut stopping => return,
             () = line.until(false) => continue,
-            key = line.next() => key,
+            next = line.next() => next,
         };
-        line.handle(key).await;
+        let object = C::subject(&key);
+        let span = tracing::info_span!(
+            "reconcile",
+            controller = C::NAME,
+            %object,
+            "keelson.feature" = %C::FEATURE,
+            "k8s.namespace.name" = object.namespace,
+            "k8s.object.name" = object.name,
+        );
+        line.handle(key, asked).instrument(span).await;
     }
 }
 

@@ -15,7 +15,6 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::Chance;
-use crate::metrics::Metrics;
 use crate::reach::Reach;
 
 /// The longest one call may take.
@@ -97,19 +96,15 @@ pub(super) struct Wire {
     pub(super) client: Client,
     pub(super) chance: Chance,
     pub(super) reach: Reach,
-    pub(super) metrics: Metrics,
 }
 
 impl Wire {
     /// One call, once. `Err` when there was no answer: it may or may not have been carried out.
     pub(super) async fn once(&self, call: &Call) -> Result<Answer, String> {
-        let began = Instant::now();
         let answer = match timeout(CALL, self.send(call)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("no answer within {CALL:?}")),
         };
-        let code = answer.as_ref().map_or(0, |answer| answer.code);
-        self.metrics.called(&call.method, code, began.elapsed());
         match &answer {
             Ok(_) => self.reach.worked(),
             Err(why) => self.reach.failed(why),

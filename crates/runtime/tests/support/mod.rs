@@ -15,7 +15,7 @@ use keelson_core::{
     Trigger, Verb,
 };
 use keelson_runtime::elector::Timing;
-use keelson_runtime::{Clock, Config, MemoryHistory, Runtime};
+use keelson_runtime::{Calls, Clock, Config, MemoryHistory, Runtime};
 use keelson_sim::api::{Api as Double, Config as DoubleConfig};
 use keelson_sim::face::{Shared, tower::Face};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
@@ -23,7 +23,7 @@ use kube::client::Body;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tower::{BoxError, Service, ServiceExt};
+use tower::{BoxError, Layer, Service, ServiceExt};
 
 type FaceBody = UnsyncBoxBody<bytes::Bytes, std::io::Error>;
 
@@ -71,8 +71,8 @@ impl Net {
         let is_write = |line: &&String| !line.contains(" GET ") && line.contains(part);
         self.log().iter().filter(is_write).count()
     }
-    pub fn client(&self) -> Client {
-        Client::new(self.clone(), "default")
+    pub fn client(&self, calls: &Calls) -> Client {
+        Client::new(calls.to("api:6443").layer(self.clone()), "default")
     }
 }
 
@@ -223,6 +223,7 @@ impl World {
         lease_net: &Net,
         history: &Arc<MemoryHistory>,
     ) -> Config {
+        let calls = Calls::default();
         Config {
             clock: self.clock,
             seed,
@@ -233,8 +234,9 @@ impl World {
             election: keelson_runtime::config::Election::Lease,
             trace_id: || "0af7651916cd43dd8448eb211c80319c".to_owned(),
             history: history.clone(),
-            client: net.client(),
-            lease_client: lease_net.client(),
+            client: net.client(&calls),
+            lease_client: lease_net.client(&calls),
+            calls,
             mode_file: None,
         }
     }

@@ -54,7 +54,7 @@ impl Mind {
             self.queue.remove(&uid);
             self.not_ours(&uid);
             if bound_to.is_some() && before.is_some() {
-                self.was_bound(pod);
+                self.was_bound(pod, now);
             }
         }
     }
@@ -104,7 +104,7 @@ impl Mind {
     }
 
     /// A pod that was seen waiting has a node now. Whose choice that was is compared with ours, unless it is ours.
-    fn was_bound(&mut self, pod: &Arc<Pod>) {
+    fn was_bound(&mut self, pod: &Arc<Pod>, now: Timestamp) {
         let Settings { scheduler, mode } = &self.standing.settings;
         let names_us = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()) == Some(scheduler);
         if self.standing.decides() && observe::compares(*mode, names_us) {
@@ -112,7 +112,7 @@ impl Mind {
                 self.comparisons.pop_front();
                 self.skipped += 1;
             }
-            self.comparisons.push_back(Arc::clone(pod));
+            self.comparisons.push_back((now, Arc::clone(pod)));
         }
     }
 

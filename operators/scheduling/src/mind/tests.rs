@@ -178,8 +178,17 @@ fn in_enforce_the_choices_of_others_are_compared_and_ours_are_not() {
     let mut mind = mind(Mode::Enforce, &[node("n1", 8_000)], &[foreign.clone(), ours.clone()]);
     mind.pod(&written(&bound(foreign, "n1")), at(2));
     mind.pod(&written(&bound(ours, "n1")), at(2));
-    assert_eq!(mind.next_comparison(moment(3)).unwrap().reason, Reason::SameChoice);
+    let job = mind.next_comparison(moment(3)).unwrap();
+    assert_eq!((reason(&job), job.waited), (Reason::SameChoice, Span::seconds(1)));
     assert_eq!(mind.next_comparison(moment(4)), None);
+}
+
+#[test]
+fn how_long_a_pod_waited_is_told_from_the_change_that_could_help_it() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 100)], &[pod("a", "500m")]);
+    assert_eq!(mind.next(moment(3)).unwrap().waited, Span::seconds(3));
+    mind.node(&serde_json::from_value(node("n2", 900)).unwrap(), at(20));
+    assert_eq!(mind.next(moment(21)).unwrap().waited, Span::seconds(1), "not since it was made");
 }
 
 #[test]
@@ -189,7 +198,7 @@ fn in_observe_the_choices_of_others_are_compared_once() {
     let mut mind = mind(Mode::Observe, &[node("n1", 1_000), node("n2", 8_000)], &[foreign.clone()]);
     assert_eq!((mind.next(moment(1)), mind.next_comparison(moment(1))), (None, None));
     mind.pod(&written(&bound(foreign.clone(), "n1")), at(2));
-    let decision = mind.next_comparison(moment(2)).unwrap();
+    let decision = mind.next_comparison(moment(2)).unwrap().plan.decisions.remove(0);
     assert_eq!((decision.reason, decision.chosen.as_deref()), (Reason::OtherChoice, Some("n2")));
     mind.pod(&written(&bound(foreign, "n1")), at(3));
     assert_eq!(mind.next_comparison(moment(3)), None);
@@ -198,7 +207,7 @@ fn in_observe_the_choices_of_others_are_compared_once() {
     claimed["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]);
     mind.pod(&written(&claimed), at(3));
     mind.pod(&written(&bound(claimed, "n1")), at(3));
-    assert_eq!(mind.next_comparison(moment(4)).unwrap().reason, Reason::UnsupportedFeature);
+    assert_eq!(reason(&mind.next_comparison(moment(4)).unwrap()), Reason::UnsupportedFeature);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use keelson_core::{Decision, Feature, Mode, Reason, Timestamp};
 use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
-use keelson_runtime::{Answers, Clock, Config, MemoryHistory, Operator, Running, Runtime};
+use keelson_runtime::{Answers, Calls, Clock, Config, MemoryHistory, Operator, Running, Runtime};
 use keelson_scheduling::Scheduling;
 use keelson_sim::api::{Api as Double, Config as DoubleConfig};
 use keelson_sim::face::faults::Faults;
@@ -27,7 +27,7 @@ use keelson_sim::world::{Settings, World};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
-use tower::{Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 pub const PLATFORMS: Resource = Resource { group: "keelson.dev", plural: "platforms" };
 const CRDS: Resource = Resource { group: "apiextensions.k8s.io", plural: "customresourcedefinitions" };
@@ -146,11 +146,10 @@ impl Scene {
 
     pub fn process(&self, identity: &str, faults: Faults, leader_election: bool) -> Process {
         let writes = Arc::new(Mutex::new(Vec::new()));
+        let calls = Calls::default();
         let client = |faults| {
-            Client::new(
-                Noting { face: Face::new(self.shared.clone()).with_faults(faults), writes: Arc::clone(&writes) },
-                "default",
-            )
+            let face = Face::new(self.shared.clone()).with_faults(faults);
+            Client::new(calls.to("api:6443").layer(Noting { face, writes: Arc::clone(&writes) }), "default")
         };
         let history = Arc::new(MemoryHistory::default());
         let config = Config {
@@ -165,6 +164,7 @@ impl Scene {
             history: history.clone(),
             client: client(faults),
             lease_client: client(Faults::none()),
+            calls: calls.clone(),
             mode_file: None,
         };
         let runtime = Runtime::start(config).unwrap();
