@@ -132,7 +132,8 @@ impl Witness {
     fn see(&mut self, event: &Event, now: Timestamp) {
         self.events += 1;
         self.trace.update(now.0.to_le_bytes());
-        self.trace.update(event.object.to_string());
+        // A hash takes everything it is given.
+        let _ = serde_json::to_writer(&mut self.trace, &event.object);
         self.invariants.see(event, now);
         self.books.see(event, now);
     }

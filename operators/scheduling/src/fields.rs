@@ -133,14 +133,19 @@ pub struct Finding {
 /// Judges a pod as the API server has it.
 #[must_use]
 pub fn judge(pod: &Pod) -> Vec<Finding> {
-    serde_json::to_value(pod).map_or_else(|_| Vec::new(), |value| judge_manifest(&value))
+    let spec = pod.spec.as_ref().and_then(|spec| serde_json::to_value(spec).ok());
+    spec.map_or_else(Vec::new, |spec| judge_spec(&spec))
 }
 
 /// Judges a manifest, in which fields may stand that this API version does not have.
 #[must_use]
 pub fn judge_manifest(pod: &Value) -> Vec<Finding> {
-    let mut walk = Walk { spec: pod.get("spec").unwrap_or(&Value::Null), findings: Vec::new() };
-    walk.visit(walk.spec, "spec", "spec");
+    pod.get("spec").map_or_else(Vec::new, judge_spec)
+}
+
+fn judge_spec(spec: &Value) -> Vec<Finding> {
+    let mut walk = Walk { spec, findings: Vec::new() };
+    walk.visit(spec, "spec", "spec");
     walk.findings
 }
 
