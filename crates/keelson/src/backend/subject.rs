@@ -106,10 +106,7 @@ async fn workload(live: &Live, object: &ObjectRef) -> Option<Subject> {
     }
     pods.sort_by_key(|pod| (node_of(pod).is_some(), pod.metadata.name.clone()));
     let waiting = pods.iter().filter(|pod| node_of(pod).is_none()).count();
-    let sentence = match waiting {
-        0 => format!("{object} has {}, each with a node", count(pods.len(), "pod")),
-        waiting => format!("{object} has {}, {waiting} without a node", count(pods.len(), "pod")),
-    };
+    let sentence = format!("{object} has {}", placed(pods.len(), waiting));
     let mut phases: BTreeMap<&str, usize> = BTreeMap::new();
     pods.iter().for_each(|pod| *phases.entry(phase(pod)).or_default() += 1);
     let phases: Vec<String> = phases.iter().map(|(phase, count)| format!("{count} {phase}")).collect();
@@ -209,6 +206,18 @@ fn count(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
+/// How many pods there are, and how many of them have no node.
+fn placed(pods: usize, waiting: usize) -> String {
+    match (pods, waiting) {
+        (1, 0) => "1 pod, on a node".to_owned(),
+        (pods, 0) => format!("{pods} pods, all on nodes"),
+        (1, _) => "1 pod, which waits for a node".to_owned(),
+        (pods, waiting) if pods == waiting => format!("{pods} pods, which all wait for a node"),
+        (pods, 1) => format!("{pods} pods, of which 1 waits for a node"),
+        (pods, waiting) => format!("{pods} pods, of which {waiting} wait for a node"),
+    }
+}
+
 /// Some of them by name, and how many more there are.
 fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
     let more = items.len().saturating_sub(NAMED);
@@ -228,6 +237,16 @@ mod tests {
         assert_eq!(used(&resource("cpu", 1_500, 4_000)).1, "1500m of 4 requested (37 %)");
         assert_eq!(used(&resource("memory", 3 << 29, 4 << 30)).1, "1536Mi of 4Gi requested (37 %)");
         assert_eq!(used(&resource("pods", 3, 110)), ("pods requested".into(), "3 of 110 requested (2 %)".into()));
+    }
+
+    #[test]
+    fn a_workloads_pods_are_told_in_words_for_one_and_for_many() {
+        assert_eq!(placed(1, 0), "1 pod, on a node");
+        assert_eq!(placed(6, 0), "6 pods, all on nodes");
+        assert_eq!(placed(1, 1), "1 pod, which waits for a node");
+        assert_eq!(placed(2, 2), "2 pods, which all wait for a node");
+        assert_eq!(placed(6, 1), "6 pods, of which 1 waits for a node");
+        assert_eq!(placed(6, 5), "6 pods, of which 5 wait for a node");
     }
 
     #[test]
