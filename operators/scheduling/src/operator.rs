@@ -99,12 +99,12 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut nodes_read, mut pods_read) = (false, false);
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
-        let now = clock.now();
+        let looked = clock.now();
         let ready = nodes_read && pods_read;
         let free = ready && under_way.tasks.len() < AT_ONCE;
-        let due = free && mind.is_due(now);
+        let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
-        let wake = mind.due().filter(|_| free).map_or(now + Span::minutes(1), |due| due.max(now));
+        let wake = mind.due().filter(|_| free).map_or(looked + Span::minutes(1), |due| due.max(looked));
         tokio::select! {
             biased;
             () = &mut stopping => break,
@@ -113,17 +113,17 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             delta = nodes.next() => {
                 nodes_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
-                    Delta::Restarted(all) => mind.nodes(&all, now),
-                    Delta::Applied(node) => mind.node(&node, now),
+                    Delta::Restarted(all) => mind.nodes(&all, clock.now()),
+                    Delta::Applied(node) => mind.node(&node, clock.now()),
                     Delta::Deleted(node) => mind.node_gone(node.metadata.name.as_deref().unwrap_or_default()),
                 }
             }
             delta = pods.next() => {
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
-                    Delta::Restarted(all) => mind.pods(&all, now),
-                    Delta::Applied(pod) => mind.pod(&pod, now),
-                    Delta::Deleted(pod) => mind.pod_gone(&pod, now),
+                    Delta::Restarted(all) => mind.pods(&all, clock.now()),
+                    Delta::Applied(pod) => mind.pod(&pod, clock.now()),
+                    Delta::Deleted(pod) => mind.pod_gone(&pod, clock.now()),
                 }
             }
             Some(ended) = under_way.tasks.join_next_with_id() => {
@@ -132,16 +132,18 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Err(error) => (error.id(), Report::default()),
                 };
                 if let Some(uid) = under_way.pods.remove(&id) {
-                    mind.ended(&uid, is_bound(&report), now);
+                    mind.ended(&uid, is_bound(&report), clock.now());
                 }
             }
-            Some(query) = asked.recv() => query.answer(&mind, now),
+            Some(query) = asked.recv() => query.answer(&mind, clock.now()),
             () = std::future::ready(()), if due => {
                 let fence = switch.borrow().fence;
                 decide(&rt, &mut mind, &mut under_way, &meter, fence);
             }
             () = clock.sleep_until(wake), if !due => {}
         }
+        // Not when it was looked: it may have waited since.
+        let now = clock.now();
         let next = standing(&switch.borrow(), &settings.borrow());
         if next != *mind.standing() {
             mind.configure(next, now);
