@@ -7,6 +7,7 @@
 //! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
+mod measure;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use answers::Query;
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::mind::{Mind, Standing};
 use crate::queue::{Backoff, Counts};
+use crate::used::NodeUse;
 
 /// Plans carried out at once. Each binding is two or three requests; the API server is asked by others too.
 const AT_ONCE: usize = 64;
@@ -58,7 +60,7 @@ impl Operator for Scheduling {
         if ceiling == Mode::Off {
             return Permissions::default();
         }
-        let mut rules = vec![Rule::read("", &["nodes", "pods"])];
+        let mut rules = vec![Rule::read("", &["nodes", "pods"]), measure::permission()];
         if ceiling == Mode::Enforce {
             rules.push(Rule::new("", &["pods/binding"], &["create"]));
             rules.push(Rule::new("", &["pods/status"], &["patch"]));
@@ -76,7 +78,11 @@ impl Operator for Scheduling {
 
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
         let (rt, asked) = (runtime.clone(), self.asked);
-        Ok(Running(vec![runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked)))]))
+        let measuring = runtime.clone();
+        Ok(Running(vec![
+            runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
+            runtime.spawn("node use", move || measure::keep(measuring.clone())),
+        ]))
     }
 }
 
@@ -91,6 +97,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut asked = asked.lock().await;
     let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
+    let mut measured = rt.facts().changes::<NodeUse>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
@@ -110,6 +117,11 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             () = &mut stopping => break,
             Ok(()) = switch.changed() => {}
             Ok(()) = settings.changed() => {}
+            Ok(()) = measured.changed() => {
+                if let Some(used) = rt.facts().read::<NodeUse>() {
+                    mind.node_use(used.value, clock.now());
+                }
+            }
             delta = nodes.next() => {
                 nodes_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
@@ -153,10 +165,10 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             rt.history().effect(decision, effect);
         }
         gauges.set(&mind);
-        let now = (mind.standing().settings.mode, pods_held_back(&mind));
-        if told != Some(now) {
-            rt.report(Feature::Scheduling, vec![held_back(&mind)]);
-            told = Some(now);
+        let telling = (mind.standing().settings.mode, pods_held_back(&mind), mind.missing().cloned());
+        if told.as_ref() != Some(&telling) {
+            rt.report(Feature::Scheduling, vec![held_back(&mind), measure::condition(mind.missing())]);
+            told = Some(telling);
         }
     }
     while under_way.tasks.join_next().await.is_some() {}

@@ -12,6 +12,7 @@ use keelson_core::{Decision, Feature, ObjectRef, ResourceName};
 use keelson_dashboard::BackendError;
 use keelson_dashboard::view::{NodeView, ResourceView, Subject, WhatIf, Why};
 use keelson_scheduling::decide::owners;
+use keelson_scheduling::used::NodeUse;
 use keelson_store::Filter;
 use keelson_store::recorder::Answer;
 use serde::Deserialize;
@@ -136,11 +137,21 @@ fn node(live: &Live, object: &ObjectRef) -> Option<Subject> {
     let mut summary: BTreeMap<String, String> = cell.resources.iter().map(used).collect();
     summary.insert("pods".to_owned(), listed(pods.iter().map(path)));
     summary.insert("zone".to_owned(), cell.zone.clone());
+    summary.insert("measured".to_owned(), measured(live, &object.name));
     summary.insert("instance type".to_owned(), cell.instance_type.clone());
     summary.insert("taints".to_owned(), taints.join(", "));
     summary.retain(|_, value| !value.is_empty());
     let sentence = format!("{object} {} and holds {}", state(cell), count(pods.len(), "pod"));
     Some(Subject { object: object.clone(), sentence, summary, why: None })
+}
+
+/// How old what is told of a node's use is, or why nothing is.
+fn measured(live: &Live, node: &str) -> String {
+    let (now, known) = (live.now(), live.platform.runtime.facts().read::<NodeUse>());
+    match known.map(|known| known.value).unwrap_or_default().of(node, now) {
+        Ok(measured) => measured.ago(now),
+        Err(why) => format!("not now: {why}"),
+    }
 }
 
 fn state(cell: &NodeView) -> &'static str {
@@ -151,13 +162,14 @@ fn state(cell: &NodeView) -> &'static str {
     }
 }
 
-/// What is asked of a resource, as people write it: `1500m of 4 requested (37 %)`.
+/// What is asked of a resource and used of it, as people write it: `1500m of 4 requested (37 %), 1200m used`.
 fn used(resource: &ResourceView) -> (String, String) {
     let name = ResourceName::from(resource.name.as_str());
     let (requested, capacity) = (name.quantity(resource.requested), name.quantity(resource.capacity));
     let share = i128::from(resource.requested) * 100 / i128::from(resource.capacity.max(1));
     let word = if resource.name == "pods" { "pods requested".to_owned() } else { resource.name.clone() };
-    (word, format!("{requested} of {capacity} requested ({share} %)"))
+    let used = resource.used.map(|used| format!(", {} used", name.quantity(used))).unwrap_or_default();
+    (word, format!("{requested} of {capacity} requested ({share} %){used}"))
 }
 
 /// What is gone, or of another kind, is known by its decisions alone.
@@ -235,6 +247,8 @@ mod tests {
         let resource =
             |name: &str, requested, capacity| ResourceView { name: name.into(), capacity, requested, used: None };
         assert_eq!(used(&resource("cpu", 1_500, 4_000)).1, "1500m of 4 requested (37 %)");
+        let measured = ResourceView { used: Some(1_200), ..resource("cpu", 1_500, 4_000) };
+        assert_eq!(used(&measured).1, "1500m of 4 requested (37 %), 1200m used");
         assert_eq!(used(&resource("memory", 3 << 29, 4 << 30)).1, "1536Mi of 4Gi requested (37 %)");
         assert_eq!(used(&resource("pods", 3, 110)), ("pods requested".into(), "3 of 110 requested (2 %)".into()));
     }
