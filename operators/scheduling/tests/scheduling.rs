@@ -116,6 +116,9 @@ async fn measurements_may_appear_and_disappear_at_run_time_and_effects_say_which
     let conditions = scene.list(PLATFORMS)[0]["status"]["features"]["scheduling"]["conditions"].clone();
     let condition = conditions.as_array().unwrap().iter().find(|one| one["type"] == "InputUnavailable").unwrap();
     assert_eq!((&condition["status"], &condition["reason"]), (&json!("True"), &json!("MetricsAbsent")));
+    let began = tokio::time::Instant::now();
+    process.runtime.shutdown().await;
+    assert!(began.elapsed().as_secs() < 2, "asking is no work that a stop waits for");
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,8 +50,15 @@ pub(super) fn permission() -> Rule {
     Rule::new(NodeMetrics::GROUP, &[NodeMetrics::URL_PATH_SEGMENT], &["list"])
 }
 
-/// Asks for ever.
+/// Asks until the process stops.
 pub(super) async fn keep(rt: Runtime) {
+    tokio::select! {
+        () = rt.stopping() => {}
+        () = ask(&rt) => {}
+    }
+}
+
+async fn ask(rt: &Runtime) {
     let clock = rt.clock();
     loop {
         let answer = match rt.list::<NodeMetrics>().await {
