@@ -80,7 +80,11 @@ async fn a_node_that_is_measured_to_use_more_than_was_said_makes_the_prediction_
     seconds(20).await;
     let effect = process.last("cart").effect.expect("requests tell it first");
     assert_eq!(effect.as_predicted, Some(true), "{}", effect.sentence);
-    assert!(effect.sentence.ends_with("Its use is not measured yet."), "{}", effect.sentence);
+    assert!(
+        effect.sentence.ends_with("So far told from requests only: not measured since it runs."),
+        "{}",
+        effect.sentence
+    );
     seconds(30).await;
     scene.measure("node-0", "2500m");
     seconds(60).await;

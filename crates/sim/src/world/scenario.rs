@@ -132,9 +132,6 @@ fn releases() -> impl Iterator<Item = i64> {
 /// at once, so that some wait for the others.
 fn jobs_by_the_clock(scheduler: &str) -> [Write; 2] {
     let cron = |name: &str, schedule: &str, tasks: usize, seconds: i64, spec: Value| {
-        let mut spec = spec;
-        spec["restartPolicy"] = json!("OnFailure");
-        spec["schedulerName"] = json!(scheduler);
         let annotations = json!({RUN_SECONDS: seconds.to_string()});
         let template = json!({"metadata": {"labels": {"app": name}, "annotations": annotations}, "spec": spec});
         let job =
@@ -151,11 +148,15 @@ fn jobs_by_the_clock(scheduler: &str) -> [Write; 2] {
         json!([{"name": name, "image": format!("shop/{name}:1"), "resources": {"requests": requests}}])
     };
     let on_spot = json!({
+        "schedulerName": scheduler, "restartPolicy": "OnFailure",
         "nodeSelector": {"karpenter.sh/capacity-type": "spot"},
         "tolerations": [{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}],
         "containers": container("images", "5", "4Gi"),
     });
-    let small = json!({"containers": container("sessions", "100m", "128Mi")});
+    let small = json!({
+        "schedulerName": scheduler, "restartPolicy": "OnFailure",
+        "containers": container("sessions", "100m", "128Mi"),
+    });
     [cron("sessions", "*/5 * * * *", 1, 20, small), cron("images", "*/20 * * * *", 8, 240, on_spot)]
 }
 

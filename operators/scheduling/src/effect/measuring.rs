@@ -59,7 +59,7 @@ impl Effects {
 pub(super) fn not_yet(requested: &Effect, used: &NodeUse) -> Effect {
     match used.missing() {
         Some(missing) => requests_only(requested, &missing.to_string()),
-        None => followed_by(requested, "Its use is not measured yet."),
+        None => followed_by(requested, "So far told from requests only: not measured since it runs."),
     }
 }
 

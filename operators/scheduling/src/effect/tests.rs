@@ -176,7 +176,11 @@ fn told(used: &NodeUse, seconds: i64) -> Option<Effect> {
     state.apply(Event::pod(&written(&running)));
     let seen = Seen { view: state.live(), used: &measured(0, 1) };
     let (_, first) = effects.changed(&written(&running), &seen, later(2)).unwrap();
-    assert!(first.sentence.ends_with("(said 12.5 %). Its use is not measured yet."), "{}", first.sentence);
+    assert!(
+        first.sentence.ends_with("(said 12.5 %). So far told from requests only: not measured since it runs."),
+        "{}",
+        first.sentence
+    );
     let seen = Seen { used, ..seen };
     effects.measured(&seen, later(seconds)).pop().map(|(_, effect)| effect)
 }
