@@ -120,7 +120,7 @@ fn count<S: Serializer>(nodes: &BTreeMap<String, Measured>, serializer: S) -> Re
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn measured(seconds: i64) -> BTreeMap<String, Measured> {
