@@ -262,7 +262,7 @@ test.describe("an object", () => {
     await page.route("**/api/v1/subjects/Deployment.apps/shop/cart", (route) =>
       says(route, {
         object: { kind: "Deployment", group: "apps", namespace: "shop", name: "cart" },
-        sentence: "Deployment shop/cart has 2 pods, 1 without a node",
+        sentence: "Deployment shop/cart has 2 pods, of which 1 waits for a node",
         summary: { phases: "1 Pending, 1 Running", "pods and nodes": "cart-1 (none), cart-0 node-a1" },
         why: {
           feature: "scheduling",

@@ -10,8 +10,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use keelson_api::{Platform, PlatformSpec, names};
 use keelson_core::{Mode, Timestamp};
 use keelson_runtime::Calls;
-use keelson_sim::api::{Api, Config};
-use keelson_sim::face::{Shared, http, tower::Face};
+use keelson_sim::api::{Api, Config, Token};
+use keelson_sim::face::{Shared, http, tls::Tls, tower::Face};
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::scenario::{EVENING, Scenario};
 use keelson_sim::world::{Settings, World};
@@ -25,8 +25,10 @@ pub const NAMESPACE: &str = "keelson-system";
 
 /// A running simulated cluster.
 pub struct Simulated {
-    shared: Shared,
+    /// An administrator's way in, in the process.
+    face: Face,
     address: SocketAddr,
+    kubeconfig: String,
     clock: keelson_runtime::Clock,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -40,18 +42,18 @@ impl Simulated {
         let begin = Timestamp::parse(EVENING)?;
         let clock = keelson_sim::clock::Clock::start(begin, speed);
         let ours = keelson_runtime::Clock::start(begin, speed);
-        // As with `kubectl proxy`, whoever can reach the loopback address is the administrator: kubectl sends no token over
-        // plain HTTP, and there is nothing here but a simulation.
-        let api = Api::new(Config { seed, anonymous_admin: true, ..Config::default() });
-        let shared = Shared::new(api, clock);
+        // Whoever can read the kubeconfig is the administrator, and nobody else on this machine.
+        let tls = Tls::for_loopback().context("the simulated API server")?;
+        let token = Tls::token().context("the simulated API server")?;
         let address = listener.local_addr()?;
+        let kubeconfig = http::kubeconfig_tls(address, &tls, &token);
+        let admin = Token { token: token.clone(), user: "admin".to_owned(), groups: vec!["system:masters".to_owned()] };
+        let api = Api::new(Config { seed, tokens: vec![admin], anonymous_admin: false, ..Config::default() });
+        let shared = Shared::new(api, clock);
         let face = Face::new(shared.clone());
-        let served = tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, face, std::future::pending()).await {
-                tracing::error!("the simulated API server ended: {error}");
-            }
-        });
-        let mut simulated = Self { shared: shared.clone(), address, clock: ours, tasks: vec![served] };
+        let served = tokio::spawn(async move { http::serve_tls(listener, &tls, face, std::future::pending()).await });
+        let face = Face::new(shared.clone()).with_token(&token);
+        let mut simulated = Self { face, address, kubeconfig, clock: ours, tasks: vec![served] };
         install(&simulated.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
 
         let simulation = Simulation::new(shared, World::new(seed, Settings::default()));
@@ -67,14 +69,14 @@ impl Simulated {
     /// An administrator's client, in the process.
     #[must_use]
     pub fn client(&self) -> kube::Client {
-        kube::Client::new(Face::new(self.shared.clone()), "default")
+        kube::Client::new(self.face.clone(), "default")
     }
 
     /// The same, with its calls counted.
     #[must_use]
     pub fn counted(&self, calls: &Calls) -> kube::Client {
-        let face = ClientBuilder::new(Face::new(self.shared.clone()), "default");
-        face.with_layer(&calls.to(&self.address.to_string())).build()
+        let client = ClientBuilder::new(self.face.clone(), "default");
+        client.with_layer(&calls.to(&self.address.to_string())).build()
     }
 
     /// The cluster's time.
@@ -85,8 +87,8 @@ impl Simulated {
 
     /// A kubeconfig for kubectl.
     #[must_use]
-    pub fn kubeconfig(&self) -> String {
-        http::kubeconfig(self.address, "")
+    pub fn kubeconfig(&self) -> &str {
+        &self.kubeconfig
     }
 
     /// Ends it.

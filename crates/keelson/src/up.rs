@@ -4,6 +4,9 @@
 //! what a Deployment runs; only the world behind it differs.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -111,7 +114,9 @@ impl World {
         let kubeconfig = folder.join("kubeconfig");
         let calls = Calls::default();
         let simulated = Simulated::start(listener, args.seed, args.speed).await?;
-        std::fs::write(&kubeconfig, simulated.kubeconfig())
+        let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&kubeconfig);
+        written
+            .and_then(|mut file| file.write_all(simulated.kubeconfig().as_bytes()))
             .with_context(|| format!("{} cannot be written; choose another --data", kubeconfig.display()))?;
         let about = About {
             cluster: "simulated streaming evening".to_owned(),

@@ -166,8 +166,8 @@ async fn after_a_restart_every_why_is_still_answered_and_the_hour_is_not_zero() 
     };
     until("six pods wait, and more of the evening", async || (waits(&controller).await? >= 6).then_some(())).await;
     for (path, words) in [
-        ("Deployment/default/small", "6 pods, each with a node"),
-        ("Deployment.apps/default/large", "6 without a node"),
+        ("Deployment/default/small", "6 pods, all on nodes"),
+        ("Deployment.apps/default/large", "6 pods, which all wait for a node"),
         (&format!("Node/-/{node}"), "is ready and holds"),
     ] {
         let subject = controller.ask(&format!("/api/v1/subjects/{path}")).await.unwrap();

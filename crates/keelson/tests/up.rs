@@ -28,6 +28,8 @@ fn running(up: &Up, service: &str) -> Option<Value> {
 #[test]
 fn online_boutique_runs_and_every_pod_says_why() {
     let up = Up::start(&["--seed", "3"]);
+    let kubeconfig = std::fs::read_to_string(&up.kubeconfig).unwrap();
+    assert!(kubeconfig.contains("https://127.0.0.1:") && kubeconfig.contains("certificate-authority-data"));
     for service in BOUTIQUE {
         let pod = until(&format!("{service} is Running"), 60, || running(&up, service));
         let name = pod["metadata"]["name"].as_str().unwrap();

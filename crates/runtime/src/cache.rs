@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::Clock;
+pub(crate) use decode::Tolerant;
 pub(crate) use shared::Caches;
 pub use subscription::{Delta, Subscription};
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`clock`], [`chance`] | time and randomness, handed in |
 //! | [`cache`] | one shared copy of each kind, whatever is in it |
+//! | [`listing`] | what can be listed and not watched, while somebody serves it |
 //! | [`switch`] | what each feature may do now |
 //! | [`controller`], [`queue`], [`backoff`] | urgent keys first, namespaces in turn, failures spaced out |
 //! | [`executor`], [`history`] | a decision is recorded before its actions start |
@@ -36,6 +37,7 @@ pub mod gate;
 pub mod health;
 pub mod history;
 mod lease;
+pub mod listing;
 mod metrics;
 pub mod operator;
 pub mod permissions;
@@ -59,6 +61,7 @@ pub use executor::{Executor, Provided, Provider, Report};
 pub use facts::{Fact, Facts};
 pub use health::Health;
 pub use history::{History, HistoryError, MemoryHistory};
+pub use listing::Listing;
 pub use metrics::Meter;
 pub use operator::{Listener, Operator, Running};
 pub use permissions::{Permissions, Rule};

@@ -1,4 +1,4 @@
-//! The HTTP face under the real kubectl.
+//! The HTTPS face under the real kubectl.
 //!
 //! `KUBECTL` names the program; otherwise it is looked for in `PATH`. Without one these tests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
@@ -7,11 +7,12 @@ use std::{io::Write, path::PathBuf, process::Stdio};
 
 use keelson_core::Timestamp;
 use keelson_sim::{
-    api::{Api, Config},
+    api::{Api, Config, Token},
     clock::Clock,
     face::{
         Shared,
-        http::{kubeconfig, serve},
+        http::{kubeconfig_tls, serve_tls},
+        tls::Tls,
         tower::Face,
     },
 };
@@ -21,21 +22,24 @@ struct Cluster {
     dir: tempfile::TempDir,
     shared: Shared,
     stop: Option<oneshot::Sender<()>>,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
 }
 
 impl Cluster {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::start(Timestamp::parse("2026-01-01T00:00:00Z").unwrap(), 1);
-        let api = Api::new(Config::default());
+        let token = Tls::token().unwrap();
+        let admin = Token { token: token.clone(), user: "admin".into(), groups: vec!["system:masters".into()] };
+        let api = Api::new(Config { tokens: vec![admin], anonymous_admin: false, ..Config::default() });
         let shared = Shared::new(api, clock);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        std::fs::write(dir.path().join("admin"), kubeconfig(address, "")).unwrap();
+        let tls = Tls::for_loopback().unwrap();
+        std::fs::write(dir.path().join("admin"), kubeconfig_tls(address, &tls, &token)).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let face = Face::new(shared.clone());
-        let server = tokio::spawn(serve(listener, face, async { drop(stopped.await) }));
+        let server = tokio::spawn(async move { serve_tls(listener, &tls, face, async { drop(stopped.await) }).await });
         Self { dir, shared, stop: Some(stop), server }
     }
 
@@ -73,7 +77,7 @@ impl Cluster {
 
     async fn stop(mut self) {
         drop(self.stop.take());
-        self.server.await.unwrap().unwrap();
+        self.server.await.unwrap();
         assert_eq!(self.shared.with(|api, _| api.open_watches()), 0, "every watch is closed");
     }
 }
@@ -171,6 +175,8 @@ async fn pods_nodes_and_their_words() {
     assert_eq!(cluster.ok(&["get", "secret", "s", "-o", "jsonpath={.data.k}"]).await, "dg==");
     let token = cluster.ok(&["create", "token", "default"]).await;
     assert!(token.split('.').count() == 3, "{token}");
+    let who = cluster.ok(&["--token", token.trim(), "auth", "whoami"]).await;
+    assert!(who.contains("system:serviceaccount:default:default"), "over TLS a token is sent: {who}");
     let resources = cluster.ok(&["api-resources"]).await;
     assert!(resources.contains("poddisruptionbudgets") && resources.contains("hpa"), "{resources}");
     cluster.ok(&["api-versions"]).await;

@@ -18,6 +18,7 @@ use keelson_placement::explain::leaders;
 use keelson_placement::{Choice, Explanation, Node, choose, explain, failures, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated, owners};
+pub(crate) use words::feasible;
 
 use crate::fields::refusals;
 use crate::queue::Waits;
@@ -44,6 +45,8 @@ struct Finding {
     /// kube-scheduler's words, when somebody must be told that the pod is not placed.
     message: Option<String>,
     node: Option<String>,
+    /// How many nodes can hold it; nothing when no node was looked at.
+    feasible: Option<usize>,
     explanation: Explanation,
     waits: Waits,
 }
@@ -51,7 +54,7 @@ struct Finding {
 impl Finding {
     fn silent(verb: Verb, reason: Reason, sentence: String, waits: Waits) -> Self {
         let explanation = Explanation { candidates: Vec::new(), histogram: None };
-        Self { verb, reason, sentence, message: None, node: None, explanation, waits }
+        Self { verb, reason, sentence, message: None, node: None, feasible: None, explanation, waits }
     }
 
     fn refusal(reason: Reason, sentence: String, waits: Waits) -> Self {
@@ -88,6 +91,7 @@ fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Dec
         candidates: found.explanation.candidates.clone(),
         ..record_of(ask, nodes, chosen)
     };
+    decision.inputs.extend(found.feasible.map(words::feasible));
     // What led to a placement; that a pod still waits has no cause but itself, and repeats fold.
     if decision.verb == Verb::Place {
         decision.cause_count = u32::try_from(ask.causes.len()).unwrap_or(u32::MAX);
@@ -130,8 +134,8 @@ fn find<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
 fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
     let reason = if choice.feasible == 1 { Reason::OnlyFeasibleNode } else { Reason::PodPlaced };
     let sentence = words::placed(name, choice, &explanation);
-    let (message, node) = (None, Some(name.to_owned()));
-    Finding { verb: Verb::Place, reason, sentence, message, node, explanation, waits: Waits::NONE }
+    let (message, node, feasible) = (None, Some(name.to_owned()), Some(choice.feasible));
+    Finding { verb: Verb::Place, reason, sentence, message, node, feasible, explanation, waits: Waits::NONE }
 }
 
 fn unschedulable<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
@@ -142,7 +146,8 @@ fn unschedulable<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
     let waits = all.fold(Waits::NODES, |waits, failure| waits.and(Waits::of(&failure)));
     let sentence = words::unschedulable(&explanation, change.as_ref());
     let message = explanation.histogram.clone();
-    Finding { verb: Verb::Wait, reason: Reason::Unschedulable, sentence, message, node: None, explanation, waits }
+    let (verb, reason, node) = (Verb::Wait, Reason::Unschedulable, None);
+    Finding { verb, reason, sentence, message, node, feasible: Some(0), explanation, waits }
 }
 
 /// Below Enforce the pod stays where it is, and the record says what would have become of it.

@@ -4,8 +4,12 @@
 //! field of `PodSpec` has a row: what it means is implemented, cannot matter, is not considered yet, or is refused. A pod
 //! with a refused field stays Pending and says which.
 //!
-//! Promises: a field of the API version without a row fails a test, and so does a row without a field; a field that the
-//! API version does not have is refused; the documentation and the admission policy are made from the same rows.
+//! Promises: a field of [`COMPLETE_FOR`] without a row fails a test, and so does a row without a field; in a manifest, a
+//! field that this version does not have is refused; the documentation and the admission policy are made from the same
+//! rows.
+//!
+//! No promise: of a pod that a newer API server stored, the fields that it added are gone when the pod is read into this
+//! version's type, and nobody sees them. `keelson doctor` says when the API server is newer.
 
 mod admission;
 mod container;
@@ -23,6 +27,9 @@ use serde_json::Value;
 
 pub use admission::{OnRefused, admission_policy};
 pub use docs::markdown;
+
+/// The minor version of Kubernetes whose pod fields are all judged.
+pub const COMPLETE_FOR: u32 = 36;
 
 /// What becomes of a pod that uses a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -11,6 +11,7 @@
 //! | [`decide`] | where a pod goes, and why |
 //! | [`observe`] | what would have been chosen |
 //! | [`effect`] | what came of it |
+//! | [`used`] | what nodes are measured to use |
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`recording`] | what a decision saw, to decide again |
@@ -46,5 +47,6 @@ pub mod observe;
 pub mod operator;
 pub mod queue;
 pub mod recording;
+pub mod used;
 
 pub use operator::Scheduling;

@@ -21,10 +21,11 @@ use keelson_placement::{Classes, Nodes};
 pub use books::Books;
 
 use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
-use crate::effect::{Effects, Placement, predicted};
+use crate::effect::{Effects, Placement, Seen, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Change, Counts, Queue, Waiting};
 use crate::recording;
+use crate::used::{Missing, NodeUse};
 
 /// With more nodes than this a recording is kept for one decision in [`SAMPLED`] only: at 5,000 it has some 400 kB.
 const SMALL: usize = 500;
@@ -76,6 +77,7 @@ pub struct Mind {
     queue: Queue,
     classes: Classes,
     effects: Effects,
+    used: Arc<NodeUse>,
     books: Books,
     standing: Standing,
     unbound: HashMap<String, Arc<Pod>>,
@@ -117,6 +119,7 @@ impl Mind {
             queue: Queue::new(standing.backoff),
             classes: Classes::default(),
             effects: Effects::default(),
+            used: Arc::default(),
             books: Books::default(),
             standing,
             unbound: HashMap::new(),
@@ -210,7 +213,7 @@ impl Mind {
                 if let Some(member) = self.state.member(&name) {
                     let shares = predicted(&member.node, &ask.pod);
                     let placement = Placement { decision: at.decision, node: name.clone(), at: at.now, shares };
-                    self.effects.placed(&ask.pod, &member.node, placement);
+                    self.effects.placed(&ask.pod, placement);
                 }
                 self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name });
             }
@@ -289,8 +292,8 @@ impl Mind {
 
     /// What came of earlier decisions, since the last call.
     pub fn measured(&mut self, now: Timestamp) -> Vec<(DecisionId, Effect)> {
-        let overdue = self.effects.overdue(now);
-        self.measured.extend(overdue);
+        self.measured.extend(self.effects.overdue(now));
+        self.measured.extend(self.effects.unmeasured(&self.used, now));
         std::mem::take(&mut self.measured)
     }
 
@@ -342,6 +345,12 @@ impl Mind {
     #[must_use]
     pub const fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// Why nothing new is heard of what nodes use, when nothing is.
+    #[must_use]
+    pub fn missing(&self) -> Option<&Missing> {
+        self.used.missing()
     }
 
     fn not_ours(&mut self, uid: &str) {
@@ -413,8 +422,16 @@ impl Mind {
         changes.into_iter().for_each(|change| self.queue.changed(change, now));
     }
 
+    /// What nodes use was heard anew, or why it was not.
+    pub fn node_use(&mut self, used: Arc<NodeUse>, now: Timestamp) {
+        self.used = used;
+        let seen = Seen { view: self.state.live(), used: &self.used };
+        self.measured.extend(self.effects.measured(&seen, now));
+    }
+
     /// A node is gone.
     pub fn node_gone(&mut self, name: &str) {
+        self.effects.node_gone(name);
         self.state.apply(Event::NodeDeleted { name: name.to_owned() });
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Borrow;
 use keelson_core::{Decision, Mode, ObjectRef, Reason, Verb};
 use keelson_placement::{Choice, Node, choose, explain, failures, standing};
 
-use crate::decide::{Ask, record_of};
+use crate::decide::{Ask, feasible, record_of};
 use crate::fields::refusals;
 
 /// The comparison for a pod that is bound to `actual`. The nodes must be as [`keelson_cluster::View::nodes_for`] gives
@@ -27,6 +27,7 @@ pub fn compare<N: Borrow<Node>>(ask: &Ask, nodes: &[N], actual: &str) -> Decisio
         return decision;
     }
     let choice = choose(&ask.pod, nodes, ask.seed);
+    decision.inputs.extend([feasible(choice.feasible)]);
     decision.candidates = explain(&ask.pod, nodes, ask.seed).candidates;
     let best = choice.node.and_then(|index| nodes.get(index)).map(|node| node.borrow().name.clone());
     let index = nodes.iter().position(|node| node.borrow().name == actual);

@@ -7,6 +7,7 @@
 //! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
+mod measure;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use answers::Query;
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
+use crate::used::NodeUse;
 
 /// Plans carried out at once. Each binding is two or three requests; the API server is asked by others too.
 const AT_ONCE: usize = 64;
@@ -56,7 +58,7 @@ impl Operator for Scheduling {
         if ceiling == Mode::Off {
             return Permissions::default();
         }
-        let mut rules = vec![Rule::read("", &["nodes", "pods"])];
+        let mut rules = vec![Rule::read("", &["nodes", "pods"]), measure::permission()];
         if ceiling == Mode::Enforce {
             rules.push(Rule::new("", &["pods/binding"], &["create"]));
             rules.push(Rule::new("", &["pods/status"], &["patch"]));
@@ -74,7 +76,11 @@ impl Operator for Scheduling {
 
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
         let (rt, asked) = (runtime.clone(), self.asked);
-        Ok(Running(vec![runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked)))]))
+        let measuring = runtime.clone();
+        Ok(Running(vec![
+            runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
+            runtime.spawn("node use", move || measure::keep(measuring.clone())),
+        ]))
     }
 }
 
@@ -89,6 +95,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut asked = asked.lock().await;
     let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
+    let mut measured = rt.facts().changes::<NodeUse>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
@@ -97,33 +104,36 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut nodes_read, mut pods_read) = (false, false);
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
-        let now = clock.now();
+        let looked = clock.now();
         let ready = nodes_read && pods_read;
         let free = ready && under_way.tasks.len() < AT_ONCE;
-        let due = free && mind.is_due(now);
+        let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
-        let wake = mind.due().filter(|_| free).map_or(now + Span::minutes(1), |due| due.max(now));
+        let wake = mind.due().filter(|_| free).map_or(looked + Span::minutes(1), |due| due.max(looked));
         tokio::select! {
             biased;
             () = &mut stopping => break,
             Ok(()) = switch.changed() => {}
             Ok(()) = settings.changed() => {}
+            Ok(()) = measured.changed() => {
+                if let Some(used) = rt.facts().read::<NodeUse>() {
+                    mind.node_use(used.value, clock.now());
+                }
+            }
             delta = nodes.next() => {
-                let now = clock.now();
                 nodes_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
-                    Delta::Restarted(all) => mind.nodes(&all, now),
-                    Delta::Applied(node) => mind.node(&node, now),
+                    Delta::Restarted(all) => mind.nodes(&all, clock.now()),
+                    Delta::Applied(node) => mind.node(&node, clock.now()),
                     Delta::Deleted(node) => mind.node_gone(node.metadata.name.as_deref().unwrap_or_default()),
                 }
             }
             delta = pods.next() => {
-                let now = clock.now();
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
-                    Delta::Restarted(all) => mind.pods(&all, now),
-                    Delta::Applied(pod) => mind.pod(&pod, now),
-                    Delta::Deleted(pod) => mind.pod_gone(&pod, now),
+                    Delta::Restarted(all) => mind.pods(&all, clock.now()),
+                    Delta::Applied(pod) => mind.pod(&pod, clock.now()),
+                    Delta::Deleted(pod) => mind.pod_gone(&pod, clock.now()),
                 }
             }
             Some(ended) = under_way.tasks.join_next_with_id() => {
@@ -142,6 +152,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             }
             () = clock.sleep_until(wake), if !due => {}
         }
+        // Not when it was looked: it may have waited since.
         let now = clock.now();
         let next = standing(&switch.borrow(), &settings.borrow());
         if next != *mind.standing() {
@@ -152,10 +163,10 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             rt.history().effect(decision, effect);
         }
         gauges.set(&mind);
-        let held = (mind.standing().settings.mode, pods_held_back(&mind));
-        if told != Some(held) {
-            rt.report(Feature::Scheduling, vec![held_back(&mind)]);
-            told = Some(held);
+        let telling = (mind.standing().settings.mode, pods_held_back(&mind), mind.missing().cloned());
+        if told.as_ref() != Some(&telling) {
+            rt.report(Feature::Scheduling, vec![held_back(&mind), measure::condition(mind.missing())]);
+            told = Some(telling);
         }
     }
     while under_way.tasks.join_next().await.is_some() {}

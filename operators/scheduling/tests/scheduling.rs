@@ -4,17 +4,22 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use keelson_core::{Mode, Outcome, Reason, Verb};
+use keelson_core::{Mode, Outcome, Reason, Timestamp, Verb};
 use keelson_sim::face::faults::{Faults, Rates};
 use keelson_sim::objects::Write;
 use keelson_sim::world::kinds::PODS;
 use serde_json::{Value, json};
-use support::{EVENTS, Scene, seconds};
+use support::{EVENTS, PLATFORMS, Scene, seconds};
+
+fn condition(pod: &Value, kind: &str) -> Value {
+    let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
+}
 
 fn scheduled(pod: &Value) -> Value {
-    let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.into_iter().find(|condition| condition["type"] == "PodScheduled").unwrap_or_default()
+    condition(pod, "PodScheduled")
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,6 +39,9 @@ async fn pods_are_bound_run_and_come_as_predicted() {
         assert_eq!(scene.pod(&name)["metadata"]["annotations"]["keelson.dev/decision"], json!(decision.id));
         let effect = decision.effect.expect("its effect was measured");
         assert_eq!(effect.as_predicted, Some(true), "{}", effect.sentence);
+        let runs =
+            Timestamp::parse(condition(&scene.pod(&name), "Ready")["lastTransitionTime"].as_str().unwrap()).unwrap();
+        assert!(effect.at >= runs, "told at {}, and it runs since {runs}", effect.at);
         let recording = process.history.recording(decision.id).expect("what it saw is kept");
         let again = keelson_scheduling::recording::replay(&recording, None).unwrap().decisions.remove(0);
         assert_eq!(
@@ -61,6 +69,60 @@ async fn somebody_who_fills_the_node_meanwhile_makes_the_prediction_wrong() {
     let effect = process.last("cart").effect.expect("its effect was measured");
     assert_eq!(effect.as_predicted, Some(false), "{}", effect.sentence);
     assert!(effect.sentence.contains("node-0 cpu requested at 64.4 % (said 12.8 %)"), "{}", effect.sentence);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_measured_to_use_more_than_was_said_makes_the_prediction_wrong() {
+    let scene = Scene::new(9, Mode::Enforce).nodes(1, 4);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    scene.schedule("cart", "keelson", "500m", json!({}));
+    seconds(20).await;
+    let effect = process.last("cart").effect.expect("requests tell it first");
+    assert_eq!(effect.as_predicted, Some(true), "{}", effect.sentence);
+    assert!(
+        effect.sentence.ends_with("So far told from requests only: not measured since it runs."),
+        "{}",
+        effect.sentence
+    );
+    seconds(30).await;
+    scene.measure("node-0", "2500m");
+    seconds(60).await;
+    let effect = process.last("cart").effect.unwrap();
+    assert_eq!(effect.as_predicted, Some(false), "{}", effect.sentence);
+    assert!(effect.sentence.contains("node-0 at 64.4 % cpu (measured "), "{}", effect.sentence);
+    assert!(effect.sentence.contains(" s ago), 12.8 % was predicted"), "{}", effect.sentence);
+}
+
+#[tokio::test(start_paused = true)]
+async fn measurements_may_appear_and_disappear_at_run_time_and_effects_say_which_it_was() {
+    let scene = Scene::new(10, Mode::Enforce).nodes(1, 4);
+    scene.measured.store(false, Ordering::Relaxed);
+    let process = scene.process("a", Faults::none(), false);
+    let told = |pod: &str| process.last(pod).effect.expect("told at once").sentence;
+    let absent = "Told from requests only: the cluster does not serve metrics.k8s.io; install metrics-server.";
+    seconds(5).await;
+    scene.schedule("early", "keelson", "100m", json!({}));
+    seconds(600).await;
+    assert!(told("early").ends_with(absent), "{}", told("early"));
+    scene.measured.store(true, Ordering::Relaxed);
+    seconds(40).await;
+    scene.schedule("later", "keelson", "100m", json!({}));
+    seconds(40).await;
+    scene.measure("node-0", "200m");
+    seconds(40).await;
+    assert!(told("later").contains("node-0 at 5.1 % cpu (measured "), "{}", told("later"));
+    scene.measured.store(false, Ordering::Relaxed);
+    seconds(40).await;
+    scene.schedule("last", "keelson", "100m", json!({}));
+    seconds(400).await;
+    assert!(told("last").ends_with(absent), "{}", told("last"));
+    let conditions = scene.list(PLATFORMS)[0]["status"]["features"]["scheduling"]["conditions"].clone();
+    let condition = conditions.as_array().unwrap().iter().find(|one| one["type"] == "InputUnavailable").unwrap();
+    assert_eq!((&condition["status"], &condition["reason"]), (&json!("True"), &json!("MetricsAbsent")));
+    let began = tokio::time::Instant::now();
+    process.runtime.shutdown().await;
+    assert!(began.elapsed().as_secs() < 2, "asking is no work that a stop waits for");
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,14 +40,15 @@ export function Cell(props: { node: NodeView | undefined; spot: Spot | undefined
   );
 }
 
+/** What is out of the ordinary with a node; empty when nothing is. */
+export const state = (node: NodeView): string =>
+  [!node.ready && "not ready", node.cordoned && "cordoned", node.spot && "Spot"].filter(Boolean).join(", ");
+
 /** What is known of a node, in the order in which one would ask. */
 export function details(node: NodeView): string {
-  const state = [!node.ready && "not ready", node.cordoned && "cordoned", node.spot && "Spot"]
-    .filter(Boolean)
-    .join(", ");
   const used = node.resources
     .filter((resource) => resource.name === "cpu" || resource.name === "memory" || resource.name === node.tightest.name)
     .map((r) => `${r.name} ${ofWhole(r.name, r.requested, r.capacity)}`);
-  const parts = [node.instance_type, state, plural(node.pods, "pod"), ...used].filter(Boolean);
+  const parts = [node.instance_type, state(node), plural(node.pods, "pod"), ...used].filter(Boolean);
   return `${parts.join(" · ")} (${node.tightest.name} ${percent(node.tightest.permille)})`;
 }

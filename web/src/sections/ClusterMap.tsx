@@ -7,6 +7,7 @@ import { nodes } from "../live/state";
 import { plural } from "../ui/format";
 import { Cell, details, HOT } from "./Cell";
 import { beside, layout } from "./layout";
+import { MapTable } from "./MapTable";
 
 const COLOURS = ["cpu", "memory", "pods", "gpu"] as const;
 
@@ -103,6 +104,7 @@ export function ClusterMap() {
           )}
         </Show>
       </p>
+      <MapTable />
     </div>
   );
 }

@@ -5,21 +5,11 @@ import { named } from "../live/subject";
 const whole = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 
-/**
- * `3 of 102`: how many nodes could hold it, where that is known for certain. A record shows the best few and the nearest
- * misses only, so counting its rows tells it only where they add up to all nodes.
- */
+/** `3 of 102`: how many nodes could hold it; nothing where none was looked at. */
 export function feasible(decision: Decision): string | undefined {
-  const nodes = whole(decision.inputs?.nodes);
-  if (nodes === undefined) return undefined;
-  const said = whole(decision.inputs?.feasible);
-  const candidates = decision.candidates ?? [];
-  const can = candidates.filter((candidate) => candidate.total !== undefined).length;
-  const cannot = candidates.reduce((sum, { failed }) => sum + Math.max(0, ...(failed ?? []).map((c) => c.nodes)), 0);
-  const counted = can + cannot === nodes ? can : undefined;
-  const told = { OnlyFeasibleNode: 1, Unschedulable: 0 }[decision.reason as string];
-  const found = said ?? told ?? counted;
-  return found === undefined ? undefined : `${found.toLocaleString("en-GB")} of ${nodes.toLocaleString("en-GB")}`;
+  const [can, all] = [whole(decision.inputs?.feasible), whole(decision.inputs?.nodes)];
+  if (can === undefined || all === undefined) return undefined;
+  return `${can.toLocaleString("en-GB")} of ${all.toLocaleString("en-GB")}`;
 }
 
 /** How long it took until the pod ran. */

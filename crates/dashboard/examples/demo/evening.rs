@@ -195,7 +195,7 @@ impl World {
         let (candidates, best, feasible) = self.cluster.candidates(&pod);
         let mut decision = self.decision(&pod);
         decision.inputs.insert("nodes".into(), self.cluster.nodes.len().to_string());
-        decision.inputs.insert("feasible nodes".into(), feasible.to_string());
+        decision.inputs.insert("feasible".into(), feasible.to_string());
         for (index, amount) in Cluster::requests(&pod).into_iter().enumerate().filter(|(_, amount)| *amount > 0) {
             let name = format!("requested {}", crate::cluster::RESOURCES[index]);
             decision.inputs.insert(name, amount_text(index, amount));

@@ -1,12 +1,14 @@
-//! The nodes of the page: what the scheduler says of each, kept current by asking it twice a second.
+//! The nodes of the page: what the scheduler says of each and, where it is measured, what each uses; kept current by
+//! asking twice a second.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::Node;
-use keelson_core::ResourceName;
+use keelson_core::{ResourceName, Timestamp};
 use keelson_dashboard::view::{NodeView, Nodes, ResourceView, Tightest};
 use keelson_runtime::Cache;
+use keelson_scheduling::used::{Measured, NodeUse};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -82,13 +84,14 @@ impl Cells {
     }
 
     /// Takes in a new one; the version grows only when something differs.
-    pub fn take(&self, cells: Vec<Cell>, labels: &Cache<Node>) {
+    pub fn take(&self, cells: Vec<Cell>, labels: &Cache<Node>, used: &NodeUse, now: Timestamp) {
         let is_spot = |name: &str| {
             let node = labels.get("", name);
             let labels = node.as_ref().and_then(|node| node.metadata.labels.as_ref());
             SPOT.iter().any(|(key, value)| labels.and_then(|labels| labels.get(*key)).is_some_and(|v| v == value))
         };
-        let nodes: Vec<_> = cells.into_iter().map(|cell| node(is_spot(&cell.name), cell)).collect();
+        let nodes: Vec<_> =
+            cells.into_iter().map(|cell| node(is_spot(&cell.name), used.of(&cell.name, now).ok(), cell)).collect();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.nodes != nodes {
             *last = Arc::new(Nodes { nodes, version: last.version + 1 });
@@ -96,20 +99,27 @@ impl Cells {
     }
 }
 
-fn node(spot: bool, cell: Cell) -> NodeView {
-    let resources = cell.resources.into_iter().map(|(name, used)| ResourceView {
-        name: name.to_string(),
-        capacity: used.allocatable,
-        requested: used.requested,
-        used: None,
-    });
-    let tightest = cell.tightest.map_or_else(
+fn node(spot: bool, measured: Option<&Measured>, cell: Cell) -> NodeView {
+    // To a hundredth of the node, or every node would differ with every measurement.
+    let hundredths = |name: &ResourceName, there: i64| Some(measured?.share(name, there)? / 10);
+    let tightest = cell.tightest.into_iter().chain(cell.resources.iter().filter_map(|(name, there)| {
+        Some(Limit { resource: name.clone(), permille: hundredths(name, there.allocatable)? * 10 })
+    }));
+    // Of equal ones the first: what is requested.
+    let tightest = tightest.reduce(|most, next| if next.permille > most.permille { next } else { most });
+    let tightest = tightest.map_or_else(
         || Tightest { name: "cpu".to_owned(), permille: 0 },
         |limit| Tightest {
             name: limit.resource.to_string(),
             permille: u32::try_from(limit.permille).unwrap_or(u32::MAX),
         },
     );
+    let resources = cell.resources.iter().map(|(name, there)| ResourceView {
+        name: name.to_string(),
+        capacity: there.allocatable,
+        requested: there.requested,
+        used: hundredths(name, there.allocatable).map(|share| there.allocatable.saturating_mul(share) / 100),
+    });
     NodeView {
         name: cell.name,
         zone: cell.zone,
@@ -120,5 +130,35 @@ fn node(spot: bool, cell: Cell) -> NodeView {
         pods: cell.pods,
         resources: resources.collect(),
         tightest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use keelson_core::{Resources, Span};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_measured_stands_beside_what_is_requested_and_the_larger_of_both_limits_the_node() {
+        let cell = || {
+            let resources = json!({"cpu": {"allocatable": 4_000, "requested": 1_000}, "pods": {"allocatable": 110, "requested": 3}});
+            let tightest = json!({"resource": "cpu", "permille": 250});
+            let node = json!({"name": "n1", "ready": true, "cordoned": false, "pods": 3, "resources": resources, "tightest": tightest});
+            serde_json::from_value(node).unwrap()
+        };
+        let measured = |milli| {
+            let amounts = Resources::new().with(ResourceName::Cpu, milli);
+            Measured { at: Timestamp(0), window: Span::seconds(15), amounts }
+        };
+        let told = |measured: Option<&Measured>| {
+            let node = node(false, measured, cell());
+            (node.resources.iter().map(|resource| resource.used).collect::<Vec<_>>(), node.tightest.permille)
+        };
+        assert_eq!(told(None), (vec![None, None], 250));
+        assert_eq!(told(Some(&measured(801))), (vec![Some(800), None], 250));
+        assert_eq!(told(Some(&measured(3_000))), (vec![Some(3_000), None], 750));
     }
 }

@@ -12,6 +12,7 @@ use keelson_core::{Decision, Feature, ObjectRef, ResourceName};
 use keelson_dashboard::BackendError;
 use keelson_dashboard::view::{NodeView, ResourceView, Subject, WhatIf, Why};
 use keelson_scheduling::decide::owners;
+use keelson_scheduling::used::NodeUse;
 use keelson_store::Filter;
 use keelson_store::recorder::Answer;
 use serde::Deserialize;
@@ -106,10 +107,7 @@ async fn workload(live: &Live, object: &ObjectRef) -> Option<Subject> {
     }
     pods.sort_by_key(|pod| (node_of(pod).is_some(), pod.metadata.name.clone()));
     let waiting = pods.iter().filter(|pod| node_of(pod).is_none()).count();
-    let sentence = match waiting {
-        0 => format!("{object} has {}, each with a node", count(pods.len(), "pod")),
-        waiting => format!("{object} has {}, {waiting} without a node", count(pods.len(), "pod")),
-    };
+    let sentence = format!("{object} has {}", placed(pods.len(), waiting));
     let mut phases: BTreeMap<&str, usize> = BTreeMap::new();
     pods.iter().for_each(|pod| *phases.entry(phase(pod)).or_default() += 1);
     let phases: Vec<String> = phases.iter().map(|(phase, count)| format!("{count} {phase}")).collect();
@@ -139,11 +137,21 @@ fn node(live: &Live, object: &ObjectRef) -> Option<Subject> {
     let mut summary: BTreeMap<String, String> = cell.resources.iter().map(used).collect();
     summary.insert("pods".to_owned(), listed(pods.iter().map(path)));
     summary.insert("zone".to_owned(), cell.zone.clone());
+    summary.insert("measured".to_owned(), measured(live, &object.name));
     summary.insert("instance type".to_owned(), cell.instance_type.clone());
     summary.insert("taints".to_owned(), taints.join(", "));
     summary.retain(|_, value| !value.is_empty());
     let sentence = format!("{object} {} and holds {}", state(cell), count(pods.len(), "pod"));
     Some(Subject { object: object.clone(), sentence, summary, why: None })
+}
+
+/// How old what is told of a node's use is, or why nothing is.
+fn measured(live: &Live, node: &str) -> String {
+    let (now, known) = (live.now(), live.platform.runtime.facts().read::<NodeUse>());
+    match known.map(|known| known.value).unwrap_or_default().of(node, now) {
+        Ok(measured) => measured.ago(now),
+        Err(why) => format!("not now: {why}"),
+    }
 }
 
 fn state(cell: &NodeView) -> &'static str {
@@ -154,13 +162,14 @@ fn state(cell: &NodeView) -> &'static str {
     }
 }
 
-/// What is asked of a resource, as people write it: `1500m of 4 requested (37 %)`.
+/// What is asked of a resource and used of it, as people write it: `1500m of 4 requested (37 %), 1200m used`.
 fn used(resource: &ResourceView) -> (String, String) {
     let name = ResourceName::from(resource.name.as_str());
     let (requested, capacity) = (name.quantity(resource.requested), name.quantity(resource.capacity));
     let share = i128::from(resource.requested) * 100 / i128::from(resource.capacity.max(1));
     let word = if resource.name == "pods" { "pods requested".to_owned() } else { resource.name.clone() };
-    (word, format!("{requested} of {capacity} requested ({share} %)"))
+    let used = resource.used.map(|used| format!(", {} used", name.quantity(used))).unwrap_or_default();
+    (word, format!("{requested} of {capacity} requested ({share} %){used}"))
 }
 
 /// What is gone, or of another kind, is known by its decisions alone.
@@ -209,6 +218,18 @@ fn count(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
+/// How many pods there are, and how many of them have no node.
+fn placed(pods: usize, waiting: usize) -> String {
+    match (pods, waiting) {
+        (1, 0) => "1 pod, on a node".to_owned(),
+        (pods, 0) => format!("{pods} pods, all on nodes"),
+        (1, _) => "1 pod, which waits for a node".to_owned(),
+        (pods, waiting) if pods == waiting => format!("{pods} pods, which all wait for a node"),
+        (pods, 1) => format!("{pods} pods, of which 1 waits for a node"),
+        (pods, waiting) => format!("{pods} pods, of which {waiting} wait for a node"),
+    }
+}
+
 /// Some of them by name, and how many more there are.
 fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
     let more = items.len().saturating_sub(NAMED);
@@ -226,8 +247,20 @@ mod tests {
         let resource =
             |name: &str, requested, capacity| ResourceView { name: name.into(), capacity, requested, used: None };
         assert_eq!(used(&resource("cpu", 1_500, 4_000)).1, "1500m of 4 requested (37 %)");
+        let measured = ResourceView { used: Some(1_200), ..resource("cpu", 1_500, 4_000) };
+        assert_eq!(used(&measured).1, "1500m of 4 requested (37 %), 1200m used");
         assert_eq!(used(&resource("memory", 3 << 29, 4 << 30)).1, "1536Mi of 4Gi requested (37 %)");
         assert_eq!(used(&resource("pods", 3, 110)), ("pods requested".into(), "3 of 110 requested (2 %)".into()));
+    }
+
+    #[test]
+    fn a_workloads_pods_are_told_in_words_for_one_and_for_many() {
+        assert_eq!(placed(1, 0), "1 pod, on a node");
+        assert_eq!(placed(6, 0), "6 pods, all on nodes");
+        assert_eq!(placed(1, 1), "1 pod, which waits for a node");
+        assert_eq!(placed(2, 2), "2 pods, which all wait for a node");
+        assert_eq!(placed(6, 1), "6 pods, of which 1 waits for a node");
+        assert_eq!(placed(6, 5), "6 pods, of which 5 wait for a node");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use keelson_api::names;
 use keelson_core::{Feature, Timestamp};
 use keelson_dashboard::{Change, EffectChange, OutcomeChange};
+use keelson_scheduling::used::NodeUse;
 use keelson_store::{Change as Recorded, Filter, MAX_PAGE};
 use kube::Api;
 use serde::Deserialize;
@@ -139,7 +140,10 @@ impl Live {
         let nodes = self.platform.runtime.cache();
         loop {
             match self.put(Feature::Scheduling, "nodes", json!({})).await.map(cells::read) {
-                Ok(Ok(cells)) => self.cells.take(cells, &nodes),
+                Ok(Ok(cells)) => {
+                    let used = self.platform.runtime.facts().read::<NodeUse>().map(|known| known.value);
+                    self.cells.take(cells, &nodes, &used.unwrap_or_default(), self.now());
+                }
                 Ok(Err(error)) => tracing::warn!("the scheduler's nodes cannot be read: {error}"),
                 Err(error) => tracing::debug!("no nodes now: {error}"),
             }

@@ -11,6 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use keelson_core::Mode;
 use keelson_dashboard::view::Overview;
 use keelson_runtime::{Calls, Clock};
+use keelson_scheduling::fields::COMPLETE_FOR;
 use keelson_store::Schema;
 use kube::api::{Api, PostParams};
 use kube::client::Body;
@@ -42,6 +43,11 @@ impl Check {
         Self { name: name.to_owned(), ok: true, detail: detail.into(), fix: String::new() }
     }
 
+    /// Nothing is broken, and yet there is something to know and to do.
+    fn doubtful(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { ok: true, ..Self::bad(name, detail, fix) }
+    }
+
     fn bad(name: &str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { name: name.to_owned(), ok: false, detail: detail.into(), fix: fix.into() }
     }
@@ -57,6 +63,7 @@ pub async fn run(args: &Doctor) -> Result<bool> {
         Ok(client) => {
             checks.push(timed("API access", version(&client)).await);
             if checks.iter().all(|check| check.ok) {
+                checks.push(timed("pod fields", fields(&client)).await);
                 checks.push(timed("permissions", allowed(&client, args.ceiling, args.account.as_deref())).await);
                 checks.push(timed("definitions", definitions(&client)).await);
                 checks.push(timed("clock", skew(&client)).await);
@@ -86,6 +93,30 @@ async fn version(client: &kube::Client) -> Check {
         Err(error) => {
             Check::bad("API access", error.to_string(), "see whether the cluster runs and the kubeconfig is its own")
         }
+    }
+}
+
+/// Whether the API server may store pod fields that this build does not read.
+async fn fields(client: &kube::Client) -> Check {
+    let info = match client.apiserver_version().await {
+        Ok(info) => info,
+        Err(error) => return Check::bad("pod fields", error.to_string(), "see whether the cluster runs"),
+    };
+    // Clouds write `36+`.
+    let minor = info.minor.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>();
+    match minor {
+        Ok(minor) if minor <= COMPLETE_FOR => {
+            Check::good("pod fields", format!("all that the API server has are judged (up to 1.{COMPLETE_FOR})"))
+        }
+        _ => Check::doubtful(
+            "pod fields",
+            format!(
+                "the API server is {}, and only the fields of 1.{COMPLETE_FOR} are read: a pod that uses a newer one is \
+                 placed as if it did not",
+                info.git_version
+            ),
+            "upgrade keelson, or give such pods another schedulerName; docs/scheduling-fields.md has the fields",
+        ),
     }
 }
 
@@ -276,7 +307,11 @@ fn judged(overview: &Overview) -> Vec<Check> {
 fn words(checks: &[Check]) -> String {
     let mut text = String::new();
     for check in checks {
-        let mark = if check.ok { paint("ok  ", Colour::Green) } else { paint("FAIL", Colour::Red) };
+        let mark = match (check.ok, check.fix.is_empty()) {
+            (true, true) => paint("ok  ", Colour::Green),
+            (true, false) => paint("warn", Colour::Yellow),
+            (false, _) => paint("FAIL", Colour::Red),
+        };
         text.push_str(&format!("{mark}  {:<20} {}\n", check.name, check.detail));
         if !check.fix.is_empty() {
             text.push_str(&format!("      {:<20} -> {}\n", "", check.fix));

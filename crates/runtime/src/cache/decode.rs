@@ -38,6 +38,21 @@ where
     }
 }
 
+impl<K> Tolerant<K>
+where
+    K: Resource,
+    K::DynamicType: Default,
+{
+    /// The object; of one that cannot be read the log says which and why.
+    pub(crate) fn read(self) -> Option<Arc<K>> {
+        let unread = |why: &String| {
+            let (kind, name) = (K::kind(&K::DynamicType::default()).into_owned(), self.meta.name.as_deref());
+            tracing::warn!(kind, name, "skipped, cannot be read: {why}");
+        };
+        self.object.inspect_err(unread).ok()
+    }
+}
+
 /// The few fields every object has, read by hand so that nothing else in the metadata can spoil them.
 fn known_meta(value: &Value) -> ObjectMeta {
     let field = |name: &str| value.get("metadata")?.get(name)?.as_str().map(str::to_owned);

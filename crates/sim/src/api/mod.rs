@@ -7,7 +7,7 @@
 
 mod admission;
 mod auth;
-mod base64;
+pub(crate) mod base64;
 mod cel;
 mod cluster;
 mod crd;

@@ -1,4 +1,4 @@
-//! The API on a socket, for kubectl and everyone else.
+//! The API on a socket, for kubectl and everyone else: HTTPS, or plain HTTP for tests that look at what is said.
 //!
 //! Promises: no file is written; a connection that cannot be taken costs nobody else theirs; when asked to stop, open
 //! requests are ended and the port is free again.
@@ -13,7 +13,10 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-use super::tower::Face;
+use tokio_rustls::TlsAcceptor;
+
+use super::{tls::Tls, tower::Face};
+use crate::api::base64;
 
 /// How long open requests may take to end after the stop was asked for: watches never end by themselves.
 const GRACE: Duration = Duration::from_millis(500);
@@ -22,17 +25,31 @@ const GRACE: Duration = Duration::from_millis(500);
 /// are closed.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Serves the face until `stop` is done.
+/// Serves the face in the clear until `stop` is done.
 ///
 /// # Errors
 /// None: what is wrong with a connection is logged and is nobody else's affair.
 pub async fn serve(listener: TcpListener, face: Face, stop: impl Future<Output = ()>) -> io::Result<()> {
-    let accepted = stream::poll_fn(move |context| listener.poll_accept(context).map(Some));
-    serve_each(accepted.map(|accepted| accepted.map(|(stream, _)| stream)), face, stop).await;
+    serve_each(connections(listener), None, face, stop).await;
     Ok(())
 }
 
-async fn serve_each(accepted: impl Stream<Item = io::Result<TcpStream>>, face: Face, stop: impl Future<Output = ()>) {
+/// Serves the face over TLS until `stop` is done.
+pub async fn serve_tls(listener: TcpListener, tls: &Tls, face: Face, stop: impl Future<Output = ()>) {
+    serve_each(connections(listener), Some(tls.acceptor()), face, stop).await;
+}
+
+fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
+    stream::poll_fn(move |context| listener.poll_accept(context).map(Some))
+        .map(|accepted| accepted.map(|(stream, _)| stream))
+}
+
+async fn serve_each(
+    accepted: impl Stream<Item = io::Result<TcpStream>>,
+    tls: Option<TlsAcceptor>,
+    face: Face,
+    stop: impl Future<Output = ()>,
+) {
     let server = auto::Builder::new(TokioExecutor::new());
     let graceful = GracefulShutdown::new();
     let mut connections = tokio::task::JoinSet::new();
@@ -51,11 +68,24 @@ async fn serve_each(accepted: impl Stream<Item = io::Result<TcpStream>>, face: F
                         continue;
                     }
                 };
-                let service = TowerToHyperService::new(face.clone());
-                let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-                let connection = graceful.watch(connection);
+                let (server, service) = (server.clone(), TowerToHyperService::new(face.clone()));
+                let (watcher, tls) = (graceful.watcher(), tls.clone());
                 connections.spawn(async move {
-                    if let Err(problem) = connection.await {
+                    let ended = match tls {
+                        None => {
+                            let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                            watcher.watch(connection.into_owned()).await
+                        }
+                        // Shaking hands may take long, and keeps nobody else waiting.
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => {
+                                let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                                watcher.watch(connection.into_owned()).await
+                            }
+                            Err(problem) => Err(problem.into()),
+                        },
+                    };
+                    if let Err(problem) = ended {
                         tracing::debug!(%problem, "a connection ended early");
                     }
                 });
@@ -72,15 +102,26 @@ async fn serve_each(accepted: impl Stream<Item = io::Result<TcpStream>>, face: F
     connections.shutdown().await;
 }
 
-/// A kubeconfig for the address; `token` may be empty.
+/// A kubeconfig for plain HTTP at the address; `token` may be empty.
 ///
 /// kubectl sends no token over plain HTTP (other clients do); `kubectl --as NAME` acts as another user instead.
 #[must_use]
 pub fn kubeconfig(address: SocketAddr, token: &str) -> String {
+    written(&format!("server: \"http://{address}\""), token)
+}
+
+/// A kubeconfig for HTTPS at the address, with the authority to trust. Without a token kubectl asks for a password.
+#[must_use]
+pub fn kubeconfig_tls(address: SocketAddr, tls: &Tls, token: &str) -> String {
+    let authority = base64::encode(tls.authority().as_bytes());
+    written(&format!("server: \"https://{address}\", certificate-authority-data: {authority}"), token)
+}
+
+fn written(cluster: &str, token: &str) -> String {
     let user = if token.is_empty() { "{}".to_owned() } else { format!("{{token: {token:?}}}") };
     format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: keelson\nclusters:\n- name: keelson\n  cluster: {{server: \
-         \"http://{address}\"}}\nusers:\n- name: keelson\n  user: {user}\ncontexts:\n- name: keelson\n  context: \
+        "apiVersion: v1\nkind: Config\ncurrent-context: keelson\nclusters:\n- name: keelson\n  cluster: {{{cluster}}}\n\
+         users:\n- name: keelson\n  user: {user}\ncontexts:\n- name: keelson\n  context: \
          {{cluster: keelson, user: keelson, namespace: default}}\n"
     )
 }
@@ -106,7 +147,7 @@ mod tests {
         let short = io::Error::other("too many open files");
         let accepted = stream::iter([Err(short), Ok(server)]).chain(stream::pending());
         let face = Face::new(Shared::new(Api::new(Config::default()), Clock::start(Timestamp(0), 1)));
-        let serving = tokio::spawn(serve_each(accepted, face, std::future::pending()));
+        let serving = tokio::spawn(serve_each(accepted, None, face, std::future::pending()));
         client.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

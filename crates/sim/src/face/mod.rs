@@ -1,9 +1,10 @@
-//! The ways in: a tower service for clients in the process, HTTP on loopback for everyone else.
+//! The ways in: a tower service for clients in the process, HTTP and HTTPS on loopback for everyone else.
 //!
 //! Both share one [`Api`] behind a mutex that is never held across an await, and one clock. A write wakes the watches.
 
 pub mod faults;
 pub mod http;
+pub mod tls;
 pub mod tower;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -41,7 +41,7 @@ pub fn look(desk: &mut Desk<'_>) -> Looked {
     let Some(victim) = usize::try_from(drawn).ok().and_then(|drawn| up.get(drawn)).map(ToString::to_string) else {
         return Ok(());
     };
-    script::follow(desk, vec![(chance.span("down", &number, DOWN.0, DOWN.1), Deed::Recover(victim.clone()))]);
+    script::follow(desk, vec![(chance.span("down", &number, DOWN.0, DOWN.1), Deed::Recover(victim.clone()))], None);
     nodes::kill(desk, &victim)
 }
 

@@ -55,7 +55,7 @@ pub struct State {
     /// How many machines [`super::deaths`] has chosen.
     pub deaths: u64,
     /// What a script does.
-    pub deeds: Vec<Deed>,
+    pub deeds: Vec<(Deed, Option<Span>)>,
     /// Workloads that follow the traffic.
     pub scaled: Vec<Scaled>,
     /// The traffic.

@@ -205,7 +205,7 @@ impl World {
         for scaled in &scenario.scaled {
             desk.soon(Role::Autoscale, scaled.key.clone());
         }
-        script::follow(&mut desk, scenario.script);
+        script::follow(&mut desk, scenario.script, scenario.again);
         self.state.scaled.extend(scenario.scaled);
         self.state.day = scenario.day.or_else(|| self.state.day.take());
         Ok(())

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::autoscale::Scaled;
 use super::chance::Chance;
-use super::kinds::{DEPLOYMENTS, STATEFUL_SETS};
+use super::kinds::{CRON_JOBS, DEPLOYMENTS, STATEFUL_SETS};
 use super::nodes::NodeSpec;
+use super::pod_life::RUN_SECONDS;
 use super::read::Key;
 use super::script::Deed;
 use super::traffic::{Day, Driver};
@@ -27,11 +28,16 @@ pub struct Scenario {
     pub objects: Vec<Write>,
     /// What happens later, counted from the beginning.
     pub script: Vec<(Span, Deed)>,
+    /// After how long it happens again, for ever; once when not given.
+    pub again: Option<Span>,
     /// Workloads that the stand-in autoscaler sizes; empty it where a real autoscaler runs.
     pub scaled: Vec<Scaled>,
     /// The traffic they follow.
     pub day: Option<Day>,
 }
+
+/// A day, in minutes.
+const DAY: i64 = 24 * 60;
 
 /// The zones of every scenario.
 const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
@@ -39,8 +45,10 @@ const ZONES: [&str; 3] = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
 impl Scenario {
     /// An evening of a streaming service from [`EVENING`]: 36 machines in three zones; the streaming application with
     /// viewers that come for a match, two rollouts, Spot machines that are taken away and replaced; beside it Online
-    /// Boutique, which releases a service every few minutes, a batch that fits nowhere and a database with a volume.
-    /// Pods of the streaming application ask for the scheduler `streaming`, the others for `boutique`.
+    /// Boutique, which releases a service every few minutes, jobs by the clock, a batch that fits nowhere and a database
+    /// with a volume. Pods of the streaming application ask for the scheduler `streaming`, the others for `boutique`.
+    ///
+    /// It goes on: the night has fewer releases and the same jobs, and every evening is followed by another.
     ///
     /// # Errors
     /// A manifest that cannot be read.
@@ -51,16 +59,20 @@ impl Scenario {
                 objects.extend(apps::load(yaml, Some(scheduler))?);
             }
         }
+        objects.extend(jobs_by_the_clock(boutique));
         let mut script = spot_losses(Chance::new(seed));
         script.push((Span::minutes(2), Deed::Write(render_batch(boutique))));
         script.extend(ledger(boutique).map(|write| (Span::minutes(3), Deed::Write(write))));
         for (minute, workload) in [(150, "player-api"), (190, "recommender")] {
-            script.push((Span::minutes(minute), new_version("streaming", workload, minute)));
+            for minute in [minute, DAY + minute] {
+                script.push((Span::minutes(minute), new_version("streaming", workload, minute)));
+            }
         }
-        for (minute, service) in (6_i64..).step_by(7).zip(RELEASED.iter().cycle()).take(70) {
+        for (minute, service) in releases().zip(RELEASED.iter().cycle()) {
             script.push((Span::minutes(minute), new_version(SHOP, service, minute)));
         }
-        Ok(Self { nodes: evening_nodes(), objects, script, scaled: evening_scaling(), day: Some(Day::streaming()) })
+        let (again, day) = (Some(Span::minutes(2 * DAY)), Some(Day::streaming()));
+        Ok(Self { nodes: evening_nodes(), objects, script, again, scaled: evening_scaling(), day })
     }
 
     /// A day of wear for `nodes` machines and about `pods` pods: Deployments that grow, shrink, roll over, come and go,
@@ -92,17 +104,60 @@ fn spot(name: &str, zone: &str) -> NodeSpec {
     spec
 }
 
-/// Three Spot machines go during the evening; each is replaced after three minutes.
+/// Three Spot machines go during each of two evenings; each is replaced after three minutes, on the second evening by one
+/// of the name that went on the first.
 fn spot_losses(chance: Chance) -> Vec<(Span, Deed)> {
     let mut script = Vec::new();
     for (loss, (letter, zone)) in ["a", "b", "c"].into_iter().zip(ZONES).enumerate() {
         let when = chance.span("loss", letter, Span::minutes(60), Span::minutes(300));
-        let victim = chance.below("victim", letter, 2);
-        script.push((when, Deed::Reclaim(format!("spot-{letter}-{victim}"), Span::minutes(2))));
-        let after = Span(when.0 + Span::minutes(5).0);
-        script.push((after, Deed::AddNode(spot(&format!("spot-{letter}-{}", loss + 10), zone))));
+        let first = format!("spot-{letter}-{}", chance.below("victim", letter, 2));
+        let second = format!("spot-{letter}-{}", loss + 10);
+        for (day, goes, comes) in [(0, &first, &second), (DAY, &second, &first)] {
+            let after = |minutes| Span(when.0 + Span::minutes(day + minutes).0);
+            script.push((after(0), Deed::Reclaim(goes.clone(), Span::minutes(2))));
+            script.push((after(5), Deed::AddNode(spot(comes, zone))));
+        }
     }
     script
+}
+
+/// The minutes of two days at which a service is released: every seven in the evening, until a quarter past one, and every
+/// 25 otherwise.
+fn releases() -> impl Iterator<Item = i64> {
+    let gap = |minute: i64| if minute % DAY < 490 { 7 } else { 25 };
+    std::iter::successors(Some(6), move |minute| Some(minute + gap(*minute))).take_while(|minute| *minute < 2 * DAY)
+}
+
+/// Jobs that a schedule starts, day and night: one that is small, and one whose tasks are more than Spot machines can run
+/// at once, so that some wait for the others.
+fn jobs_by_the_clock(scheduler: &str) -> [Write; 2] {
+    let cron = |name: &str, schedule: &str, tasks: usize, seconds: i64, spec: Value| {
+        let annotations = json!({RUN_SECONDS: seconds.to_string()});
+        let template = json!({"metadata": {"labels": {"app": name}, "annotations": annotations}, "spec": spec});
+        let job =
+            json!({"parallelism": tasks, "completions": tasks, "ttlSecondsAfterFinished": 300, "template": template});
+        let spec = json!({"schedule": schedule, "concurrencyPolicy": "Forbid", "jobTemplate": {"spec": job}});
+        let metadata = json!({"namespace": SHOP, "name": name});
+        Write::Create(
+            CRON_JOBS,
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec}),
+        )
+    };
+    let container = |name: &str, cpu: &str, memory: &str| {
+        let requests = json!({"cpu": cpu, "memory": memory});
+        json!([{"name": name, "image": format!("shop/{name}:1"), "resources": {"requests": requests}}])
+    };
+    let on_spot = json!({
+        "schedulerName": scheduler, "restartPolicy": "OnFailure",
+        "nodeSelector": {"karpenter.sh/capacity-type": "spot"},
+        "tolerations": [{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}],
+        "containers": container("images", "5", "4Gi"),
+    });
+    let small = json!({
+        "schedulerName": scheduler, "restartPolicy": "OnFailure",
+        "containers": container("sessions", "100m", "128Mi"),
+    });
+    [cron("sessions", "*/5 * * * *", 1, 20, small), cron("images", "*/20 * * * *", 8, 240, on_spot)]
 }
 
 /// The namespace of Online Boutique.
@@ -186,7 +241,7 @@ mod churn {
     /// Pods of a Deployment at the beginning.
     const REPLICAS: usize = 10;
     /// How long a day is, in seconds.
-    const DAY: i64 = 86_400;
+    const SECONDS: i64 = 86_400;
 
     pub(super) fn draw(chance: Chance, nodes: usize, pods: usize, scheduler: &str) -> Scenario {
         let count = (pods / REPLICAS).max(1);
@@ -195,7 +250,7 @@ mod churn {
         let mut at = 600;
         for step in 0.. {
             at += i64::try_from(chance.below("gap", &step.to_string(), 480)).unwrap_or(0);
-            if at >= DAY {
+            if at >= SECONDS {
                 break;
             }
             script.extend(

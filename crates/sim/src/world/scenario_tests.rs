@@ -7,10 +7,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::invariants::{Invariant, Invariants};
-use super::kinds::{DEPLOYMENTS, NODES, PODS, REPLICA_SETS, STATEFUL_SETS};
+use super::kinds::{DEPLOYMENTS, EVENTS, NODES, PODS, REPLICA_SETS, STATEFUL_SETS};
+use super::nodes::NodeSpec;
 use super::read::{condition, int, name, text};
 use super::rig::{Scene, deployment};
 use super::scenario::{EVENING, Scenario};
+use super::script::Deed;
 use super::{Settings, drive};
 use crate::objects::Resource;
 
@@ -54,6 +56,71 @@ fn an_evening_grows_with_its_viewers_and_shrinks_again() {
     assert!(replicas(&mut scene, STATEFUL_SETS, "edge-cache").0 <= 8);
     assert_eq!(checker.broken(), []);
     assert_eq!(scene.list(NODES).len(), 36, "what was reclaimed was replaced");
+}
+
+#[test]
+fn the_night_lives_too() {
+    let mut scene = evening(4);
+    let mut hours = [0_usize; 12];
+    let (mut checker, begin, end) = (Invariants::new(), scene.now, scene.now + Span::hours(12));
+    drive::play(&mut scene.world, &mut scene.api, begin, end, |event, now| {
+        checker.see(event, now);
+        let bound = event.resource == EVENTS && text(&event.object, "reason") == "Scheduled";
+        let hour = usize::try_from(now.since(begin).0 / Span::hours(1).0).unwrap().min(11);
+        hours[hour] += usize::from(bound && text(&event.object, "metadata.namespace") == "online-boutique");
+    });
+    assert!(hours.iter().all(|placed| *placed >= 30), "at every hour pods are placed: {hours:?}");
+    assert_eq!(checker.broken(), []);
+}
+
+#[test]
+fn what_a_script_does_it_does_again() {
+    let mut scene = Scene::new(1, Settings::default());
+    let spec = NodeSpec::new("spot", "eu-west-1a", "m6i.large", 4, 16);
+    let script = vec![
+        (Span::minutes(5), Deed::Reclaim("spot".to_owned(), Span::minutes(2))),
+        (Span::minutes(10), Deed::AddNode(spec.clone())),
+    ];
+    let again = Some(Span::minutes(20));
+    let scenario = Scenario { nodes: vec![spec], script, again, ..Scenario::default() };
+    scene.act(|world, cluster| world.follow(scenario, cluster)).unwrap();
+    let (mut lost, end) = (0, scene.now + Span::minutes(55));
+    drive::play(&mut scene.world, &mut scene.api, scene.now, end, |event, _| {
+        lost += usize::from(event.resource == NODES && event.deleted);
+    });
+    assert_eq!((lost, scene.list(NODES).len()), (3, 1));
+}
+
+#[test]
+fn the_machines_that_go_on_one_evening_come_on_the_next() {
+    let script = Scenario::evening(4, "a", "b").unwrap().script;
+    let (mut gone, mut came) = (Vec::new(), Vec::new());
+    for (after, deed) in &script {
+        match deed {
+            Deed::Reclaim(name, _) => gone.push((after.0 / Span::hours(24).0, name.clone())),
+            Deed::AddNode(spec) => came.push((1 - after.0 / Span::hours(24).0, spec.name.clone())),
+            _ => {}
+        }
+    }
+    gone.sort();
+    came.sort();
+    assert_eq!((gone.len(), &gone), (6, &came));
+}
+
+#[test]
+fn jobs_on_spot_machines_wait_for_one_another() {
+    let mut scene = evening(4);
+    play(&mut scene, Span::minutes(22), &mut Invariants::new());
+    let tasks: Vec<_> = scene.list(PODS).into_iter().filter(|pod| name(pod).starts_with("images-")).collect();
+    let waiting = tasks.iter().filter(|pod| text(pod, "spec.nodeName").is_empty()).count();
+    assert_eq!((tasks.len(), waiting), (8, 2));
+    play(&mut scene, Span::minutes(7), &mut Invariants::new());
+    let left = scene
+        .list(PODS)
+        .iter()
+        .filter(|pod| name(pod).starts_with("images-") && text(pod, "status.phase") != "Succeeded")
+        .count();
+    assert_eq!(left, 0, "all ran");
 }
 
 #[test]

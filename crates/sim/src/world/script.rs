@@ -26,11 +26,11 @@ pub enum Deed {
     Reclaim(String, Span),
 }
 
-/// Puts deeds on the agenda, counted from now.
-pub fn follow(desk: &mut Desk<'_>, deeds: Vec<(Span, Deed)>) {
+/// Puts deeds on the agenda, counted from now; each is done again after `again`.
+pub fn follow(desk: &mut Desk<'_>, deeds: Vec<(Span, Deed)>, again: Option<Span>) {
     for (after, deed) in deeds {
         let number = desk.state.deeds.len();
-        desk.state.deeds.push(deed);
+        desk.state.deeds.push((deed, again));
         desk.at(desk.now + after, Role::Script, Key::cluster(&number.to_string()));
     }
 }
@@ -41,7 +41,10 @@ pub fn follow(desk: &mut Desk<'_>, deeds: Vec<(Span, Deed)>) {
 /// None that matter: what is refused is left out.
 pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let number = key.name.parse::<usize>().ok();
-    let Some(deed) = number.and_then(|number| desk.state.deeds.get(number)).cloned() else { return Ok(()) };
+    let Some((deed, again)) = number.and_then(|number| desk.state.deeds.get(number)).cloned() else { return Ok(()) };
+    if let Some(again) = again {
+        desk.at(desk.now + again, Role::Script, key.clone());
+    }
     let done = match deed {
         Deed::Write(write) => desk.write(write).map(drop),
         Deed::AddNode(spec) => nodes::add(desk, &spec),

@@ -122,6 +122,22 @@ fn a_pod_that_cannot_fit_says_by_how_much_and_what_would_help() {
 }
 
 #[test]
+fn a_decision_says_how_many_nodes_can_hold_the_pod() {
+    let state = cluster(&[node("n1", 100), node("n2", 1_000), node("n3", 1_000)], &[]);
+    let counted = |pod: &Value, mode| {
+        let inputs = decided(&state, pod, mode).plan.decisions.remove(0).inputs;
+        (inputs.get("feasible").cloned(), inputs["nodes"].clone())
+    };
+    let of_three = |feasible: &str| (Some(feasible.to_owned()), "3".to_owned());
+    assert_eq!(counted(&pod("cart", "500m"), Mode::Enforce), of_three("2"));
+    assert_eq!(counted(&pod("cart", "500m"), Mode::Observe), of_three("2"));
+    assert_eq!(counted(&pod("large", "2"), Mode::Enforce), of_three("0"));
+    let mut gated = pod("gated", "500m");
+    gated["spec"]["schedulingGates"] = json!([{"name": "quota"}]);
+    assert_eq!(counted(&gated, Mode::Enforce).0, None, "no node was looked at");
+}
+
+#[test]
 fn the_conditions_time_stays_while_its_status_does() {
     let state = cluster(&[node("n1", 100)], &[]);
     let mut cart = pod("cart", "500m");

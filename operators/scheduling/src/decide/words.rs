@@ -63,6 +63,11 @@ fn miss(candidate: &Candidate) -> String {
     format!("{}: {}", candidate.name, failed.join("; "))
 }
 
+/// How many nodes can hold the pod, among the numbers of a decision.
+pub(crate) fn feasible(count: usize) -> (String, String) {
+    ("feasible".to_owned(), count.to_string())
+}
+
 /// The numbers of a decision. `chosen` is the node as it was before the pod came.
 pub(super) fn inputs(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> BTreeMap<String, String> {
     let mut inputs = BTreeMap::from([("nodes".to_owned(), nodes.to_string())]);

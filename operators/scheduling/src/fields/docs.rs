@@ -2,26 +2,32 @@
 
 use std::fmt::Write as _;
 
-use super::{Row, Rule, Verdict, rows};
+use super::{COMPLETE_FOR, Row, Rule, Verdict, rows};
 
+/// Every `VERSION` is [`COMPLETE_FOR`].
 const HEAD: &str = "# Pod fields and scheduling
 
 Generated from the table in `operators/scheduling/src/fields`; do not edit.
 
+The table is complete for Kubernetes VERSION: it judges every field that a pod has there. An older API server has fewer of
+them. A newer one may have more, which this build does not read: a pod that uses one is placed as if it did not.
+`keelson doctor` says when the API server is newer; then upgrade Keelson, or give such pods another `schedulerName`.
+
 What becomes of a pod with `schedulerName: keelson` that uses a field:
 
-- **implemented**: its meaning for placement is the one Kubernetes 1.36 gives it.
+- **implemented**: its meaning for placement is the one Kubernetes VERSION gives it.
 - **neutral**: it cannot change where the pod may run.
 - **not considered**: a preference that is not looked at yet. The pod is placed, and its decision says so.
 - **refused**: the pod stays Pending with the reason `UnsupportedFeature`, which names the field.
 
-A row stands for everything below its path. A field that Kubernetes 1.36 does not have is refused.
+A row stands for everything below its path. In a manifest that is asked about, a field that Kubernetes VERSION does not
+have is refused.
 ";
 
 /// The page.
 #[must_use]
 pub fn markdown() -> String {
-    let mut page = HEAD.to_owned();
+    let mut page = HEAD.replace("VERSION", &format!("1.{COMPLETE_FOR}"));
     for verdict in [Verdict::Refused, Verdict::NotConsidered, Verdict::Implemented, Verdict::Neutral] {
         let _ = write!(page, "\n## {}\n\n| field | when | why |\n|---|---|---|\n", title(verdict));
         for (path, row) in rows() {

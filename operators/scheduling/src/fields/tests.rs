@@ -164,3 +164,11 @@ fn the_page_lists_every_row_and_the_policy_every_refusal() {
         assert!(expressions.contains(&expected), "{expected} is not in {expressions:#?}");
     }
 }
+
+#[test]
+fn the_version_that_is_promised_is_the_one_that_was_checked() {
+    k8s_openapi::k8s_if_1_36! { assert_eq!(COMPLETE_FOR, 36); }
+    k8s_openapi::k8s_if_ge_1_37! { panic!("the types are of a newer version: judge its fields, then raise COMPLETE_FOR"); }
+    k8s_openapi::k8s_if_le_1_35! { panic!("the types are of an older version: the table is checked against less"); }
+    assert!(markdown().contains("complete for Kubernetes 1.36:") && !markdown().contains("VERSION"));
+}

@@ -10,6 +10,7 @@ use keelson_core::{DecisionId, ResourceName, Timestamp};
 
 use super::{COMPARISONS, Change, Mind, Placement, uid};
 use crate::decide::Settings;
+use crate::effect::Seen;
 use crate::observe;
 
 impl Mind {
@@ -42,7 +43,8 @@ impl Mind {
         });
         let nominated = read.nominated.is_some();
         self.state.apply(Event::PodApplied(Box::new(read)));
-        self.measured.extend(self.effects.changed(pod, self.state.live(), now));
+        let seen = Seen { view: self.state.live(), used: &self.used };
+        self.measured.extend(self.effects.changed(pod, &seen, now));
         let before = if waits { self.unbound.insert(uid.clone(), Arc::clone(pod)) } else { self.unbound.remove(&uid) };
         let was_nominated = before.as_ref().is_some_and(|before| read::pod(before).nominated.is_some());
         if left || shrank || (was_nominated && !nominated && waits) {

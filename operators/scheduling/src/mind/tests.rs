@@ -219,7 +219,10 @@ fn an_effect_is_measured_also_after_a_restart() {
     mind.pod(&written(&early), at(12));
     let measured = mind.measured(at(12));
     assert_eq!(measured[0].0.to_string(), "00000000-2710-7000-8000-000000000007");
-    assert_eq!((measured[0].1.sentence.as_str(), measured[0].1.as_predicted), ("Running after 2 s.", Some(true)));
+    assert_eq!(
+        (measured[0].1.sentence.as_str(), measured[0].1.as_predicted),
+        ("Running after 2 s. Told from requests only: metrics.k8s.io was not asked yet.", Some(true))
+    );
 }
 
 #[test]

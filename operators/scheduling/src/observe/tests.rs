@@ -28,6 +28,7 @@ fn another_choice_is_recorded_with_the_difference_in_score() {
     let nodes = [node("small", 1_000), node("large", 8_000)];
     let decision = compared(&nodes, &pod("cart", "500m"), "small");
     assert_eq!((decision.reason, decision.chosen.as_deref()), (Reason::OtherChoice, Some("large")));
+    assert_eq!((decision.inputs["feasible"].as_str(), decision.inputs["nodes"].as_str()), ("2", "2"));
     assert!(decision.inputs["score difference"].parse::<i64>().unwrap() > 0);
     assert!(decision.sentence.starts_with("Bound to small, which is number 2 of 2 with "), "{}", decision.sentence);
     assert_eq!(compared(&nodes, &pod("cart", "500m"), "large").reason, Reason::SameChoice);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct Scene {
     pub shared: Shared,
     pub simulation: Simulation,
     pub invariants: Arc<Mutex<Invariants>>,
+    /// Whether somebody serves `metrics.k8s.io`.
+    pub measured: Arc<AtomicBool>,
     clock: Clock,
 }
 
@@ -45,6 +48,7 @@ pub struct Scene {
 #[derive(Clone)]
 pub struct Noting {
     face: Face,
+    measured: Arc<AtomicBool>,
     writes: Arc<Mutex<Vec<String>>>,
 }
 
@@ -57,9 +61,12 @@ impl Service<Request<Body>> for Noting {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if request.method() != http::Method::GET {
             self.writes.lock().unwrap().push(format!("{} {}", request.method(), request.uri().path()));
+        }
+        if request.uri().path().starts_with("/apis/metrics.k8s.io/") && !self.measured.load(Ordering::Relaxed) {
+            *request.uri_mut() = "/apis/metrics.k8s.io/nobody/serves/it".parse().unwrap();
         }
         let face = self.face.clone();
         Box::pin(async move { Ok(face.oneshot(request).await?) })
@@ -82,7 +89,8 @@ impl Scene {
         let shared = Shared::new(Double::new(DoubleConfig { seed, ..DoubleConfig::default() }), sim_clock);
         let simulation = Simulation::new(shared.clone(), World::new(seed, Settings::default()));
         let invariants = Arc::new(Mutex::new(Invariants::new()));
-        let scene = Self { shared, simulation, invariants, clock: Clock::start(base, 1) };
+        let measured = Arc::new(AtomicBool::new(true));
+        let scene = Self { shared, simulation, invariants, measured, clock: Clock::start(base, 1) };
         scene.create(CRDS, json!(keelson_api::crds::all().remove(0)));
         scene.create(NAMESPACES, json!({"metadata": {"name": "keelson"}}));
         scene.create(NAMESPACES, json!({"metadata": {"name": "shop"}}));
@@ -149,7 +157,8 @@ impl Scene {
         let calls = Calls::default();
         let client = |faults| {
             let face = Face::new(self.shared.clone()).with_faults(faults);
-            Client::new(calls.to("api:6443").layer(Noting { face, writes: Arc::clone(&writes) }), "default")
+            let (measured, writes) = (Arc::clone(&self.measured), Arc::clone(&writes));
+            Client::new(calls.to("api:6443").layer(Noting { face, measured, writes }), "default")
         };
         let history = Arc::new(MemoryHistory::default());
         let config = Config {
@@ -172,6 +181,14 @@ impl Scene {
         let answers = scheduling.answers();
         let running = scheduling.start(&runtime).unwrap();
         Process { runtime, history, answers, writes, running }
+    }
+
+    /// A node is measured now.
+    pub fn measure(&self, node: &str, cpu: &str) {
+        self.shared.with(|api, now| {
+            let usage = json!({"cpu": cpu, "memory": "1Gi"});
+            api.set_metrics("", node, json!({"timestamp": now.to_string(), "window": "15s", "usage": usage}));
+        });
     }
 
     pub fn unbroken(&self) {

@@ -17,11 +17,20 @@ fn cluster() -> kube::Client {
     kube::Client::new(Face::new(shared), "default")
 }
 
-/// Something that answers every request with an old `Date`.
-async fn of_another_time() -> kube::Client {
+/// Something that answers every request with an old `Date`, and with a version of that minor number.
+async fn of_another_time(minor: &'static str) -> kube::Client {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let answer = || async { ([("date", "Thu, 01 Jan 1970 00:01:40 GMT")], "{}").into_response() };
+    let body = move || {
+        let rest = ["buildDate", "compiler", "gitCommit", "gitTreeState", "goVersion", "platform"];
+        let mut version: serde_json::Value =
+            rest.map(|name| (name.to_owned(), serde_json::Value::from(""))).into_iter().collect();
+        version["major"] = "1".into();
+        version["minor"] = minor.into();
+        version["gitVersion"] = format!("v1.{minor}.0").into();
+        version.to_string()
+    };
+    let answer = move || async move { ([("date", "Thu, 01 Jan 1970 00:01:40 GMT")], body()).into_response() };
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
     kube::Client::try_from(kube::Config::new(address.parse().unwrap())).unwrap()
 }
@@ -62,7 +71,19 @@ async fn a_missing_definition_is_named_and_how_to_make_it() {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_said() {
-    assert_bad(&skew(&of_another_time().await).await, "s from the API server's", "NTP");
+    assert_bad(&skew(&of_another_time("36").await).await, "s from the API server's", "NTP");
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_newer_than_the_table_of_fields_is_a_warning_with_what_it_means() {
+    for known in ["29", "36", "36+"] {
+        let check = fields(&of_another_time(known).await).await;
+        assert!(check.ok && check.fix.is_empty(), "{check:?}");
+    }
+    let check = fields(&of_another_time("37+").await).await;
+    assert!(check.ok && check.detail.contains("is v1.37+.0") && check.detail.contains("only the fields of 1.36"));
+    assert!(check.fix.contains("upgrade keelson") && check.fix.contains("schedulerName"), "{check:?}");
+    assert!(words(&[check]).contains("warn"));
 }
 
 #[tokio::test]
