@@ -3,6 +3,8 @@
 //! Two things run side by side: Online Boutique asks for Keelson and is placed by it; the streaming service is bound by a
 //! plain stand-in for the default scheduler, and Keelson says what it would have chosen.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keelson_api::{Platform, PlatformSpec, names};
@@ -22,7 +24,9 @@ pub const NAMESPACE: &str = "keelson-system";
 /// A running simulated cluster.
 pub struct Simulated {
     client: kube::Client,
-    kubeconfig: String,
+    address: SocketAddr,
+    tls: Tls,
+    token: String,
     clock: keelson_runtime::Clock,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -39,14 +43,16 @@ impl Simulated {
         // Whoever can read the kubeconfig is the administrator, and nobody else on this machine.
         let tls = Tls::for_loopback().context("the simulated API server")?;
         let token = Tls::token().context("the simulated API server")?;
-        let kubeconfig = http::kubeconfig_tls(listener.local_addr()?, &tls, &token);
+        let address = listener.local_addr()?;
         let admin = Token { token: token.clone(), user: "admin".to_owned(), groups: vec!["system:masters".to_owned()] };
         let api = Api::new(Config { seed, tokens: vec![admin], anonymous_admin: false, ..Config::default() });
         let shared = Shared::new(api, clock);
         let face = Face::new(shared.clone());
-        let served = tokio::spawn(async move { http::serve_tls(listener, &tls, face, std::future::pending()).await });
+        let serving = tls.clone();
+        let served =
+            tokio::spawn(async move { http::serve_tls(listener, &serving, face, std::future::pending()).await });
         let client = kube::Client::new(Face::new(shared.clone()).with_token(&token), "default");
-        let mut simulated = Self { client, kubeconfig, clock: ours, tasks: vec![served] };
+        let mut simulated = Self { client, address, tls, token, clock: ours, tasks: vec![served] };
         install(&simulated.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
 
         let simulation = Simulation::new(shared, World::new(seed, Settings::default()));
@@ -73,8 +79,14 @@ impl Simulated {
 
     /// A kubeconfig for kubectl.
     #[must_use]
-    pub fn kubeconfig(&self) -> &str {
-        &self.kubeconfig
+    pub fn kubeconfig(&self) -> String {
+        self.kubeconfig_at(self.address)
+    }
+
+    /// The same for another address on loopback that leads to it.
+    #[must_use]
+    pub fn kubeconfig_at(&self, address: SocketAddr) -> String {
+        http::kubeconfig_tls(address, &self.tls, &self.token)
     }
 
     /// Ends it.
