@@ -28,7 +28,8 @@ pub struct Simulated {
     /// An administrator's way in, in the process.
     face: Face,
     address: SocketAddr,
-    kubeconfig: String,
+    tls: Tls,
+    token: String,
     clock: keelson_runtime::Clock,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -46,14 +47,15 @@ impl Simulated {
         let tls = Tls::for_loopback().context("the simulated API server")?;
         let token = Tls::token().context("the simulated API server")?;
         let address = listener.local_addr()?;
-        let kubeconfig = http::kubeconfig_tls(address, &tls, &token);
         let admin = Token { token: token.clone(), user: "admin".to_owned(), groups: vec!["system:masters".to_owned()] };
         let api = Api::new(Config { seed, tokens: vec![admin], anonymous_admin: false, ..Config::default() });
         let shared = Shared::new(api, clock);
         let face = Face::new(shared.clone());
-        let served = tokio::spawn(async move { http::serve_tls(listener, &tls, face, std::future::pending()).await });
+        let serving = tls.clone();
+        let served =
+            tokio::spawn(async move { http::serve_tls(listener, &serving, face, std::future::pending()).await });
         let face = Face::new(shared.clone()).with_token(&token);
-        let mut simulated = Self { face, address, kubeconfig, clock: ours, tasks: vec![served] };
+        let mut simulated = Self { face, address, tls, token, clock: ours, tasks: vec![served] };
         install(&simulated.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
 
         let simulation = Simulation::new(shared, World::new(seed, Settings::default()));
@@ -87,8 +89,14 @@ impl Simulated {
 
     /// A kubeconfig for kubectl.
     #[must_use]
-    pub fn kubeconfig(&self) -> &str {
-        &self.kubeconfig
+    pub fn kubeconfig(&self) -> String {
+        self.kubeconfig_at(self.address)
+    }
+
+    /// The same for another address on loopback that leads to it.
+    #[must_use]
+    pub fn kubeconfig_at(&self, address: SocketAddr) -> String {
+        http::kubeconfig_tls(address, &self.tls, &self.token)
     }
 
     /// Ends it.

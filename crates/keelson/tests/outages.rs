@@ -51,15 +51,19 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
     drop(server.store("keelson").await);
     let database = format!("postgres://postgres@localhost/keelson?host={}", server.socket().display());
     let folder = tempfile::tempdir().unwrap();
-    let mut controller =
-        Controller::start(api.address, &database, folder.path(), &["--otlp", &format!("http://{}", collector.address)]);
+    let mut controller = Controller::start(
+        &cluster.kubeconfig_at(api.address),
+        &database,
+        folder.path(),
+        &["--otlp", &format!("http://{}", collector.address)],
+    );
 
     for name in ["api", "store"] {
         controller.says(name, true).await;
     }
     deploy(&client, "before", "10m").await;
     let mut nodes = placed(&client, "before").await;
-    let standby = Controller::dashboard(api.address, &database, folder.path());
+    let standby = Controller::dashboard(&cluster.kubeconfig_at(api.address), &database, folder.path());
     until("a page of its own tells what the controller decided", async || {
         standby.placements().await.iter().any(|decision| decision["outcome"] == "Done").then_some(())
     })
@@ -108,7 +112,6 @@ async fn a_minute_without_api_server_one_without_database_and_no_collector() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_starts_without_its_database_and_tells_it_everything_later() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let api = listener.local_addr().unwrap();
     let cluster = Simulated::start(listener, 12, 1).await.unwrap();
     let client = cluster.client();
     let server = postgres::Server::start();
@@ -116,7 +119,7 @@ async fn a_controller_starts_without_its_database_and_tells_it_everything_later(
     let database = format!("postgres://postgres@localhost/keelson?host={}", server.socket().display());
     server.crash();
     let folder = tempfile::tempdir().unwrap();
-    let controller = Controller::start(api, &database, folder.path(), &[]);
+    let controller = Controller::start(&cluster.kubeconfig(), &database, folder.path(), &[]);
     controller.says("store", false).await;
     deploy(&client, "early", "10m").await;
     let nodes = placed(&client, "early").await;
@@ -125,7 +128,7 @@ async fn a_controller_starts_without_its_database_and_tells_it_everything_later(
 
     server.go_on();
     controller.says("store", true).await;
-    let standby = Controller::dashboard(api, &database, folder.path());
+    let standby = Controller::dashboard(&cluster.kubeconfig(), &database, folder.path());
     standby.tells_each_once(&nodes).await;
     cluster.stop().await;
 }
@@ -133,13 +136,12 @@ async fn a_controller_starts_without_its_database_and_tells_it_everything_later(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_every_why_is_still_answered_and_the_hour_is_not_zero() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let api = listener.local_addr().unwrap();
     let cluster = Simulated::start(listener, 13, 1).await.unwrap();
     let client = cluster.client();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("keelson.db");
     let database = database.to_str().unwrap();
-    let controller = Controller::start(api, database, folder.path(), &[]);
+    let controller = Controller::start(&cluster.kubeconfig(), database, folder.path(), &[]);
     deploy(&client, "small", "10m").await;
     placed(&client, "small").await;
     deploy(&client, "large", "500").await;
@@ -179,7 +181,7 @@ async fn after_a_restart_every_why_is_still_answered_and_the_hour_is_not_zero() 
     assert!(code == 0 && text.contains("comes out otherwise") && text.contains("actions"), "{text}");
 
     drop(controller);
-    let controller = Controller::start(api, database, folder.path(), &[]);
+    let controller = Controller::start(&cluster.kubeconfig(), database, folder.path(), &[]);
     until("the placed pod is still explained", async || {
         let why = controller.ask(&format!("/api/v1/why/Pod/default/{name}")).await?;
         (why["decision"] == placement["id"]).then_some(())
@@ -199,17 +201,16 @@ async fn after_a_restart_every_why_is_still_answered_and_the_hour_is_not_zero() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_its_own_tells_how_the_controllers_stand_and_switches_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let api = listener.local_addr().unwrap();
     let cluster = Simulated::start(listener, 14, 1).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("keelson.db");
     let database = database.to_str().unwrap();
-    let controller = Controller::start(api, database, folder.path(), &[]);
+    let controller = Controller::start(&cluster.kubeconfig(), database, folder.path(), &[]);
     until("the controller leads", async || {
         (controller.ask("/api/v1/overview").await?["features"][0]["leading"] == true).then_some(())
     })
     .await;
-    let page = Controller::dashboard(api, database, folder.path());
+    let page = Controller::dashboard(&cluster.kubeconfig(), database, folder.path());
     let stands = async |mode: &str| {
         until(&format!("the page says {mode}"), async || {
             let feature = page.ask("/api/v1/overview").await?["features"][0].clone();

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use keelson_sim::face::http;
 use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -23,10 +22,10 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// A controller that may enforce, with `args` on top.
-    pub fn start(api: SocketAddr, database: &str, folder: &Path, args: &[&str]) -> Self {
+    /// A controller that may enforce, for the cluster of a kubeconfig, with `args` on top.
+    pub fn start(cluster: &str, database: &str, folder: &Path, args: &[&str]) -> Self {
         let kubeconfig = folder.join("kubeconfig");
-        std::fs::write(&kubeconfig, http::kubeconfig(api, "")).unwrap();
+        std::fs::write(&kubeconfig, cluster).unwrap();
         let free = free_address();
         let child = Command::new(env!("CARGO_BIN_EXE_keelson"))
             .args(["controller", "--identity", "one", "--ceiling", "scheduling=Enforce", "--database", database])
@@ -43,9 +42,9 @@ impl Controller {
     }
 
     /// A page of its own beside the controller, on the same database.
-    pub fn dashboard(api: SocketAddr, database: &str, folder: &Path) -> Self {
+    pub fn dashboard(cluster: &str, database: &str, folder: &Path) -> Self {
         let kubeconfig = folder.join("kubeconfig-of-the-page");
-        std::fs::write(&kubeconfig, http::kubeconfig(api, "")).unwrap();
+        std::fs::write(&kubeconfig, cluster).unwrap();
         let free = free_address();
         let child = Command::new(env!("CARGO_BIN_EXE_keelson"))
             .args(["dashboard", "--database", database, "--listen", &free.to_string(), "--kubeconfig"])
