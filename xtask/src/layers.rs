@@ -68,7 +68,7 @@ const LAYERS: &[Layer] = &[
     }),
     layer("page, built", PAGE, web::test),
     layer("tests", &[], || suites::run(Part::Plain, 2, &[])),
-    layer("database", &[Need::Package("postgresql-15")], || suites::run(Part::Database, 2, &[])),
+    layer("database", &[Need::Package("postgresql-15")], || suites::run(Part::Database, 2, &[])).beside(),
     layer("cluster tools", TOOLS, || cluster::tools().and_then(|()| check::tools())),
     layer("kubectl", TOOLS, cluster::test_kubectl),
     layer("generated files", PAGE, generated::compare),
