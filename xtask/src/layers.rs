@@ -5,62 +5,161 @@
 
 use std::time::{Duration, Instant};
 
-use crate::run::{Outcome, read, show};
-use crate::{check, cluster, generated, setup, soak, web};
+use crate::run::{Outcome, show};
+use crate::setup::{self, Machine, Need};
+use crate::suites::{self, Part};
+use crate::{beside, check, cluster, generated, soak, web};
 
 struct Layer {
     name: &'static str,
-    needs_root: bool,
+    needs: &'static [Need],
     run: fn() -> Outcome,
+    /// Whether it runs at the same time as the one before it: both mostly wait.
+    beside: bool,
 }
 
-const fn layer(name: &'static str, run: fn() -> Outcome) -> Layer {
-    Layer { name, needs_root: false, run }
+const fn layer(name: &'static str, needs: &'static [Need], run: fn() -> Outcome) -> Layer {
+    Layer { name, needs, run, beside: false }
 }
+
+impl Layer {
+    const fn beside(self) -> Self {
+        Self { beside: true, ..self }
+    }
+}
+
+/// The page is built by npm.
+pub const PAGE: &[Need] = &[Need::Package("nodejs"), Need::Package("npm"), Need::Cache];
+/// A browser looks at it.
+const BROWSER: &[Need] = &[Need::Package("nodejs"), Need::Package("npm"), Need::Package("chromium"), Need::Cache];
+/// What builds the programs of a real cluster, kubectl among them: runc alone needs a C compiler and libseccomp.
+const TOOLS: &[Need] =
+    &[Need::Go, Need::Cache, Need::Package("gcc"), Need::Package("pkg-config"), Need::Package("libseccomp-dev")];
+/// What a cluster of real nodes needs to run; as root, what is missing of Debian is installed.
+pub const CLUSTER: &[Need] = &[
+    Need::Root,
+    Need::Go,
+    Need::Cache,
+    Need::Package("gcc"),
+    Need::Package("pkg-config"),
+    Need::Package("libseccomp-dev"),
+    Need::Package("bash"),
+    Need::Package("curl"),
+    Need::Package("findutils"),
+    Need::Package("gawk"),
+    Need::Package("mount"),
+    Need::Package("util-linux"),
+    Need::Package("iproute2"),
+    Need::Package("nftables"),
+    Need::Package("iptables"),
+    Need::Package("conntrack"),
+    Need::Package("ethtool"),
+    Need::Package("openssl"),
+    // Keelson serves its page there, too.
+    Need::Package("nodejs"),
+    Need::Package("npm"),
+];
 
 const LAYERS: &[Layer] = &[
-    layer("setup", setup::setup),
-    layer("format", || show("cargo", &["fmt", "--all", "--check"])),
-    layer("house rules", check::check),
-    layer("lint", || {
-        show("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"])
+    layer("format", &[], || show("cargo", &["fmt", "--all", "--check"])),
+    layer("house rules", &[], check::rules),
+    layer("lint", &[], || {
+        show("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
     }),
-    layer("page, built", web::test),
-    layer("cluster tools", cluster::tools),
-    layer("tests", cluster::test_without),
-    Layer { name: "real cluster", needs_root: true, run: cluster::test_with },
-    layer("simulated days", soak::slice),
-    layer("generated files", generated::compare),
-    layer("page, seen", web::see),
-    layer("documentation", || show("cargo", &["doc", "--workspace", "--no-deps", "--locked", "--quiet"])),
+    layer("page, built", PAGE, web::test),
+    layer("tests", &[], || suites::run(Part::Plain, 2, &[])),
+    layer("database", &[Need::Package("postgresql-15")], || suites::run(Part::Database, 2, &[])).beside(),
+    layer("cluster tools", TOOLS, || cluster::tools().and_then(|()| check::tools())),
+    layer("kubectl", TOOLS, cluster::test_kubectl),
+    layer("generated files", PAGE, generated::compare),
+    layer("real cluster", CLUSTER, cluster::test_real),
+    layer("page, seen", BROWSER, web::see).beside(),
+    layer("days, built", &[], soak::build).beside(),
+    layer("simulated days", &[], soak::slice),
+    layer("documentation", &[], || {
+        suites::examples()?;
+        show("cargo", &["doc", "--workspace", "--no-deps", "--locked"])
+    }),
 ];
 
 enum End {
     Passed,
     Failed(String),
     /// With the way to run it.
-    NotRun(&'static str),
+    NotRun(String),
 }
 
-/// Runs every layer; all of them, even after one failed, so that one run shows everything that is wrong.
-pub fn test() -> Outcome {
-    let is_root = read("id", &["-u"])?.trim() == "0";
-    let mut ends: Vec<(&str, Duration, End)> = Vec::new();
-    for (index, layer) in LAYERS.iter().enumerate() {
-        eprintln!("\n[{}/{}] {}", index + 1, LAYERS.len(), layer.name);
-        let start = now();
-        let end = if layer.needs_root && !is_root {
-            End::NotRun("it needs root: sudo -E env PATH=\"$PATH\" cargo xtask test")
-        } else {
-            (layer.run)().map_or_else(End::Failed, |()| End::Passed)
-        };
-        ends.push((layer.name, start.elapsed(), end));
+/// A layer that is over, with the time it took.
+type Ended = (&'static str, Duration, End);
+
+/// Runs every layer, or those that are named; all of them, even after one failed, so that one run shows everything that
+/// is wrong.
+pub fn test(names: &[&str]) -> Outcome {
+    let layers = chosen(names)?;
+    let needs: Vec<Need> = layers.iter().flat_map(|layer| layer.needs).copied().collect();
+    let steps = layers.len() + 1;
+    eprintln!("\n[1/{steps}] setup");
+    let mut ends = vec![timed("setup", || setup::install(&needs))];
+    for group in layers.chunk_by(|_, next| next.beside) {
+        for (at, layer) in group.iter().enumerate() {
+            eprintln!("{}[{}/{steps}] {}", if at == 0 { "\n" } else { "" }, ends.len() + at + 1, layer.name);
+        }
+        ends.extend(live(group));
     }
     report(&ends, std::env::var_os("CI").is_some())
 }
 
+/// Runs one layer in this very process; it is `xtask layer NAME`.
+pub fn alone(name: &str) -> Outcome {
+    chosen(&[name])?.iter().try_for_each(|layer| (layer.run)())
+}
+
+/// Runs a group of layers: one here, several at once.
+fn live(group: &[&'static Layer]) -> Vec<Ended> {
+    let machine = Machine::look();
+    let (able, lacking): (Vec<_>, Vec<_>) =
+        group.iter().map(|layer| (*layer, machine.lacks(layer.needs))).partition(|(_, lacking)| lacking.is_none());
+    let mut ends = match able.as_slice() {
+        [(layer, _)] => vec![timed(layer.name, layer.run)],
+        several => std::thread::scope(|scope| {
+            let start = |layer: &'static Layer| scope.spawn(|| timed(layer.name, || beside::run(layer.name)));
+            let running: Vec<_> = several.iter().map(|(layer, _)| start(layer)).collect();
+            running.into_iter().flat_map(std::thread::ScopedJoinHandle::join).collect()
+        }),
+    };
+    let not_run = |(layer, lacking): (&'static Layer, Option<String>)| {
+        let how = layer.again(&lacking.unwrap_or_default());
+        eprintln!("NOT RUN {}: {how}", layer.name);
+        (layer.name, Duration::ZERO, End::NotRun(how))
+    };
+    ends.extend(lacking.into_iter().map(not_run));
+    ends
+}
+
+fn timed(name: &'static str, run: impl FnOnce() -> Outcome) -> Ended {
+    let start = now();
+    let end = run().map_or_else(End::Failed, |()| End::Passed);
+    (name, start.elapsed(), end)
+}
+
+/// The layers of these names, in the table's order.
+fn chosen(names: &[&str]) -> Result<Vec<&'static Layer>, String> {
+    let known: Vec<&str> = LAYERS.iter().map(|layer| layer.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        return Err(format!("there is no layer {unknown:?}; there are: {}", known.join("; ")));
+    }
+    Ok(LAYERS.iter().filter(|layer| names.is_empty() || names.contains(&layer.name)).collect())
+}
+
+impl Layer {
+    /// What it lacks, and the command that runs this layer alone once that is there.
+    fn again(&self, lacking: &str) -> String {
+        setup::again(lacking, self.needs, &format!("test {:?}", self.name))
+    }
+}
+
 /// Says how each layer ended; those that did not run come last.
-fn report(ends: &[(&str, Duration, End)], in_ci: bool) -> Outcome {
+fn report(ends: &[Ended], in_ci: bool) -> Outcome {
     let (mut passed, mut failed, mut not_run) = (0, 0, 0);
     println!();
     for (name, time, end) in ends {
@@ -98,13 +197,48 @@ fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn a_layer_that_did_not_run_is_not_passed_and_fails_ci() {
-        let ends = || [("a", Duration::ZERO, End::Passed), ("b", Duration::ZERO, End::NotRun("as root"))];
+        let ends = || [("a", Duration::ZERO, End::Passed), ("b", Duration::ZERO, End::NotRun("as root".to_owned()))];
         assert!(report(&ends(), false).is_ok());
         assert!(report(&ends(), true).is_err());
         assert!(report(&[("a", Duration::ZERO, End::Failed("x".to_owned()))], false).is_err());
+    }
+
+    #[test]
+    fn every_package_that_a_layer_needs_can_be_installed_and_none_is_installed_for_nothing() {
+        let needed = |known: &Need| LAYERS.iter().any(|layer| layer.needs.contains(known));
+        assert_eq!(setup::every_package().iter().find(|known| !needed(known)), None);
+        let known = setup::every_package();
+        let packages = LAYERS.iter().flat_map(|layer| layer.needs).filter(|need| matches!(need, Need::Package(_)));
+        assert_eq!(packages.into_iter().find(|need| !known.contains(need)), None);
+    }
+
+    #[test]
+    fn without_root_and_chromium_everything_else_runs_and_the_rest_says_how() {
+        let machine = Machine { packages: vec!["chromium"], root: true, ..Machine::default() };
+        let lacking = |layer: &Layer| Some((layer.name, layer.again(&machine.lacks(layer.needs)?)));
+        let not_run: Vec<_> = LAYERS.iter().filter_map(lacking).collect();
+        let expected = [
+            ("real cluster", "needs root; then: sudo -E env PATH=\"$PATH\" cargo xtask test \"real cluster\""),
+            (
+                "page, seen",
+                "missing chromium: sudo apt-get install --yes chromium; then: cargo xtask test \"page, seen\"",
+            ),
+        ];
+        assert_eq!(not_run, expected.map(|(name, how)| (name, how.to_owned())));
+    }
+
+    #[test]
+    fn layers_are_chosen_by_name() {
+        assert_eq!(chosen(&[]).unwrap().len(), LAYERS.len());
+        assert_eq!(
+            chosen(&["page, seen", "lint"]).unwrap().iter().map(|one| one.name).collect::<Vec<_>>(),
+            ["lint", "page, seen"]
+        );
+        assert!(chosen(&["lnt"]).is_err_and(|error| error.contains("lint")));
     }
 }

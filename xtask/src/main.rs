@@ -3,6 +3,7 @@
 //! `cargo xtask test` is the one command before a commit, and the one that CI runs. Everything here is plain `std` and a
 //! JSON reader, so that a fresh checkout compiles it in seconds.
 
+mod beside;
 mod check;
 mod cluster;
 mod direction;
@@ -13,6 +14,7 @@ mod run;
 mod setup;
 mod soak;
 mod sources;
+mod suites;
 mod up;
 mod web;
 
@@ -23,7 +25,8 @@ cargo xtask COMMAND
 
   up [ARGS]    set up what is missing, build, and run the platform on a simulated cluster, page on 127.0.0.1:8080;
                --real makes a real cluster for it, other ARGS go to `keelson up`
-  test         set up what is missing, then run every layer of tests (what CI runs)
+  test [LAYER]...
+               set up what is missing, then run every layer of tests (what CI runs), or those that are named
   soak NAME --seeds A..B
                live simulated days at full size with every fault on (NAME: scheduling), two at once, and append what they
                showed to docs/soak.jsonl; seeds that this commit already lived are left out; --dry appends nothing
@@ -38,7 +41,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["up", rest @ ..] => up::up(rest),
-        ["test"] => layers::test(),
+        ["on-cluster", keelson, rest @ ..] => up::on_cluster(keelson, rest),
+        ["test", names @ ..] => layers::test(names),
+        ["layer", name] => layers::alone(name),
         ["soak", rest @ ..] => soak::soak(rest),
         ["check"] => check::check(),
         ["generate"] => generated::write(),

@@ -21,6 +21,12 @@ pub fn soak(args: &[&str]) -> Outcome {
     run(&given)
 }
 
+/// Builds what lives the days, with what the layers beside it leave of the processors.
+pub fn build() -> Outcome {
+    let cargo = ["cargo", "build", "--locked", "--workspace", "--bin", "keelson-soak", "--profile", "soak"];
+    show("nice", &[&["-n", "19"], &cargo[..]].concat())
+}
+
 /// The seeds that once failed, then fresh ones until the slice is over.
 pub fn slice() -> Outcome {
     // Fresh seeds every time, and named in the output: that is what makes a failure a repro.

@@ -1,15 +1,16 @@
-//! Keelson's main job on this machine: sets up what is missing, builds, and runs `keelson up`.
+//! Keelson's main job on this machine: sets up what is missing, builds, and becomes `keelson up`.
 //!
 //! With `--real` it runs on a real cluster made for it: two real nodes and fifty pretended ones, RBAC on, and Keelson with
-//! only the rights it declares. Ctrl-C ends everything.
+//! only the rights it declares. This process becomes the owner of the cluster, which starts it again as
+//! `on-cluster` beside it; that one installs Keelson and becomes `keelson up`. So every signal reaches who must act on
+//! it, and Ctrl-C ends everything.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::Stdio;
 
-use crate::run::{Outcome, program, read, root, show};
+use crate::layers::{CLUSTER, PAGE};
+use crate::run::{Outcome, become_program, command, program, read, root};
 use crate::{setup, web};
 
 /// The application that is placed.
@@ -55,62 +56,41 @@ spec:
 
 /// Runs `keelson up` with `args`; with `--real` on a real cluster made for it.
 pub fn up(args: &[&str]) -> Outcome {
-    setup::setup()?;
+    let rest: Vec<&str> = args.iter().copied().filter(|arg| *arg != "--real").collect();
+    let real = rest.len() < args.len();
+    let (needs, ours) = if real { (CLUSTER, "up --real") } else { (PAGE, "up") };
+    setup::require(needs, ours)?;
     web::build()?;
     let keelson = program("keelson", "dev")?;
-    let rest: Vec<&str> = args.iter().copied().filter(|arg| *arg != "--real").collect();
-    if rest.len() == args.len() {
-        return show(&keelson, &[&["up"], &rest[..]].concat());
+    if !real {
+        return become_program(&keelson, &[&["up"], &rest[..]].concat());
     }
-    let cluster = Cluster::start()?;
-    let kubeconfig = cluster.install(&keelson)?;
-    cluster.kubectl(&["taint", "nodes", "--selector=type=kwok", "pretended=true:NoSchedule"])?;
-    cluster.apply(BATCH)?;
-    cluster.apply(
-        &fs::read_to_string(root().join(APP))
-            .map_err(|e| format!("{APP}: {e}"))?
-            .replace("\n    spec:\n", "\n    spec:\n      schedulerName: keelson\n"),
-    )?;
-    show(&keelson, &[&["up", "--kubeconfig", &kubeconfig], &rest[..]].concat())
+    let cluster = program("keelson-cluster", "dev")?;
+    let us = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
+    eprintln!("up: starting a real cluster (the first time its programs are built, about ten minutes)");
+    let made = ["--real", "2", "--kwok", "50", "--dns", "--stand-in", APP, "--"];
+    become_program(&cluster, &[&made, &[&*us.to_string_lossy(), "on-cluster", &keelson][..], &rest].concat())
 }
 
-/// A real cluster; ended when dropped.
+/// Installs Keelson and what it places on the cluster that `KUBECONFIG` names, and runs it there with its own rights.
+pub fn on_cluster(keelson: &str, rest: &[&str]) -> Outcome {
+    let named = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set: run `cargo xtask up --real`"));
+    let cluster = Cluster { kubeconfig: named("KUBECONFIG")?, kubectl: named("KUBECTL")? };
+    let own = cluster.install(keelson)?;
+    cluster.kubectl(&["taint", "nodes", "--selector=type=kwok", "pretended=true:NoSchedule"])?;
+    cluster.apply(BATCH)?;
+    let app = fs::read_to_string(root().join(APP)).map_err(|error| format!("{APP}: {error}"))?;
+    cluster.apply(&app.replace("\n    spec:\n", "\n    spec:\n      schedulerName: keelson\n"))?;
+    become_program(keelson, &[&["up", "--kubeconfig", &own], rest].concat())
+}
+
+/// A cluster, as its administrator.
 struct Cluster {
-    child: Child,
     kubeconfig: String,
     kubectl: String,
 }
 
 impl Cluster {
-    fn start() -> Result<Self, String> {
-        eprintln!("up: starting a real cluster (the first time its programs are built, about ten minutes)");
-        let flags = ["--real", "2", "--kwok", "50", "--dns", "--stand-in", APP];
-        let mut child = Command::new(program("keelson-cluster", "dev")?)
-            .args(flags)
-            .current_dir(root())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("keelson-cluster could not be started: {error}"))?;
-        let mut said = BTreeMap::new();
-        let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
-        for line in lines.into_iter().flatten().map_while(Result::ok) {
-            if let Some((word, path)) = line.split_once(' ') {
-                said.insert(word.to_owned(), path.to_owned());
-            }
-            if said.len() == 3 {
-                break;
-            }
-        }
-        let (Some(kubeconfig), Some(kubectl), Some(logs)) =
-            (said.remove("kubeconfig"), said.remove("kubectl"), said.remove("logs"))
-        else {
-            let _ = child.wait();
-            return Err("the cluster did not start; the lines above say why".to_owned());
-        };
-        eprintln!("up: the cluster's logs are in {logs}");
-        Ok(Self { child, kubeconfig, kubectl })
-    }
-
     /// Installs Keelson and returns a kubeconfig with its rights.
     fn install(&self, keelson: &str) -> Result<String, String> {
         self.apply(&read(keelson, &["crds"])?)?;
@@ -132,7 +112,7 @@ impl Cluster {
     }
 
     fn apply(&self, manifest: &str) -> Outcome {
-        let mut child = Command::new(Path::new(&self.kubectl))
+        let mut child = command(&self.kubectl)
             .args(["--kubeconfig", &self.kubeconfig, "apply", "--server-side", "-f", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -144,12 +124,5 @@ impl Cluster {
             Some(Ok(())) if status.success() => Ok(()),
             _ => Err("kubectl apply failed; the lines above say why".to_owned()),
         }
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
     }
 }

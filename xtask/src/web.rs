@@ -39,6 +39,7 @@ pub fn types() -> Result<String, String> {
 
 /// Looks at the page in a browser, served by a running `keelson up`.
 pub fn see() -> Outcome {
+    build()?;
     program("keelson", "dev")?;
     show_in(&root().join("web"), "npm", &["run", "--silent", "e2e"])
 }

@@ -274,8 +274,9 @@ fn a_killed_process_keeps_every_append_it_was_told_of() {
                 if journal.append(&both).await.is_ok() {
                     println!("durable {n}");
                 } else {
+                    // Said before: what was told until here may be gone from now on.
+                    println!("draining {n}");
                     drain_into(&journal, Arc::new(MemoryStore::new())).await;
-                    println!("drained {n}");
                 }
             }
         });
@@ -291,7 +292,7 @@ fn a_killed_process_keeps_every_append_it_was_told_of() {
         let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
         // The last line may be torn.
         let lines: Vec<&str> = said.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
-        let since = lines.iter().rposition(|line| line.starts_with("drained")).unwrap_or(0);
+        let since = lines.iter().rposition(|line| line.starts_with("draining")).unwrap_or(0);
         let told: Vec<u128> =
             lines[since..].iter().filter_map(|l| l.strip_prefix("durable ")?.trim().parse().ok()).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -8,8 +8,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
@@ -18,6 +22,8 @@ use sha2::{Digest, Sha256};
 const KUBERNETES: &str = "v1.36.3";
 /// Version containerd reports; follows `e2e/tools/rt/go.mod`.
 const CONTAINERD: &str = "v2.4.2";
+/// Time between two words about a build that takes long.
+const QUIET: Duration = Duration::from_secs(10);
 /// Files of the kwok module that say how a pretended node and its pods come to life.
 const STAGES: [&str; 5] = [
     "kustomize/stage/node/fast/node-initialize.yaml",
@@ -157,9 +163,9 @@ impl Toolset {
                 _ => into.join(""),
             };
             let mut go = go(source);
-            go.args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", build.tags, "-ldflags"]);
+            go.args(["build", "-v", "-mod=readonly", "-buildvcs=false", "-trimpath", "-tags", build.tags, "-ldflags"]);
             go.arg(&build.ldflags).arg("-o").arg(out).args(build.packages).env("CGO_ENABLED", build.cgo);
-            run(go)?;
+            run_told(go, self.folder())?;
         }
         if self == Self::Kwok {
             let mut list = go(source);
@@ -212,6 +218,37 @@ pub fn run(mut command: Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Runs `go build -v`, which names each package that it compiles, and says now and then how far it is.
+fn run_told(mut go: Command, what: &str) -> Result<()> {
+    let mut child = go.stderr(Stdio::piped()).spawn().context("cannot run go: install it and put it on PATH")?;
+    let lines = BufReader::new(child.stderr.take().context("go's output")?).lines();
+    let (tell, told) = mpsc::channel();
+    let reading = thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    let (mut packages, mut rest, mut last) = (0u32, Vec::new(), now());
+    loop {
+        match told.recv_timeout(Duration::from_secs(1)) {
+            Ok(line) if line.contains(' ') => rest.push(line),
+            Ok(_) => packages += 1,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if last.elapsed() >= QUIET {
+            eprintln!("keelson: building {what}: {packages} packages so far");
+            last = now();
+        }
+    }
+    let _ = reading.join();
+    let status = child.wait()?;
+    let said = rest.split_off(rest.len().saturating_sub(20)).join("\n");
+    ensure!(status.success(), "go build of e2e/tools/{what}: {status}:\n{said}");
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "people wait on the real clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// Checks that this process may make namespaces and that the programs a cluster needs are installed.
 ///
 /// # Errors
@@ -249,6 +286,14 @@ mod tests {
         command.args(["-c", "echo no such luck >&2; exit 3"]);
         let text = run(command).unwrap_err().to_string();
         assert!(text.contains("exit status: 3") && text.ends_with("no such luck"), "{text}");
+    }
+
+    #[test]
+    fn a_failed_build_tells_what_it_said_and_not_what_it_had_compiled() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo a.b/fine >&2; echo 'x.go:1: no such thing' >&2; exit 1"]);
+        let text = run_told(command, "etcd").unwrap_err().to_string();
+        assert_eq!(text, "go build of e2e/tools/etcd: exit status: 1:\nx.go:1: no such thing");
     }
 
     #[test]
