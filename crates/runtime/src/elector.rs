@@ -10,8 +10,8 @@
 //! This is the thinking; whoever owns the client reads the Lease, calls [`Elector::next`], and writes what it says,
 //! guarded by the resourceVersion it read.
 //!
-//! Promises: a live holder is never robbed, whatever its clock says; a dead one is replaced after one duration; a leader
-//! that cannot renew stops before another may start.
+//! Promises: a live holder is never robbed, whatever its clock says and even when its Lease is deleted; a dead one is
+//! replaced after one duration; a leader that cannot renew stops before another may start.
 
 use keelson_core::{Span, Timestamp};
 
@@ -148,6 +148,9 @@ impl Elector {
             return self.keep(lease.as_ref(), now);
         }
         let fence = self.highest.saturating_add(1);
+        // Whoever held a Lease that is gone now may not know it yet, and leads for as long as it said. (client-go takes it
+        // at once: then two lead until the first tries to renew.)
+        let lease = lease.or_else(|| self.observed.as_ref().and_then(|(held, _)| held.clone()));
         let since = match &self.observed {
             Some((seen, since)) if *seen == lease => *since,
             _ => now,
@@ -252,10 +255,18 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_lease_does_not_lower_the_fence() {
+    fn a_lease_that_is_deleted_under_its_holder_ends_nothing_and_does_not_lower_the_fence() {
         let mut elector = candidate();
         assert_eq!(elector.next(held_by("a", "x"), at(0)), Next::Follow);
-        assert_eq!(elector.next(None, at(2)), Next::Acquire { fence: 4 });
+        for second in (2..=15).step_by(2) {
+            assert_eq!(elector.next(None, at(second)), Next::Follow, "it may not know yet");
+        }
+        assert_eq!(elector.next(None, at(16)), Next::Acquire { fence: 4 });
+
+        let mut holder = Elector::new("a", Timing::default());
+        holder.acquired(3, at(0));
+        assert_eq!(holder.next(None, at(1)), Next::Lost);
+        assert_eq!(holder.next(None, at(2)), Next::Acquire { fence: 4 }, "it knows that it stopped");
     }
 
     #[test]

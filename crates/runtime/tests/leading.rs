@@ -69,6 +69,24 @@ async fn a_renewal_is_one_call_and_a_lease_that_was_taken_is_noticed_by_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_deleted_under_its_leader_makes_no_second_one() {
+    let world = World::prepared(9, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    let b = world.process("b", |config| config.seed = 2);
+    for _ in 0..20 {
+        seconds(20).await;
+        let lease = world.api("coordination.k8s.io/v1", "Lease", Some("keelson"));
+        lease.delete("keelson-scheduling", &Default::default()).await.unwrap();
+        for _ in 0..100 {
+            millis(50).await;
+            assert!(!(a.switch().leading && b.switch().leading), "two lead");
+        }
+    }
+    assert!(a.switch().leading && a.switch().fence > 20, "whoever led knows first, and leads on under a higher number");
+}
+
+#[tokio::test(start_paused = true)]
 async fn clocks_an_hour_apart_do_not_matter() {
     for offset in [Span::hours(-1), Span::hours(1)] {
         let world = World::prepared(5, json!({})).await;

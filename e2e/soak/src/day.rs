@@ -22,7 +22,7 @@ use keelson_sim::objects::{Event, Write};
 use keelson_sim::world::chance::Chance;
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::invariants::{Invariant, Invariants};
-use keelson_sim::world::kinds::PODS;
+use keelson_sim::world::kinds::{LEASES, PODS};
 use keelson_sim::world::scenario::Scenario;
 use keelson_sim::world::{Settings, World};
 use keelson_store::{Filter, Journal, JournalOptions, Retention, Store};
@@ -52,6 +52,8 @@ const KEEPERS: usize = 12;
 /// What a day is made of.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// Changes and decisions that mention this are printed, to see what a failing seed did.
+    pub show: Option<String>,
     /// Everything that is left to chance.
     pub seed: u64,
     /// How long it is; the last quarter of an hour is calm.
@@ -68,7 +70,7 @@ impl Plan {
     /// The day of the soak: 24 hours, 50 machines, about 500 pods, two replicas, every fault.
     #[must_use]
     pub const fn full(seed: u64) -> Self {
-        Self { seed, length: Span::hours(24), nodes: 50, pods: 500, election: Election::Lease }
+        Self { show: None, seed, length: Span::hours(24), nodes: 50, pods: 500, election: Election::Lease }
     }
 }
 
@@ -115,6 +117,7 @@ pub fn live(plan: &Plan) -> Result<Report> {
 
 /// What looks on.
 struct Witness {
+    show: Option<String>,
     invariants: Invariants,
     books: Books,
     trace: Sha256,
@@ -123,14 +126,17 @@ struct Witness {
 
 impl Default for Witness {
     fn default() -> Self {
-        let (books, trace, events) = Default::default();
-        Self { invariants: Invariants::with_grace(GRACE), books, trace, events }
+        let (show, books, trace, events) = Default::default();
+        Self { show, invariants: Invariants::with_grace(GRACE), books, trace, events }
     }
 }
 
 impl Witness {
     fn see(&mut self, event: &Event, now: Timestamp) {
         self.events += 1;
+        if let Some(what) = &self.show {
+            show(what, event, now);
+        }
         self.trace.update(now.0.to_le_bytes());
         // A hash takes everything it is given.
         let _ = serde_json::to_writer(&mut self.trace, &event.object);
@@ -160,7 +166,7 @@ impl Day {
         let clock = keelson_sim::clock::Clock::start(begin, 1);
         let shared = Shared::new(Api::new(Config { seed: plan.seed, history: HISTORY, ..Config::default() }), clock);
         let simulation = Simulation::new(shared.clone(), World::new(plan.seed, Settings::default()));
-        let witness = Arc::new(Mutex::new(Witness::default()));
+        let witness = Arc::new(Mutex::new(Witness { show: plan.show.clone(), ..Witness::default() }));
         let looking = Arc::clone(&witness);
         tokio::spawn(simulation.clone().run(move |event, now| {
             looking.lock().unwrap_or_else(PoisonError::into_inner).see(event, now);
@@ -267,7 +273,12 @@ impl Day {
         }
         let now = self.simulation.shared().clock().now();
         let witness = std::mem::take(&mut *self.witness.lock().unwrap_or_else(PoisonError::into_inner));
-        let Witness { invariants, mut books, mut trace, events } = witness;
+        let Witness { show, invariants, mut books, mut trace, events } = witness;
+        for decision in decisions.iter().rev().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()? {
+            if show.as_ref().is_some_and(|what| decision.contains(what)) {
+                println!("{decision}");
+            }
+        }
         books.close(&decisions, dropped, now);
         *self.fired.entry("lost node".to_owned()).or_default() += books.lost_nodes();
         for decision in &decisions {
@@ -286,6 +297,15 @@ impl Day {
             breaches: cluster.chain(ours).collect(),
             trace: trace.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         })
+    }
+}
+
+/// Prints a change that mentions `what`, and every change of the Leases of leaders.
+fn show(what: &str, event: &Event, now: Timestamp) {
+    let object = event.object.to_string();
+    if object.contains(what) || event.resource == LEASES && !object.contains("kube-node-lease") {
+        let verb = if event.deleted { "deleted" } else { "written" };
+        println!("{now} {verb} {object}");
     }
 }
 

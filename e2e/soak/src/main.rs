@@ -40,6 +40,9 @@ struct Args {
     /// Seeds that once failed, one a line; they go first.
     #[arg(long)]
     failed: Option<PathBuf>,
+    /// Print every change and every decision that mentions this, as it is in JSON.
+    #[arg(long)]
+    show: Option<String>,
     /// The commit to record.
     #[arg(long, default_value = "")]
     commit: String,
@@ -75,7 +78,7 @@ fn run(args: &Args) -> Result<bool> {
     let start = now();
     let mut sum = Sum::default();
     let mut lived = Vec::new();
-    for day in live_all(seeds, args.jobs.max(1), args.seconds.map(Duration::from_secs)) {
+    for day in live_all(seeds, args) {
         let (report, took) = day?;
         tell(&report, took);
         sum.add(&report);
@@ -104,18 +107,20 @@ fn run(args: &Args) -> Result<bool> {
 }
 
 /// Lives days on threads of their own; each is one thread's alone, so it is as deterministic as on its own.
-fn live_all(seeds: Vec<u64>, jobs: usize, slice: Option<Duration>) -> impl Iterator<Item = Result<(Report, Duration)>> {
+fn live_all(seeds: Vec<u64>, args: &Args) -> impl Iterator<Item = Result<(Report, Duration)>> {
+    let slice = args.seconds.map(Duration::from_secs);
     let (tell, told) = mpsc::channel();
     let queue = std::sync::Arc::new(Mutex::new(VecDeque::from(seeds)));
     let start = now();
-    for _ in 0..jobs {
-        let (tell, queue) = (tell.clone(), std::sync::Arc::clone(&queue));
+    for _ in 0..args.jobs.max(1) {
+        let (tell, queue, show) = (tell.clone(), std::sync::Arc::clone(&queue), args.show.clone());
         thread::spawn(move || {
             while slice.is_none_or(|slice| start.elapsed() < slice) {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(seed) = next else { return };
                 let begun = now();
-                let day = live(&Plan::full(seed)).with_context(|| format!("seed {seed}"));
+                let day =
+                    live(&Plan { show: show.clone(), ..Plan::full(seed) }).with_context(|| format!("seed {seed}"));
                 if tell.send(day.map(|report| (report, begun.elapsed()))).is_err() {
                     return;
                 }

@@ -34,8 +34,9 @@ pub struct Sum {
     pub fired: BTreeMap<String, u64>,
     /// How often each invariant was at stake.
     pub at_stake: BTreeMap<String, u64>,
-    /// The seeds that broke something, with the first thing they broke.
-    pub failed: BTreeMap<u64, String>,
+    /// The seeds that broke something, with the first thing they broke. Text, as every key of JSON: a flattened map of
+    /// numbers could be written and not read.
+    pub failed: BTreeMap<String, String>,
 }
 
 impl Sum {
@@ -47,7 +48,7 @@ impl Sum {
             more.iter().for_each(|(name, count)| *total.entry(name.clone()).or_default() += count);
         }
         if let Some(first) = day.breaches.first() {
-            self.failed.insert(day.seed, first.clone());
+            self.failed.insert(day.seed.to_string(), first.clone());
         }
     }
 
