@@ -92,11 +92,12 @@ impl Candidate {
     /// Looks once and does what the elector says; returns how long to wait before the next look. `written` is the lease
     /// as this candidate last wrote it, while nothing speaks against its still being so.
     async fn look(&self, elector: &mut Elector, written: &mut Option<Lease>, start: Instant) -> Duration {
-        let next = match written.take() {
-            Some(lease) => match self.follow(Some(lease), elector, written, start).await {
-                Some(next) => next,
-                None => self.read_and_follow(elector, written, start).await,
-            },
+        let known = match written.take() {
+            Some(lease) => self.follow(Some(lease), elector, written, start).await,
+            None => None,
+        };
+        let next = match known {
+            Some(next) => next,
             None => self.read_and_follow(elector, written, start).await,
         };
         if next == Next::Lost {
@@ -136,9 +137,9 @@ impl Candidate {
         };
         let asked_at = elapsed(start);
         match timeout(left(elector, start), self.write(lease.as_ref(), fence, taking)).await {
-            Ok(Ok(lease)) => {
-                self.saw(Some(&lease));
-                *written = Some(lease);
+            Ok(Ok(renewed)) => {
+                self.saw(Some(&renewed));
+                *written = Some(renewed);
                 if taking {
                     elector.acquired(fence, asked_at);
                     tracing::info!(feature = %self.feature, fence, "leading");
@@ -148,7 +149,9 @@ impl Candidate {
                 }
                 Some(next)
             }
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => None,
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => None,
+            // Of one that was there. Where none was, it is the namespace that is missing, and that must be said.
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 && lease.is_some() => None,
             Ok(Err(error)) => Some(self.unreachable(elector, start, &error.to_string())),
             Err(_) => Some(self.unreachable(elector, start, "no answer in time")),
         }

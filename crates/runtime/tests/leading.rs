@@ -87,6 +87,16 @@ async fn a_lease_deleted_under_its_leader_makes_no_second_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_missing_is_said_and_leads_nobody() {
+    let world = World::prepared(10, json!({})).await;
+    let a = world.process("a", |config| "nowhere".clone_into(&mut config.namespace));
+    seconds(30).await;
+    assert!(!a.switch().leading);
+    let said = a.runtime.health().api.unwrap().detail;
+    assert!(said.contains("namespaces \"nowhere\" not found"), "{said:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn clocks_an_hour_apart_do_not_matter() {
     for offset in [Span::hours(-1), Span::hours(1)] {
         let world = World::prepared(5, json!({})).await;
