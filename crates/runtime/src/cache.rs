@@ -5,7 +5,8 @@
 //!
 //! Promises: an object that cannot be read is skipped, counted and named, and never stops the others; a relist reaches
 //! followers as the difference it makes; a follower that falls far behind starts again from the whole content, so nothing
-//! is lost and memory is bounded; lists are ordered by namespace and name.
+//! is lost and memory is bounded; lists are ordered by namespace and name; a new leader's picture is no older than its
+//! leadership ([`Caches::read_again`]).
 
 mod decode;
 mod prune;
@@ -36,6 +37,9 @@ impl<K> Cached for K where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static
 {
 }
+
+/// Counts how often everything was asked to be read anew.
+pub(crate) type Round = u64;
 
 /// Namespace (empty for cluster-scoped kinds) and name.
 pub(crate) type Key = (String, String);
@@ -71,7 +75,8 @@ pub struct Cache<K> {
 pub(crate) struct Shared<K> {
     clock: Clock,
     inner: RwLock<Inner<K>>,
-    synced: watch::Sender<bool>,
+    /// The round in which the content was listed; none before it was.
+    listed: watch::Sender<Option<Round>>,
     changes: watch::Sender<u64>,
 }
 
@@ -101,8 +106,8 @@ impl<K: Cached> Cache<K> {
             behind: None,
             unavailable: false,
         };
-        let (synced, changes) = (watch::channel(false).0, watch::channel(0).0);
-        Self { shared: Arc::new(Shared { clock, inner: RwLock::new(inner), synced, changes }) }
+        let (listed, changes) = (watch::channel(None).0, watch::channel(0).0);
+        Self { shared: Arc::new(Shared { clock, inner: RwLock::new(inner), listed, changes }) }
     }
 
     /// One object. `namespace` is empty for cluster-scoped kinds.
@@ -125,15 +130,15 @@ impl<K: Cached> Cache<K> {
 
     /// Returns when the content was read once, or is known to be absent.
     pub async fn synced(&self) {
-        let mut synced = self.shared.synced.subscribe();
+        let mut listed = self.shared.listed.subscribe();
         // The sender lives as long as `self`.
-        let _ = synced.wait_for(|synced| *synced).await;
+        let _ = listed.wait_for(Option::is_some).await;
     }
 
     /// Whether the content was read once, or is known to be absent.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        *self.shared.synced.borrow()
+        self.shared.listed.borrow().is_some()
     }
 
     /// Changes whenever something in the cache may have, objects that cannot be read included.
@@ -175,6 +180,8 @@ impl<K> Shared<K> {
 /// A cache whose kind is not known here.
 pub(crate) trait AnyCache: Send + Sync {
     fn health(&self) -> CacheHealth;
+    /// The round in which its content was listed, now and whenever that changes.
+    fn listed(&self) -> watch::Receiver<Option<Round>>;
     /// An object's annotations, if the cache holds the object.
     fn annotations(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>>;
 }
@@ -197,6 +204,10 @@ impl<K: Cached> AnyCache for Cache<K> {
             error: inner.behind.as_ref().map(|(_, error)| error.clone()),
             unavailable: inner.unavailable,
         }
+    }
+
+    fn listed(&self) -> watch::Receiver<Option<Round>> {
+        self.shared.listed.subscribe()
     }
 
     fn annotations(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>> {

@@ -8,8 +8,10 @@
 //! call a renewal. Whatever goes wrong with it, the lease is read before it is written again.
 //!
 //! Promises: leadership ends on time even while a call hangs; a lease that is given up can be taken at once; nobody leads
-//! before the Platform was read, since until then nobody knows what may be done.
+//! before the Platform was read, since until then nobody knows what may be done, or on a picture from before it held the
+//! lease, since its predecessor may have acted after that.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::cache::Caches;
 use crate::config::Election;
 use crate::elector::{Elector, Next, Record};
 use crate::health::LeaseHealth;
@@ -42,6 +45,7 @@ pub(crate) struct Candidate {
     pub(crate) chance: Chance,
     pub(crate) reach: Reach,
     pub(crate) metrics: Metrics,
+    pub(crate) caches: Caches,
     pub(crate) switches: Arc<Switches>,
     pub(crate) stages: Stages,
     /// Whether the Platform was read.
@@ -68,7 +72,7 @@ pub(crate) async fn stand(mut candidate: Candidate) {
         }
     }
     let mut elector = Elector::new(&candidate.config.identity, candidate.config.timing);
-    let mut written = None;
+    let (mut written, mut reading) = (None, None);
     let start = Instant::now();
     loop {
         let wait = tokio::select! {
@@ -76,9 +80,25 @@ pub(crate) async fn stand(mut candidate: Candidate) {
             () = &mut releasing => break,
             wait = candidate.look(&mut elector, &mut written, start) => wait,
         };
+        // Under every new number, the cluster is read again before anything is decided.
+        match elector.fence() {
+            Some(fence) if fence != candidate.switches.now(candidate.feature).fence => {
+                reading.get_or_insert_with(|| Box::pin(candidate.caches.read_again()));
+            }
+            _ => reading = None,
+        }
+        let read = async {
+            match &mut reading {
+                Some(reading) => reading.await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = &mut releasing => break,
+            () = read => if let Some(fence) = elector.fence() {
+                candidate.lead(fence);
+            },
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -142,8 +162,6 @@ impl Candidate {
                 *written = Some(renewed);
                 if taking {
                     elector.acquired(fence, asked_at);
-                    tracing::info!(feature = %self.feature, fence, "leading");
-                    self.lead(fence);
                 } else {
                     elector.renewed(asked_at);
                 }
@@ -228,6 +246,7 @@ impl Candidate {
     }
 
     fn lead(&self, fence: u64) {
+        tracing::info!(feature = %self.feature, fence, "leading");
         self.metrics.leads(self.feature, true);
         self.switches.change(self.feature, |switch| (switch.leading, switch.fence) = (true, fence));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

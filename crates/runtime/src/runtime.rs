@@ -150,6 +150,7 @@ impl Runtime {
                 chance: shared.chance.fork(&format!("lease {feature}")),
                 reach: shared.reach.clone(),
                 metrics: shared.metrics.clone(),
+                caches: shared.caches.clone(),
                 switches: Arc::clone(&shared.switches),
                 stages: shared.stages.clone(),
                 known: shared.known.subscribe(),

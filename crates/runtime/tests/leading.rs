@@ -6,8 +6,9 @@ mod support;
 use http::Method;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_core::{Feature, Span};
+use keelson_runtime::Cache;
 use serde_json::json;
-use support::{Fault, World, millis, seconds};
+use support::{Fault, Process, World, millis, seconds};
 
 #[tokio::test(start_paused = true)]
 async fn one_leads_and_the_other_stays_warm_and_takes_over_at_once_when_the_lease_is_given_back() {
@@ -94,6 +95,42 @@ async fn a_namespace_that_is_missing_is_said_and_leads_nobody() {
     assert!(!a.switch().leading);
     let said = a.runtime.health().api.unwrap().detail;
     assert!(said.contains("namespaces \"nowhere\" not found"), "{said:?}");
+}
+
+/// A leader `a`, and a standby that has read the pods there were and gets no further word of them.
+async fn a_leader_and_a_deaf_standby(seed: u64) -> (World, Process, Process, Cache<Pod>) {
+    let world = World::prepared(seed, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    let b = world.process("b", |config| config.seed = 2);
+    b.net.rule(|_, path| (path.contains("/pods") && path.contains("watch=true")).then_some(Fault::Hang));
+    let pods = b.runtime.cache::<Pod>();
+    pods.synced().await;
+    world.pod("late").await;
+    seconds(10).await;
+    assert!(pods.get("shop", "late").is_none());
+    (world, a, b, pods)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_knows_what_happened_before_it_led() {
+    let (_world, a, b, pods) = a_leader_and_a_deaf_standby(11).await;
+    a.runtime.shutdown().await;
+    b.leads().await;
+    assert!(pods.get("shop", "late").is_some(), "it read again first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_again_holds_a_new_leader_up_for_a_minute_and_not_longer() {
+    let (_world, a, b, pods) = a_leader_and_a_deaf_standby(12).await;
+    b.net.rule(|_, path| path.contains("/pods").then_some(Fault::Refuse(500, None)));
+    a.runtime.shutdown().await;
+    seconds(50).await;
+    assert_eq!((b.switch().leading, b.runtime.health().leases[&Feature::Scheduling].holder.as_str()), (false, "b"));
+    seconds(15).await;
+    assert!(b.switch().leading && pods.get("shop", "late").is_none());
+    let caches = b.runtime.health().caches;
+    assert!(caches.iter().any(|cache| cache.kind == "Pod" && cache.error.is_some()), "and says what it lacks");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,9 +8,10 @@ use futures::StreamExt;
 use keelson_core::Span;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
+use tokio::sync::watch;
 
 use super::decode::Tolerant;
-use super::{Cache, Cached, Delta, Inner, Key};
+use super::{Cache, Cached, Delta, Inner, Key, Round};
 use crate::chance::Chance;
 use crate::reach::Reach;
 
@@ -28,18 +29,30 @@ pub(crate) struct Source {
     pub(crate) reach: Reach,
     /// Whether the API may be absent.
     pub(crate) optional: bool,
+    /// In a new round everything is listed again.
+    pub(crate) rounds: watch::Receiver<Round>,
 }
 
 /// Keeps the cache until it is dropped.
-pub(crate) async fn reflect<K: Cached>(cache: Cache<K>, source: Source) {
+pub(crate) async fn reflect<K: Cached>(cache: Cache<K>, mut source: Source) {
     loop {
-        let wait = follow(&cache, &source).await;
-        tokio::time::sleep(wait.to_std()).await;
+        let round = *source.rounds.borrow_and_update();
+        let mut next = source.rounds.clone();
+        let wait = tokio::select! {
+            biased;
+            Ok(()) = next.changed() => continue,
+            wait = follow(&cache, &source, round) => wait,
+        };
+        tokio::select! {
+            biased;
+            Ok(()) = next.changed() => {}
+            () = tokio::time::sleep(wait.to_std()) => {}
+        }
     }
 }
 
 /// Follows one watch until the API turns out to be absent; returns how long to wait before looking again.
-async fn follow<K: Cached>(cache: &Cache<K>, source: &Source) -> Span {
+async fn follow<K: Cached>(cache: &Cache<K>, source: &Source, round: Round) -> Span {
     let api: Api<Tolerant<K>> = Api::all(source.client.clone());
     let mut events = pin!(watcher(api, watcher::Config::default()));
     let mut wait = FIRST;
@@ -48,12 +61,12 @@ async fn follow<K: Cached>(cache: &Cache<K>, source: &Source) -> Span {
         match event {
             Ok(event) => {
                 source.reach.worked();
-                if take(cache, &mut fresh, event) {
+                if take(cache, &mut fresh, event, round) {
                     wait = FIRST;
                 }
             }
             Err(error) if source.optional && is_absent(&error) => {
-                cache.absent();
+                cache.absent(round);
                 return ABSENT;
             }
             Err(error) => {
@@ -72,6 +85,7 @@ fn take<K: Cached>(
     cache: &Cache<K>,
     fresh: &mut Option<BTreeMap<Key, Tolerant<K>>>,
     event: Event<Tolerant<K>>,
+    round: Round,
 ) -> bool {
     match event {
         Event::Init => {
@@ -83,7 +97,7 @@ fn take<K: Cached>(
             false
         }
         Event::InitDone => {
-            cache.replaced(fresh.take().unwrap_or_default());
+            cache.replaced(fresh.take().unwrap_or_default(), round);
             true
         }
         Event::Apply(object) => {
@@ -111,7 +125,7 @@ fn key<K>(object: &Tolerant<K>) -> Key {
 
 impl<K: Cached> Cache<K> {
     /// A whole new content: followers are told the difference.
-    fn replaced(&self, fresh: BTreeMap<Key, Tolerant<K>>) {
+    fn replaced(&self, fresh: BTreeMap<Key, Tolerant<K>>, round: Round) {
         self.changed(|inner| {
             let gone: Vec<Key> = inner
                 .objects
@@ -123,17 +137,17 @@ impl<K: Cached> Cache<K> {
             gone.iter().for_each(|key| inner.delete(key));
             fresh.into_values().for_each(|object| inner.apply(object));
         });
-        self.read_once();
+        self.listed_in(round);
     }
 
     /// The API server does not have this kind: the content is empty, and known to be.
-    fn absent(&self) {
+    fn absent(&self, round: Round) {
         self.changed(|inner| {
             let gone: Vec<Key> = inner.objects.keys().chain(inner.broken.keys()).cloned().collect();
             gone.iter().for_each(|key| inner.delete(key));
             inner.unavailable = true;
         });
-        self.read_once();
+        self.listed_in(round);
     }
 
     fn behind(&self, error: &str) {
@@ -154,8 +168,8 @@ impl<K: Cached> Cache<K> {
         self.shared.changes.send_modify(|count| *count += 1);
     }
 
-    fn read_once(&self) {
-        self.shared.synced.send_replace(true);
+    fn listed_in(&self, round: Round) {
+        self.shared.listed.send_replace(Some(round));
         self.shared.read().followers.wake();
         self.shared.changes.send_modify(|count| *count += 1);
     }

@@ -4,14 +4,21 @@ use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::join_all;
 use keelson_core::ObjectRef;
+use keelson_core::Span;
 use kube::Client;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::reflect::{Source, reflect};
-use super::{AnyCache, Cache, Cached};
+use super::{AnyCache, Cache, Cached, Round};
 use crate::reach::Reach;
 use crate::spawn::Tasks;
 use crate::{Chance, Clock};
+
+/// What cannot be listed for this long is not waited for: by then everything else has waited long enough.
+const PATIENCE: Span = Span::seconds(60);
 
 /// The caches, by kind and Rust type; clones share them.
 #[derive(Clone)]
@@ -23,6 +30,7 @@ struct Inner {
     chance: Chance,
     reach: Reach,
     sources: Tasks,
+    rounds: watch::Sender<Round>,
     held: Mutex<BTreeMap<(String, &'static str), Held>>,
 }
 
@@ -36,7 +44,8 @@ struct Held {
 
 impl Caches {
     pub(crate) fn new(client: Client, clock: Clock, chance: Chance, reach: Reach, sources: Tasks) -> Self {
-        Self(Arc::new(Inner { client, clock, chance, reach, sources, held: Mutex::default() }))
+        let (rounds, held) = (watch::channel(0).0, Mutex::default());
+        Self(Arc::new(Inner { client, clock, chance, reach, sources, rounds, held }))
     }
 
     /// The cache of a kind. Whoever asks first says whether the API may be absent.
@@ -54,11 +63,31 @@ impl Caches {
             chance: self.0.chance.fork(&key.0),
             reach: self.0.reach.clone(),
             optional,
+            rounds: self.0.rounds.subscribe(),
         };
         held.insert(key, Held { group, kind, typed, any });
         let (name, kept) = (format!("cache {}", K::plural(&())), cache.clone());
         self.0.sources.spawn(&self.0.chance, &name, move || reflect(kept.clone(), source.clone()));
         cache
+    }
+
+    /// Lists everything again that is cached; returns when that is done.
+    ///
+    /// A watch may have been silent for longer than anybody noticed. Whoever is about to act on what others did until now
+    /// needs a picture from now. A kind that was never read holds nobody up: there is no old picture of it.
+    pub(crate) async fn read_again(&self) {
+        self.0.rounds.send_modify(|round| *round += 1);
+        let round = *self.0.rounds.borrow();
+        let read: Vec<_> = self.all().into_iter().filter(|cache| cache.listed().borrow().is_some()).collect();
+        let listed = read.iter().map(|cache| async {
+            // The sender lives as long as the cache.
+            let _ = cache.listed().wait_for(|listed| *listed >= Some(round)).await;
+        });
+        if timeout(PATIENCE.to_std(), join_all(listed)).await.is_err() {
+            let old = read.iter().filter(|cache| *cache.listed().borrow() < Some(round));
+            let kinds: Vec<_> = old.map(|cache| cache.health().kind).collect();
+            tracing::warn!("leading on an old picture of {}, which cannot be listed", kinds.join(", "));
+        }
     }
 
     /// Every cache, by kind.

@@ -97,7 +97,7 @@ impl<K> Subscription<K> {
 
     /// The next change, if there is one now: to take a batch without waiting.
     pub fn try_next(&mut self) -> Option<Delta<K>> {
-        if !*self.shared.synced.borrow() {
+        if self.shared.listed.borrow().is_none() {
             return None;
         }
         let mut inner = self.shared.write();
