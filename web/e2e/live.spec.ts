@@ -65,6 +65,7 @@ test.describe("the line", () => {
     await page.goto(front.url);
     await expect(page.locator(".link.live")).toBeVisible();
     await expect(page.locator(".chain").first()).toBeVisible({ timeout: 20_000 });
+    await expect(page.locator(".cell").first()).toBeVisible();
     front.cut();
     await expect(page.locator(".banner.bad")).toContainText("Keelson does not answer");
     await expect(page.locator(".cell").first()).toBeVisible();

@@ -6,7 +6,7 @@
 //! Promises: an object that cannot be read is skipped, counted and named, and never stops the others; a relist reaches
 //! followers as the difference it makes; a follower that falls far behind starts again from the whole content, so nothing
 //! is lost and memory is bounded; lists are ordered by namespace and name; a new leader's picture is no older than its
-//! leadership ([`Caches::read_again`]).
+//! leadership.
 
 mod decode;
 mod prune;

@@ -96,9 +96,13 @@ pub(crate) async fn stand(mut candidate: Candidate) {
         tokio::select! {
             biased;
             () = &mut releasing => break,
-            () = read => if let Some(fence) = elector.fence() {
-                candidate.lead(fence);
-            },
+            // A process that was stopped meanwhile may have held the lease for too long: the next look sees.
+            () = read => {
+                reading = None;
+                if let Some(fence) = elector.fence().filter(|_| !left(&elector, start).is_zero()) {
+                    candidate.lead(fence);
+                }
+            }
             () = tokio::time::sleep(wait) => {}
         }
     }
