@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keelson_core::{Feature, Mode, Reason};
 
+use crate::leases::Leases;
 use crate::store::Keep;
 
 /// Five platform features of a Kubernetes cluster, one spine, every decision explained.
@@ -141,6 +142,9 @@ pub struct Controller {
     /// How far a feature may go, as in `scheduling=Enforce`; repeatable. Observe when not given.
     #[arg(long = "ceiling", value_parser = ceiling, value_name = "FEATURE=MODE")]
     pub ceilings: Vec<(Feature, Mode)>,
+    /// How long leadership lasts.
+    #[command(flatten)]
+    pub leases: Leases,
     /// A Platform in a file, re-read when it changes, instead of the object in the cluster.
     #[arg(long, value_name = "FILE")]
     pub platform: Option<PathBuf>,

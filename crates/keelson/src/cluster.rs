@@ -8,12 +8,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use http::Uri;
+use http::header::USER_AGENT;
 use http::uri::Scheme;
+use http::{HeaderValue, Uri};
 use keelson_runtime::Calls;
+use keelson_runtime::user_agent::PRODUCT;
 use kube::Config;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use tower_http::set_header::SetRequestHeaderLayer;
 
 /// A watch hears a bookmark about every minute; two missed ones mean that nobody is there.
 pub const QUIET: Duration = Duration::from_secs(130);
@@ -54,7 +57,8 @@ async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration, calls: &Call
     config.reset_reader_on_write = true;
     config.default_retry = false;
     let counted = calls.to(&host(&config.cluster_url));
-    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
+    let introduced = SetRequestHeaderLayer::if_not_present(USER_AGENT, HeaderValue::from_static(PRODUCT));
+    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).with_layer(&introduced).build())
 }
 
 /// Name and port, and nothing else that an address may hold.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use keelson_runtime::config::Election;
+use keelson_runtime::elector::Timing;
 use keelson_runtime::{Calls, Clock};
 use keelson_store::{Journal, JournalOptions, Retention};
 use keelson_telemetry::{Telemetry, trace_id};
@@ -35,6 +36,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         namespace: args.namespace.clone(),
         ceilings: args.ceilings.iter().copied().collect(),
         election: Election::Lease,
+        timing: args.leases.timing()?,
         mode_file: args.platform.clone(),
         trace_id,
         store: store::open(&args.database).await?,
@@ -68,6 +70,7 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
         namespace: args.namespace.clone(),
         ceilings: BTreeMap::new(),
         election: Election::Never,
+        timing: Timing::default(),
         mode_file: None,
         trace_id,
         store: store::open(&args.database).await?,

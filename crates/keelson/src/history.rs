@@ -1,9 +1,9 @@
 //! The runtime's history is the store's recorder.
 
 use async_trait::async_trait;
-use keelson_core::{Decision, DecisionId, Effect, Outcome, Step};
+use keelson_core::{Decision, DecisionId, Effect, Feature, Outcome, Step};
 use keelson_runtime::{History, HistoryError};
-use keelson_store::Recorder;
+use keelson_store::{Filter, MAX_PAGE, Recorder};
 use std::time::Duration;
 
 /// How long a stopping process waits for the store; what it did not take stays in the journal.
@@ -26,6 +26,18 @@ impl History for Kept {
 
     fn finish(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) {
         self.0.finish(id, outcome, steps);
+    }
+
+    async fn unfinished(&self, feature: Feature, before: Option<DecisionId>) -> Option<Vec<Decision>> {
+        let filter = Filter {
+            feature: Some(feature),
+            outcome: Some(Outcome::Pending),
+            before,
+            limit: MAX_PAGE,
+            ..Filter::default()
+        };
+        let answer = self.0.decisions(&filter).await;
+        answer.partial.is_none().then_some(answer.value.decisions)
     }
 
     fn effect(&self, id: DecisionId, effect: Effect) {

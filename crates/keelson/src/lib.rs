@@ -6,7 +6,7 @@
 //! | [`platform`] | the controller, put together |
 //! | [`up`], [`simulated`], [`controller`] | the ways to run it |
 //! | [`backend`], [`tally`], [`page`], [`health`] | what it shows |
-//! | [`permissions`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
+//! | [`permissions`], [`leases`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
 
 pub mod backend;
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod commands;
 pub mod controller;
 pub mod health;
 pub mod history;
+pub mod leases;
 pub mod output;
 pub mod page;
 pub mod permissions;

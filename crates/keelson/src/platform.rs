@@ -38,6 +38,8 @@ pub struct Parts {
     pub ceilings: BTreeMap<Feature, Mode>,
     /// How its leadership is decided.
     pub election: Election,
+    /// How long it lasts.
+    pub timing: Timing,
     /// A Platform in a file instead of the cluster's.
     pub mode_file: Option<PathBuf>,
     /// The trace of the current span.
@@ -72,7 +74,7 @@ impl Platform {
     /// use keelson::platform::{Parts, Platform};
     /// use keelson::{simulated::Simulated, store::Opened};
     /// use keelson_core::{Feature, Mode};
-    /// use keelson_runtime::{Calls, config::Election};
+    /// use keelson_runtime::{Calls, config::Election, elector::Timing};
     /// use keelson_store::{Filter, Journal, JournalOptions, MemoryStore, Retention};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> anyhow::Result<()> {
@@ -88,6 +90,7 @@ impl Platform {
     ///     namespace: keelson::simulated::NAMESPACE.into(),
     ///     ceilings: [(Feature::Scheduling, Mode::Enforce)].into(),
     ///     election: Election::Alone,
+    ///     timing: Timing::default(),
     ///     mode_file: None,
     ///     trace_id: String::new,
     ///     store: Opened { store: Arc::new(MemoryStore::new()), changes: None },
@@ -120,7 +123,7 @@ impl Platform {
             identity: parts.identity,
             namespace: parts.namespace,
             ceilings: parts.ceilings,
-            timing: Timing::default(),
+            timing: parts.timing,
             election: parts.election,
             trace_id: parts.trace_id,
             history: Arc::new(Kept(recorder.clone())),

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use keelson_core::{Feature, Mode, Span};
 use keelson_runtime::config::Election;
+use keelson_runtime::elector::Timing;
 use keelson_runtime::{Calls, Clock};
 use keelson_store::Retention;
 use keelson_telemetry::{Telemetry, trace_id};
@@ -44,6 +45,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         namespace: world.namespace.clone(),
         ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
         election: Election::Lease,
+        timing: Timing::default(),
         mode_file: args.platform.clone(),
         trace_id,
         store: store::open(&folder.path.join("keelson.db").to_string_lossy()).await?,

@@ -12,6 +12,7 @@ mod hold;
 mod key;
 mod kinds;
 mod provider;
+mod settle;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ use crate::{Chance, Clock, Config, History};
 use act::Acted;
 pub(crate) use hold::look_after;
 pub use provider::{Provided, Provider};
+pub(crate) use settle::keep_settled;
 use wire::{Call, Wire};
 
 /// How long a call that is out when a pause comes may still take.
@@ -302,7 +304,8 @@ impl Inner {
         }
         let began = Instant::now();
         let open = Open { inner: self, decision, steps: Vec::new(), undo: Vec::new(), closed: false };
-        let ended = self.carry_out(feature, open, actions).await;
+        let mandate = self.switches.mandate(feature, open.decision.fence);
+        let ended = mandate.act(self.carry_out(feature, open, actions)).await;
         self.metrics.stage(feature, "apply", began.elapsed());
         ended
     }
@@ -437,10 +440,12 @@ impl Inner {
 
     /// Conditions go to the status of our own kinds only, in every mode.
     async fn subject_conditions(&self, feature: Feature, subject: &ObjectRef, conditions: &[Condition]) {
-        if conditions.is_empty() || subject.group != keelson_api::names::GROUP || !self.switches.now(feature).leading {
+        let Switch { leading, fence, .. } = self.switches.now(feature);
+        if conditions.is_empty() || subject.group != keelson_api::names::GROUP || !leading {
             return;
         }
-        if let Err(why) = self.set_conditions(feature, subject, conditions).await {
+        let set = self.set_conditions(feature, subject, conditions);
+        if let Err(why) = self.switches.mandate(feature, fence).act(set).await {
             tracing::warn!(%feature, "the conditions of {subject} were not written: {why}");
         }
     }

@@ -1,14 +1,14 @@
 //! Where decisions go.
 //!
 //! The runtime knows two classes. A decision without actions is offered: best effort, never waited for. A decision with
-//! actions is begun before its first action and finished after its last, so that a crash between the two leaves a row
-//! that says `Pending`.
+//! actions is begun before its first action and finished after its last. A crash between the two leaves a row that says
+//! `Pending`, until the next leader looks how it went and finishes it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use keelson_core::{Decision, DecisionId, Effect, Outcome, Step};
+use keelson_core::{Decision, DecisionId, Effect, Feature, Outcome, Step};
 
 /// The record could not be kept, and the store is configured to hold actions that cannot be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,10 @@ pub trait History: Send + Sync {
 
     /// Says how the actions of a decision ended.
     fn finish(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>);
+
+    /// Decisions of a feature that were begun and not finished, made before `before`, the newest first: some of them, and
+    /// none when there are none. [`None`] when nobody knows now.
+    async fn unfinished(&self, feature: Feature, before: Option<DecisionId>) -> Option<Vec<Decision>>;
 
     /// Says what came of a decision.
     fn effect(&self, id: DecisionId, effect: Effect);
@@ -90,6 +94,15 @@ impl History for MemoryHistory {
                 (decision.outcome, decision.steps) = (outcome, steps);
             }
         });
+    }
+
+    async fn unfinished(&self, feature: Feature, before: Option<DecisionId>) -> Option<Vec<Decision>> {
+        let wanted = |decision: &&Decision| {
+            decision.feature == feature
+                && decision.outcome == Outcome::Pending
+                && before.is_none_or(|before| decision.id < before)
+        };
+        Some(self.with(|rows| rows.decisions.values().rev().filter(wanted).cloned().collect()))
     }
 
     fn effect(&self, id: DecisionId, effect: Effect) {

@@ -18,8 +18,9 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use keelson_api::names;
 use keelson_core::{Feature, Span, Timestamp};
-use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::api::{Patch, PatchParams, PostParams, Request};
+use kube::core::request::Error as BuildError;
+use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -28,6 +29,7 @@ use crate::cache::Caches;
 use crate::config::Election;
 use crate::elector::{Elector, Next, Record};
 use crate::health::LeaseHealth;
+use crate::mandate::{Mandate, Term, introduced};
 use crate::metrics::Metrics;
 use crate::reach::Reach;
 use crate::shutdown::{Phase, Stages};
@@ -124,6 +126,7 @@ impl Candidate {
             Some(next) => next,
             None => self.read_and_follow(elector, written, start).await,
         };
+        self.switches.term(self.feature).ends_at(elector.ends_at().map(|at| start + at.since(Timestamp(0)).to_std()));
         if next == Next::Lost {
             tracing::warn!(feature = %self.feature, "leadership lost");
             self.stop_leading();
@@ -160,7 +163,8 @@ impl Candidate {
             Next::Follow | Next::Lost => return Some(next),
         };
         let asked_at = elapsed(start);
-        match timeout(left(elector, start), self.write(lease.as_ref(), fence, taking)).await {
+        let write = self.as_holder(fence).act(self.write(lease.as_ref(), fence, taking));
+        match timeout(left(elector, start), write).await {
             Ok(Ok(renewed)) => {
                 self.saw(Some(&renewed));
                 *written = Some(renewed);
@@ -210,8 +214,8 @@ impl Candidate {
             None => {
                 let name = names::lease(self.feature);
                 let lease = json!({"metadata": {"name": name, "labels": {names::MANAGED_BY: "keelson"}}, "spec": spec});
-                let lease: Lease = serde_json::from_value(lease).map_err(kube::Error::SerdeError)?;
-                self.api().create(&PostParams::default(), &lease).await
+                let lease = serde_json::to_vec(&lease).map_err(kube::Error::SerdeError)?;
+                self.send(self.requests().create(&PostParams::default(), lease)).await
             }
         }
     }
@@ -220,20 +224,33 @@ impl Candidate {
     async fn patch(&self, lease: &Lease, spec: Value) -> Result<Lease, kube::Error> {
         let body = json!({"metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": spec});
         let name = names::lease(self.feature);
-        self.api().patch(&name, &PatchParams::default(), &Patch::Merge(body)).await
+        self.send(self.requests().patch(&name, &PatchParams::default(), &Patch::Merge(body))).await
+    }
+
+    /// Writing the Lease is how a term is had, so none bounds it: the version that was read does.
+    fn as_holder(&self, fence: u64) -> Mandate {
+        Mandate::new(self.feature, fence, Term::default())
+    }
+
+    fn requests(&self) -> Request {
+        Request::new(Lease::url_path(&(), Some(&self.config.namespace)))
+    }
+
+    async fn send(&self, request: Result<http::Request<Vec<u8>>, BuildError>) -> Result<Lease, kube::Error> {
+        self.config.lease_client.request(introduced(request)?).await
     }
 
     /// Gives the lease back, so that nobody has to wait for it to expire. The fence stays.
     async fn release(&self, fence: u64) {
-        let released = timeout(CALL, async {
+        let give_back = async {
             let Some(lease) = self.read().await? else { return Ok(()) };
             let record = record(&lease);
             if record.holder != self.config.identity || record.transitions != fence {
                 return Ok(());
             }
             self.patch(&lease, json!({"holderIdentity": "", "leaseDurationSeconds": 1})).await.map(drop)
-        });
-        match released.await {
+        };
+        match timeout(CALL, self.as_holder(fence).act(give_back)).await {
             Ok(Ok(())) => tracing::info!(feature = %self.feature, "leadership given back"),
             Ok(Err(error)) => tracing::warn!(feature = %self.feature, "the lease was not given back: {error}"),
             Err(_) => tracing::warn!(feature = %self.feature, "the lease was not given back in time"),

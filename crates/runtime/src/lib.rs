@@ -38,6 +38,7 @@ pub mod health;
 pub mod history;
 mod lease;
 pub mod listing;
+mod mandate;
 mod metrics;
 pub mod operator;
 pub mod permissions;
@@ -49,6 +50,7 @@ mod shutdown;
 pub mod spawn;
 mod status;
 pub mod switch;
+pub mod user_agent;
 
 pub use answers::{Access, AnswerError, Answers};
 pub use cache::{Cache, Cached, Delta, Subscription};

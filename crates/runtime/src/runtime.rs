@@ -13,7 +13,7 @@ use crate::bounded::bounded;
 use crate::cache::{Cache, Cached, Caches};
 use crate::chance::Chance;
 use crate::controller::{Controller, Inbox, Lines, Options};
-use crate::executor::{Executor, look_after};
+use crate::executor::{Executor, keep_settled, look_after};
 use crate::facts::Facts;
 use crate::health::LeaseHealth;
 use crate::history::History;
@@ -143,6 +143,8 @@ impl Runtime {
         shared.sources.spawn(&shared.chance, "platform status", move || status::keep(runtime.clone()));
         let executor = shared.executor.clone();
         shared.sources.spawn(&shared.chance, "breakers", move || look_after(executor.clone()));
+        let executor = shared.executor.clone();
+        shared.sources.spawn(&shared.chance, "settling", move || keep_settled(executor.clone()));
         for (feature, seen) in &shared.leases {
             let candidate = Candidate {
                 feature: *feature,

@@ -12,13 +12,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as Stored;
 use keelson_api::platform::FeatureStatus;
 use keelson_api::{Platform, conditions, names};
 use keelson_core::{Condition, ConditionStatus, Feature, Mode, Span};
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::Resource;
+use kube::api::{PartialObjectMeta, Patch, PatchParams, Request};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::Runtime;
 use crate::cache::Cache;
+use crate::mandate::introduced;
 use crate::switch::Switch;
 
 /// How often what nobody announces (a cache falling behind) is looked at.
@@ -74,6 +75,7 @@ pub(crate) async fn keep(runtime: Runtime) {
 async fn write(runtime: &Runtime, cache: &Cache<Platform>, written: &mut Written) -> Result<(), kube::Error> {
     let Some(platform) = cache.get("", names::PLATFORM) else { return Ok(()) };
     let status = platform.status.clone().unwrap_or_default();
+    let mut over = platform.metadata.resource_version.clone();
     for feature in Feature::ALL {
         let switch = runtime.0.switches.now(feature);
         if !switch.leading {
@@ -86,46 +88,57 @@ async fn write(runtime: &Runtime, cache: &Cache<Platform>, written: &mut Written
         };
         let is_there = status.features.is_some() && there == wanted;
         let part = json!({"features": {feature.as_str(): wanted}});
-        put(runtime, &platform, written, &names::field_manager(feature), part, is_there).await?;
+        let manager = names::field_manager(feature);
+        let put = put(runtime, &mut over, written, &manager, part, is_there);
+        runtime.0.switches.mandate(feature, switch.fence).act(put).await?;
     }
-    if Feature::ALL.first().is_some_and(|first| runtime.0.switches.now(*first).leading) {
+    let first = Feature::ALL.first().map(|first| (*first, runtime.0.switches.now(*first)));
+    if let Some((feature, switch)) = first.filter(|(_, switch)| switch.leading) {
         let verdict = runtime.0.verdict.borrow().clone();
         let list = merged(runtime, &status.conditions, &of_platform(runtime), verdict.generation);
         let ours = status.conditions.iter().filter(|stored| OURS.contains(&stored.type_.as_str()));
         let is_there = ours.eq(&list) && status.observed_generation == Some(verdict.generation);
         let part = json!({"observedGeneration": verdict.generation, "conditions": list});
-        put(runtime, &platform, written, MANAGER, part, is_there).await?;
+        let put = put(runtime, &mut over, written, MANAGER, part, is_there);
+        runtime.0.switches.mandate(feature, switch.fence).act(put).await?;
     }
     Ok(())
 }
 
-/// Applies one part unless it is there already.
+/// Applies one part unless it is there already, and only over this version: a leader that does not know yet that it was
+/// replaced has not seen what its successor wrote. Whoever meets another version looks again once the watch has shown it.
 async fn put(
     runtime: &Runtime,
-    platform: &Platform,
+    over: &mut Option<String>,
     written: &mut Written,
     manager: &str,
     part: Value,
     is_there: bool,
 ) -> Result<(), kube::Error> {
-    let over = (part, platform.metadata.resource_version.clone());
-    if is_there || written.get(manager) == Some(&over) {
+    let wanted = (part, over.clone());
+    if is_there || written.get(manager) == Some(&wanted) {
         return Ok(());
     }
     let intent = json!({
         "apiVersion": "keelson.dev/v1alpha1",
         "kind": "Platform",
-        "metadata": {"name": names::PLATFORM},
-        "status": over.0,
+        "metadata": {"name": names::PLATFORM, "resourceVersion": over},
+        "status": wanted.0,
     });
     // The answer is not read as a Platform: the one that is there may be broken.
-    let kind = ApiResource::erase::<Platform>(&());
-    let api: Api<DynamicObject> = Api::all_with(runtime.0.client.clone(), &kind);
+    let requests = Request::new(Platform::url_path(&(), None));
     // Forced: the status is ours alone, whatever an older version of us was called.
     let params = PatchParams::apply(manager).force();
-    api.patch_status(names::PLATFORM, &params, &Patch::Apply(intent)).await?;
-    written.insert(manager.to_owned(), over);
-    Ok(())
+    let request = requests.patch_subresource("status", names::PLATFORM, &params, &Patch::Apply(intent));
+    match runtime.0.client.request::<PartialObjectMeta<Platform>>(introduced(request)?).await {
+        Ok(now) => {
+            written.insert(manager.to_owned(), wanted);
+            *over = now.metadata.resource_version;
+            Ok(())
+        }
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The wanted conditions, with the transition times of those that are there already; others are gone.

@@ -13,6 +13,8 @@ use keelson_core::{DecisionId, Feature, Mode};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::mandate::{Mandate, Term};
+
 /// One feature's switch.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Switch {
@@ -92,6 +94,7 @@ impl std::fmt::Display for Hold {
 #[derive(Debug)]
 pub(crate) struct Switches {
     features: BTreeMap<Feature, watch::Sender<Switch>>,
+    terms: BTreeMap<Feature, Term>,
     changes: watch::Sender<u64>,
 }
 
@@ -104,7 +107,8 @@ impl Switches {
             watch::channel(Switch { wanted: Mode::Observe, ceiling, effective, ..Switch::default() }).0
         };
         let features = Feature::ALL.iter().map(|feature| (*feature, switch(feature))).collect();
-        Self { features, changes: watch::channel(0).0 }
+        let terms = Feature::ALL.iter().map(|feature| (*feature, Term::default())).collect();
+        Self { features, terms, changes: watch::channel(0).0 }
     }
 
     /// Watches one feature's switch.
@@ -118,6 +122,16 @@ impl Switches {
     /// One feature's switch now.
     pub(crate) fn now(&self, feature: Feature) -> Switch {
         self.features.get(&feature).map(|sender| sender.borrow().clone()).unwrap_or_default()
+    }
+
+    /// Until when this process may lead a feature. Its renewals move it and wake nobody.
+    pub(crate) fn term(&self, feature: Feature) -> Term {
+        self.terms.get(&feature).cloned().unwrap_or_default()
+    }
+
+    /// What the leader of a feature acts under.
+    pub(crate) fn mandate(&self, feature: Feature, fence: u64) -> Mandate {
+        Mandate::new(feature, fence, self.term(feature))
     }
 
     /// Changes what bears on it; the effective mode follows.

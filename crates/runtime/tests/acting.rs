@@ -46,6 +46,60 @@ async fn a_pod_is_bound_and_carries_its_decision() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_a_leader_writes_shows_its_fence() {
+    let (world, process, pod) = with_a_pod(1).await;
+    process.act(&pod, bind_and_tell()).await;
+    process.act(&config_map("new"), vec![ActionKind::Apply(json!({"data": {"a": "1"}}))]).await;
+    world.set_platform(json!({"features": {"scheduling": {"mode": "Enforce", "paused": true}}})).await;
+    seconds(30).await;
+    let of = |net: &support::Net| net.introduced().into_iter().filter(|call| !call.starts_with("GET "));
+    let writes: Vec<_> = of(&process.net).chain(of(&process.lease_net)).collect();
+    let shows = |call: &&String| call.ends_with(" (scheduling; fence 1)");
+    assert_eq!(writes.iter().find(|call| !shows(call)), None);
+    for path in ["/binding", "/events", "/configmaps/new", "/platforms/default/status", "/leases"] {
+        assert!(writes.iter().any(|call| call.contains(path)), "{path} in {writes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_for_a_minute_sends_nothing_when_it_goes_on() {
+    for stopped_after in [1, 3, 5] {
+        let (world, process, pod) = with_a_pod(1).await;
+        let map = config_map("new");
+        let stop = async {
+            millis(stopped_after).await;
+            tokio::time::advance(std::time::Duration::from_secs(60)).await;
+        };
+        let plan = vec![(map, ActionKind::Apply(json!({"data": {"a": "1"}}))), (pod.clone(), bind("n1"))];
+        let ((outcome, steps), ()) = tokio::join!(process.act_on(&pod, plan), stop);
+        assert!(matches!(outcome, Outcome::Would | Outcome::Failed), "{steps:?}");
+        assert_eq!(node_of(&world, "cart").await, None);
+        let sent = process.net.writes("/shop/");
+        assert!(sent <= 1, "what was out when it was stopped is all that was sent");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_over_another_version_is_refused() {
+    let (world, process, _) = with_a_pod(1).await;
+    let map = config_map("seen");
+    let apply = |value: &str| vec![ActionKind::Apply(json!({"data": {"a": value}}))];
+    assert_eq!(process.act(&map, apply("1")).await, done());
+    // Between its reading and its writing, somebody else writes.
+    let shared = world.outside();
+    process.net.rule(move |method, path| {
+        if method == Method::PATCH && path.contains("/configmaps/seen") {
+            let api: kube::Api<k8s_openapi::api::core::v1::ConfigMap> = kube::Api::namespaced(shared.clone(), "shop");
+            let patch = kube::api::Patch::Merge(json!({"data": {"b": "theirs"}}));
+            tokio::spawn(async move { api.patch("seen", &Default::default(), &patch).await });
+        }
+        None
+    });
+    let (outcome, steps) = process.act(&map, apply("2")).await;
+    assert!(outcome == Outcome::Failed && steps[0].starts_with("Conflict"), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_binding_whose_answer_was_lost_is_resolved_by_reading_the_pod() {
     let (world, process, pod) = with_a_pod(2).await;
     process.net.rule(|_, path| path.contains("/binding").then_some(Fault::Lose));

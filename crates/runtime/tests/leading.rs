@@ -5,8 +5,8 @@ mod support;
 
 use http::Method;
 use k8s_openapi::api::core::v1::Pod;
-use keelson_core::{Feature, Span};
-use keelson_runtime::Cache;
+use keelson_core::{Feature, Outcome, Span};
+use keelson_runtime::{Cache, History};
 use serde_json::json;
 use support::{Fault, Process, World, millis, seconds};
 
@@ -131,6 +131,30 @@ async fn what_cannot_be_read_again_holds_a_new_leader_up_for_a_minute_and_not_lo
     assert!(b.switch().leading && pods.get("shop", "late").is_none());
     let caches = b.runtime.health().caches;
     assert!(caches.iter().any(|cache| cache.kind == "Pod" && cache.error.is_some()), "and says what it lacks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_says_how_what_its_predecessor_left_open_went() {
+    let world = World::prepared(13, json!({})).await;
+    let before = world.process("a", |_| {});
+    let open = |subject| keelson_core::Decision { outcome: Outcome::Pending, ..before.decision(subject) };
+    world.node("n1").await;
+    let pods = [world.pod("bound").await, world.pod("unbound").await, world.pod("gone").await];
+    let decisions = pods.each_ref().map(open);
+    let annotations = json!({"keelson.dev/decision": decisions[0].id});
+    world.merge("v1", "Pod", Some("shop"), "bound", json!({"metadata": {"annotations": annotations}})).await;
+    world.api("v1", "Pod", Some("shop")).delete("gone", &Default::default()).await.unwrap();
+    for decision in &decisions {
+        before.history.begin(decision, None).await.unwrap();
+    }
+    // It is killed, and another goes on with what it wrote.
+    before.lease_net.down();
+    let after = world.process("b", |config| config.history = before.history.clone());
+    after.leads().await;
+    seconds(10).await;
+    let how = |id| before.history.decisions().into_iter().find(|kept| kept.id == id).map(|kept| kept.outcome);
+    let ends = decisions.map(|decision| how(decision.id).unwrap());
+    assert_eq!(ends, [Outcome::Done, Outcome::Failed, Outcome::Failed]);
 }
 
 #[tokio::test(start_paused = true)]

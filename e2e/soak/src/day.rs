@@ -12,6 +12,7 @@ use keelson_api::names;
 use keelson_core::{Decision, Feature, Mode, Span, Timestamp};
 use keelson_runtime::Calls;
 use keelson_runtime::config::Election;
+use keelson_runtime::elector::Timing;
 use keelson_sim::api::{Api, Config};
 use keelson_sim::face::{
     Shared,
@@ -204,6 +205,7 @@ impl Day {
             namespace: NAMESPACE.to_owned(),
             ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
             election: plan.election,
+            timing: Timing::default(),
             mode_file: None,
             trace_id: String::new,
             store: Opened { store: Arc::clone(&self.store) as Arc<dyn Store>, changes: None },

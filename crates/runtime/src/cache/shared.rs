@@ -2,6 +2,7 @@
 
 use std::any::{Any, type_name};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
@@ -30,7 +31,7 @@ struct Inner {
     chance: Chance,
     reach: Reach,
     sources: Tasks,
-    rounds: watch::Sender<Round>,
+    round: AtomicU64,
     held: Mutex<BTreeMap<(String, &'static str), Held>>,
 }
 
@@ -40,12 +41,14 @@ struct Held {
     kind: String,
     typed: Arc<dyn Any + Send + Sync>,
     any: Arc<dyn AnyCache>,
+    /// A channel for each cache: those who wait for one together are woken in an order that tokio draws by lot.
+    round: Arc<watch::Sender<Round>>,
 }
 
 impl Caches {
     pub(crate) fn new(client: Client, clock: Clock, chance: Chance, reach: Reach, sources: Tasks) -> Self {
-        let (rounds, held) = (watch::channel(0).0, Mutex::default());
-        Self(Arc::new(Inner { client, clock, chance, reach, sources, rounds, held }))
+        let (round, held) = Default::default();
+        Self(Arc::new(Inner { client, clock, chance, reach, sources, round, held }))
     }
 
     /// The cache of a kind. Whoever asks first says whether the API may be absent.
@@ -58,14 +61,15 @@ impl Caches {
         }
         let cache = Cache::new(self.0.clock);
         let (typed, any) = (Arc::new(cache.clone()), Arc::new(cache.clone()));
+        let (round, rounds) = watch::channel(self.0.round.load(Ordering::SeqCst));
         let source = Source {
             client: self.0.client.clone(),
             chance: self.0.chance.fork(&key.0),
             reach: self.0.reach.clone(),
             optional,
-            rounds: self.0.rounds.subscribe(),
+            rounds,
         };
-        held.insert(key, Held { group, kind, typed, any });
+        held.insert(key, Held { group, kind, typed, any, round: Arc::new(round) });
         let (name, kept) = (format!("cache {}", K::plural(&())), cache.clone());
         self.0.sources.spawn(&self.0.chance, &name, move || reflect(kept.clone(), source.clone()));
         cache
@@ -76,8 +80,7 @@ impl Caches {
     /// A watch may have been silent for longer than anybody noticed. Whoever is about to act on what others did until now
     /// needs a picture from now. A kind that was never read holds nobody up: there is no old picture of it.
     pub(crate) async fn read_again(&self) {
-        self.0.rounds.send_modify(|round| *round += 1);
-        let round = *self.0.rounds.borrow();
+        let round = self.next_round();
         let read: Vec<_> = self.all().into_iter().filter(|cache| cache.listed().borrow().is_some()).collect();
         let listed = read.iter().map(|cache| async {
             // The sender lives as long as the cache.
@@ -88,6 +91,16 @@ impl Caches {
             let kinds: Vec<_> = old.map(|cache| cache.health().kind).collect();
             tracing::warn!("leading on an old picture of {}, which cannot be listed", kinds.join(", "));
         }
+    }
+
+    /// Tells every cache, in their order, to list again; those that are opened later do so anyway.
+    fn next_round(&self) -> Round {
+        let held = self.lock();
+        let round = self.0.round.fetch_add(1, Ordering::SeqCst) + 1;
+        for held in held.values() {
+            held.round.send_replace(round);
+        }
+        round
     }
 
     /// Every cache, by kind.

@@ -103,7 +103,12 @@ impl Inner {
     }
 
     /// The object as it is; `None` when it is gone, or another has its name.
-    async fn read(&self, object: &ObjectRef, path: String, deadline: Instant) -> Result<Option<Value>, String> {
+    pub(super) async fn read(
+        &self,
+        object: &ObjectRef,
+        path: String,
+        deadline: Instant,
+    ) -> Result<Option<Value>, String> {
         let answer = self.wire.until(&Call::get(path), deadline).await?;
         match answer.code {
             404 => Ok(None),
@@ -174,6 +179,9 @@ impl Inner {
             return Ok(Acted::new(StepResult::Unchanged, ""));
         }
         mark(&mut body, decision, &key);
+        if let Some(live) = &live {
+            set(&mut body, &["metadata", "resourceVersion"], json!(version(live)));
+        }
         let path = format!("{}?fieldManager={}", place.path(object, ""), names::field_manager(feature));
         let mut answer = self.wire.until(&Call::patch(path.clone(), APPLY, body.clone()), deadline).await?;
         let met = owners(&answer);
@@ -200,10 +208,11 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Acted, String> {
         let Some(live) = self.read(object, place.path(object, ""), deadline).await? else { return Ok(Acted::gone()) };
-        let body = named(object, place, intent);
+        let mut body = named(object, place, intent);
         if contains(&live, &body) {
             return Ok(Acted::new(StepResult::Unchanged, ""));
         }
+        set(&mut body, &["metadata", "resourceVersion"], json!(version(&live)));
         let path = format!("{}?fieldManager={}", place.path(object, "status"), names::field_manager(feature));
         let answer = self.wire.until(&Call::patch(path, APPLY, body), deadline).await?;
         if !answer.is_ok() {
@@ -360,9 +369,13 @@ impl Inner {
         if before == i64::from(replicas) {
             return Ok(Acted::new(StepResult::Unchanged, ""));
         }
-        let to = |replicas: i64| Call::patch(path.clone(), MERGE, json!({"spec": {"replicas": replicas}}));
-        let answer = self.wire.until(&to(i64::from(replicas)), deadline).await?;
-        Ok(if answer.is_ok() { Acted::done().undone_by(to(before)) } else { Acted::refused(&answer) })
+        let to = |replicas: i64, over: &str| {
+            let metadata = json!({"resourceVersion": over});
+            Call::patch(path.clone(), MERGE, json!({"metadata": metadata, "spec": {"replicas": replicas}}))
+        };
+        let answer = self.wire.until(&to(i64::from(replicas), version(&live)), deadline).await?;
+        let undo = to(before, answer.text("/metadata/resourceVersion"));
+        Ok(if answer.is_ok() { Acted::done().undone_by(undo) } else { Acted::refused(&answer) })
     }
 
     async fn resize(
@@ -378,7 +391,9 @@ impl Inner {
         }
         // Strategic: containers are merged by name.
         let kind = "application/strategic-merge-patch+json";
-        let call = Call::patch(place.path(object, "resize"), kind, intent.clone());
+        let mut intent = intent.clone();
+        set(&mut intent, &["metadata", "resourceVersion"], json!(version(&live)));
+        let call = Call::patch(place.path(object, "resize"), kind, intent);
         let answer = self.wire.until(&call, deadline).await?;
         Ok(if answer.is_ok() { Acted::done() } else { Acted::refused(&answer) })
     }
@@ -433,6 +448,11 @@ fn named(object: &ObjectRef, place: &Place, intent: &Value) -> Value {
     body
 }
 
+/// The version that was read: what is written over it is refused when another wrote meanwhile, be it a later leader.
+fn version(live: &Value) -> &str {
+    live.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default()
+}
+
 /// Says on the object which decision and which act last changed it.
 fn mark(body: &mut Value, decision: &Decision, key: &str) {
     annotate(body, decision);
@@ -445,7 +465,7 @@ fn its_key(live: &Value) -> Option<&str> {
 }
 
 /// The decision that an object or a bound pod carries.
-fn its_decision(live: &Value) -> Option<&str> {
+pub(super) fn its_decision(live: &Value) -> Option<&str> {
     live.pointer("/metadata/annotations")?.get(names::DECISION)?.as_str()
 }
 

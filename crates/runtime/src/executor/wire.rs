@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{Method, Request};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Method, Request};
 use keelson_core::Span;
 use kube::Client;
 use kube::client::Body;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::Chance;
+use crate::mandate;
 use crate::reach::Reach;
 
 /// The longest one call may take.
@@ -101,7 +102,10 @@ pub(super) struct Wire {
 impl Wire {
     /// One call, once. `Err` when there was no answer: it may or may not have been carried out.
     pub(super) async fn once(&self, call: &Call) -> Result<Answer, String> {
-        let answer = match timeout(CALL, self.send(call)).await {
+        let Some(introduction) = mandate::introduction() else {
+            return Err(mandate::RUN_OUT.to_owned());
+        };
+        let answer = match timeout(CALL, self.send(call, introduction)).await {
             Ok(answer) => answer,
             Err(_) => Err(format!("no answer within {CALL:?}")),
         };
@@ -140,12 +144,13 @@ impl Wire {
         true
     }
 
-    async fn send(&self, call: &Call) -> Result<Answer, String> {
+    async fn send(&self, call: &Call, introduction: HeaderValue) -> Result<Answer, String> {
         let body = call.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = Request::builder()
             .method(&call.method)
             .uri(&call.path)
             .header(CONTENT_TYPE, call.content_type)
+            .header(USER_AGENT, introduction)
             .body(Body::from(body))
             .map_err(|error| error.to_string())?;
         let response = self.client.send(request).await.map_err(|error| error.to_string())?;

@@ -48,6 +48,7 @@ pub struct Net {
     face: Face,
     rules: Arc<Mutex<Vec<Rule>>>,
     log: Arc<Mutex<Vec<String>>>,
+    introduced: Arc<Mutex<Vec<String>>>,
     clock: Clock,
 }
 
@@ -65,6 +66,10 @@ impl Net {
     /// Every call so far, `time METHOD path`.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+    /// How every call so far introduced itself, `METHOD path User-Agent`.
+    pub fn introduced(&self) -> Vec<String> {
+        self.introduced.lock().unwrap().clone()
     }
     /// How many writes went to paths that contain `part`.
     pub fn writes(&self, part: &str) -> usize {
@@ -88,6 +93,8 @@ impl Service<Request<Body>> for Net {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (method, path) = (request.method().clone(), request.uri().to_string());
         self.log.lock().unwrap().push(format!("{} {method} {path}", self.clock.now()));
+        let agent = request.headers().get("user-agent").map(|agent| agent.to_str().unwrap()).unwrap_or_default();
+        self.introduced.lock().unwrap().push(format!("{method} {path} {agent}"));
         let fault = self.rules.lock().unwrap().iter_mut().find_map(|rule| rule(&method, &path));
         let face = self.face.clone();
         Box::pin(async move {
@@ -139,7 +146,7 @@ impl World {
 
     pub fn net(&self) -> Net {
         let face = Face::new(self.shared.clone());
-        Net { face, rules: Arc::default(), log: Arc::default(), clock: self.clock }
+        Net { face, rules: Arc::default(), log: Arc::default(), introduced: Arc::default(), clock: self.clock }
     }
 
     /// Whoever else uses the cluster; nothing fails for them.
