@@ -55,6 +55,8 @@ pub const CLUSTER: &[Need] = &[
     Need::Package("conntrack"),
     Need::Package("ethtool"),
     Need::Package("openssl"),
+    // Clocks that are wrong.
+    Need::Package("faketime"),
     // Keelson serves its page there, too.
     Need::Package("nodejs"),
     Need::Package("npm"),

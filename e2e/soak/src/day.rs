@@ -68,10 +68,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The day of the soak: 24 hours, 50 machines, about 500 pods, two replicas, every fault.
+    /// The day of the soak: 24 hours, 200 machines, about 3,000 pods, two replicas, every fault.
     #[must_use]
     pub const fn full(seed: u64) -> Self {
-        Self { show: None, seed, length: Span::hours(24), nodes: 50, pods: 500, election: Election::Lease }
+        Self { show: None, seed, length: Span::hours(24), nodes: 200, pods: 3_000, election: Election::Lease }
     }
 }
 

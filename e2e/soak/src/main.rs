@@ -43,6 +43,9 @@ struct Args {
     /// Print every change and every decision that mentions this, as it is in JSON.
     #[arg(long)]
     show: Option<String>,
+    /// Live each day a second time, which must be the same to the byte.
+    #[arg(long)]
+    twice: bool,
     /// The commit to record.
     #[arg(long, default_value = "")]
     commit: String,
@@ -113,21 +116,32 @@ fn live_all(seeds: Vec<u64>, args: &Args) -> impl Iterator<Item = Result<(Report
     let queue = std::sync::Arc::new(Mutex::new(VecDeque::from(seeds)));
     let start = now();
     for _ in 0..args.jobs.max(1) {
-        let (tell, queue, show) = (tell.clone(), std::sync::Arc::clone(&queue), args.show.clone());
+        let (tell, queue) = (tell.clone(), std::sync::Arc::clone(&queue));
+        let (show, twice) = (args.show.clone(), args.twice);
         thread::spawn(move || {
             while slice.is_none_or(|slice| start.elapsed() < slice) {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(seed) = next else { return };
                 let begun = now();
-                let day =
-                    live(&Plan { show: show.clone(), ..Plan::full(seed) }).with_context(|| format!("seed {seed}"));
-                if tell.send(day.map(|report| (report, begun.elapsed()))).is_err() {
+                let plan = Plan { show: show.clone(), ..Plan::full(seed) };
+                let day = if twice { live_twice(&plan) } else { live(&plan) };
+                let day = day.map(|report| (report, begun.elapsed())).with_context(|| format!("seed {seed}"));
+                if tell.send(day).is_err() {
                     return;
                 }
             }
         });
     }
     told.into_iter()
+}
+
+/// A day that does not replay exactly is broken, whatever else it shows.
+fn live_twice(plan: &Plan) -> Result<Report> {
+    let (mut report, again) = (live(plan)?, live(plan)?);
+    if report != again {
+        report.breaches.insert(0, format!("Replay: lived again, its trace is {}", again.trace));
+    }
+    Ok(report)
 }
 
 fn tell(report: &Report, took: Duration) {
