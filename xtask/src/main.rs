@@ -10,6 +10,7 @@ mod direction;
 mod generated;
 mod layers;
 mod licences;
+mod mutants;
 mod run;
 mod setup;
 mod soak;
@@ -30,6 +31,8 @@ cargo xtask COMMAND
   soak NAME --seeds A..B
                live simulated days at full size with every fault on (NAME: scheduling), two at once, and append what they
                showed to docs/soak.jsonl; seeds that this commit already lived are left out; --dry appends nothing
+  mutants [NAME]...
+               put faults back, one at a time, on a copy of the last commit (e2e/mutants): each must be caught by its test
   check        the house rules: dependency direction, licences, file length, file heads, network hosts
   generate     write the files that are made from the code (definitions, rules, field table, API document)
   web          build the page
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         ["test", names @ ..] => layers::test(names),
         ["layer", name] => layers::alone(name),
         ["soak", rest @ ..] => soak::soak(rest),
+        ["mutants", names @ ..] => mutants::run(names),
         ["check"] => check::check(),
         ["generate"] => generated::write(),
         ["web"] => web::build(),
