@@ -6,8 +6,11 @@ mod support;
 use std::sync::Arc;
 
 use http::Method;
-use keelson_core::{Action, ActionKind, Feature, ObjectRef, Outcome, Payload, Plan, Reason, StepResult};
-use keelson_runtime::{Provided, Provider};
+use keelson_core::{
+    Action, ActionKind, Decision, DecisionId, Effect, Feature, ObjectRef, Outcome, Payload, Plan, Reason, Step,
+    StepResult,
+};
+use keelson_runtime::{History, HistoryError, Provided, Provider};
 use serde_json::{Value, json};
 use support::{Fault, Process, World, bind, decision, millis, seconds};
 
@@ -63,19 +66,20 @@ async fn whatever_a_leader_writes_shows_its_fence() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_for_a_minute_sends_nothing_when_it_goes_on() {
-    for stopped_after in [1, 3, 5] {
+    // Each call takes two milliseconds: it is stopped in the middle of one.
+    for stopped_after in (1..10).step_by(2) {
         let (world, process, pod) = with_a_pod(1).await;
-        let map = config_map("new");
+        let plan = vec![(config_map("new"), ActionKind::Apply(json!({"data": {"a": "1"}}))), (pod.clone(), bind("n1"))];
         let stop = async {
             millis(stopped_after).await;
+            let out = process.net.writes("/shop/");
             tokio::time::advance(std::time::Duration::from_secs(60)).await;
+            out
         };
-        let plan = vec![(map, ActionKind::Apply(json!({"data": {"a": "1"}}))), (pod.clone(), bind("n1"))];
-        let ((outcome, steps), ()) = tokio::join!(process.act_on(&pod, plan), stop);
+        let ((outcome, steps), out) = tokio::join!(process.act_on(&pod, plan), stop);
         assert!(matches!(outcome, Outcome::Would | Outcome::Failed), "{steps:?}");
+        assert_eq!(process.net.writes("/shop/"), out, "stopped after {stopped_after} ms, it went on: {steps:?}");
         assert_eq!(node_of(&world, "cart").await, None);
-        let sent = process.net.writes("/shop/");
-        assert!(sent <= 1, "what was out when it was stopped is all that was sent");
     }
 }
 
@@ -522,6 +526,47 @@ async fn a_run_that_is_cut_off_leaves_no_decision_pending() {
     let kept = process.history.decisions().into_iter().find(|kept| kept.id == id).unwrap();
     assert_eq!(kept.outcome, Outcome::Failed);
     assert!(kept.steps[0].detail.starts_with("cut off"), "{kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_has_the_name_of_one_that_went_is_left_alone() {
+    let (world, process, pod) = with_a_pod(4).await;
+    let (outcome, steps) = process.act(&pod.with_uid("another"), vec![bind("n1")]).await;
+    assert_eq!((outcome, steps), (Outcome::NoAction, vec!["Unchanged: the object is gone".into()]));
+    assert_eq!(node_of(&world, "cart").await, None);
+}
+
+/// A history that has no room for what has actions.
+struct Full;
+
+#[async_trait::async_trait]
+impl History for Full {
+    fn offer(&self, _: Decision) {}
+    async fn begin(&self, _: &Decision, _: Option<Vec<u8>>) -> Result<(), HistoryError> {
+        Err(HistoryError { reason: "the journal is full".into() })
+    }
+    fn finish(&self, _: DecisionId, _: Outcome, _: Vec<Step>) {}
+    async fn unfinished(&self, _: Feature, _: Option<DecisionId>) -> Option<Vec<Decision>> {
+        Some(Vec::new())
+    }
+    fn effect(&self, _: DecisionId, _: Effect) {}
+    async fn flush(&self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_recorded_is_not_done() {
+    let world = World::prepared(22, json!({"features": {"scheduling": {"mode": "Enforce"}}})).await;
+    let process = world.process("a", |config| config.history = Arc::new(Full));
+    process.leads().await;
+    world.node("n1").await;
+    let decision = process.decision(&world.pod("cart").await);
+    let bind = Action { decision: decision.id, object: decision.subject.clone(), kind: bind("n1") };
+    let plan = Plan { decisions: vec![decision], actions: vec![bind], ..Plan::default() };
+    let report = process.runtime.executor().run(Feature::Scheduling, plan, None).await;
+    let (outcome, steps) = report.decisions.into_values().next().unwrap();
+    assert_eq!((outcome, steps[0].result), (Outcome::Would, StepResult::Held));
+    assert!(steps[0].detail.contains("the journal is full; free the store"), "{steps:?}");
+    assert_eq!(node_of(&world, "cart").await, None);
 }
 
 #[tokio::test(start_paused = true)]

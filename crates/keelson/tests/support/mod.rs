@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -77,7 +77,8 @@ impl Drop for Up {
 
 /// Waits until `check` says something, for at most `seconds`.
 pub fn until<T>(what: &str, seconds: u64, mut check: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..seconds * 5 {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
         if let Some(found) = check() {
             return found;
         }
