@@ -3,6 +3,7 @@
 //! `cargo xtask test` is the one command before a commit, and the one that CI runs. Everything here is plain `std` and a
 //! JSON reader, so that a fresh checkout compiles it in seconds.
 
+mod alerts;
 mod beside;
 mod check;
 mod cluster;

@@ -43,6 +43,7 @@ const PACKAGES: &[Package] = &[
     Package { package: "libseccomp-dev", witness: "/usr/include/seccomp.h" },
     Package { package: "pkg-config", witness: "/usr/bin/pkg-config" },
     Package { package: "openssl", witness: "/usr/bin/openssl" },
+    Package { package: "prometheus", witness: "/usr/bin/promtool" },
     Package { package: "faketime", witness: "/usr/bin/faketime" },
     Package { package: "nodejs", witness: "/usr/bin/node" },
     Package { package: "npm", witness: "/usr/bin/npm" },
