@@ -38,6 +38,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson", "killed", Part::Cluster),
     ("xtask", "up_real", Part::Cluster),
     ("keelson-harness", "", Part::Cluster),
+    ("keelson-bully", "real", Part::Cluster),
 ];
 
 /// Time after which people are told what still runs.

@@ -21,6 +21,20 @@ pub struct DecisionId(pub Uuid);
 #[serde(transparent)]
 pub struct PlanId(pub Uuid);
 
+impl DecisionId {
+    /// A stand-in for the `n`th decision of a plan, as a decider makes it that has no clock and no chance: whoever carries
+    /// the plan out gives the decision its id.
+    #[must_use]
+    pub const fn nth(n: u128) -> Self {
+        Self(Uuid::from_u128(n))
+    }
+}
+
+impl PlanId {
+    /// A stand-in, as [`DecisionId::nth`].
+    pub const UNNAMED: Self = Self(Uuid::nil());
+}
+
 /// Where fresh ids come from: a moment and 74 random bits, both given by the caller's world.
 pub trait IdSource: Send + Sync {
     /// Sixteen random bytes; ten are used.

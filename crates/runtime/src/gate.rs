@@ -6,7 +6,8 @@
 //! disruptions. A bid names what it saves: while one waits for a scope, a smaller saving does not overtake it.
 //!
 //! Promises: pure, pods and time are handed in; what was granted a moment ago counts before the watch shows it; a pod
-//! marked do-not-disrupt is never granted; a pod that is not ready costs nothing, and is granted.
+//! marked do-not-disrupt is never granted; a pod that is not ready makes nothing more unavailable, and is held only by its
+//! workload's rest and by the hour.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -108,9 +109,7 @@ impl Gate {
         if let Some(annotation) = &pod.protected {
             return held(format!("{} is marked {annotation}", pod.pod), Vec::new());
         }
-        if pod.ready
-            && let Some((scope, why, waits_for)) = self.obstacle(bid, pod, pods, now)
-        {
+        if let Some((scope, why, waits_for)) = self.obstacle(bid, pod, pods, now) {
             let since = self.waiting.get(&bid.pod).map_or(now, |(_, _, since)| *since);
             self.waiting.insert(bid.pod.clone(), (bid.clone(), scope, since));
             return held(why, waits_for);
@@ -163,7 +162,9 @@ impl Gate {
             let why = format!("{} was disrupted by {}; it rests for {left}", pod.workload, last.bid.feature);
             return Some((format!("workload {}", pod.workload), why, vec![last.bid.decision]));
         }
-        for (scope, belongs) in scopes(pod) {
+        // Without a pod that is not ready nothing more is unavailable. It rests with its workload all the same: it may be the
+        // one that makes up for another, and would never become ready.
+        for (scope, belongs) in scopes(pod).into_iter().filter(|_| pod.ready) {
             let all = pods.iter().filter(|view| belongs(view)).count();
             let away = pods.iter().filter(|view| belongs(view) && !view.ready).count();
             let unseen = self.unseen(pods, now).filter(|grant| belongs(&grant.place)).count();

@@ -83,7 +83,7 @@ fn a_grant_counts_before_the_watch_shows_it() {
 }
 
 #[test]
-fn do_not_disrupt_is_honoured_and_the_unready_go_freely() {
+fn do_not_disrupt_is_honoured_and_the_unready_fill_no_scope() {
     let mut all = pods("cart", "a", 3);
     all[0].protected = Some("keelson.dev/do-not-disrupt".into());
     all[1].ready = false;
@@ -91,7 +91,22 @@ fn do_not_disrupt_is_honoured_and_the_unready_go_freely() {
     let mut gate = Gate::default();
     let verdict = gate.ask(&bid(&all[0], 0, at(0)), &all, at(0));
     assert_eq!(why(verdict), "Pod shop/cart-0 is marked keelson.dev/do-not-disrupt");
-    assert_eq!(gate.ask(&bid(&all[1], 0, at(0)), &all, at(0)), Verdict::Granted);
+    assert_eq!(
+        gate.ask(&bid(&all[1], 0, at(0)), &all, at(0)),
+        Verdict::Granted,
+        "although no pod may be away any more"
+    );
+}
+
+#[test]
+fn what_makes_up_for_a_pod_that_was_taken_is_not_taken_before_it_can_become_ready() {
+    let mut all = pods("cart", "a", 3);
+    let mut gate = Gate::default();
+    assert_eq!(gate.ask(&bid(&all[0], 0, at(0)), &all, at(0)), Verdict::Granted);
+    all[0] = PodView { pod: all[0].pod.clone().with_uid("new"), ready: false, ..all[0].clone() };
+    let verdict = gate.ask(&bid(&all[0], 0, at(10)), &all, at(10));
+    assert_eq!(why(verdict), "cart was disrupted by scheduling; it rests for 50s");
+    assert_eq!(gate.ask(&bid(&all[0], 0, at(61)), &all, at(61)), Verdict::Granted);
 }
 
 #[test]
