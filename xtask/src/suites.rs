@@ -32,6 +32,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-store", "conformance", Part::Database),
     ("keelson-store", "postgres", Part::Database),
     ("keelson", "outages", Part::Database),
+    ("keelson-store", "servers", Part::Database),
     ("keelson-sim", "api_kubectl", Part::Kubectl),
     ("keelson", "up", Part::Kubectl),
     ("keelson", "real", Part::Cluster),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use keelson_core::{GoDuration, Quantity, Span};
 use keelson_store::{
-    Changes, OnFull, POLL, PgConnectOptions, PostgresStore, Quota, Retention, Schema, SqliteStore, Store, StoreError,
+    Changes, OnFull, POLL, PostgresStore, Quota, Retention, Schema, Servers, SqliteStore, Store, StoreError,
 };
 
 /// The least a journal may hold, so that a decision with what it saw always fits.
@@ -27,7 +27,7 @@ pub struct Opened {
 /// Where a person said the store is.
 enum Place<'a> {
     File(&'a Path),
-    Server(Box<PgConnectOptions>),
+    Server(Servers),
 }
 
 impl<'a> Place<'a> {
@@ -36,9 +36,8 @@ impl<'a> Place<'a> {
             return Ok(Self::File(Path::new(database)));
         }
         // The URL is not repeated: it may hold a password.
-        let options: PgConnectOptions =
-            database.parse().context("--database is no URL like postgres://USER@HOST/DATABASE")?;
-        Ok(Self::Server(Box::new(options)))
+        let servers = database.parse().context("--database is no URL like postgres://USER@HOST/DATABASE")?;
+        Ok(Self::Server(servers))
     }
 }
 
@@ -47,14 +46,14 @@ impl<'a> Place<'a> {
 /// # Errors
 /// A file that cannot be opened, a URL that is none, or a schema that is newer than this version.
 pub async fn open(database: &str) -> Result<Opened> {
-    let options = match Place::of(database)? {
-        Place::Server(options) => options,
+    let servers = match Place::of(database)? {
+        Place::Server(servers) => servers,
         Place::File(path) => {
             let store = SqliteStore::open(path).await.with_context(|| format!("store {database}"))?;
             return Ok(Opened { store: Arc::new(store), changes: None });
         }
     };
-    let store = PostgresStore::lazy(*options);
+    let store = PostgresStore::lazy(servers);
     let changes = match store.ready().await {
         Ok(()) => store.changes(POLL).await,
         Err(error) => Err(error),
@@ -76,7 +75,7 @@ pub async fn open(database: &str) -> Result<Opened> {
 /// When it is not there, cannot be reached, or cannot be read.
 pub async fn inspect(database: &str) -> Result<Schema> {
     match Place::of(database)? {
-        Place::Server(options) => Ok(PostgresStore::inspect(&options).await?),
+        Place::Server(servers) => Ok(PostgresStore::inspect(&servers).await?),
         Place::File(path) => Ok(SqliteStore::inspect(path).await?),
     }
 }

@@ -43,7 +43,7 @@ pub use error::StoreError;
 pub use fold::folds_into;
 pub use journal::{Journal, JournalError, JournalOptions, OnFull};
 pub use memory::MemoryStore;
-pub use postgres::{CHANNEL, Changes, POLL, PostgresStore};
+pub use postgres::{CHANNEL, Changes, POLL, PostgresStore, Servers};
 pub use query::{Filter, MAX_PAGE, Page, StateValue};
 pub use reach::Reach;
 pub use recorder::{Change, Recorder};
@@ -51,7 +51,6 @@ pub use retention::{KEPT_RECORDINGS, Quota, Retention, SWEEP_ROWS, Swept, keeps_
 pub use samples::{Resolution, SERIES, Sample};
 pub use sql::Schema;
 pub use sqlite::SqliteStore;
-pub use sqlx::postgres::PgConnectOptions;
 
 /// Where decisions, state, samples and recordings are kept.
 #[async_trait]

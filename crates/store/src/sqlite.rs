@@ -42,6 +42,7 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(2);
 const VACUUM: &str = "PRAGMA incremental_vacuum(200)";
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
 /// A [`Store`] in a SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
@@ -78,7 +79,7 @@ impl SqliteStore {
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .foreign_keys(true);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = writer.begin_with(BEGIN).await?;
         Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
         tx.commit().await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(shared.read_only(true)).await?;
@@ -127,7 +128,15 @@ impl SqliteStore {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        match self.writer.begin_with(BEGIN).await {
+            // On a full disk SQLite ends a transaction by itself; the driver goes on counting it, for ever. Only a new
+            // connection helps.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(BEGIN).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 
