@@ -15,12 +15,14 @@
 //! | [`Store`] | the trait; [`MemoryStore`], [`SqliteStore`], [`PostgresStore`] with [`Changes`]; `sql` is what the two share |
 //! | [`Filter`], [`Page`] | what can be asked |
 //! | [`Retention`], [`Resolution`] | how much is kept of decisions, recordings and samples |
+//! | [`backup`] | the whole store as one file that either engine can be made from |
 //! | [`folds_into`] | when two decisions are one row |
 
 use async_trait::async_trait;
 use keelson_core::{Decision, DecisionId, Feature, Timestamp, decision::Effect, decision::Outcome, decision::Step};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+pub mod backup;
 pub mod drain;
 mod entry;
 mod error;
@@ -38,6 +40,7 @@ mod sqlite;
 mod unreadable;
 pub mod writer;
 
+pub use backup::BackupError;
 pub use entry::Entry;
 pub use error::StoreError;
 pub use fold::folds_into;

@@ -15,14 +15,16 @@ use keelson_core::decision::{Effect, Outcome, Step};
 use keelson_core::{Decision, DecisionId, Feature, Timestamp};
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres, Transaction};
+use tokio::io::{AsyncBufRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use crate::backup::{self, BackupError, Counts, In, Line, Out};
 use crate::error::signed;
 use crate::fold::{fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, Schema, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Schema, sql_backup, sql_samples, sql_store, sql_sweep};
 use crate::unreadable::Unreadable;
 use crate::{
     Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
@@ -30,12 +32,12 @@ use crate::{
 };
 
 mod changes;
-
-pub use changes::{CHANNEL, Changes, POLL};
 mod servers;
 
-const HAS_META: &str = "SELECT to_regclass('schema_meta') IS NOT NULL";
+pub use changes::{CHANNEL, Changes, POLL};
 pub use servers::Servers;
+
+const HAS_META: &str = "SELECT to_regclass('schema_meta') IS NOT NULL";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version BIGINT NOT NULL)";
 const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/postgres/0001_start.sql"),
@@ -46,7 +48,8 @@ const CONNECTIONS: u32 = 8;
 /// How long a call waits for a connection.
 pub const PATIENCE: Duration = Duration::from_secs(3);
 /// Any number that nothing else in the database uses: "keelson" in ASCII.
-const WRITER_LOCK: &str = "SELECT pg_advisory_xact_lock(30228137520426862)";
+const WRITER_LOCK: &str = "SELECT pg_is_in_recovery(), pg_advisory_xact_lock(30228137520426862)";
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A [`Store`] in a PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -157,13 +160,18 @@ impl PostgresStore {
 
     async fn reader(&self) -> Result<&PgPool, StoreError> {
         let migrate = async || {
+            self.servers.turn(&self.pool).await;
             let mut tx = self.lock().await?;
             Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
             Ok::<_, StoreError>(tx.commit().await?)
-            self.servers.turn(&self.pool).await;
         };
         self.migrated.get_or_try_init(migrate).await?;
         Ok(&self.pool)
+    }
+
+    /// A transaction that sees one moment.
+    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.reader().await?.begin_with(SNAPSHOT).await?)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
@@ -173,6 +181,13 @@ impl PostgresStore {
 
     /// A transaction that excludes other writers, on the server that takes writes.
     async fn lock(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        match self.lock_here().await {
+            Err(_) if self.servers.turn(&self.pool).await => self.lock_here().await,
+            answer => answer,
+        }
+    }
+
+    async fn lock_here(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
         let mut tx = self.pool.begin().await?;
         let is_standby: bool = sqlx::query_scalar(WRITER_LOCK).fetch_one(&mut *tx).await?;
         if !is_standby {
@@ -185,11 +200,5 @@ impl PostgresStore {
 
 sql_store!(PostgresStore, Postgres, PgConnection);
 sql_sweep!(PostgresStore, PgConnection);
-        match self.lock_here().await {
-            Err(_) if self.servers.turn(&self.pool).await => self.lock_here().await,
-            answer => answer,
-        }
-    }
-
-    async fn lock_here(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
 sql_samples!(PostgresStore, PgConnection);
+sql_backup!(PostgresStore, PgConnection);

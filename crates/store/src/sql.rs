@@ -9,12 +9,14 @@ use crate::StoreError;
 use crate::error::{from_json, signed, to_json};
 use crate::fold::{search_text, subject_key};
 
+mod backup;
 #[cfg(test)]
 mod plans;
 mod samples;
 mod store;
 mod sweep;
 
+pub(crate) use backup::sql_backup;
 pub(crate) use samples::sql_samples;
 pub(crate) use store::sql_store;
 pub(crate) use sweep::sql_sweep;
@@ -72,6 +74,22 @@ pub(crate) const FORGET_RECORDINGS: &str = "DELETE FROM recording WHERE id IN \
 pub(crate) const FORGET_SAMPLES: &str = "DELETE FROM sample WHERE (series, resolution, at) IN \
     (SELECT series, resolution, at FROM sample WHERE resolution = $1 AND at < $2 ORDER BY at LIMIT $3)";
 pub(crate) const FORGET_SERIES: &str = "DELETE FROM series WHERE last_at < $1";
+
+/// Five hundred at a time: a page of decisions may be a megabyte.
+pub(crate) const ALL_DECISIONS: &str =
+    "SELECT id, body, last_id, stub FROM decision WHERE id > $1 ORDER BY id LIMIT 500";
+/// Fewer at a time: what a decision saw may be long.
+pub(crate) const ALL_RECORDINGS: &str = "SELECT id, body FROM recording WHERE id > $1 ORDER BY id LIMIT 50";
+pub(crate) const ALL_STATES: &str = "SELECT feature, key, version, fence, body FROM state";
+pub(crate) const ALL_SERIES: &str = "SELECT name, last_at FROM series";
+pub(crate) const SET_LAST_ID: &str = "UPDATE decision SET last_id = $2 WHERE id = $1";
+/// What finds something in a store that is not empty.
+pub(crate) const ANYTHING: [&str; 4] = [
+    "SELECT at FROM decision LIMIT 1",
+    "SELECT kept FROM recording LIMIT 1",
+    "SELECT version FROM state LIMIT 1",
+    "SELECT last_at FROM series LIMIT 1",
+];
 
 /// Which schema a database has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

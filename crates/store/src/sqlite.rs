@@ -17,13 +17,15 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Connection, Sqlite, Transaction};
+use tokio::io::{AsyncBufRead, AsyncWrite};
 use uuid::Uuid;
 
+use crate::backup::{self, BackupError, Counts, In, Line, Out};
 use crate::error::signed;
 use crate::fold::{fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, Schema, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Schema, sql_backup, sql_samples, sql_store, sql_sweep};
 use crate::unreadable::Unreadable;
 use crate::{
     Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
@@ -40,9 +42,9 @@ const MIGRATIONS: [&str; 3] = [
 const READERS: u32 = 4;
 /// How long a call waits for another process that holds the file; the recorder tries again anyway.
 const PATIENCE: Duration = Duration::from_secs(2);
+const BEGIN: &str = "BEGIN IMMEDIATE";
 const VACUUM: &str = "PRAGMA incremental_vacuum(200)";
 
-const BEGIN: &str = "BEGIN IMMEDIATE";
 /// A [`Store`] in a SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
@@ -127,6 +129,11 @@ impl SqliteStore {
         Ok(&self.reader)
     }
 
+    /// A transaction that sees one moment: in the write-ahead log that begins with its first question.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.reader.begin().await?)
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         match self.writer.begin_with(BEGIN).await {
             // On a full disk SQLite ends a transaction by itself; the driver goes on counting it, for ever. Only a new
@@ -143,3 +150,4 @@ impl SqliteStore {
 sql_store!(SqliteStore, Sqlite, SqliteConnection);
 sql_sweep!(SqliteStore, SqliteConnection);
 sql_samples!(SqliteStore, SqliteConnection);
+sql_backup!(SqliteStore, SqliteConnection);
