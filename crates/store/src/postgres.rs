@@ -7,12 +7,13 @@
 //! that is away fails a call within [`PATIENCE`] and is used again when it is back; of several [`Servers`] the one that
 //! takes writes is used, and after a failover the other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_core::decision::{Effect, Outcome, Step};
-use keelson_core::{Decision, DecisionId, Feature, Timestamp};
+use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Timestamp};
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres, Transaction};
 use tokio::io::{AsyncBufRead, AsyncWrite};
@@ -21,10 +22,10 @@ use uuid::Uuid;
 
 use crate::backup::{self, BackupError, Counts, In, Line, Out};
 use crate::error::signed;
-use crate::fold::{fold, folds_into, next_version, subject_key};
+use crate::fold::{can_fold, fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, Schema, sql_backup, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Batch, Schema, sql_backup, sql_insert, sql_samples, sql_store, sql_sweep};
 use crate::unreadable::Unreadable;
 use crate::{
     Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
@@ -39,10 +40,11 @@ pub use servers::Servers;
 
 const HAS_META: &str = "SELECT to_regclass('schema_meta') IS NOT NULL";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version BIGINT NOT NULL)";
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/postgres/0001_start.sql"),
     include_str!("../migrations/postgres/0002_quotas.sql"),
     include_str!("../migrations/postgres/0003_about.sql"),
+    include_str!("../migrations/postgres/0004_filters.sql"),
 ];
 const CONNECTIONS: u32 = 8;
 /// How long a call waits for a connection.
@@ -199,6 +201,7 @@ impl PostgresStore {
 }
 
 sql_store!(PostgresStore, Postgres, PgConnection);
+sql_insert!(PostgresStore, Postgres, PgConnection);
 sql_sweep!(PostgresStore, PgConnection);
 sql_samples!(PostgresStore, PgConnection);
 sql_backup!(PostgresStore, PgConnection);

@@ -10,6 +10,8 @@ use crate::error::{from_json, signed, to_json};
 use crate::fold::{search_text, subject_key};
 
 mod backup;
+mod batch;
+mod insert;
 #[cfg(test)]
 mod plans;
 mod samples;
@@ -17,6 +19,8 @@ mod store;
 mod sweep;
 
 pub(crate) use backup::sql_backup;
+pub(crate) use batch::{ABOUT_PUTS, Batch, INSERTS, ROWS};
+pub(crate) use insert::sql_insert;
 pub(crate) use samples::sql_samples;
 pub(crate) use store::sql_store;
 pub(crate) use sweep::sql_sweep;
@@ -30,7 +34,6 @@ pub(crate) const ABOUT_PUT: &str =
 pub(crate) const CAUSE_PUT: &str = "INSERT INTO cause (decision, cause) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 pub(crate) const UPDATE: &str = "UPDATE decision SET outcome = $2, last_at = $3, bytes = $4, body = $5, \
     last_id = COALESCE($6, last_id) WHERE id = $1";
-pub(crate) const THERE: &str = "SELECT id FROM decision WHERE id = $1";
 pub(crate) const CAUSED_BY: &str = "SELECT d.id, d.body FROM cause c JOIN decision d ON d.id = c.decision \
     WHERE c.cause = $1 ORDER BY c.decision LIMIT $2";
 pub(crate) const ONE: &str = "SELECT body FROM decision WHERE id = $1";

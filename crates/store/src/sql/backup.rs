@@ -109,7 +109,9 @@ macro_rules! sql_backup {
             async fn take(conn: &mut $conn, line: Line) -> Result<(), BackupError> {
                 match line {
                     Line::Decision { stub, last_id, body } => {
-                        Self::insert(conn, &body).await?;
+                        let mut one = Batch::default();
+                        one.insert(&body);
+                        Self::flush(conn, one).await?;
                         if let Some(last) = last_id {
                             let set = sqlx::query(sql::SET_LAST_ID).bind(body.id.0.as_bytes().to_vec());
                             set.bind(last.0.as_bytes().to_vec()).execute(&mut *conn).await?;
