@@ -3,6 +3,7 @@
 //! `cargo xtask test` is the one command before a commit, and the one that CI runs. Everything here is plain `std` and a
 //! JSON reader, so that a fresh checkout compiles it in seconds.
 
+mod bench;
 mod beside;
 mod check;
 mod cluster;
@@ -30,6 +31,10 @@ cargo xtask COMMAND
   soak NAME --seeds A..B
                live simulated days at full size with every fault on (NAME: scheduling), two at once, and append what they
                showed to docs/soak.jsonl; seeds that this commit already lived are left out; --dry appends nothing
+  bench [NAME]... [--save] [--keelson=PROGRAM]
+               measure the budgets of the design, or those that are named, each beside its peer where one can run;
+               --save puts what was found into docs/benchmarks.json and docs/benchmarks.md; --keelson=PROGRAM is
+               measured instead of a release built for it
   check        the house rules: dependency direction, licences, file length, file heads, network hosts
   generate     write the files that are made from the code (definitions, rules, field table, API document)
   web          build the page
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         ["test", names @ ..] => layers::test(names),
         ["layer", name] => layers::alone(name),
         ["soak", rest @ ..] => soak::soak(rest),
+        ["bench", rest @ ..] => bench::bench(rest),
         ["check"] => check::check(),
         ["generate"] => generated::write(),
         ["web"] => web::build(),
