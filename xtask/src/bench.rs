@@ -38,7 +38,10 @@ pub fn bench(args: &[&str]) -> Outcome {
     for name in chosen {
         let path = folder.join(format!("{name}.json"));
         let rows = folder.join(format!("{name}.rows.json"));
-        show(&bench, &[name, "--keelson", &keelson, "--json", &rows.display().to_string()])?;
+        let (json, program) = (format!("--json={}", rows.display()), format!("--keelson={keelson}"));
+        // An empty name would be no value at all.
+        let args: Vec<&str> = [name, &json, &program].into_iter().filter(|arg| *arg != "--keelson=").collect();
+        show(&bench, &args)?;
         let rows = parse(&fs::read_to_string(&rows).map_err(|error| format!("{}: {error}", rows.display()))?)?;
         let result = json!({"name": name, "commit": commit.trim(), "machine": machine(), "rows": rows});
         write(&path.display().to_string(), &pretty(&result))?;
