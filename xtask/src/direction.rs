@@ -39,6 +39,7 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
+    ("keelson-bench", &["keelson", "keelson-core", "keelson-runtime", "keelson-sim", "keelson-store"], &["axum"]),
     ("keelson-harness", &[], &["kube"]),
     (
         "keelson-soak",

@@ -6,7 +6,7 @@
 use std::fs;
 
 use crate::run::{Outcome, program, read, root};
-use crate::web;
+use crate::{bench, web};
 
 /// What prints a file.
 enum Source {
@@ -14,6 +14,8 @@ enum Source {
     Keelson(&'static str),
     /// The page's own tool, from the API document beside it.
     Page,
+    /// From what the benches saved.
+    Benchmarks,
 }
 
 /// In this order: the page's types are made from the API document.
@@ -22,6 +24,7 @@ const FILES: &[(&str, Source)] = &[
     ("deploy/rbac/controller.yaml", Source::Keelson("rbac")),
     ("deploy/admission/scheduling.yaml", Source::Keelson("admission")),
     ("docs/scheduling-fields.md", Source::Keelson("scheduling-fields")),
+    ("docs/benchmarks.md", Source::Benchmarks),
     ("web/openapi.json", Source::Keelson("openapi")),
     ("web/src/api/schema.ts", Source::Page),
 ];
@@ -59,6 +62,7 @@ impl Source {
         match self {
             Self::Keelson(what) => read(&program("keelson", "dev")?, &["generate", what]),
             Self::Page => web::types(),
+            Self::Benchmarks => bench::document(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! JSON reader, so that a fresh checkout compiles it in seconds.
 
 mod alerts;
+mod bench;
 mod beside;
 mod check;
 mod cluster;
@@ -34,6 +35,10 @@ cargo xtask COMMAND
                showed to docs/soak.jsonl; seeds that this commit already lived are left out; --dry appends nothing
   mutants [NAME]...
                put faults back, one at a time, on a copy of the last commit (e2e/mutants): each must be caught by its test
+  bench [NAME]... [--save] [--keelson=PROGRAM]
+               measure the budgets of the design, or those that are named, each beside its peer where one can run;
+               --save puts what was found into docs/benchmarks.json and docs/benchmarks.md; --keelson=PROGRAM is
+               measured instead of a release built for it
   check        the house rules: dependency direction, licences, file length, file heads, network hosts
   generate     write the files that are made from the code (definitions, rules, field table, API document)
   web          build the page
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         ["layer", name] => layers::alone(name),
         ["soak", rest @ ..] => soak::soak(rest),
         ["mutants", names @ ..] => mutants::run(names),
+        ["bench", rest @ ..] => bench::bench(rest),
         ["check"] => check::check(),
         ["generate"] => generated::write(),
         ["web"] => web::build(),

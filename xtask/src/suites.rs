@@ -29,8 +29,10 @@ pub enum Part {
 
 /// The test programs that need something, by package and name; an empty name is all of them. The rest are plain.
 const NEEDY: &[(&str, &str, Part)] = &[
+    ("keelson-store", "backup", Part::Database),
     ("keelson-store", "conformance", Part::Database),
     ("keelson-store", "postgres", Part::Database),
+    ("keelson-store", "servers", Part::Database),
     ("keelson", "outages", Part::Database),
     ("keelson-sim", "api_kubectl", Part::Kubectl),
     ("keelson", "up", Part::Kubectl),

@@ -40,14 +40,19 @@ pub trait IdSource: Send + Sync {
     /// Sixteen random bytes; ten are used.
     fn random(&self) -> [u8; 16];
 
+    /// The moment that an id made at `now` carries; later where a clock went back and ids must go on growing.
+    fn moment(&self, now: Timestamp) -> Timestamp {
+        now
+    }
+
     /// A fresh decision id for a decision made at `now`.
     fn decision_id(&self, now: Timestamp) -> DecisionId {
-        DecisionId(uuid_v7(now, self.random()))
+        DecisionId(uuid_v7(self.moment(now), self.random()))
     }
 
     /// A fresh plan id for a plan made at `now`.
     fn plan_id(&self, now: Timestamp) -> PlanId {
-        PlanId(uuid_v7(now, self.random()))
+        PlanId(uuid_v7(self.moment(now), self.random()))
     }
 }
 

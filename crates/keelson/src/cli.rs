@@ -60,6 +60,9 @@ pub enum Command {
     Pause(Pause),
     /// Check API access, permissions, definitions, clock and store, and say what to do.
     Doctor(Doctor),
+    /// Back up a store, or make one from a backup.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Print the custom resource definitions.
     Crds,
     /// Print the version.
@@ -299,6 +302,26 @@ pub struct Doctor {
     /// How to answer.
     #[command(flatten)]
     pub print: Print,
+}
+
+/// `keelson store`.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Write everything a store holds into a file that SQLite and PostgreSQL can both be restored from; controllers may
+    /// go on meanwhile.
+    Backup(Backup),
+    /// Make an empty store hold what a backup holds.
+    Restore(Backup),
+}
+
+/// `keelson store backup` and `restore`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The store: a SQLite file or a postgres:// URL.
+    #[arg(long, env = "KEELSON_DATABASE", value_name = "FILE|URL")]
+    pub database: String,
+    /// The backup; `-` is standard output, or standard input.
+    pub file: PathBuf,
 }
 
 fn filter(text: &str) -> Result<String, String> {

@@ -8,10 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use keelson_core::{GoDuration, Quantity, Span};
+use keelson_core::{GoDuration, Quantity, Span, Timestamp};
+use keelson_store::backup::{BackupError, Counts};
 use keelson_store::{
-    Changes, OnFull, POLL, PgConnectOptions, PostgresStore, Quota, Retention, Schema, SqliteStore, Store, StoreError,
+    Changes, OnFull, POLL, PostgresStore, Quota, Retention, Schema, Servers, SqliteStore, Store, StoreError,
 };
+
+use tokio::io::{AsyncBufRead, AsyncWrite};
 
 /// The least a journal may hold, so that a decision with what it saw always fits.
 const LEAST_BOUND: u64 = 1 << 20;
@@ -27,7 +30,7 @@ pub struct Opened {
 /// Where a person said the store is.
 enum Place<'a> {
     File(&'a Path),
-    Server(Box<PgConnectOptions>),
+    Server(Servers),
 }
 
 impl<'a> Place<'a> {
@@ -36,9 +39,8 @@ impl<'a> Place<'a> {
             return Ok(Self::File(Path::new(database)));
         }
         // The URL is not repeated: it may hold a password.
-        let options: PgConnectOptions =
-            database.parse().context("--database is no URL like postgres://USER@HOST/DATABASE")?;
-        Ok(Self::Server(Box::new(options)))
+        let servers = database.parse().context("--database is no URL like postgres://USER@HOST/DATABASE")?;
+        Ok(Self::Server(servers))
     }
 }
 
@@ -47,14 +49,14 @@ impl<'a> Place<'a> {
 /// # Errors
 /// A file that cannot be opened, a URL that is none, or a schema that is newer than this version.
 pub async fn open(database: &str) -> Result<Opened> {
-    let options = match Place::of(database)? {
-        Place::Server(options) => options,
+    let servers = match Place::of(database)? {
+        Place::Server(servers) => servers,
         Place::File(path) => {
             let store = SqliteStore::open(path).await.with_context(|| format!("store {database}"))?;
             return Ok(Opened { store: Arc::new(store), changes: None });
         }
     };
-    let store = PostgresStore::lazy(*options);
+    let store = PostgresStore::lazy(servers);
     let changes = match store.ready().await {
         Ok(()) => store.changes(POLL).await,
         Err(error) => Err(error),
@@ -76,9 +78,46 @@ pub async fn open(database: &str) -> Result<Opened> {
 /// When it is not there, cannot be reached, or cannot be read.
 pub async fn inspect(database: &str) -> Result<Schema> {
     match Place::of(database)? {
-        Place::Server(options) => Ok(PostgresStore::inspect(&options).await?),
+        Place::Server(servers) => Ok(PostgresStore::inspect(&servers).await?),
         Place::File(path) => Ok(SqliteStore::inspect(path).await?),
     }
+}
+
+/// Writes everything a store holds, as one moment of it, while others may use it.
+///
+/// # Errors
+/// When it is not there, cannot be read, or has another schema than this version's; or when `out` refuses the bytes.
+pub async fn backup(database: &str, at: Timestamp, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<Counts> {
+    // Opening would bring an older schema up to date, under the feet of the older keelson that uses it.
+    let Schema { found, known } = inspect(database).await.with_context(|| format!("store {}", shown(database)))?;
+    if found != known {
+        return Err(BackupError::OtherSchema { found, known }.into());
+    }
+    Ok(match Place::of(database)? {
+        Place::Server(servers) => PostgresStore::connect(servers).await?.backup(at, out).await?,
+        Place::File(path) => SqliteStore::open(path).await?.backup(at, out).await?,
+    })
+}
+
+/// Makes an empty store hold what a backup holds: all of it, or nothing.
+///
+/// # Errors
+/// When the store is not empty or cannot be reached, or the file is no backup, a damaged one, or a newer keelson's.
+pub async fn restore(database: &str, from: &mut (dyn AsyncBufRead + Unpin + Send)) -> Result<Counts> {
+    Ok(match Place::of(database)? {
+        Place::Server(servers) => PostgresStore::connect(servers).await?.restore(from).await?,
+        Place::File(path) => {
+            let store = SqliteStore::open(path).await.with_context(|| format!("store {database}"))?;
+            let counts = store.restore(from).await;
+            store.close().await;
+            counts?
+        }
+    })
+}
+
+/// A store's name without what may be a password.
+fn shown(database: &str) -> &str {
+    if Place::of(database).is_ok_and(|place| matches!(place, Place::File(_))) { database } else { "on the server" }
 }
 
 /// How much is kept, and what becomes of a decision that finds no room.

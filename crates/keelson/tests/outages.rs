@@ -1,6 +1,6 @@
 //! `keelson controller` while the API server is away for a minute, the database for a minute, the collector for good, when
-//! it starts without the database, and after a restart: the page says so, nothing is lost, repeated or forgotten,
-//! everything recovers by itself.
+//! it starts without the database, while the database's disk is full, and after a restart: the page says so, nothing is
+//! lost, repeated or forgotten, everything recovers by itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::process::Command;
@@ -11,6 +11,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 
+#[path = "../../store/tests/support/again.rs"]
+mod again;
 #[path = "support/controller.rs"]
 mod controller;
 #[path = "../../store/tests/support/postgres.rs"]
@@ -18,6 +20,7 @@ mod postgres;
 #[path = "support/relay.rs"]
 mod relay;
 
+use again::{given_dir, with_mounts};
 use controller::{Controller, deploy, placed, until};
 use relay::Relay;
 
@@ -130,6 +133,44 @@ async fn a_controller_starts_without_its_database_and_tells_it_everything_later(
     controller.says("store", true).await;
     let standby = Controller::dashboard(&cluster.kubeconfig(), &database, folder.path());
     standby.tells_each_once(&nodes).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_told_on_the_page_and_costs_no_placement() {
+    let Some(folder) = given_dir() else {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "a_full_disk_is_told_on_the_page_and_costs_no_placement";
+        return with_mounts(name, folder.path(), "mkdir disk && mount -t tmpfs -o size=24m none disk");
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let cluster = Simulated::start(listener, 15, 1).await.unwrap();
+    let client = cluster.client();
+    let database = folder.join("disk/keelson.db");
+    let controller = Controller::start(&cluster.kubeconfig(), database.to_str().unwrap(), &folder, &[]);
+    deploy(&client, "before", "10m").await;
+    let mut nodes = placed(&client, "before").await;
+    controller.tells_each_once(&nodes).await;
+
+    let ballast = folder.join("disk/ballast");
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 4_096]).is_ok() {}
+    deploy(&client, "during", "10m").await;
+    nodes.extend(placed(&client, "during").await);
+    let said = controller.says("store", false).await;
+    assert!(said.contains("no space left") && said.contains("nothing is lost"), "{said}");
+    // Served from memory and the journal meanwhile, and being read does not pass for recovery.
+    controller.tells_each_once(&nodes).await;
+    assert!(!controller.connection("store").await.unwrap().0);
+
+    std::fs::remove_file(&ballast).unwrap();
+    drop(file);
+    let said = controller.says("store", true).await;
+    assert_eq!(said, "every decision is kept");
+    deploy(&client, "after", "10m").await;
+    nodes.extend(placed(&client, "after").await);
+    let page = Controller::dashboard(&cluster.kubeconfig(), database.to_str().unwrap(), &folder);
+    page.tells_each_once(&nodes).await;
     cluster.stop().await;
 }
 

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use keelson_core::decision::{Candidate, Outcome, Score, Trigger, Verb};
 use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, PlanId, Reason, Span, Timestamp};
 use keelson_store::writer::BATCH;
-use keelson_store::{Entry, Journal, JournalOptions, MemoryStore, PostgresStore, SqliteStore, Store};
-use sqlx::postgres::PgConnectOptions;
+use keelson_store::{Entry, Journal, JournalOptions, MemoryStore, PostgresStore, Servers, SqliteStore, Store};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -108,7 +107,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     record_all("sqlite", &sqlite).await?;
     sqlite.close().await;
     if let Some(address) = std::env::args().nth(1) {
-        let postgres = PostgresStore::connect(PgConnectOptions::from_str(&address)?).await?;
+        let postgres = PostgresStore::connect(Servers::from_str(&address)?).await?;
         record_all("postgres", &postgres).await?;
         postgres.close().await;
     }

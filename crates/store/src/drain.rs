@@ -54,7 +54,7 @@ async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: 
         }
         let taken = batch.len();
         let entries: Vec<Entry> = batch.into_iter().flatten().collect();
-        match watch.note(apply(store.as_ref(), &watch, &entries).await) {
+        match watch.wrote(apply(store.as_ref(), &watch, &entries).await) {
             Ok(left) => {
                 journal.counters().dropped(taken - entries.len() + left.refused);
                 journal.counters().orphans(left.orphans);

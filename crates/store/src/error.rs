@@ -3,6 +3,8 @@
 //! Callers match on the variant or label a metric with [`StoreError::category`]; people read the text.
 
 use keelson_core::{Decision, DecisionId, Feature};
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteError;
 
 /// A refusal or failure of the store.
 #[derive(Debug, thiserror::Error)]
@@ -74,9 +76,21 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The server answers and is a standby.
+    #[error(
+        "the database server is a standby and takes no writes; name the primary, or all servers as in \
+         postgres://USER@HOST1,HOST2/DATABASE"
+    )]
+    Standby,
+    /// The database has no room left.
+    #[error("the database has no space left ({detail}); free some on its volume or make the volume larger")]
+    DiskFull {
+        /// What the database said.
+        detail: String,
+    },
     /// The database did not do its part.
     #[error("the database failed: {0}; check that it is running and reachable")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     /// A file did not do its part.
     #[error("a file operation failed: {0}; check the disk and its permissions")]
     Io(#[from] std::io::Error),
@@ -87,13 +101,18 @@ impl StoreError {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            // Class 22 is a value, 23 a constraint in SQL's own codes; 18 to 20 are the same of SQLite.
-            Self::Database(sqlx::Error::Database(e)) => e.code().is_some_and(|c| {
-                (c.len() == 5 && (c.starts_with("22") || c.starts_with("23"))) || matches!(&*c, "18" | "19" | "20")
-            }),
+            // Class 22 is a value, 23 a constraint in SQL's own codes.
+            Self::Database(sqlx::Error::Database(e)) if is_sqlite(e.as_ref()) => {
+                matches!(sqlite_code(e.as_ref()), SQLITE_TOOBIG..=SQLITE_MISMATCH)
+            }
+            Self::Database(sqlx::Error::Database(e)) => {
+                e.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+            }
             Self::Database(sqlx::Error::Encode(_) | sqlx::Error::InvalidArgument(_)) => true,
             // What is stored is not at fault when its database was made by a newer Keelson.
-            Self::Database(_) | Self::Io(_) | Self::SchemaTooNew { .. } => false,
+            Self::Database(_) | Self::Io(_) | Self::SchemaTooNew { .. } | Self::Standby | Self::DiskFull { .. } => {
+                false
+            }
             _ => true,
         }
     }
@@ -109,10 +128,42 @@ impl StoreError {
             Self::TooManySeries { .. } => "limit",
             Self::TooLarge { .. } => "invalid",
             Self::Corrupt { .. } => "corrupt",
+            Self::Standby => "standby",
+            Self::DiskFull { .. } => "disk_full",
             Self::Database(_) => "database",
             Self::Io(_) => "io",
         }
     }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(said) if is_full(said.as_ref()) => {
+                Self::DiskFull { detail: said.message().to_owned() }
+            }
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// SQLite's codes, as its documentation names them; the second byte says more and is of no use here.
+const SQLITE_FULL: u32 = 13;
+const SQLITE_TOOBIG: u32 = 18;
+const SQLITE_MISMATCH: u32 = 20;
+/// PostgreSQL's.
+const DISK_FULL: &str = "53100";
+
+fn is_sqlite(said: &dyn DatabaseError) -> bool {
+    said.try_downcast_ref::<SqliteError>().is_some()
+}
+
+fn sqlite_code(said: &dyn DatabaseError) -> u32 {
+    said.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff
+}
+
+fn is_full(said: &dyn DatabaseError) -> bool {
+    if is_sqlite(said) { sqlite_code(said) == SQLITE_FULL } else { said.code().as_deref() == Some(DISK_FULL) }
 }
 
 /// The stored form of a decision.

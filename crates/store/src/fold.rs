@@ -7,13 +7,16 @@ use keelson_core::{Decision, Feature};
 
 use crate::StoreError;
 
+/// Whether a decision may repeat one before it: it does nothing and never did.
+pub(crate) fn can_fold(next: &Decision) -> bool {
+    matches!(next.outcome, Outcome::NoAction | Outcome::Would)
+}
+
 /// Whether `next` only repeats `newest`. A decision whose actions run or ran is never folded: its outcome is written
 /// later under its own id.
 #[must_use]
 pub fn folds_into(newest: &Decision, next: &Decision) -> bool {
-    matches!(next.outcome, Outcome::NoAction | Outcome::Would)
-        && newest.outcome == next.outcome
-        && newest.is_repeated_by(next)
+    can_fold(next) && newest.outcome == next.outcome && newest.is_repeated_by(next)
 }
 
 /// Adds the repeat to the row.

@@ -92,12 +92,18 @@ struct Shared {
     pending: Mutex<Pending>,
     counters: JournalCounters,
     grown: Notify,
+    /// Why the last entries were not taken; none when they were.
+    trouble: Mutex<Option<JournalError>>,
 }
 
 impl Shared {
     fn new(path: &Path) -> Self {
         let (pending, counters, grown) = (Mutex::default(), JournalCounters::default(), Notify::new());
-        Self { path: path.to_owned(), pending, counters, grown }
+        Self { path: path.to_owned(), pending, counters, grown, trouble: Mutex::default() }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<JournalError>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // Every change under the lock is a single step.
@@ -107,6 +113,7 @@ impl Shared {
 
     fn flushed(&self, appends: &[Append], error: Option<&JournalError>) {
         let entries = |of: &dyn Fn(&&Append) -> bool| appends.iter().filter(of).map(|a| a.bodies.len()).sum();
+        *self.trouble() = error.cloned();
         match error {
             None => self.counters.flush_succeeded(entries(&|_| true)),
             Some(error) => {
@@ -185,7 +192,9 @@ impl Journal {
         let bound = self.options.bound;
         let limit = if done.is_some() { bound - bound / 16 } else { bound };
         if !self.shared.counters.try_reserve(bytes, limit) {
-            return Err(JournalError::Full { path: self.shared.path.clone(), bound });
+            let full = JournalError::Full { path: self.shared.path.clone(), bound };
+            *self.shared.trouble() = Some(full.clone());
+            return Err(full);
         }
         match &self.lane {
             Lane::Disk(lane) => lane.send(Command::Append(Append { bodies, bytes, done })).map_err(|_| {
@@ -276,6 +285,12 @@ impl Journal {
     #[must_use]
     pub const fn recovered(&self) -> Recovered {
         self.recovered
+    }
+
+    /// Why it took nothing the last time it was asked to; none when it took that.
+    #[must_use]
+    pub fn trouble(&self) -> Option<JournalError> {
+        self.shared.trouble().clone()
     }
 
     /// The counters, to be read at any time.

@@ -15,12 +15,14 @@
 //! | [`Store`] | the trait; [`MemoryStore`], [`SqliteStore`], [`PostgresStore`] with [`Changes`]; `sql` is what the two share |
 //! | [`Filter`], [`Page`] | what can be asked |
 //! | [`Retention`], [`Resolution`] | how much is kept of decisions, recordings and samples |
+//! | [`backup`] | the whole store as one file that either engine can be made from |
 //! | [`folds_into`] | when two decisions are one row |
 
 use async_trait::async_trait;
 use keelson_core::{Decision, DecisionId, Feature, Timestamp, decision::Effect, decision::Outcome, decision::Step};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+pub mod backup;
 pub mod drain;
 mod entry;
 mod error;
@@ -38,12 +40,13 @@ mod sqlite;
 mod unreadable;
 pub mod writer;
 
+pub use backup::BackupError;
 pub use entry::Entry;
 pub use error::StoreError;
 pub use fold::folds_into;
 pub use journal::{Journal, JournalError, JournalOptions, OnFull};
 pub use memory::MemoryStore;
-pub use postgres::{CHANNEL, Changes, POLL, PostgresStore};
+pub use postgres::{CHANNEL, Changes, POLL, PostgresStore, Servers};
 pub use query::{Filter, MAX_PAGE, Page, StateValue};
 pub use reach::Reach;
 pub use recorder::{Change, Recorder};
@@ -51,7 +54,6 @@ pub use retention::{KEPT_RECORDINGS, Quota, Retention, SWEEP_ROWS, Swept, keeps_
 pub use samples::{Resolution, SERIES, Sample};
 pub use sql::Schema;
 pub use sqlite::SqliteStore;
-pub use sqlx::postgres::PgConnectOptions;
 
 /// Where decisions, state, samples and recordings are kept.
 #[async_trait]

@@ -222,6 +222,24 @@ impl Recorder {
         }
     }
 
+    /// Why the store is away, in its own words; none while it is not.
+    #[must_use]
+    pub fn why_away(&self) -> Option<String> {
+        self.inner.watch.why()
+    }
+
+    /// Why the journal took nothing the last time; none when it did.
+    #[must_use]
+    pub fn journal_trouble(&self) -> Option<JournalError> {
+        self.inner.journal.trouble()
+    }
+
+    /// What becomes of a decision that the journal cannot take.
+    #[must_use]
+    pub fn on_full(&self) -> OnFull {
+        self.inner.journal.on_full()
+    }
+
     /// The store itself, for state, samples, recordings, exports and sweeps.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {

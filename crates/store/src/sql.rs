@@ -9,12 +9,18 @@ use crate::StoreError;
 use crate::error::{from_json, signed, to_json};
 use crate::fold::{search_text, subject_key};
 
+mod backup;
+mod batch;
+mod insert;
 #[cfg(test)]
 mod plans;
 mod samples;
 mod store;
 mod sweep;
 
+pub(crate) use backup::sql_backup;
+pub(crate) use batch::{ABOUT_PUTS, Batch, INSERTS, ROWS};
+pub(crate) use insert::sql_insert;
 pub(crate) use samples::sql_samples;
 pub(crate) use store::sql_store;
 pub(crate) use sweep::sql_sweep;
@@ -28,7 +34,6 @@ pub(crate) const ABOUT_PUT: &str =
 pub(crate) const CAUSE_PUT: &str = "INSERT INTO cause (decision, cause) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 pub(crate) const UPDATE: &str = "UPDATE decision SET outcome = $2, last_at = $3, bytes = $4, body = $5, \
     last_id = COALESCE($6, last_id) WHERE id = $1";
-pub(crate) const THERE: &str = "SELECT id FROM decision WHERE id = $1";
 pub(crate) const CAUSED_BY: &str = "SELECT d.id, d.body FROM cause c JOIN decision d ON d.id = c.decision \
     WHERE c.cause = $1 ORDER BY c.decision LIMIT $2";
 pub(crate) const ONE: &str = "SELECT body FROM decision WHERE id = $1";
@@ -72,6 +77,22 @@ pub(crate) const FORGET_RECORDINGS: &str = "DELETE FROM recording WHERE id IN \
 pub(crate) const FORGET_SAMPLES: &str = "DELETE FROM sample WHERE (series, resolution, at) IN \
     (SELECT series, resolution, at FROM sample WHERE resolution = $1 AND at < $2 ORDER BY at LIMIT $3)";
 pub(crate) const FORGET_SERIES: &str = "DELETE FROM series WHERE last_at < $1";
+
+/// Five hundred at a time: a page of decisions may be a megabyte.
+pub(crate) const ALL_DECISIONS: &str =
+    "SELECT id, body, last_id, stub FROM decision WHERE id > $1 ORDER BY id LIMIT 500";
+/// Fewer at a time: what a decision saw may be long.
+pub(crate) const ALL_RECORDINGS: &str = "SELECT id, body FROM recording WHERE id > $1 ORDER BY id LIMIT 50";
+pub(crate) const ALL_STATES: &str = "SELECT feature, key, version, fence, body FROM state";
+pub(crate) const ALL_SERIES: &str = "SELECT name, last_at FROM series";
+pub(crate) const SET_LAST_ID: &str = "UPDATE decision SET last_id = $2 WHERE id = $1";
+/// What finds something in a store that is not empty.
+pub(crate) const ANYTHING: [&str; 4] = [
+    "SELECT at FROM decision LIMIT 1",
+    "SELECT kept FROM recording LIMIT 1",
+    "SELECT version FROM state LIMIT 1",
+    "SELECT last_at FROM series LIMIT 1",
+];
 
 /// Which schema a database has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,24 +6,27 @@
 //! Promises: a committed row survives the process; the last moments before a power failure may be lost
 //! (`synchronous=NORMAL`); a file that a newer Keelson wrote is refused, not damaged.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use keelson_core::decision::{Effect, Outcome, Step};
-use keelson_core::{Decision, DecisionId, Feature, Timestamp};
+use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Timestamp};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{Connection, Sqlite, Transaction};
+use tokio::io::{AsyncBufRead, AsyncWrite};
 use uuid::Uuid;
 
+use crate::backup::{self, BackupError, Counts, In, Line, Out};
 use crate::error::signed;
-use crate::fold::{fold, folds_into, next_version, subject_key};
+use crate::fold::{can_fold, fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, Schema, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Batch, Schema, sql_backup, sql_insert, sql_samples, sql_store, sql_sweep};
 use crate::unreadable::Unreadable;
 use crate::{
     Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
@@ -32,14 +35,16 @@ use crate::{
 
 const HAS_META: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_meta'";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEGER NOT NULL) STRICT";
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/sqlite/0001_start.sql"),
     include_str!("../migrations/sqlite/0002_quotas.sql"),
     include_str!("../migrations/sqlite/0003_about.sql"),
+    include_str!("../migrations/sqlite/0004_filters.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a call waits for another process that holds the file; the recorder tries again anyway.
 const PATIENCE: Duration = Duration::from_secs(2);
+const BEGIN: &str = "BEGIN IMMEDIATE";
 const VACUUM: &str = "PRAGMA incremental_vacuum(200)";
 
 /// A [`Store`] in a SQLite file.
@@ -78,7 +83,7 @@ impl SqliteStore {
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .foreign_keys(true);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = writer.begin_with(BEGIN).await?;
         Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
         tx.commit().await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(shared.read_only(true)).await?;
@@ -126,11 +131,26 @@ impl SqliteStore {
         Ok(&self.reader)
     }
 
+    /// A transaction that sees one moment: in the write-ahead log that begins with its first question.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.reader.begin().await?)
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        match self.writer.begin_with(BEGIN).await {
+            // On a full disk SQLite ends a transaction by itself; the driver goes on counting it, for ever. Only a new
+            // connection helps.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.writer.acquire().await?.close().await?;
+                Ok(self.writer.begin_with(BEGIN).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 
 sql_store!(SqliteStore, Sqlite, SqliteConnection);
+sql_insert!(SqliteStore, Sqlite, SqliteConnection);
 sql_sweep!(SqliteStore, SqliteConnection);
 sql_samples!(SqliteStore, SqliteConnection);
+sql_backup!(SqliteStore, SqliteConnection);

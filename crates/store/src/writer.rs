@@ -188,7 +188,7 @@ async fn write(store: Arc<dyn Store>, queue: Arc<Queue>, watch: Watch) {
             return;
         }
         while !entries.is_empty() {
-            match watch.note(drain::apply(store.as_ref(), &watch, &entries).await) {
+            match watch.wrote(drain::apply(store.as_ref(), &watch, &entries).await) {
                 Ok(left) => {
                     queue.drop_some(left.refused);
                     entries = queue.settle();

@@ -49,6 +49,9 @@ fn any_call() -> impl Strategy<Value = Call> {
     prop_oneof![
         3 => prop::collection::vec(any_decision(), 1..6).prop_map(Call::Record),
         3 => prop::collection::vec(any_entry(), 1..6).prop_map(Call::Apply),
+        // More than one statement inserts at once.
+        1 => prop::collection::vec(any_decision(), 40..120).prop_map(Call::Record),
+        1 => prop::collection::vec(any_entry(), 40..120).prop_map(Call::Apply),
         1 => ("[ab]", seconds(0..100_000_i64), -9..9_i64)
             .prop_map(|(series, at, value)| Call::Sample { series, at, value }),
         2 => (seconds(0..100_000_i64), seconds(30..150_i64), any::<bool>(), retention).prop_map(

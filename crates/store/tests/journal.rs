@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use keelson_core::Timestamp;
@@ -11,9 +11,12 @@ use keelson_core::decision::Outcome;
 use keelson_store::reach::Watch;
 use keelson_store::{Entry, Filter, Journal, JournalError, JournalOptions, MemoryStore, OnFull, Store, drain};
 
+#[path = "support/again.rs"]
+mod again;
 #[path = "support/decisions.rs"]
 mod decisions;
 
+use again::{given_dir, myself, with_mounts};
 use decisions::{effect, id, pending};
 
 const OPTIONS: JournalOptions = JournalOptions { bound: 4 << 20, on_full: OnFull::Hold };
@@ -210,29 +213,12 @@ async fn a_file_created_just_before_a_crash_is_used() {
     }
 }
 
-/// This test again in a process of its own, as `part`, with `dir` to work in.
-fn myself(part: &str, dir: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", part, "--include-ignored", "--nocapture"]).env("JOURNAL_TEST_DIR", dir);
-    command
-}
-
-/// The folder given by [`myself`]; none when the test was started by hand or by cargo.
-fn given_dir() -> Option<std::path::PathBuf> {
-    std::env::var_os("JOURNAL_TEST_DIR").map(Into::into)
-}
-
 #[test]
 fn full_and_read_only_disks_are_named() {
     let Some(dir) = given_dir() else {
         let dir = tempfile::tempdir().unwrap();
-        let test = myself("full_and_read_only_disks_are_named", dir.path());
-        let script = r#"cd "$JOURNAL_TEST_DIR" && mkdir small ro && mount -t tmpfs -o size=256k none small &&
-            mount -t tmpfs -o ro none ro && exec "$0" "$@""#;
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(test.get_program());
-        let status = unshare.args(test.get_args()).env("JOURNAL_TEST_DIR", dir.path()).status().unwrap();
-        assert!(status.success(), "needs user namespaces; allow them or run as root");
+        let mounts = "mkdir small ro && mount -t tmpfs -o size=256k none small && mount -t tmpfs -o ro none ro";
+        with_mounts("full_and_read_only_disks_are_named", dir.path(), mounts);
         return;
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

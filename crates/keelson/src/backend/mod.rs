@@ -60,6 +60,8 @@ pub struct Live {
     about: About,
     collector: Option<Collector>,
     collected: watch::Turn,
+    /// Since when what is decided is kept, or is not.
+    stored: watch::Turn,
     log: Arc<ChangeLog>,
     tally: Mutex<Tally>,
     /// Knocked at when changes were missed.
@@ -84,6 +86,7 @@ impl Live {
             about,
             collector,
             collected: watch::Turn::default(),
+            stored: watch::Turn::default(),
             log,
             tally: Mutex::default(),
             missed: Notify::new(),

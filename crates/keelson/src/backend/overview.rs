@@ -7,7 +7,7 @@ use keelson_api::names;
 use keelson_api::platform::FeatureStatus;
 use keelson_core::{Condition, ConditionStatus, Feature, Mode, Span, Timestamp};
 use keelson_dashboard::view::{Connection, ConnectionName, FactView, FeatureView};
-use keelson_store::Reach;
+use keelson_store::{OnFull, Reach};
 
 use super::Live;
 
@@ -105,19 +105,34 @@ impl Live {
     }
 
     fn store(&self) -> Connection {
-        let kept = self.platform.recorder.health();
-        let (ok, since) = match kept.store {
+        let recorder = &self.platform.recorder;
+        let kept = recorder.health();
+        let (is_there, since) = match kept.store {
             Reach::Unknown => (true, self.started),
             Reach::Since(since) => (true, since),
             Reach::AwaySince(since) => (false, since),
         };
-        let mut detail = match (ok, kept.pending, kept.dropped) {
-            (true, _, 0) => "every decision is kept".to_owned(),
-            (true, _, dropped) => format!("{dropped} decisions without actions were dropped while it was slow"),
-            (false, pending, _) => {
-                format!("the database does not answer; {pending} records wait in the journal and nothing is lost")
+        let trouble = recorder.journal_trouble();
+        let ok = is_there && trouble.is_none();
+        let since = self.stored.since(ok, since);
+        let mut detail = match recorder.why_away() {
+            None if kept.dropped == 0 => "every decision is kept".to_owned(),
+            None => format!("{} records were dropped while it was slow or full", kept.dropped),
+            Some(why) => {
+                let lost = match kept.dropped {
+                    0 => "nothing is lost".to_owned(),
+                    dropped => format!("{dropped} were dropped"),
+                };
+                format!("{why}; {} records wait in the journal and {lost}", kept.pending)
             }
         };
+        if let Some(trouble) = trouble {
+            let act = match recorder.on_full() {
+                OnFull::Act => "actions go on and may be forgotten",
+                OnFull::Hold => "actions are held",
+            };
+            detail.push_str(&format!("; {trouble}: {act}"));
+        }
         if let (count, Some(first)) = kept.unreadable {
             detail
                 .push_str(&format!("; {count} stored decisions cannot be read and are left out, the first is {first}"));

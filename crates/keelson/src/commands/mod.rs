@@ -5,4 +5,5 @@ pub mod doctor;
 pub mod generate;
 pub mod pause;
 pub mod replay;
+pub mod store;
 pub mod why;

@@ -11,11 +11,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use keelson_core::DecisionId;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::PATIENCE;
+use super::{PATIENCE, Servers};
 use crate::StoreError;
 use crate::drain::{FIRST_PAUSE, longer};
 
@@ -33,6 +33,7 @@ const AT_ONCE: i64 = 500;
 pub struct Changes {
     reader: PgPool,
     own: PgPool,
+    servers: Servers,
     listener: Option<PgListener>,
     poll: Duration,
     pause: Duration,
@@ -43,15 +44,17 @@ pub struct Changes {
 }
 
 impl Changes {
-    pub(super) async fn start(reader: PgPool, options: PgConnectOptions, poll: Duration) -> Result<Self, StoreError> {
+    pub(super) async fn start(reader: PgPool, servers: Servers, poll: Duration) -> Result<Self, StoreError> {
         let seen = sqlx::query_scalar(LATEST).fetch_one(&reader).await?;
-        Ok(Self { seen: Some(seen), ..Self::from_first_answer(reader, options, poll) })
+        Ok(Self { seen: Some(seen), ..Self::from_first_answer(reader, servers, poll) })
     }
 
-    pub(super) fn from_first_answer(reader: PgPool, options: PgConnectOptions, poll: Duration) -> Self {
-        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options);
+    pub(super) fn from_first_answer(reader: PgPool, servers: Servers, poll: Duration) -> Self {
+        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        let own = servers.pool(own);
+        own.set_connect_options((*reader.connect_options()).clone());
         let told = VecDeque::new();
-        Self { reader, own, listener: None, poll, pause: FIRST_PAUSE, seen: None, told, more: false }
+        Self { reader, own, servers, listener: None, poll, pause: FIRST_PAUSE, seen: None, told, more: false }
     }
 
     /// Waits for the next decision that was recorded, repeated or completed; none when the store was closed. While the
@@ -81,6 +84,10 @@ impl Changes {
             tracing::debug!(category = error.category(), "the listener lost the database: {error}");
             self.listener = None;
             sleep(self.pause).await;
+            // Who only reads hears of a failover here.
+            if self.servers.turn(&self.own).await {
+                self.reader.set_connect_options((*self.own.connect_options()).clone());
+            }
             self.pause = longer(self.pause).min(self.poll);
         }
     }

@@ -138,7 +138,7 @@ impl Recorder {
 
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let answer = timeout(PATIENCE, question).await;
-        self.inner.watch.note(answer.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut))))
+        self.inner.watch.read(answer.unwrap_or(Err(StoreError::Database(sqlx::Error::PoolTimedOut))))
     }
 
     fn away(&self) -> String {

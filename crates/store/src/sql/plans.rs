@@ -17,7 +17,7 @@ async fn no_statement_reads_a_whole_table() {
         INSERT,
         ABOUT_PUT,
         CAUSE_PUT,
-        THERE,
+        "SELECT id FROM decision WHERE id IN ($1, $2)",
         CAUSED_BY,
         UPDATE,
         ONE,

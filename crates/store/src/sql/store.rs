@@ -27,41 +27,6 @@ macro_rules! sql_store {
                 body.as_deref().map(sql::read_body).transpose()
             }
 
-            async fn insert(conn: &mut $conn, d: &Decision) -> Result<(), StoreError> {
-                let row = sql::Row::of(d)?;
-                sqlx::query(sql::INSERT)
-                    .bind(d.id.0.as_bytes().to_vec())
-                    .bind(row.subject_key)
-                    .bind(d.feature.as_str())
-                    .bind(d.subject.kind.clone())
-                    .bind(d.subject.namespace.clone())
-                    .bind(d.subject.name.clone())
-                    .bind(d.verb.as_str())
-                    .bind(d.reason.as_str())
-                    .bind(d.outcome.as_str())
-                    .bind(d.at.0)
-                    .bind(d.last_at.0)
-                    .bind(row.bytes)
-                    .bind(row.search)
-                    .bind(row.body)
-                    .execute(&mut *conn)
-                    .await?;
-                for object in d.objects() {
-                    sqlx::query(sql::ABOUT_PUT)
-                        .bind(object.kind.clone())
-                        .bind(object.namespace.clone())
-                        .bind(object.name.clone())
-                        .bind(d.id.0.as_bytes().to_vec())
-                        .execute(&mut *conn)
-                        .await?;
-                }
-                for cause in &d.causes {
-                    let put = sqlx::query(sql::CAUSE_PUT).bind(d.id.0.as_bytes().to_vec());
-                    put.bind(cause.0.as_bytes().to_vec()).execute(&mut *conn).await?;
-                }
-                Ok(())
-            }
-
             /// `repeat` is the id of the repeat that was folded in, when one was.
             async fn update(conn: &mut $conn, d: &Decision, repeat: Option<DecisionId>) -> Result<(), StoreError> {
                 let row = sql::Row::of(d)?;
@@ -75,32 +40,6 @@ macro_rules! sql_store {
                     .execute(conn)
                     .await?;
                 Ok(())
-            }
-
-            async fn record_one(conn: &mut $conn, next: &Decision) -> Result<(), StoreError> {
-                let id = next.id.0.as_bytes().to_vec();
-                let there: Option<Vec<u8>> =
-                    sqlx::query_scalar(sql::THERE).bind(id.clone()).fetch_optional(&mut *conn).await?;
-                if there.is_some() {
-                    return Ok(());
-                }
-                let before: Option<(String, Option<Vec<u8>>, i64)> = sqlx::query_as(sql::BEFORE)
-                    .bind(subject_key(next))
-                    .bind(id.clone())
-                    .fetch_optional(&mut *conn)
-                    .await?;
-                // Nothing folds into a row that cannot be read.
-                if let Some((body, last_id, 0)) = before
-                    && let Ok(mut row) = sql::read_body(&body)
-                    && folds_into(&row, next)
-                {
-                    if last_id.is_some_and(|counted| id <= counted) {
-                        return Ok(());
-                    }
-                    fold(&mut row, next);
-                    return Self::update(conn, &row, Some(next.id)).await;
-                }
-                Self::insert(conn, next).await
             }
 
             async fn put_bytes(conn: &mut $conn, id: DecisionId, bytes: &[u8]) -> Result<(), StoreError> {
@@ -135,32 +74,15 @@ macro_rules! sql_store {
         impl Store for $store {
             async fn record(&self, decisions: &[Decision]) -> Result<(), StoreError> {
                 let mut tx = self.begin().await?;
-                for decision in decisions {
-                    Self::record_one(&mut tx, decision).await?;
-                }
+                Self::record_all(&mut tx, decisions).await?;
                 Ok(tx.commit().await?)
             }
 
             async fn apply(&self, entries: &[Entry]) -> Result<u64, StoreError> {
                 let mut tx = self.begin().await?;
-                let mut orphans = 0;
-                for entry in entries {
-                    if let Entry::Decision(decision) = entry {
-                        Self::record_one(&mut tx, decision).await?;
-                        continue;
-                    }
-                    let Some(mut decision) = Self::fetch(&mut tx, entry.id()).await? else {
-                        orphans += 1;
-                        continue;
-                    };
-                    if let Entry::Recording { id, bytes } = entry {
-                        Self::put_bytes(&mut tx, *id, bytes).await?;
-                    } else {
-                        entry.amend(&mut decision);
-                        Self::update(&mut tx, &decision, None).await?;
-                    }
-                }
-                Ok(tx.commit().await?).map(|()| orphans)
+                let orphans = Self::apply_all(&mut tx, entries).await?;
+                tx.commit().await?;
+                Ok(orphans)
             }
 
             async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, StoreError> {

@@ -1,4 +1,5 @@
 //! A store that can be taken away and given back.
+#![allow(dead_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

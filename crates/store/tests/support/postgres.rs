@@ -29,13 +29,17 @@ fn run(program: &str, args: &[&str]) {
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
+    fn folder() -> Self {
         assert!(Path::new(BIN).exists(), "{BIN} is missing; run: apt-get install -y postgresql-15");
         let dir = tempfile::tempdir().unwrap();
         if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
             assert!(Command::new("chown").arg("postgres").arg(dir.path()).status().unwrap().success());
         }
-        let server = Self { dir };
+        Self { dir }
+    }
+
+    pub(crate) fn start() -> Self {
+        let server = Self::folder();
         let data = server.data();
         let data = data.to_str().unwrap();
         run("initdb", &["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]);
@@ -48,6 +52,47 @@ impl Server {
         let options = format!("-c listen_addresses='' -c fsync=off -k {}", self.dir.path().display());
         let (data, log) = (self.data(), self.dir.path().join("log"));
         run("pg_ctl", &["start", "-w", "-D", data.to_str().unwrap(), "-l", log.to_str().unwrap(), "-o", &options]);
+    }
+
+    /// A standby that follows this server by streaming; from then on a commit waits until the standby has it.
+    pub(crate) async fn standby(&self) -> Self {
+        let standby = Self::folder();
+        let (socket, data) = (self.socket().to_str().unwrap(), standby.data());
+        let copy = [
+            "-h",
+            socket,
+            "-U",
+            "postgres",
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+            "-D",
+            data.to_str().unwrap(),
+        ];
+        run("pg_basebackup", &copy);
+        standby.go_on();
+        self.run_sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'").await;
+        self.run_sql("postgres", "SELECT pg_reload_conf()").await;
+        let mut conn = PgConnection::connect_with(&self.options("postgres")).await.unwrap();
+        let follows = "SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        while sqlx::query_scalar::<_, i64>(follows).fetch_one(&mut conn).await.unwrap() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        standby
+    }
+
+    /// Makes a standby the server that takes writes.
+    pub(crate) fn promote(&self) {
+        run("pg_ctl", &["promote", "-w", "-D", self.data().to_str().unwrap()]);
+    }
+
+    /// Ends the server as an upgrade does, and starts it again.
+    pub(crate) fn restart(&self) {
+        run("pg_ctl", &["stop", "-m", "fast", "-D", self.data().to_str().unwrap()]);
+        self.go_on();
     }
 
     /// Ends the server without letting it finish anything.

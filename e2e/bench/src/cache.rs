@@ -1,0 +1,162 @@
+//! What ten thousand pods weigh in a cache: whole pods as an API server sends them, pruned by the runtime.
+//!
+//! The API server here is a function that makes pages of pods as they are asked for, so that all that stays in memory is the
+//! cache's. Measured is what the process has resident after the list, less what it had before it.
+
+use std::convert::Infallible;
+
+use anyhow::Result;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, Volume};
+use keelson_runtime::Calls;
+use kube::client::{Body, ClientBuilder};
+use serde_json::{Value, json};
+use tower::service_fn;
+
+use crate::clock::resident;
+use crate::reconcile::framework;
+use crate::{Better, Row, Setting};
+
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// Answers lists of pods in pages, never says anything on a watch, and has nothing else.
+fn answer(request: &Request<Body>, pods: usize) -> Result<Answer, http::Error> {
+    let query = request.uri().query().unwrap_or_default();
+    let number = |name: &str| {
+        let value = query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        value.and_then(|value| value.parse::<usize>().ok())
+    };
+    if query.contains("watch=") {
+        let silence = StreamBody::new(futures::stream::pending());
+        return Response::builder().header("content-type", "application/json").body(silence.boxed_unsync());
+    }
+    let (status, body) = if request.uri().path() == "/api/v1/pods" {
+        let first = number("continue").unwrap_or(0);
+        let last = pods.min(first + number("limit").unwrap_or(pods));
+        let next = if last < pods { last.to_string() } else { String::new() };
+        let items: Vec<Value> = (first..last).map(pod).collect();
+        let metadata = json!({"resourceVersion": "1000", "continue": next});
+        (200, json!({"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items}))
+    } else {
+        (404, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}))
+    };
+    let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
+    Response::builder().status(status).header("content-type", "application/json").body(body)
+}
+
+/// A pod as a mesh and a Deployment leave it: two containers, probes, environment, volumes, and who wrote which field.
+fn pod(n: usize) -> Value {
+    let (workload, node) = (n % 400, n % 1_000);
+    let labels = json!({
+        "app.kubernetes.io/name": format!("workload-{workload}"), "app.kubernetes.io/part-of": "shop",
+        "pod-template-hash": format!("{:x}", workload * 7_919), "topology.kubernetes.io/zone": "eu-west-1a",
+    });
+    let probe = json!({"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1,
+        "successThreshold": 1, "failureThreshold": 3});
+    let env: Vec<Value> =
+        (0..12).map(|k| json!({"name": format!("SETTING_{k}"), "value": format!("value of setting {k}")})).collect();
+    let mounts = json!([
+        {"name": "config", "mountPath": "/etc/config", "readOnly": true},
+        {"name": "kube-api-access", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true},
+    ]);
+    let container = |name: &str| {
+        json!({
+            "name": name, "image": format!("registry.example/shop/{name}:1.{workload}.0"), "imagePullPolicy": "IfNotPresent",
+            "env": env, "args": ["--listen", ":8080", "--log", "info"], "volumeMounts": mounts,
+            "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
+            "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+            "livenessProbe": probe, "readinessProbe": probe, "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File", "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true},
+        })
+    };
+    let status = |name: &str| {
+        json!({
+            "name": name, "ready": true, "restartCount": 0, "started": true, "image": format!("registry.example/shop/{name}:1.{workload}.0"),
+            "imageID": format!("registry.example/shop/{name}@sha256:{:064x}", workload), "containerID": format!("containerd://{n:064x}"),
+            "state": {"running": {"startedAt": "2026-05-20T17:00:03Z"}}, "lastState": {},
+            "volumeMounts": mounts,
+        })
+    };
+    let fields: Value = (0..40).map(|k| (format!("f:field-{k}"), json!({}))).collect::<serde_json::Map<_, _>>().into();
+    let condition = |kind: &str| json!({"type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": "2026-05-20T17:00:00Z"});
+    let conditions =
+        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map(condition);
+    let projected = json!({"sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}], "defaultMode": 420});
+    let toleration =
+        |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
+    json!({
+        "metadata": {
+            "name": format!("workload-{workload}-{:x}-{n:05x}", workload * 7_919), "namespace": format!("team-{}", workload % 40),
+            "uid": format!("00000000-0000-4000-8000-{n:012x}"), "resourceVersion": n.to_string(), "labels": labels,
+            "generateName": format!("workload-{workload}-{:x}-", workload * 7_919), "creationTimestamp": "2026-05-20T17:00:00Z",
+            "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("workload-{workload}-{:x}", workload * 7_919),
+                "uid": format!("00000000-0000-4000-9000-{workload:012x}"), "controller": true, "blockOwnerDeletion": true}],
+            "managedFields": [
+                {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields},
+                {"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "subresource": "status", "fieldsType": "FieldsV1", "fieldsV1": fields},
+            ],
+        },
+        "spec": {
+            "nodeName": format!("ip-10-{}-{}.internal", node / 250, node % 250), "containers": [container("main"), container("sidecar")],
+            "serviceAccountName": "default", "serviceAccount": "default", "restartPolicy": "Always", "dnsPolicy": "ClusterFirst",
+            "schedulerName": "default-scheduler", "terminationGracePeriodSeconds": 30, "enableServiceLinks": true, "priority": 0,
+            "preemptionPolicy": "PreemptLowerPriority", "securityContext": {"runAsNonRoot": true},
+            "volumes": [{"name": "config", "configMap": {"name": format!("workload-{workload}"), "defaultMode": 420}},
+                {"name": "kube-api-access", "projected": projected}],
+            "tolerations": [toleration("node.kubernetes.io/not-ready"), toleration("node.kubernetes.io/unreachable")],
+            "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": {"app.kubernetes.io/name": format!("workload-{workload}")}}}],
+        },
+        "status": {
+            "phase": "Running", "conditions": conditions, "containerStatuses": [status("main"), status("sidecar")], "qosClass": "Burstable",
+            "hostIP": "10.0.0.7", "podIP": format!("10.{}.{}.{}", n / 65_536, n / 256 % 256, n % 256), "startTime": "2026-05-20T17:00:00Z",
+            "podIPs": [{"ip": format!("10.{}.{}.{}", n / 65_536, n / 256 % 256, n % 256)}], "hostIPs": [{"ip": "10.0.0.7"}],
+        },
+    })
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When the framework does not start.
+pub fn run(setting: &Setting) -> Result<Vec<Row>> {
+    let pods = setting.of(10_000, 100);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (grown, held) = runtime.block_on(async {
+        let service = service_fn(move |request: Request<Body>| async move { answer(&request, pods) });
+        let calls = Calls::default();
+        let client = ClientBuilder::new(service, "default").with_layer(&calls.to("api:6443")).build();
+        let platform = framework(client, calls)?;
+        platform.platform().synced().await;
+        let before = resident("self");
+        let cache = platform.cache::<Pod>();
+        cache.synced().await;
+        let grown = resident("self") - before;
+        let held = cache.list().len();
+        platform.shutdown().await;
+        anyhow::Ok((grown, held))
+    })?;
+    anyhow::ensure!(held == pods, "{held} of {pods} pods are in the cache");
+    let sent = pod(1).to_string().len();
+    let how = format!(
+        "{pods} pods of two containers, {sent} bytes each as sent, in pages of 500; resident memory after less before"
+    );
+    let weight = grown * 10_000.0 / pods as f64;
+    let each = size_of::<Pod>() + 2 * (size_of::<Container>() + size_of::<ContainerStatus>() + size_of::<Volume>());
+    let bare = format!(
+        "size_of Pod {}, two each of Container {}, ContainerStatus {}, Volume {}: k8s-openapi has every optional field in place",
+        size_of::<Pod>(),
+        size_of::<Container>(),
+        size_of::<ContainerStatus>(),
+        size_of::<Volume>()
+    );
+    Ok(vec![
+        Row::new("cache: 10,000 pods, pruned", weight, "MB", Better::Lower, &how).goal(25.0),
+        Row::new("of that the bare structs", each as f64 / 100.0, "MB", Better::Lower, &bare),
+    ])
+}

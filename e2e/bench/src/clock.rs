@@ -1,0 +1,62 @@
+//! Stopwatch, quantiles, and what the kernel says of a process.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Now, for measuring.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "time is the thing measured here")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The smallest value that is no less than `percent` of all.
+#[must_use]
+pub fn quantile(values: &mut [Duration], percent: usize) -> Duration {
+    values.sort_unstable();
+    let place = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(place).copied().unwrap_or_default()
+}
+
+/// The value in the middle.
+#[must_use]
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// Milliseconds.
+#[must_use]
+pub fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// How long this thread has had a processor: what others do at the same time does not count.
+#[must_use]
+pub fn on_processor() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
+}
+
+/// The resident memory of a process in megabytes (10⁶ bytes); `self` is this one.
+#[must_use]
+pub fn resident(process: &str) -> f64 {
+    let text = std::fs::read_to_string(Path::new("/proc").join(process).join("status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    let kibibytes: f64 = line.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or_default();
+    kibibytes * 1_024.0 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_a_value_that_occurred() {
+        let mut times: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+        assert_eq!(quantile(&mut times, 99), Duration::from_millis(198));
+        assert_eq!(quantile(&mut times, 50), Duration::from_millis(100));
+        assert_eq!(quantile(&mut [], 50), Duration::ZERO);
+        assert!(on_processor() > Duration::ZERO && resident("self") > 1.0);
+    }
+}
