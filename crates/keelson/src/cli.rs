@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keelson_core::{Feature, Mode, Reason};
 
+use crate::sign_in::Door;
 use crate::store::Keep;
 
 /// Five platform features of a Kubernetes cluster, one spine, every decision explained.
@@ -97,9 +98,12 @@ pub struct Up {
     /// Use this cluster instead of the simulated one.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Where the page listens; loopback only.
+    /// Where the page listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Who may come.
+    #[command(flatten)]
+    pub door: Door,
     /// Where the simulated API server listens; loopback only, port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR", conflicts_with = "kubeconfig")]
     pub api: SocketAddr,
@@ -147,6 +151,9 @@ pub struct Controller {
     /// Where the page, metrics and health answers listen.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Who may come.
+    #[command(flatten)]
+    pub door: Door,
     /// How much is kept.
     #[command(flatten)]
     pub keep: Keep,
@@ -164,9 +171,12 @@ pub struct Dashboard {
     /// The namespace of the controllers' Leases.
     #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
     pub namespace: String,
-    /// Where the page listens; loopback only.
+    /// Where the page listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Who may come.
+    #[command(flatten)]
+    pub door: Door,
 }
 
 /// Where a running Keelson answers.
