@@ -2,6 +2,10 @@
 import { defineConfig } from "@playwright/test";
 
 const port = 8098;
+/** The same, to which people sign in. */
+const guarded = 8097;
+const keelson = "../target/debug/keelson up";
+const served = { timeout: 300_000, gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 } } as const;
 
 export default defineConfig({
   testDir: "e2e",
@@ -21,14 +25,20 @@ export default defineConfig({
     baseURL: process.env.BASE_URL ?? `http://127.0.0.1:${port}`,
     launchOptions: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] },
   },
-  ...(process.env.BASE_URL
-    ? {}
-    : {
-        webServer: {
-          command: `../target/debug/keelson up --listen 127.0.0.1:${port} --seed 7`,
-          url: `http://127.0.0.1:${port}/api/v1/overview`,
-          timeout: 300_000,
-          gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },
-        },
-      }),
+  webServer: [
+    ...(process.env.BASE_URL
+      ? []
+      : [
+          {
+            command: `${keelson} --listen 127.0.0.1:${port} --seed 7`,
+            url: `http://127.0.0.1:${port}/api/v1/overview`,
+            ...served,
+          },
+        ]),
+    {
+      command: `rm -rf test-data && ${keelson} --listen 127.0.0.1:${guarded} --seed 8 --sign-in token --data test-data/guarded`,
+      url: `http://127.0.0.1:${guarded}/readyz`,
+      ...served,
+    },
+  ],
 });
