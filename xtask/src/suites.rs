@@ -35,6 +35,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-sim", "api_kubectl", Part::Kubectl),
     ("keelson", "up", Part::Kubectl),
     ("keelson", "real", Part::Cluster),
+    ("keelson", "real_sign_in", Part::Cluster),
     ("xtask", "up_real", Part::Cluster),
     ("keelson-harness", "", Part::Cluster),
 ];
