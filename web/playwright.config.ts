@@ -2,8 +2,12 @@
 import { defineConfig } from "@playwright/test";
 
 const port = 8098;
-/** The same, to which people sign in. */
+/** The same, to which people sign in: with a token; and over HTTPS, at the provider of e2e/provider.ts. */
 const guarded = 8097;
+const oidc = 8096;
+const certificate =
+  "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 " +
+  "-addext subjectAltName=IP:127.0.0.1 -keyout test-data/oidc/tls.key -out test-data/oidc/tls.crt";
 const keelson = "../target/debug/keelson up";
 const served = { timeout: 300_000, gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 } } as const;
 
@@ -36,8 +40,19 @@ export default defineConfig({
           },
         ]),
     {
-      command: `rm -rf test-data && ${keelson} --listen 127.0.0.1:${guarded} --seed 8 --sign-in token --data test-data/guarded`,
+      command: `rm -rf test-data/guarded && ${keelson} --listen 127.0.0.1:${guarded} --seed 8 --sign-in token --data test-data/guarded`,
       url: `http://127.0.0.1:${guarded}/readyz`,
+      ...served,
+    },
+    {
+      command:
+        `rm -rf test-data/oidc && mkdir -p test-data/oidc && ${certificate} && ` +
+        "printf a-secret-that-only-these-tests-know > test-data/oidc/secret && " +
+        `${keelson} --listen 127.0.0.1:${oidc} --seed 9 --data test-data/oidc --sign-in oidc ` +
+        `--host 127.0.0.1:${oidc} --tls-cert test-data/oidc/tls.crt --tls-key test-data/oidc/tls.key ` +
+        "--oidc-issuer http://127.0.0.1:8095 --oidc-client keelson --oidc-secret-file test-data/oidc/secret",
+      url: `https://127.0.0.1:${oidc}/readyz`,
+      ignoreHTTPSErrors: true,
       ...served,
     },
   ],
