@@ -175,7 +175,8 @@ struct Asked {
 impl Asked {
     /// Keeps for the record what became of it.
     fn kept(self, app: &App, viewer: &Viewer, ended: Result<Switched, ApiError>) -> Result<Switched, ApiError> {
-        let who: String = viewer.name().chars().take(MAX_WHO).collect();
+        let who = viewer.caller().map_or("Somebody on this machine", |caller| &caller.user);
+        let who: String = who.chars().filter(|c| !c.is_control()).take(MAX_WHO).collect();
         let became = match &ended {
             Ok(_) => "It was done.".to_owned(),
             Err(error) => format!("It was not done: {}.", error.message.trim_end_matches('.')),

@@ -20,7 +20,7 @@ pub async fn to_the_api(State(app): State<App>, mut request: Request, next: Next
             if let Err(refused) = viewer.must(&Right::door()).await {
                 return refused.into_response();
             }
-            let place = viewer.caller().map(|caller| gate.requests.take(caller));
+            let place = viewer.caller().map(|caller| gate.requests.take(&caller.user));
             if let Some(None) = place {
                 let message = format!("{} requests of yours are being answered", gate.requests.each());
                 return ApiError::new(Category::Unavailable, message, "Try again in a second.").into_response();

@@ -131,11 +131,10 @@ pub async fn begin(State(app): State<App>, uri: Uri) -> Result<Response, ApiErro
     params(("code" = String, Query, description = "Stands for who signed in."),
            ("state" = String, Query, description = "What the sign-in began with.")),
     responses((status = 303, description = "To the page."), (status = "4XX", body = ErrorBody)))]
-pub async fn callback(
-    State(app): State<App>,
-    Query(given): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub async fn callback(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    // Providers add parameters of their own.
+    let Query(given) = Query::<BTreeMap<String, String>>::try_from_uri(&uri)
+        .map_err(|error| ApiError::invalid("query", error.body_text(), "Sign in again."))?;
     let Some(gate) = &app.gate else {
         return Err(ApiError::new(Category::NotFound, "nobody signs in here", how(None)));
     };

@@ -25,7 +25,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, 
 use utoipa::ToSchema;
 
 use crate::access::memo::Memo;
-use crate::access::{AGAIN_EVERY, Caller, Place, Right, Viewer};
+use crate::access::{AGAIN_EVERY, Place, Right, Viewer};
 use crate::changes::{Batch, Change, EffectChange, OutcomeChange, Subscription};
 use crate::error::{ApiError, Category, ErrorBody};
 use crate::query::Params;
@@ -135,7 +135,7 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
 /// A place among all streams, and among those of one person.
 struct Taken {
     _all: OwnedSemaphorePermit,
-    _theirs: Option<Place<Arc<Caller>>>,
+    _theirs: Option<Place<String>>,
 }
 
 impl Taken {
@@ -144,7 +144,7 @@ impl Taken {
         let theirs = match (&app.gate, viewer.caller()) {
             (Some(gate), Some(caller)) => {
                 let each = gate.streams.each();
-                let place = gate.streams.take(caller);
+                let place = gate.streams.take(&caller.user);
                 Some(place.ok_or_else(|| full(format!("{each} of your browsers have the page open")))?)
             }
             _ => None,

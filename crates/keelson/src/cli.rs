@@ -185,6 +185,9 @@ pub struct Server {
     /// The address of a running `keelson up`, `controller` or `dashboard`.
     #[arg(long, env = "KEELSON_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = server)]
     pub server: String,
+    /// A token for the audience keelson, where people sign in.
+    #[arg(long, env = "KEELSON_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
 }
 
 /// How answers look.
@@ -326,7 +329,7 @@ fn collector(text: &str) -> Result<String, String> {
 }
 
 fn server(text: &str) -> Result<String, String> {
-    address(text, &["http"])
+    address(text, &["http", "https"])
 }
 
 fn reason(text: &str) -> Result<Reason, String> {

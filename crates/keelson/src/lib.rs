@@ -16,6 +16,7 @@ pub mod commands;
 pub mod controller;
 pub mod health;
 pub mod history;
+mod https;
 pub mod output;
 pub mod page;
 pub mod permissions;

@@ -51,7 +51,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         retention: Retention { recordings: Span::hours(i64::from(world.about.speed)), ..args.keep.retention() },
         journal: platform::journal(&folder.path.join("journal"), &args.keep)?,
     })?;
-    println!("\n  {}  http://{address}", paint("page      ", Colour::Bold));
+    println!("\n  {}  {}://{address}", paint("page      ", Colour::Bold), args.door.scheme());
     println!("  {}  export KUBECONFIG={}", paint("kubectl   ", Colour::Bold), world.kubeconfig.display());
     println!("  {}  {}", paint("data      ", Colour::Bold), folder.path.display());
     println!("  {}  keelson why pod/NAME -n NAMESPACE\n  stop with Ctrl-C\n", paint("ask       ", Colour::Bold));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -306,6 +307,15 @@ async fn who_asked_for_a_switch_is_listed_with_what_became_of_it() {
     assert!(status == 403 && text.contains("may not patch platforms.keelson.dev"), "{text}");
     // The switches of this controller are in a file: even who may turn them, cannot here.
     assert_eq!(house.post(&ada, pause, json!({"paused": true})).await.0, 409);
+    let decisions = |token: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_keelson"));
+        let output = program.args(["decisions", "--server", &house.page.page]).env("KEELSON_TOKEN", token).output();
+        let output = output.unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert!(decisions(&eve).0, "the command line shows its token");
+    let (done, said) = decisions("");
+    assert!(!done && said.contains("KEELSON_TOKEN"), "{said}");
     let listed = until("both are listed", async || {
         let (_, text) = house.get(&ada, "/api/v1/decisions?kind=Platform&verb=Refuse").await;
         let rows = json(&text)["decisions"].as_array()?.clone();

@@ -98,8 +98,9 @@ pub struct Gate {
     sessions: Sessions,
     strangers: Semaphore,
     questions: Semaphore,
-    pub(crate) requests: Arc<Places<Arc<Caller>>>,
-    pub(crate) streams: Arc<Places<Arc<Caller>>>,
+    /// By name: several tokens of one person are one person.
+    pub(crate) requests: Arc<Places<String>>,
+    pub(crate) streams: Arc<Places<String>>,
 }
 
 impl Gate {

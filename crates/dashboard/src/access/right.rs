@@ -112,13 +112,14 @@ impl Right {
 impl std::fmt::Display for Right {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Path(path) => write!(f, "get {path}"),
+            Self::Path(path) => write!(f, "get {path:.64}"),
             Self::Resource { verb, group, resource, namespace, .. } => {
-                write!(f, "{verb} {resource}")?;
+                // Names come from whoever asks.
+                write!(f, "{verb} {resource:.64}")?;
                 if !group.is_empty() {
-                    write!(f, ".{group}")?;
+                    write!(f, ".{group:.64}")?;
                 }
-                if namespace.is_empty() { Ok(()) } else { write!(f, " in namespace {namespace}") }
+                if namespace.is_empty() { Ok(()) } else { write!(f, " in namespace {namespace:.64}") }
             }
         }
     }

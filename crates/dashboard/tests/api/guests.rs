@@ -27,7 +27,9 @@ impl Reviewer for Guests {
         self.reviewed.lock().unwrap().push(token.to_owned());
         self.answer().await?;
         let user = self.tokens.lock().unwrap().get(token).cloned();
-        Ok(user.map(|user| Caller { groups: vec![format!("{user}-team")], user, ..Caller::default() }))
+        // A real cluster says by which token somebody came.
+        let extra = BTreeMap::from([("credential-id".to_owned(), vec![token.to_owned()])]);
+        Ok(user.map(|user| Caller { groups: vec![format!("{user}-team")], user, extra, ..Caller::default() }))
     }
 }
 

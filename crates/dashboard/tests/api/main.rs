@@ -4,6 +4,7 @@
 mod bounds;
 mod changing;
 mod document;
+mod encrypted;
 mod fake;
 mod guarding;
 mod guests;

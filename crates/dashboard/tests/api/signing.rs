@@ -292,6 +292,9 @@ async fn one_who_takes_everything_leaves_the_others_theirs() {
         open.push(response);
     }
     assert_eq!(open.len(), 16);
+    guests.tokens.lock().unwrap().insert("another".into(), "eve".into());
+    let another = get("/api/v1/stream").header("authorization", "Bearer another").body(Body::empty()).unwrap();
+    assert_eq!(site.answer(another).await.refusal().0, 503, "with another token she is the same person");
     stream(&site, of("ada", get("/api/v1/stream")).body(Body::empty()).unwrap()).await;
     *site.fake.hangs.lock().unwrap() = true;
     let router = site.router.clone();

@@ -4,10 +4,9 @@
 //! |---|---|
 //! | here | from flags to what the page needs, or which flag is wrong |
 //! | `cluster` | whom a token stands for and what they may do: the cluster says it |
-//! | `oidc`, `jwt`, `https` | whom an identity provider names |
+//! | `oidc`, `jwt` | whom an identity provider names |
 
 mod cluster;
-mod https;
 mod jwt;
 mod oidc;
 
@@ -99,11 +98,11 @@ impl Door {
             (Some(certificate), Some(key)) => Some(Tls::read(certificate, key).context("--tls-cert, --tls-key")?),
             _ => None,
         };
-        let here = if tls.is_some() { "https" } else { "http" };
+        let here = self.scheme();
         // Where people sign in, a cookie is at stake: something speaks HTTPS, the page itself or what is in front of it.
         let elsewhere = if self.sign_in == Way::None { here } else { "https" };
         let mut options = Options::default();
-        for host in &self.hosts {
+        for host in self.named() {
             options = options.named(host, elsewhere);
         }
         for name in ["127.0.0.1", "localhost", "[::1]"] {
@@ -113,12 +112,23 @@ impl Door {
                 options = options.named(name, here);
             }
         }
-        if self.sign_in != Way::None && self.hosts.is_empty() && !address.ip().is_loopback() {
+        if self.sign_in != Way::None && self.named().next().is_none() && !address.ip().is_loopback() {
             tracing::warn!("no --host is given: browsers on other machines are refused");
         }
         options.access = self.access(client)?;
         options.tls = tls;
         Ok(options)
+    }
+
+    /// The names that were given; an empty variable gives none.
+    fn named(&self) -> impl Iterator<Item = &String> {
+        self.hosts.iter().filter(|host| !host.is_empty())
+    }
+
+    /// How the page is opened on this machine.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_cert.is_some() { "https" } else { "http" }
     }
 
     fn access(&self, client: &kube::Client) -> Result<Option<Access>> {
@@ -136,7 +146,7 @@ impl Door {
         let (Some(issuer), Some(client)) = (&self.oidc_issuer, &self.oidc_client) else {
             bail!("--sign-in oidc needs --oidc-issuer URL and --oidc-client ID");
         };
-        let Some(host) = self.oidc_redirect_host.as_ref().or(self.hosts.first()) else {
+        let Some(host) = self.oidc_redirect_host.as_ref().or(self.named().next()) else {
             bail!("--sign-in oidc needs the host to come back to: give --host NAME or --oidc-redirect-host NAME");
         };
         Ok(Settings {
@@ -176,9 +186,69 @@ fn secret(flag: &str, file: &Path) -> Result<String> {
 
 /// A name as a browser sends it: without a scheme or a path.
 fn host(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
     let authority: http::uri::Authority = text.parse().map_err(|_| format!("{text:?} is no NAME or NAME:PORT"))?;
     if authority.as_str().contains('@') || authority.host().is_empty() || text.contains('*') {
         return Err(format!("{text:?} is no NAME or NAME:PORT, as in keelson.example.com"));
     }
     Ok(authority.as_str().to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        door: Door,
+    }
+
+    fn door(args: &str) -> Door {
+        Line::try_parse_from(format!("keelson {args}").split_whitespace()).unwrap().door
+    }
+
+    #[test]
+    fn a_sign_in_that_lacks_something_says_which_flag() {
+        let folder = tempfile::tempdir().unwrap();
+        let short = folder.path().join("short");
+        std::fs::write(&short, "secret\n").unwrap();
+        let at = "--sign-in oidc --oidc-issuer https://example.com --oidc-client keelson";
+        for (args, word) in [
+            ("--sign-in oidc", "--oidc-issuer"),
+            (at, "--host"),
+            (&format!("{at} --host a --oidc-secret-file /none"), "/none"),
+            ("--sign-in proxy", "--proxy-secret-file"),
+            (&format!("--sign-in proxy --proxy-secret-file {}", short.display()), "at least 32"),
+        ] {
+            let door = door(args);
+            let refused = match door.sign_in {
+                Way::Oidc => format!("{:#}", door.oidc().err().unwrap()),
+                _ => format!("{:#}", door.proxy_secret().unwrap_err()),
+            };
+            assert!(refused.contains(word), "{args}: {refused}");
+        }
+    }
+
+    #[test]
+    fn names_are_names_and_a_certificate_comes_with_its_key() {
+        assert_eq!(door("--host Keelson.Example.com,b:8443 --host c").hosts, ["keelson.example.com", "b:8443", "c"]);
+        assert_eq!(door("--host=").named().count(), 0);
+        for args in ["--host=https://a", "--host=a/b", "--host=*.a", "--host=u@a", "--sign-in=ldap", "--tls-cert=a"] {
+            assert!(Line::try_parse_from(["keelson", args]).is_err(), "{args}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_machines_are_answered_only_where_people_sign_in() {
+        let everywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let refused = door("").listen(everywhere).await.unwrap_err().to_string();
+        assert!(refused.contains("--sign-in token, oidc or proxy"), "{refused}");
+        assert!(door("--sign-in token").listen(everywhere).await.is_ok());
+    }
 }

@@ -10,17 +10,21 @@ use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{Request, Uri, header};
+use http_body_util::Full;
 use keelson_core::Timestamp;
 use keelson_dashboard::access::{Ask, Caller, Provider, Unknown, foreign};
 use keelson_runtime::Clock;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::https::Https;
 use super::jwt::{self, JwtError, Keys};
 use crate::client::escape;
+use crate::https::Https;
 
 /// How long what a provider says of itself is good.
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
@@ -28,6 +32,8 @@ const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 const KEYS_AGAIN: Duration = Duration::from_secs(30);
 /// How far its clock may be off, in seconds.
 const SKEW: i64 = 60;
+/// The largest of its answers, in bytes.
+const MOST: usize = 1 << 20;
 
 /// What is known of the provider beforehand.
 #[derive(Clone)]
@@ -71,7 +77,8 @@ pub(super) struct Oidc {
 impl Oidc {
     pub(super) fn new(settings: Settings) -> Result<Self> {
         let (document, keys) = (Mutex::default(), Mutex::default());
-        Ok(Self { settings, https: Https::new()?, clock: Clock::system(), document, keys })
+        let https = Https::to(&settings.issuer, MOST)?;
+        Ok(Self { settings, https, clock: Clock::system(), document, keys })
     }
 
     async fn document(&self) -> Result<Document> {
@@ -82,7 +89,7 @@ impl Oidc {
             return Ok(document.clone());
         }
         let issuer = &self.settings.issuer;
-        let document: Document = self.https.get(&format!("{issuer}/.well-known/openid-configuration")).await?;
+        let document: Document = self.get(&format!("{issuer}/.well-known/openid-configuration")).await?;
         if document.issuer.trim_end_matches('/') != issuer {
             bail!("the provider calls itself {:?} and not {issuer:?}; name it so in --oidc-issuer", document.issuer);
         }
@@ -98,7 +105,7 @@ impl Oidc {
         {
             return Ok(keys.clone());
         }
-        let keys: Keys = self.https.get(&document.jwks_uri).await?;
+        let keys: Keys = self.get(&document.jwks_uri).await?;
         *known = Some((Instant::now(), keys.clone()));
         Ok(keys)
     }
@@ -113,10 +120,28 @@ impl Oidc {
             ("code_verifier", &ask.verifier),
         ];
         let form: Vec<_> = form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
-        let authorization = secret
-            .as_ref()
-            .map(|secret| format!("Basic {}", STANDARD.encode(format!("{}:{}", escape(client), escape(secret)))));
-        self.https.post(&document.token_endpoint, form.join("&"), &authorization.unwrap_or_default()).await
+        let mut request = Request::post(secure(&document.token_endpoint)?)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json");
+        if let Some(secret) = secret {
+            let both = STANDARD.encode(format!("{}:{}", escape(client), escape(secret)));
+            request = request.header(header::AUTHORIZATION, format!("Basic {both}"));
+        }
+        self.ask(request.body(Full::from(form.join("&")))?).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, address: &str) -> Result<T> {
+        self.ask(Request::get(secure(address)?).header(header::ACCEPT, "application/json").body(Full::default())?).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: Request<Full<Bytes>>) -> Result<T> {
+        let address = request.uri().to_string();
+        let (status, body) = self.https.send(request).await?;
+        if !status.is_success() {
+            let said: String = String::from_utf8_lossy(&body).chars().take(200).collect();
+            bail!("{address} answers {status}: {said}");
+        }
+        serde_json::from_slice(&body).with_context(|| format!("{address} answers something else than expected"))
     }
 
     async fn claims(&self, document: &Document, token: &str) -> Result<Result<Map<String, Value>, JwtError>> {
@@ -169,6 +194,13 @@ impl Provider for Oidc {
             }
         }
     }
+}
+
+/// An address by HTTPS, or on this machine.
+fn secure(address: &str) -> Result<Uri> {
+    let uri: Uri = address.parse().with_context(|| format!("{address:?} is no address"))?;
+    let is_here = matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    if uri.scheme_str() == Some("https") || is_here { Ok(uri) } else { bail!("{address:?} is not https://") }
 }
 
 fn unknown(error: anyhow::Error) -> Unknown {
