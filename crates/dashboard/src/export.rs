@@ -12,15 +12,15 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use http::{Uri, header};
 use keelson_store::{Filter, MAX_PAGE};
-use tokio::sync::OwnedSemaphorePermit;
 
-use crate::access::Viewer;
+use crate::access::{Gate, Viewer};
 use crate::backend::{Backend, Decisions};
 use crate::error::{ApiError, Category, ErrorBody};
 use crate::listing;
 use crate::query::{DECISION_PARAMS, Params};
 use crate::schema;
 use crate::serve::App;
+use crate::taken::Taken;
 
 /// The most exports at a time: each keeps the store busy.
 pub const MAX_EXPORTS: usize = 4;
@@ -30,7 +30,7 @@ struct Export {
     viewer: Viewer,
     filter: Filter,
     page: Option<Decisions>,
-    _permit: OwnedSemaphorePermit,
+    _place: Taken,
 }
 
 /// Every decision that matches, newest first, one JSON object a line.
@@ -39,16 +39,15 @@ struct Export {
               (status = 503, body = ErrorBody)))]
 pub async fn export(State(app): State<App>, viewer: Viewer, uri: Uri) -> Result<Response, ApiError> {
     let filter = Filter { limit: MAX_PAGE, ..Params::read(&uri, &DECISION_PARAMS)?.filter()? };
-    let permit = Arc::clone(&app.exports).try_acquire_owned().map_err(|_| {
-        let message = format!("{MAX_EXPORTS} exports are running");
-        ApiError::new(Category::Unavailable, message, "Wait until one of them is done.")
-    })?;
+    let theirs = |gate: &Gate| Arc::clone(&gate.exports);
+    let place = Taken::one((&app.exports, MAX_EXPORTS), (&app, &viewer, theirs), "exports are running")
+        .map_err(|message| ApiError::new(Category::Unavailable, message, "Wait until one of them is done."))?;
     let page = listing::page(&*app.backend, &viewer, &filter).await?;
     if page.partial {
         let message = "a source of decisions does not answer, so the export would have holes";
         return Err(ApiError::new(Category::Unavailable, message, "See the connections of /api/v1/overview."));
     }
-    let export = Export { backend: Arc::clone(&app.backend), viewer, filter, page: Some(page), _permit: permit };
+    let export = Export { backend: Arc::clone(&app.backend), viewer, filter, page: Some(page), _place: place };
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"decisions.jsonl\""),

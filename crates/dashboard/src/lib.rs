@@ -53,6 +53,7 @@ mod recent;
 mod serve;
 mod session;
 mod stream;
+mod taken;
 
 pub use access::{Access, Seen, SignIn};
 pub use backend::{Audit, Backend, BackendError, Decisions, Needs};

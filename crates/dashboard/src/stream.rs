@@ -20,18 +20,19 @@ use futures::stream::unfold;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use keelson_core::{DecisionId, ObjectRef};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep_until};
 use utoipa::ToSchema;
 
 use crate::access::memo::Memo;
-use crate::access::{AGAIN_EVERY, Place, Right, Viewer};
+use crate::access::{AGAIN_EVERY, Gate, Right, Viewer};
 use crate::changes::{Batch, Change, EffectChange, OutcomeChange, Subscription};
 use crate::error::{ApiError, Category, ErrorBody};
 use crate::query::Params;
 use crate::reads;
 use crate::recent::GOOD_FOR;
 use crate::serve::App;
+use crate::taken::Taken;
 use crate::view::{NodeView, Nodes, Overview};
 
 /// The most streams of this machine, where nobody signs in; and of all who sign in.
@@ -110,7 +111,10 @@ pub async fn stream(
     Params::read(&uri, &[])?;
     let since = last_event(&headers)?;
     let read_only = app.read_only || !viewer.may(&Right::switch()).await?;
-    let place = Taken::one(&app, &viewer)?;
+    let most = most(app.gate.is_some());
+    let theirs = |gate: &Gate| Arc::clone(&gate.streams);
+    let place = Taken::one((&app.streams, most), (&app, &viewer, theirs), "browsers have the page open")
+        .map_err(|message| ApiError::new(Category::Unavailable, message, "Close it in one of them."))?;
     let events = unfold(Feed::new(app, viewer, (since, read_only), place), |mut feed| async move {
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
@@ -130,29 +134,6 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
         let fix = "Send the id of the last event seen, or leave it out.";
         ApiError::invalid("Last-Event-ID", "Last-Event-ID is no number", fix)
     })
-}
-
-/// A place among all streams, and among those of one person.
-struct Taken {
-    _all: OwnedSemaphorePermit,
-    _theirs: Option<Place<String>>,
-}
-
-impl Taken {
-    fn one(app: &App, viewer: &Viewer) -> Result<Self, ApiError> {
-        let full = |message| ApiError::new(Category::Unavailable, message, "Close it in one of them.");
-        let theirs = match (&app.gate, viewer.caller()) {
-            (Some(gate), Some(caller)) => {
-                let each = gate.streams.each();
-                let place = gate.streams.take(&caller.user);
-                Some(place.ok_or_else(|| full(format!("{each} of your browsers have the page open")))?)
-            }
-            _ => None,
-        };
-        let all = Arc::clone(&app.streams).try_acquire_owned();
-        let most = most(app.gate.is_some());
-        Ok(Self { _all: all.map_err(|_| full(format!("{most} browsers have the page open")))?, _theirs: theirs })
-    }
 }
 
 struct Feed {

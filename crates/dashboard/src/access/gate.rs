@@ -31,9 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STRANGERS: usize = 8;
 /// How many other questions are put to the cluster at a time.
 const QUESTIONS: usize = 32;
-/// How many requests and streams one caller may have open.
+/// How many requests, streams and exports one person may have open.
 const REQUESTS_EACH: usize = 16;
 const STREAMS_EACH: usize = 16;
+const EXPORTS_EACH: usize = 2;
 /// How many verdicts are remembered.
 const TOKENS: usize = 4_096;
 const RIGHTS: usize = 32_768;
@@ -101,6 +102,7 @@ pub struct Gate {
     /// By name: several tokens of one person are one person.
     pub(crate) requests: Arc<Places<String>>,
     pub(crate) streams: Arc<Places<String>>,
+    pub(crate) exports: Arc<Places<String>>,
 }
 
 impl Gate {
@@ -118,6 +120,7 @@ impl Gate {
             questions: Semaphore::new(QUESTIONS),
             requests: Places::new(REQUESTS_EACH),
             streams: Places::new(STREAMS_EACH),
+            exports: Places::new(EXPORTS_EACH),
         })
     }
 

@@ -32,7 +32,7 @@ use utoipa::ToSchema;
 
 pub use gate::foreign;
 pub(crate) use gate::{Gate, random};
-pub(crate) use places::Place;
+pub(crate) use places::{Place, Places};
 pub use right::Right;
 pub use sessions::LONGEST;
 pub(crate) use viewer::Viewer;
