@@ -183,6 +183,11 @@ async fn beside_what_is_shown_nothing_hidden_is_named() {
     let related: Vec<_> = shown["related"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
     assert_eq!(related, ["node-3", "cart"]);
     assert_eq!(shown["trigger"], json!({"Watch": {"kind": "Pod", "name": "(hidden)"}}));
+    // Nor does she learn by asking for it what is beside the hidden one.
+    for (who, found) in [("eve", 0), ("ada", 4)] {
+        let listed = site.get_as(who, "/api/v1/decisions?about=Deployment.apps/vault/vault").await.json();
+        assert_eq!(listed["decisions"].as_array().unwrap().len(), found, "{who}");
+    }
     let whole = site.get_as("ada", &format!("/api/v1/decisions/{}", before.id)).await.json()["decision"].clone();
     assert_eq!(whole, serde_json::to_value(before).unwrap());
 }
