@@ -2,6 +2,14 @@
 import { defineConfig } from "@playwright/test";
 
 const port = 8098;
+/** The same, to which people sign in: with a token; and over HTTPS, at the provider of e2e/provider.ts. */
+const guarded = 8097;
+const oidc = 8096;
+const certificate =
+  "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 " +
+  "-addext subjectAltName=IP:127.0.0.1 -keyout test-data/oidc/tls.key -out test-data/oidc/tls.crt";
+const keelson = "../target/debug/keelson up";
+const served = { timeout: 300_000, gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 } } as const;
 
 export default defineConfig({
   testDir: "e2e",
@@ -21,14 +29,31 @@ export default defineConfig({
     baseURL: process.env.BASE_URL ?? `http://127.0.0.1:${port}`,
     launchOptions: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] },
   },
-  ...(process.env.BASE_URL
-    ? {}
-    : {
-        webServer: {
-          command: `../target/debug/keelson up --listen 127.0.0.1:${port} --seed 7`,
-          url: `http://127.0.0.1:${port}/api/v1/overview`,
-          timeout: 300_000,
-          gracefulShutdown: { signal: "SIGTERM", timeout: 5_000 },
-        },
-      }),
+  webServer: [
+    ...(process.env.BASE_URL
+      ? []
+      : [
+          {
+            command: `${keelson} --listen 127.0.0.1:${port} --seed 7`,
+            url: `http://127.0.0.1:${port}/api/v1/overview`,
+            ...served,
+          },
+        ]),
+    {
+      command: `rm -rf test-data/guarded && ${keelson} --listen 127.0.0.1:${guarded} --seed 8 --sign-in token --data test-data/guarded`,
+      url: `http://127.0.0.1:${guarded}/readyz`,
+      ...served,
+    },
+    {
+      command:
+        `rm -rf test-data/oidc && mkdir -p test-data/oidc && ${certificate} && ` +
+        "printf a-secret-that-only-these-tests-know > test-data/oidc/secret && " +
+        `${keelson} --listen 127.0.0.1:${oidc} --seed 9 --data test-data/oidc --sign-in oidc ` +
+        `--host 127.0.0.1:${oidc} --tls-cert test-data/oidc/tls.crt --tls-key test-data/oidc/tls.key ` +
+        "--oidc-issuer http://127.0.0.1:8095 --oidc-client keelson --oidc-secret-file test-data/oidc/secret",
+      url: `https://127.0.0.1:${oidc}/readyz`,
+      ignoreHTTPSErrors: true,
+      ...served,
+    },
+  ],
 });

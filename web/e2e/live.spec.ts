@@ -291,6 +291,7 @@ test.describe("what is drawn", () => {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
       await page.goto(front.url);
+      await expect(page.locator(".cell").first()).toBeVisible();
       await page.keyboard.press("?");
       await expect(page.locator("dialog")).toBeVisible();
       await accessible(page);

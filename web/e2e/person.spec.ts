@@ -62,6 +62,7 @@ test("a switch says what it would mean, and happens", { tag: "@alone" }, async (
 
 test("single keys can be turned off, and stay off", async ({ page }) => {
   await page.goto("/");
+  await expect(page.locator(".cell").first()).toBeVisible();
   await page.keyboard.press("?");
   await page.getByLabel("Keys without Ctrl or Alt").uncheck();
   await page.keyboard.press("Escape");

@@ -501,6 +501,7 @@ test("dialogs are accessible in both themes", async ({ page }) => {
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.goto("/settings");
+    await expect(page.locator(".choice").first()).toBeVisible();
     await page.keyboard.press("?");
     await expect(page.locator("dialog")).toBeVisible();
     await accessible(page);

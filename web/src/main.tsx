@@ -1,15 +1,17 @@
 // Puts the page together: one query cache, one stream, one section at a time.
 import { QueryClient, QueryClientProvider } from "@tanstack/solid-query";
-import { createEffect, ErrorBoundary, type JSX, Match, on, onCleanup, onMount, Switch } from "solid-js";
+import { createEffect, ErrorBoundary, type JSX, Match, on, onCleanup, onMount, Show, Switch } from "solid-js";
 import { render } from "solid-js/web";
 import { connect } from "./live/connect";
 import { follow, place } from "./live/router";
-import { overview } from "./live/state";
+import { asked, look, screen, session } from "./live/session";
+import { link, overview } from "./live/state";
 import { Decisions } from "./sections/Decisions";
 import { applyChange } from "./sections/fresh";
 import { Now } from "./sections/Now";
 import { OneDecision } from "./sections/OneDecision";
 import { Settings } from "./sections/Settings";
+import { SignIn } from "./sections/SignIn";
 import { SubjectPage } from "./sections/Subject";
 import { Empty, Failure } from "./ui/Notice";
 import { Shell } from "./ui/Shell";
@@ -20,6 +22,7 @@ import "./style/parts.css";
 import "./style/now.css";
 import "./style/reading.css";
 import "./style/settings.css";
+import "./style/sign-in.css";
 
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, staleTime: 5_000, refetchOnWindowFocus: false } },
@@ -29,6 +32,19 @@ const queries = new QueryClient({
 function missed(): void {
   const begun = overview.value !== undefined;
   void queries.invalidateQueries(begun ? {} : { predicate: (query) => query.state.status === "error" });
+}
+
+/** The page, for whoever is let in; a way to sign in for everybody else. */
+function Door() {
+  onMount(() => void look());
+  createEffect(() => link().state === "signed-out" && void look());
+  return (
+    <Show when={asked()}>
+      <Show when={screen(session()) !== "page" && session()} fallback={<Page />}>
+        {(told) => <SignIn session={told()} left={link().state === "signed-out"} />}
+      </Show>
+    </Show>
+  );
 }
 
 function Page() {
@@ -85,7 +101,7 @@ if (root) {
     () => (
       <ErrorBoundary fallback={(error) => <Failure error={error} retry={() => location.reload()} />}>
         <QueryClientProvider client={queries}>
-          <Page />
+          <Door />
         </QueryClientProvider>
       </ErrorBoundary>
     ),

@@ -31,7 +31,8 @@ impl Layer {
 /// The page is built by npm.
 pub const PAGE: &[Need] = &[Need::Package("nodejs"), Need::Package("npm"), Need::Cache];
 /// A browser looks at it.
-const BROWSER: &[Need] = &[Need::Package("nodejs"), Need::Package("npm"), Need::Package("chromium"), Need::Cache];
+const BROWSER: &[Need] =
+    &[Need::Package("nodejs"), Need::Package("npm"), Need::Package("chromium"), Need::Package("openssl"), Need::Cache];
 /// What builds the programs of a real cluster, kubectl among them: runc alone needs a C compiler and libseccomp.
 const TOOLS: &[Need] =
     &[Need::Go, Need::Cache, Need::Package("gcc"), Need::Package("pkg-config"), Need::Package("libseccomp-dev")];

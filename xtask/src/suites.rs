@@ -38,6 +38,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson", "up", Part::Kubectl),
     ("keelson", "real", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
+    ("keelson", "real_sign_in", Part::Cluster),
     ("xtask", "up_real", Part::Cluster),
     ("keelson-harness", "", Part::Cluster),
     ("keelson-bully", "real", Part::Cluster),

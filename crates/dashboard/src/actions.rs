@@ -1,24 +1,29 @@
 //! The routes that change a switch, and the questions to ask before.
 //!
-//! A mode is switched in two steps: the preview tells what it would mean and which words confirm it.
+//! A mode is switched in two steps: the preview tells what it would mean and which words confirm it. Whoever switches must be
+//! allowed to patch the Platform themselves; that they asked, and what became of it, is kept with the decisions, where
+//! everybody looks who wonders why something is as it is.
 
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
-use keelson_core::{Feature, Mode};
+use keelson_core::{Feature, Mode, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::access::{Right, Viewer};
+use crate::backend::{Audit, Needs};
 use crate::body::Fields;
 use crate::error::{ApiError, Category, ErrorBody};
 use crate::query::{self, Params, Segments};
+use crate::reads;
 use crate::schema;
 use crate::serve::App;
 use crate::view::{Preview, Switched};
 
-/// Who is named in the record: nobody signs in on loopback.
-const WHO: &str = "the page";
+/// How much of a name is repeated in the record.
+const MAX_WHO: usize = 128;
 
 /// What a switch of mode would mean, and how to confirm it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -58,12 +63,13 @@ fn confirmation(feature: Feature, mode: Mode) -> String {
     responses((status = 200, body = PreviewAnswer), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn preview(
     State(app): State<App>,
+    viewer: Viewer,
     Segments(feature): Segments<String>,
     uri: Uri,
 ) -> Result<Json<PreviewAnswer>, ApiError> {
     let feature = query::feature(&feature)?;
     let mode = Params::read(&uri, &["mode"])?.mode()?;
-    let preview = app.backend.preview(feature, mode).await?;
+    let preview = app.backend.preview(feature, mode, &viewer.seen(&*app.backend).await?).await?;
     Ok(Json(PreviewAnswer { preview, confirm: confirmation(feature, mode) }))
 }
 
@@ -73,6 +79,7 @@ pub async fn preview(
     responses((status = 200, body = Switched), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn set_mode(
     State(app): State<App>,
+    viewer: Viewer,
     Segments(feature): Segments<String>,
     uri: Uri,
     fields: Fields,
@@ -90,10 +97,12 @@ pub async fn set_mode(
         let message = "confirm does not say what would be switched";
         return Err(ApiError::invalid("confirm", message, format!("Send \"confirm\": {wanted:?}.")));
     }
-    may_change(&app)?;
-    let switched = app.backend.set_mode(feature, mode, WHO).await?;
-    tracing::info!(%feature, %mode, "the mode was switched from the page");
-    Ok(Json(switched))
+    let asked = Asked { feature, reason: Reason::ModeChanged, what: format!("switch {feature} to {mode}") };
+    let change = async {
+        may_change(&app, &viewer).await?;
+        Ok(app.backend.set_mode(feature, mode, viewer.name()).await?)
+    };
+    asked.kept(&app, &viewer, change.await).map(Json)
 }
 
 /// Stops a feature's actions, or lets them go on. It keeps deciding.
@@ -102,6 +111,7 @@ pub async fn set_mode(
     responses((status = 200, body = Switched), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn set_paused(
     State(app): State<App>,
+    viewer: Viewer,
     Segments(feature): Segments<String>,
     uri: Uri,
     fields: Fields,
@@ -110,10 +120,13 @@ pub async fn set_paused(
     let feature = query::feature(&feature)?;
     fields.only(&["paused"])?;
     let paused = fields.flag("paused")?;
-    may_change(&app)?;
-    let switched = app.backend.set_paused(feature, paused, WHO).await?;
-    tracing::info!(%feature, paused, "the pause was switched from the page");
-    Ok(Json(switched))
+    let (reason, verb) = if paused { (Reason::Paused, "pause") } else { (Reason::Resumed, "resume") };
+    let asked = Asked { feature, reason, what: format!("{verb} {feature}") };
+    let change = async {
+        may_change(&app, &viewer).await?;
+        Ok(app.backend.set_paused(feature, paused, viewer.name()).await?)
+    };
+    asked.kept(&app, &viewer, change.await).map(Json)
 }
 
 /// Puts one of a feature's own questions to it. Changes nothing.
@@ -124,6 +137,7 @@ pub async fn set_paused(
     responses((status = 200, body = Value), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn ask(
     State(app): State<App>,
+    viewer: Viewer,
     Segments((feature, question)): Segments<(String, String)>,
     uri: Uri,
     fields: Fields,
@@ -135,15 +149,41 @@ pub async fn ask(
         let message = "question is not a word of up to 64 lower-case letters, digits and hyphens";
         return Err(ApiError::invalid("question", message, "Use one of the questions the feature answers."));
     }
-    Ok(Json(app.backend.ask(feature, &question, Value::Object(fields.0)).await?))
+    let params = Value::Object(fields.0);
+    match app.backend.needs(feature, &question, &params)? {
+        Needs::Right(right) => viewer.must(&right).await?,
+        Needs::Decision(id) => drop(reads::shown(&app, &viewer, id).await?),
+    }
+    Ok(Json(app.backend.ask(feature, &question, params).await?))
 }
 
-fn may_change(app: &App) -> Result<(), ApiError> {
-    match app.read_only {
-        false => Ok(()),
-        true => {
-            let fix = "Use kubectl on the Platform object, or start Keelson without --read-only.";
-            Err(ApiError::new(Category::Forbidden, "this page may only read", fix))
-        }
+async fn may_change(app: &App, viewer: &Viewer) -> Result<(), ApiError> {
+    if app.read_only {
+        let fix = "Use kubectl on the Platform object, or start Keelson without --read-only.";
+        return Err(ApiError::new(Category::Forbidden, "this page may only read", fix));
+    }
+    viewer.must(&Right::switch()).await
+}
+
+/// A change that somebody asked for.
+struct Asked {
+    feature: Feature,
+    reason: Reason,
+    what: String,
+}
+
+impl Asked {
+    /// Keeps for the record what became of it.
+    fn kept(self, app: &App, viewer: &Viewer, ended: Result<Switched, ApiError>) -> Result<Switched, ApiError> {
+        let who = viewer.caller().map_or("Somebody on this machine", |caller| &caller.user);
+        let who: String = who.chars().filter(|c| !c.is_control()).take(MAX_WHO).collect();
+        let became = match &ended {
+            Ok(_) => "It was done.".to_owned(),
+            Err(error) => format!("It was not done: {}.", error.message.trim_end_matches('.')),
+        };
+        let sentence = format!("{who} asked to {}. {became}", self.what);
+        tracing::info!(user = who, feature = %self.feature, done = ended.is_ok(), "{sentence}");
+        app.backend.audit(Audit { feature: self.feature, reason: self.reason, sentence, done: ended.is_ok() });
+        ended
     }
 }

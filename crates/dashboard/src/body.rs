@@ -1,6 +1,9 @@
 //! Reads the body of a request, and says by name what is wrong with it.
 //!
-//! Promises: at most [`MAX_BODY`] bytes are read; a body is a JSON object of known fields; each refusal names the field.
+//! Promises: at most [`MAX_BODY`] bytes are read, within [`MAX_TIME`]; a body is a JSON object of known fields; each refusal
+//! names the field.
+
+use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
@@ -11,6 +14,8 @@ use crate::error::{ApiError, Category};
 
 /// The largest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// The fields of a JSON object.
 pub struct Fields(pub Map<String, Value>);
@@ -24,7 +29,11 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             let message = format!("the body's type is {:?}, not application/json", kind.get(..64).unwrap_or(kind));
             return Err(ApiError::new(Category::UnsupportedMediaType, message, "Send Content-Type: application/json."));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        let read = tokio::time::timeout(MAX_TIME, Bytes::from_request(request, state)).await.map_err(|_| {
+            let message = format!("the body did not arrive within {} s", MAX_TIME.as_secs());
+            ApiError::new(Category::Timeout, message, "Send it at once.")
+        })?;
+        let bytes = read.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let message = format!("the body has more than {MAX_BODY} bytes");
                 ApiError::new(Category::TooLarge, message, "Send less.")

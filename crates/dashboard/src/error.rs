@@ -4,7 +4,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -42,7 +42,9 @@ pub enum Category {
     NotFound,
     /// The path does not take this method.
     MethodNotAllowed,
-    /// The request came from another site, under another name, or to a page that may only read.
+    /// Nobody is signed in, or no longer.
+    SignedOut,
+    /// The request came from another site or under another name, or whoever sent it may not do this.
     Forbidden,
     /// The change is not allowed now.
     Conflict,
@@ -64,6 +66,7 @@ impl Category {
             Self::Invalid => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -107,9 +110,12 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.category.status();
         let mut response = (status, Json(ErrorBody { error: self })).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
-        }
+        let hint = match status {
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            _ => None,
+        };
+        response.headers_mut().extend(hint.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     }
 }

@@ -1,9 +1,9 @@
-//! Who may speak to the page.
+//! Which sites may speak to the page.
 //!
-//! On loopback there is no sign-in, so that everything rests on what a browser cannot be made to forge: the Host it
-//! connects to (an evil site whose name points at 127.0.0.1 is refused), the Origin and Sec-Fetch-Site it sends along
-//! (another site can neither change a switch nor hold a stream open), and a policy that lets the page load nothing but
-//! itself. Another port of localhost is another site.
+//! On loopback nobody need sign in, and a browser sends its cookie along by itself; so everything rests on what a browser
+//! cannot be made to forge: the Host it connects to (an evil site whose name points here is refused), the Origin and
+//! Sec-Fetch-Site it sends along (another site can neither change a switch nor hold a stream open), and a policy that lets
+//! the page load nothing but itself. Another port of localhost is another site, and so is the same name without TLS.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -35,7 +35,7 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
 
 /// Refuses what comes under another name or from another site, and adds the headers that protect the answer.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let mut response = match check(&app.hosts, &request) {
+    let mut response = match check(&app, &request) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
     };
@@ -47,15 +47,17 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
     response
 }
 
-fn check(hosts: &[String], request: &Request) -> Result<(), ApiError> {
+fn check(app: &App, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     let host = match request.uri().authority() {
         Some(authority) => authority.as_str(),
         None => text(headers, &header::HOST),
     };
-    if !is_allowed(hosts, host) {
+    // A program that shows its token proves who it is under whatever name it came: browsers send none by themselves.
+    let shows_token = app.gate.is_some() && headers.contains_key(header::AUTHORIZATION);
+    if !shows_token && !is_allowed(&app.hosts, host) {
         let message = format!("this page is not served under the name {:?}", host.chars().take(64).collect::<String>());
-        let fix = hosts.first().map(|host| format!("Open http://{host}/.")).unwrap_or_default();
+        let fix = app.origins.first().map(|origin| format!("Open {origin}/.")).unwrap_or_default();
         return Err(ApiError::new(Category::Forbidden, message, fix));
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -67,15 +69,14 @@ fn check(hosts: &[String], request: &Request) -> Result<(), ApiError> {
     }
     // Programs that are no browsers send no Origin; a browser always does with a change.
     let origin = headers.get(header::ORIGIN).map(|_| text(headers, &header::ORIGIN));
-    let own = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| is_allowed(hosts, host));
-    if !reads && !origin.is_none_or(own) {
+    if !reads && !origin.is_none_or(|origin| is_allowed(&app.origins, origin)) {
         return Err(other_site());
     }
     Ok(())
 }
 
-fn is_allowed(hosts: &[String], host: &str) -> bool {
-    hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+fn is_allowed(names: &[String], name: &str) -> bool {
+    names.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
 }
 
 /// A header's text; empty when it is missing, and a text that nothing allows when it is given twice or is no text.
@@ -100,7 +101,16 @@ pub fn room() -> Arc<Semaphore> {
 
 /// Answers only so many at a time, and each within its time.
 pub async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = app.requests.try_acquire() else {
+    within(&app.requests, request, next).await
+}
+
+/// The same for those who are not signed in, in a room of their own: they may not keep the others out.
+pub async fn bounded_sign_in(State(app): State<App>, request: Request, next: Next) -> Response {
+    within(&app.sign_ins, request, next).await
+}
+
+async fn within(room: &Semaphore, request: Request, next: Next) -> Response {
+    let Ok(_permit) = room.try_acquire() else {
         let message = format!("{MAX_REQUESTS} requests are being answered");
         return ApiError::new(Category::Unavailable, message, "Try again in a second.").into_response();
     };

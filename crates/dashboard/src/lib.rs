@@ -3,8 +3,9 @@
 //! Serves what the platform decided and why: JSON under `/api/v1`, one event stream, and the embedded page. It knows
 //! neither Kubernetes nor any feature; the binary answers through [`Backend`].
 //!
-//! Promises: loopback only, and only under its own name (no DNS rebinding); no other site can change a switch or read
-//! an answer; every input is bounded and every refusal names the field and the fix; a slow reader costs nothing.
+//! Promises: without a sign-in on loopback only, and always only under its own names (no DNS rebinding); nobody is told what
+//! the cluster would not let them see; no other site can change a switch or read an answer; every input is bounded and
+//! every refusal names the field and the fix; a slow reader costs nothing.
 //!
 //! | asked | answered |
 //! |---|---|
@@ -13,6 +14,7 @@
 //! | `GET /api/v1/subjects/{kind}/{namespace}/{name}`, `why/...` | why one object is as it is |
 //! | `GET /api/v1/features/{feature}/preview`, `POST .../mode`, `.../pause`, `.../ask/{question}` | the switches |
 //! | `GET /api/v1/stream` | events: `hello`, `overview`, `nodes`, `decision`, `outcome`, `effect`, `reset` |
+//! | `GET`, `POST`, `DELETE /api/v1/session`, `GET /api/v1/sign-in`, `.../callback` | signing in and out |
 //! | `GET /api/v1/openapi.json` | all of this, exactly |
 //! | anything else | the page |
 //!
@@ -26,25 +28,36 @@
 //! }
 //! ```
 
+pub mod access;
 pub mod backend;
 pub mod changes;
 pub mod error;
 pub mod schema;
+pub mod tls;
 pub mod view;
 
 mod actions;
+mod admit;
 mod assets;
 mod body;
+mod connections;
+mod cookies;
 mod export;
 mod guard;
+mod listing;
 mod openapi;
+mod patient;
 mod query;
 mod reads;
 mod recent;
 mod serve;
+mod session;
 mod stream;
+mod taken;
 
-pub use backend::{Backend, BackendError, Decisions};
+pub use access::{Access, Seen, SignIn};
+pub use backend::{Audit, Backend, BackendError, Decisions, Needs};
 pub use changes::{Change, ChangeLog, EffectChange, OutcomeChange, Subscription};
 pub use openapi::openapi;
-pub use serve::{Options, ServeError, bind, router, serve};
+pub use serve::{Options, ServeError, bind, bind_anywhere, guarded_paths, router, serve};
+pub use tls::Tls;

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use crate::error::{ApiError, ErrorBody};
 use crate::query::Params;
-use crate::{actions, changes, export, reads, schema, stream};
+use crate::{actions, changes, export, reads, schema, session, stream};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,11 @@ use crate::{actions, changes, export, reads, schema, stream};
         actions::set_paused,
         actions::ask,
         stream::stream,
+        session::session,
+        session::sign_in,
+        session::sign_out,
+        session::begin,
+        session::callback,
         document
     ),
     components(schemas(

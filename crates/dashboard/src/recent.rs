@@ -1,8 +1,10 @@
-//! One answer for many open pages.
+//! The newest answer to a question that everybody asks at once.
 //!
-//! Every stream looks at the overview and the nodes twice a second. However many there are, each is worked out twice a
-//! second at most, and not at all while no page is open.
+//! Every open page looks at the overview and the nodes twice a second. However many there are, each is worked out twice a
+//! second at most for all who see the same, and not at all while no page is open.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,27 +13,29 @@ use tokio::time::Instant;
 /// How long an answer is good enough for a stream.
 pub const GOOD_FOR: Duration = Duration::from_millis(500);
 
-/// The newest answer, and when it was worked out.
+/// The newest answer for each who asks, and when it was worked out.
 #[derive(Debug)]
-pub struct Recent<T>(Mutex<Option<(Instant, Arc<T>)>>);
+pub struct Recent<K, T>(Mutex<HashMap<K, (Instant, Arc<T>)>>);
 
-impl<T> Default for Recent<T> {
+impl<K, T> Default for Recent<K, T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self(Mutex::default())
     }
 }
 
-impl<T> Recent<T> {
+impl<K: Eq + Hash + Clone, T> Recent<K, T> {
     /// The answer, worked out by `make` when the one there is has aged.
-    pub fn get(&self, now: Instant, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, value)) = slot.as_ref()
-            && now.duration_since(*at) < GOOD_FOR
+    pub fn get(&self, whose: &K, now: Instant, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |at: Instant| now.duration_since(at) < GOOD_FOR;
+        if let Some((at, value)) = kept.get(whose)
+            && fresh(*at)
         {
             return Arc::clone(value);
         }
+        kept.retain(|_, (at, _)| fresh(*at));
         let value = make();
-        *slot = Some((now, Arc::clone(&value)));
+        kept.insert(whose.clone(), (now, Arc::clone(&value)));
         value
     }
 }

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use keelson_core::{Feature, Mode, Reason};
 
 use crate::leases::Leases;
+use crate::sign_in::Door;
 use crate::store::Keep;
 
 /// Five platform features of a Kubernetes cluster, one spine, every decision explained.
@@ -101,9 +102,12 @@ pub struct Up {
     /// Use this cluster instead of the simulated one.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Where the page listens; loopback only.
+    /// Where the page listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Who may come.
+    #[command(flatten)]
+    pub door: Door,
     /// Where the simulated API server listens; loopback only, port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR", conflicts_with = "kubeconfig")]
     pub api: SocketAddr,
@@ -154,6 +158,9 @@ pub struct Controller {
     /// Where the page, metrics and health answers listen.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Who may come.
+    #[command(flatten)]
+    pub door: Door,
     /// How much is kept.
     #[command(flatten)]
     pub keep: Keep,
@@ -171,9 +178,12 @@ pub struct Dashboard {
     /// The namespace of the controllers' Leases.
     #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
     pub namespace: String,
-    /// Where the page listens; loopback only.
+    /// Where the page listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Who may come.
+    #[command(flatten)]
+    pub door: Door,
 }
 
 /// Where a running Keelson answers.
@@ -182,6 +192,9 @@ pub struct Server {
     /// The address of a running `keelson up`, `controller` or `dashboard`.
     #[arg(long, env = "KEELSON_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = server)]
     pub server: String,
+    /// A token for the audience keelson, where people sign in.
+    #[arg(long, env = "KEELSON_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
 }
 
 /// How answers look.
@@ -343,7 +356,7 @@ fn collector(text: &str) -> Result<String, String> {
 }
 
 fn server(text: &str) -> Result<String, String> {
-    address(text, &["http"])
+    address(text, &["http", "https"])
 }
 
 fn reason(text: &str) -> Result<Reason, String> {

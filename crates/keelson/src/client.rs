@@ -1,21 +1,24 @@
 //! Asking a running Keelson.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::Full;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::Server;
+use crate::https::Https;
 
-/// The longest an answer may take.
-const DEADLINE: Duration = Duration::from_secs(15);
+/// The largest answer: a page of decisions, and some more.
+const MOST: usize = 64 << 20;
 
 /// The JSON API of one Keelson.
 #[derive(Debug)]
 pub struct Client {
     base: String,
-    http: reqwest::Client,
+    token: Option<String>,
+    https: Https,
 }
 
 impl Client {
@@ -24,8 +27,8 @@ impl Client {
     /// # Errors
     /// When no client can be made on this machine.
     pub fn new(server: &Server) -> Result<Self> {
-        let base = server.server.clone();
-        Ok(Self { base, http: reqwest::Client::builder().timeout(DEADLINE).build()? })
+        let token = server.token.clone().filter(|token| !token.is_empty());
+        Ok(Self { base: server.server.clone(), token, https: Https::to(&server.server, MOST)? })
     }
 
     /// The answer to a question.
@@ -40,7 +43,7 @@ impl Client {
             url.push('=');
             url.push_str(&escape(value));
         }
-        self.answer(self.http.get(url)).await
+        self.answer(Request::get(url), Full::default()).await
     }
 
     /// The answer to a change or to a question with a body.
@@ -48,16 +51,18 @@ impl Client {
     /// # Errors
     /// When nobody answers, or what the answer says is wrong.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
-        let request = self.http.post(format!("{}/api/v1/{path}", self.base));
-        self.answer(request.header("content-type", "application/json").body(body.to_string())).await
+        let request = Request::post(format!("{}/api/v1/{path}", self.base));
+        self.answer(request.header(header::CONTENT_TYPE, "application/json"), Full::from(body.to_string())).await
     }
 
-    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
-        let response = request.send().await.with_context(|| {
+    async fn answer<T: DeserializeOwned>(&self, request: http::request::Builder, body: Full<Bytes>) -> Result<T> {
+        let request = match &self.token {
+            Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+            None => request,
+        };
+        let (status, body) = self.https.send(request.body(body)?).await.with_context(|| {
             format!("nobody answers at {}; start `keelson up`, or name another address with --server", self.base)
         })?;
-        let status = response.status();
-        let body = response.bytes().await.context("the answer ended early")?;
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .context("the answer has another shape than this version expects; use the same version on both sides");
@@ -65,17 +70,14 @@ impl Client {
         let error: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = |field: &str| error.pointer(&format!("/error/{field}")).and_then(Value::as_str);
         match (text("message"), text("fix")) {
+            (Some(message), _) if status == http::StatusCode::UNAUTHORIZED => bail!(
+                "{message}; name a token in KEELSON_TOKEN: kubectl create token NAME -n NAMESPACE --audience keelson"
+            ),
             (Some(message), Some(fix)) => bail!("{message}; {fix}"),
             (Some(message), None) => bail!("{message}"),
             _ => bail!("the server answered {status}"),
         }
     }
-}
-
-/// Whether an error says that nobody listens there; anything else is an answer, or the lack of one that is owed.
-#[must_use]
-pub fn is_nobody_there(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect))
 }
 
 /// Percent-encodes everything but the characters that need it nowhere.
@@ -92,6 +94,7 @@ pub fn escape(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::https::is_nobody_there;
 
     #[test]
     fn what_a_path_cannot_hold_is_escaped() {
@@ -100,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_there_is_said_with_the_fix() {
-        let client = Client::new(&Server { server: "http://127.0.0.1:9".into() }).unwrap();
+        let client = Client::new(&Server { server: "http://127.0.0.1:9".into(), token: None }).unwrap();
         let error = client.get::<Value>("overview", &[]).await.unwrap_err();
         assert!(error.to_string().contains("start `keelson up`"), "{error}");
         assert!(is_nobody_there(&error));

@@ -22,7 +22,7 @@ use crate::{cluster, store};
 /// What cannot start, and the fix.
 pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Result<()> {
     let clock = Clock::system();
-    let listener = keelson_dashboard::bind(args.listen).await?;
+    let listener = args.door.listen(args.listen).await?;
     let kubeconfig = args.kubeconfig.as_deref();
     let calls = Calls::default();
     let client = cluster::client(kubeconfig, &calls).await?;
@@ -44,7 +44,8 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         journal: platform::journal(&args.journal, &args.keep)?,
     })?;
     let about = about(&client, &args.namespace, args.platform.clone()).await?;
-    let page = Page { platform: platform.clone(), client, about, telemetry };
+    let options = args.door.options(listener.local_addr()?, &client)?;
+    let page = Page { platform: platform.clone(), client, about, options, telemetry };
     page.serve(listener, stop_signal()).await?;
     platform.stop().await;
     Ok(())
@@ -57,7 +58,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
 /// What cannot start, and the fix.
 pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
     let clock = Clock::system();
-    let listener = keelson_dashboard::bind(args.listen).await?;
+    let listener = args.door.listen(args.listen).await?;
     let calls = Calls::default();
     let client = cluster::client(args.kubeconfig.as_deref(), &calls).await?;
     let platform = Platform::start(Parts {
@@ -78,7 +79,8 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
         journal: Journal::in_memory(JournalOptions::default()),
     })?;
     let about = about(&client, &args.namespace, None).await?;
-    let page = Page { platform: platform.clone(), client, about, telemetry: None };
+    let options = args.door.options(listener.local_addr()?, &client)?;
+    let page = Page { platform: platform.clone(), client, about, options, telemetry: None };
     page.serve(listener, stop_signal()).await?;
     platform.stop().await;
     Ok(())

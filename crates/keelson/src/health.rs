@@ -66,13 +66,25 @@ struct Status {
 }
 
 /// The routes.
-pub fn routes(runtime: Runtime, metrics: Metrics) -> Router {
-    Router::new()
+pub struct Routes {
+    /// `/livez` and `/readyz`, for everybody: they tell nothing but that.
+    pub probes: Router,
+    /// `/statusz` and `/metrics`, for those who may `get` them.
+    pub extra: Router,
+}
+
+/// The routes over a running platform.
+pub fn routes(runtime: Runtime, metrics: Metrics) -> Routes {
+    let asked = Asked { runtime, metrics, heart: Heart::start() };
+    let probes = Router::new()
         .route("/livez", get(|State(asked): State<Asked>| async move { alive(&asked.heart) }))
         .route("/readyz", get(|State(asked): State<Asked>| async move { ready(&asked.runtime.health()) }))
+        .with_state(asked.clone());
+    let extra = Router::new()
         .route("/statusz", get(|State(asked): State<Asked>| async move { axum::Json(status(&asked)) }))
         .route("/metrics", get(|State(asked): State<Asked>| async move { scrape(&asked.metrics) }))
-        .with_state(Asked { runtime, metrics, heart: Heart::start() })
+        .with_state(asked);
+    Routes { probes, extra }
 }
 
 fn alive(heart: &Heart) -> Response {

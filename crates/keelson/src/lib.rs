@@ -5,7 +5,7 @@
 //! | [`cli`], [`commands`], [`client`], [`output`] | what can be said, and how answers look |
 //! | [`platform`] | the controller, put together |
 //! | [`up`], [`simulated`], [`controller`] | the ways to run it |
-//! | [`backend`], [`tally`], [`page`], [`health`] | what it shows |
+//! | [`backend`], [`tally`], [`page`], [`health`], [`sign_in`] | what it shows, and to whom |
 //! | [`permissions`], [`leases`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
 
 pub mod backend;
@@ -17,10 +17,12 @@ pub mod controller;
 pub mod health;
 pub mod history;
 pub mod leases;
+mod https;
 pub mod output;
 pub mod page;
 pub mod permissions;
 pub mod platform;
+pub mod sign_in;
 pub mod simulated;
 pub mod store;
 pub mod sweep;

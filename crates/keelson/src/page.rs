@@ -27,6 +27,8 @@ pub struct Page<'a> {
     pub client: kube::Client,
     /// What the page says about the cluster.
     pub about: About,
+    /// Under which names, and to whom.
+    pub options: Options,
     /// Where metrics are pushed to.
     pub telemetry: Option<&'a Telemetry>,
 }
@@ -48,8 +50,9 @@ impl Page<'_> {
         });
         let collector = self.telemetry.and_then(Telemetry::collector).cloned();
         let backend = Live::start(self.platform, self.client, self.about, collector);
-        let mut options = Options::loopback(listener.local_addr()?.port());
-        options.extra = health::routes(runtime, metrics.clone());
+        let mut options = self.options;
+        let routes = health::routes(runtime, metrics.clone());
+        (options.extra, options.probes) = (routes.extra, routes.probes);
         let served = serve(listener, options, backend, stop);
         tokio::select! {
             served = served => served?,

@@ -18,6 +18,16 @@ fn page() -> Permissions {
     Permissions(vec![Rule::new(names::GROUP, &["platforms"], &["patch"]).named([names::PLATFORM])])
 }
 
+/// What a page that people sign in to needs on top: it asks the cluster who they are and what they may see. Nothing else is
+/// read for them with rights of its own.
+#[must_use]
+pub fn sign_in() -> Permissions {
+    Permissions(vec![
+        Rule::new("authentication.k8s.io", &["tokenreviews"], &["create"]),
+        Rule::new("authorization.k8s.io", &["subjectaccessreviews"], &["create"]),
+    ])
+}
+
 /// One verb on one resource, as an access review asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Right {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Outcome, Reason, Span, Timestamp, Verb};
+use keelson_dashboard::Seen;
 use keelson_dashboard::view::{Counts, Point};
 
 /// How far back is counted.
@@ -115,17 +116,30 @@ impl Tally {
         }
     }
 
-    /// The last word about each subject of the hour before `now`.
-    pub fn words(&self, feature: Feature, now: Timestamp) -> impl Iterator<Item = &Word> {
-        let words = self.features.get(&feature).into_iter().flat_map(|hour| hour.words.values());
-        words.filter(move |word| now.since(word.at) < WINDOW)
+    /// The namespaces of all subjects.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let subjects = self.features.values().flat_map(|hour| hour.words.keys());
+        subjects
+            .map(|subject| subject.namespace.as_str())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The last word about each subject of the hour before `now`, of those that are seen.
+    pub fn words(&self, feature: Feature, now: Timestamp, seen: &Seen) -> impl Iterator<Item = &Word> {
+        let words = self.features.get(&feature).into_iter().flat_map(|hour| &hour.words);
+        let words = words.filter(move |(subject, word)| now.since(word.at) < WINDOW && seen.has(&subject.namespace));
+        words.map(|(_, word)| word)
     }
 
     /// How many subjects met which end in the hour before `now`. Who waits now, the feature knows.
     #[must_use]
-    pub fn counts(&self, feature: Feature, now: Timestamp) -> Counts {
+    pub fn counts(&self, feature: Feature, now: Timestamp, seen: &Seen) -> Counts {
         let mut counts = Counts::default();
-        for word in self.words(feature, now) {
+        for word in self.words(feature, now, seen) {
             counts.placed += u64::from(word.is_placed());
             counts.would += u64::from(word.is_would());
             counts.failed += u64::from(word.is_failed());
@@ -136,10 +150,10 @@ impl Tally {
     /// Subjects that were placed or compared, per minute over the hour before `now`, oldest first, zero where there were
     /// none.
     #[must_use]
-    pub fn sparkline(&self, feature: Feature, now: Timestamp) -> Vec<Point> {
+    pub fn sparkline(&self, feature: Feature, now: Timestamp, seen: &Seen) -> Vec<Point> {
         let last = now.0.div_euclid(STEP);
         let mut minutes: BTreeMap<i64, i64> = (last - 59..=last).map(|minute| (minute, 0)).collect();
-        for word in self.words(feature, now).filter(|word| word.is_placed() || word.is_would()) {
+        for word in self.words(feature, now, seen).filter(|word| word.is_placed() || word.is_would()) {
             if let Some(count) = minutes.get_mut(&word.since.0.div_euclid(STEP)) {
                 *count += 1;
             }
@@ -150,6 +164,8 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use keelson_core::{IdSource, Mode, PlanId, Trigger};
 
     use super::*;
@@ -196,8 +212,12 @@ mod tests {
         }
     }
 
+    fn counts(tally: &Tally, now: Timestamp) -> Counts {
+        tally.counts(SCHEDULING, now, &Seen::Everything)
+    }
+
     fn sum(tally: &Tally, minute: i64) -> i64 {
-        tally.sparkline(SCHEDULING, Timestamp(minute * MINUTE)).iter().map(|point| point.value).sum()
+        tally.sparkline(SCHEDULING, Timestamp(minute * MINUTE), &Seen::Everything).iter().map(|point| point.value).sum()
     }
 
     #[test]
@@ -207,9 +227,9 @@ mod tests {
             tally.decision(&decision("a", minute, Verb::Compare, Outcome::NoAction));
         }
         let at = |minute: i64| Timestamp(minute * MINUTE);
-        assert_eq!(tally.counts(SCHEDULING, at(30)).would, 1);
-        assert_eq!(tally.counts(SCHEDULING, at(88)).would, 1, "last seen at 29");
-        assert_eq!(tally.counts(SCHEDULING, at(89)).would, 0);
+        assert_eq!(counts(&tally, at(30)).would, 1);
+        assert_eq!(counts(&tally, at(88)).would, 1, "last seen at 29");
+        assert_eq!(counts(&tally, at(89)).would, 0);
         tally.decision(&decision("b", 95, Verb::Refuse, Outcome::NoAction));
         let kept: usize = tally.features.values().map(|hour| hour.words.len() + hour.ages.len()).sum();
         assert_eq!(kept, 2, "only b is kept");
@@ -221,11 +241,11 @@ mod tests {
         tally.decision(&decision("a", 1, Verb::Wait, Outcome::Failed));
         let placed = decision("a", 2, Verb::Place, Outcome::Pending);
         tally.decision(&placed);
-        assert_eq!(tally.counts(SCHEDULING, placed.at), Counts { failed: 1, ..Counts::default() });
+        assert_eq!(counts(&tally, placed.at), Counts { failed: 1, ..Counts::default() });
         tally.outcome(placed.id, Outcome::Done, placed.at);
         tally.outcome(placed.id, Outcome::Done, placed.at);
-        assert_eq!(tally.counts(SCHEDULING, placed.at), Counts { placed: 1, ..Counts::default() });
-        assert_eq!((tally.sparkline(SCHEDULING, placed.at).len(), sum(&tally, 2)), (60, 1));
+        assert_eq!(counts(&tally, placed.at), Counts { placed: 1, ..Counts::default() });
+        assert_eq!((tally.sparkline(SCHEDULING, placed.at, &Seen::Everything).len(), sum(&tally, 2)), (60, 1));
         assert!(tally.open.is_empty());
         tally.decision(&decision("b", 3, Verb::Place, Outcome::Pending));
         tally.decision(&decision("c", 70, Verb::Wait, Outcome::NoAction));
@@ -244,8 +264,26 @@ mod tests {
         told.iter().for_each(|decision| once.decision(decision));
         told.iter().rev().chain(&told).for_each(|decision| again.decision(decision));
         let now = Timestamp(5 * MINUTE);
-        assert_eq!(once.counts(SCHEDULING, now), Counts { placed: 1, would: 1, failed: 1, ..Counts::default() });
-        assert_eq!(once.counts(SCHEDULING, now), again.counts(SCHEDULING, now));
-        assert_eq!(once.sparkline(SCHEDULING, now), again.sparkline(SCHEDULING, now));
+        assert_eq!(counts(&once, now), Counts { placed: 1, would: 1, failed: 1, ..Counts::default() });
+        assert_eq!(counts(&once, now), counts(&again, now));
+        assert_eq!(
+            once.sparkline(SCHEDULING, now, &Seen::Everything),
+            again.sparkline(SCHEDULING, now, &Seen::Everything)
+        );
+    }
+
+    #[test]
+    fn what_is_not_seen_is_not_counted() {
+        let mut tally = Tally::default();
+        tally.decision(&decision("a", 1, Verb::Place, Outcome::Done));
+        let mut hidden = decision("b", 1, Verb::Place, Outcome::Done);
+        hidden.subject.namespace = "secret".to_owned();
+        tally.decision(&hidden);
+        assert_eq!(tally.namespaces(), ["secret".to_owned(), "shop".to_owned()].into());
+        let (now, shop) = (Timestamp(2 * MINUTE), Seen::Only(Arc::new(["shop".to_owned()].into())));
+        assert_eq!(counts(&tally, now).placed, 2);
+        assert_eq!(tally.counts(SCHEDULING, now, &shop).placed, 1);
+        assert_eq!(tally.sparkline(SCHEDULING, now, &shop).iter().map(|point| point.value).sum::<i64>(), 1);
+        assert_eq!(tally.words(SCHEDULING, now, &Seen::Only(Arc::default())).count(), 0);
     }
 }

@@ -31,7 +31,7 @@ use crate::{cluster, store};
 /// # Errors
 /// What cannot start, and the fix.
 pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
-    let listener = keelson_dashboard::bind(args.listen).await?;
+    let listener = args.door.listen(args.listen).await?;
     let address = listener.local_addr()?;
     let folder = Folder::open(args.data.as_deref())?;
     let world = World::open(args, &folder.path).await?;
@@ -53,11 +53,13 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         retention: Retention { recordings: Span::hours(i64::from(world.about.speed)), ..args.keep.retention() },
         journal: platform::journal(&folder.path.join("journal"), &args.keep)?,
     })?;
-    println!("\n  {}  http://{address}", paint("page      ", Colour::Bold));
+    println!("\n  {}  {}://{address}", paint("page      ", Colour::Bold), args.door.scheme());
     println!("  {}  export KUBECONFIG={}", paint("kubectl   ", Colour::Bold), world.kubeconfig.display());
     println!("  {}  {}", paint("data      ", Colour::Bold), folder.path.display());
     println!("  {}  keelson why pod/NAME -n NAMESPACE\n  stop with Ctrl-C\n", paint("ask       ", Colour::Bold));
-    let page = Page { platform: platform.clone(), client: world.client.clone(), about: world.about, telemetry };
+    let options = args.door.options(address, &world.client)?;
+    let (client, about) = (world.client.clone(), world.about);
+    let page = Page { platform: platform.clone(), client, about, options, telemetry };
     let served = page.serve(listener, stop_signal()).await;
     platform.stop().await;
     if let Some(simulated) = world.simulated {

@@ -9,7 +9,7 @@
 mod books;
 mod seen;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -339,6 +339,19 @@ impl Mind {
     #[must_use]
     pub fn refused(&self) -> usize {
         self.refused.len()
+    }
+
+    /// The same for each namespace: how many wait, and how many of them are refused.
+    #[must_use]
+    pub fn waiting_by_namespace(&self) -> BTreeMap<&str, (usize, usize)> {
+        let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for uid in &self.ours {
+            let pod = self.unbound.get(uid).and_then(|pod| pod.metadata.namespace.as_deref());
+            let (waiting, refused) = counts.entry(pod.unwrap_or_default()).or_default();
+            *waiting += 1;
+            *refused += usize::from(self.refused.contains(uid));
+        }
+        counts
     }
 
     /// How many comparisons were left out since the start, because they came too fast.

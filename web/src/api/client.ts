@@ -18,6 +18,10 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
   return answer<T>(fetch(`/api/v1/${path}`, init));
 }
 
+export async function remove(path: string): Promise<void> {
+  await answer(fetch(`/api/v1/${path}`, { method: "DELETE" }));
+}
+
 async function answer<T>(request: Promise<Response>): Promise<T> {
   let response: Response;
   try {

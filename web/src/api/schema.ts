@@ -174,6 +174,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in, and how people sign in here. */
+        get: operations["session"];
+        put?: never;
+        /** Signs in with a token. */
+        post: operations["sign_in"];
+        /** Signs out: the session ends, and with it the streams that were opened in it. */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to the identity provider. */
+        get: operations["begin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sign-in/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the identity provider sends the browser back to. */
+        get: operations["callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -261,7 +314,7 @@ export interface components {
          * @description The kinds of errors.
          * @enum {string}
          */
-        Category: "invalid" | "not-found" | "method-not-allowed" | "forbidden" | "conflict" | "too-large" | "unsupported-media-type" | "unavailable" | "timeout";
+        Category: "invalid" | "not-found" | "method-not-allowed" | "signed-out" | "forbidden" | "conflict" | "too-large" | "unsupported-media-type" | "unavailable" | "timeout";
         /** @description One check that a candidate fails. */
         Check: {
             /** @description The check. */
@@ -453,6 +506,11 @@ export interface components {
             consequences: components["schemas"]["Decision"][];
             /** @description The decision. */
             decision: components["schemas"]["Decision"];
+            /**
+             * Format: int32
+             * @description How many of both are about what the caller may not see. What led to those is not looked for.
+             */
+            hidden: number;
         };
         /**
          * Format: uuid
@@ -758,6 +816,19 @@ export interface components {
              */
             weight: number;
         };
+        /** @description Who is signed in, and how that is done here. */
+        Session: {
+            /** @description Whether they are let in. */
+            let_in: boolean;
+            /** @description Whether they may see the nodes. */
+            may_see_nodes: boolean;
+            /** @description Whether they may turn switches. */
+            may_switch: boolean;
+            /** @description How people sign in. */
+            sign_in: components["schemas"]["Way"];
+            /** @description Who is signed in; absent when nobody is, or nobody needs to be. */
+            user?: string;
+        };
         /** @description One action of a decision and how it went. */
         Step: {
             /** @description What was done, for people. */
@@ -809,6 +880,11 @@ export interface components {
              */
             permille: number;
         };
+        /** @description What makes a session. */
+        TokenBody: {
+            /** @description A token for the audience `keelson`. */
+            token: string;
+        };
         /** @description What made the feature look at the subject. */
         Trigger: {
             /** @description An object changed. */
@@ -822,6 +898,11 @@ export interface components {
          * @enum {string}
          */
         Verb: "Place" | "Wait" | "Refuse" | "Compare" | "Configure";
+        /**
+         * @description How people sign in, as the page is told.
+         * @enum {string}
+         */
+        Way: "none" | "token" | "oidc" | "proxy";
         /** @description A change that would lead to another answer. */
         WhatIf: {
             /** @description "With 120m less cpu requested it would fit on node-3." */
@@ -1274,6 +1355,163 @@ export interface operations {
             };
         };
     };
+    session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody is signed in any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the identity provider. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    callback: {
+        parameters: {
+            query: {
+                /** @description Stands for who signed in. */
+                code: string;
+                /** @description What the sign-in began with. */
+                state: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     stream: {
         parameters: {
             query?: never;
@@ -1405,7 +1643,7 @@ type ReadonlyArray<T> = [
 ] extends [
     unknown[]
 ] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
-export const categoryValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Category"]> = ["invalid", "not-found", "method-not-allowed", "forbidden", "conflict", "too-large", "unsupported-media-type", "unavailable", "timeout"];
+export const categoryValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Category"]> = ["invalid", "not-found", "method-not-allowed", "signed-out", "forbidden", "conflict", "too-large", "unsupported-media-type", "unavailable", "timeout"];
 export const conditionStatusValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ConditionStatus"]> = ["True", "False", "Unknown"];
 export const connectionNameValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ConnectionName"]> = ["api", "store", "telemetry"];
 export const featureValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Feature"]> = ["scheduling"];
@@ -1416,3 +1654,4 @@ export const stepResultValues: ReadonlyArray<FlattenedDeepRequired<components>["
 export const triggerOneOf1Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Timer"];
 export const triggerOneOf3Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Request"];
 export const verbValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Verb"]> = ["Place", "Wait", "Refuse", "Compare", "Configure"];
+export const wayValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Way"]> = ["none", "token", "oidc", "proxy"];

@@ -1,6 +1,7 @@
 // What is going on: each feature, the cluster as cells, and decisions as they are made.
 import { createMemo, For, Show } from "solid-js";
 import type { FeatureView } from "../api/types";
+import { session } from "../live/session";
 import { nodes, overview } from "../live/state";
 import { plural } from "../ui/format";
 import { Mode } from "../ui/Mode";
@@ -16,7 +17,7 @@ export function Now() {
     <>
       <h1>
         Now
-        <Show when={nodes.known()}>
+        <Show when={nodes.known() && session()?.may_see_nodes !== false}>
           <span class="sub">
             {plural(nodes.names().length, "node")} · {plural(pods(), "pod")}
           </span>
@@ -37,7 +38,13 @@ export function Now() {
           <Show when={nodes.known()} fallback={<MapComing />}>
             <Show
               when={nodes.names().length > 0}
-              fallback={<Empty title="No node yet">A node appears here when it registers.</Empty>}
+              fallback={
+                session()?.may_see_nodes === false ? (
+                  <Empty title="You may not see the nodes">That needs a role that may list nodes.</Empty>
+                ) : (
+                  <Empty title="No node yet">A node appears here when it registers.</Empty>
+                )
+              }
             >
               <ClusterMap />
             </Show>

@@ -47,6 +47,7 @@ export function OneDecision(props: { id: string }) {
               decision={decision()}
               causes={detail.data?.causes ?? []}
               consequences={detail.data?.consequences ?? []}
+              hidden={detail.data?.hidden ?? 0}
             />
           </>
         )}
@@ -84,7 +85,7 @@ function Head(props: { decision: Decision }) {
   );
 }
 
-function Whole(props: { decision: Decision; causes: Decision[]; consequences: Decision[] }) {
+function Whole(props: { decision: Decision; causes: Decision[]; consequences: Decision[]; hidden: number }) {
   const d = () => props.decision;
   const names = () => [
     named(d().subject),
@@ -99,6 +100,13 @@ function Whole(props: { decision: Decision; causes: Decision[]; consequences: De
       </p>
       <Siblings decision={d()} />
       <Causes decision={d()} causes={props.causes} consequences={props.consequences} />
+      <Show when={props.hidden > 0}>
+        <p class="hint">
+          {props.hidden === 1 ? "One decision" : `${props.hidden} decisions`} beside this one in the chain: you may not
+          see what
+          {props.hidden === 1 ? " it is" : " they are"} about.
+        </p>
+      </Show>
       <dl class="facts">
         <div>
           <dd>

@@ -2,6 +2,7 @@
 import { createSignal, For, Show } from "solid-js";
 import { ApiError, post } from "../api/client";
 import type { FeatureView, Mode as Word } from "../api/types";
+import { session, signOut } from "../live/session";
 import { overview, readOnly } from "../live/state";
 import { Mode } from "../ui/Mode";
 import { Loading } from "../ui/Notice";
@@ -23,7 +24,25 @@ export function Settings() {
         <span class="sub">one switch a feature</span>
       </h1>
       <Show when={readOnly()}>
-        <p class="banner warn">This page may only read. Use kubectl on the Platform object.</p>
+        <p class="banner warn">
+          {session()?.user
+            ? "You may look and not switch: that needs a role that may patch platforms.keelson.dev."
+            : "This page may only read. Use kubectl on the Platform object."}
+        </p>
+      </Show>
+      <Show when={session()?.user}>
+        {(user) => (
+          <p class="row">
+            <span>
+              You are signed in as <b class="who">{user()}</b>.
+            </span>
+            <Show when={session()?.sign_in !== "proxy"}>
+              <button type="button" onClick={() => void signOut()}>
+                Sign out
+              </button>
+            </Show>
+          </p>
+        )}
       </Show>
       <Show when={overview.value} fallback={<Loading lines={5} />}>
         {(value) => <For each={value().features}>{(feature) => <Switchboard feature={feature} />}</For>}

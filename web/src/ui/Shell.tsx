@@ -2,6 +2,7 @@
 import { createSignal, For, type JSX, onCleanup, onMount, Show } from "solid-js";
 import { again } from "../live/connect";
 import { go, place } from "../live/router";
+import { session, signOut } from "../live/session";
 import { link, overview } from "../live/state";
 import { searchPath } from "../live/subject";
 import { span, weekday } from "./format";
@@ -78,6 +79,18 @@ export function Shell(props: { children: JSX.Element }) {
             </Show>
             shortcuts
           </button>
+          <Show when={session()?.user}>
+            {(user) => (
+              <div class="account">
+                <small class="who">{user()}</small>
+                <Show when={session()?.sign_in !== "proxy"}>
+                  <button type="button" class="quiet" onClick={() => void signOut()}>
+                    Sign out
+                  </button>
+                </Show>
+              </div>
+            )}
+          </Show>
           <small>{overview.value?.cluster.version && `Keelson ${overview.value.cluster.version}`}</small>
         </div>
       </nav>

@@ -25,7 +25,9 @@ const VITE: u16 = 5173;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT))).await?;
     let mut options = Options::loopback(PORT);
-    options.hosts.extend(Options::loopback(VITE).hosts);
+    let vite = Options::loopback(VITE);
+    options.hosts.extend(vite.hosts);
+    options.origins.extend(vite.origins);
     let evening = Evening::begin().await?;
     let moving = Arc::clone(&evening);
     tokio::spawn(async move {

@@ -1,17 +1,18 @@
 //! The made-up evening's answers to the page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use keelson_core::{
     Condition, ConditionStatus, Decision, DecisionId, Feature, Mode, ObjectRef, Reason, Span, Timestamp, Verb,
 };
+use keelson_dashboard::access::Right;
 use keelson_dashboard::view::{
     Cluster, Connection, ConnectionName, Count, Counts, FactView, FeatureView, Nodes, Overview, Preview, Subject,
     Switched, WhatIf, Why,
 };
-use keelson_dashboard::{Backend, BackendError, Decisions, Subscription};
+use keelson_dashboard::{Audit, Backend, BackendError, Decisions, Needs, Seen, Subscription};
 use keelson_store::{Filter, MAX_PAGE, Store, StoreError};
 use serde_json::{Value, json};
 
@@ -23,7 +24,8 @@ fn out_of_reach(error: StoreError) -> BackendError {
 
 #[async_trait]
 impl Backend for Evening {
-    fn overview(&self) -> Arc<Overview> {
+    // Nobody signs in to the demonstration: everything is seen.
+    fn overview(&self, _: &Seen) -> Arc<Overview> {
         let world = self.world();
         let since = Timestamp(world.now.0 - Span::hours(3).0);
         let connection = |name, ok, detail: &str| Connection { name, ok, since, detail: detail.to_owned() };
@@ -62,6 +64,10 @@ impl Backend for Evening {
         })
     }
 
+    fn namespaces(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+
     fn nodes(&self) -> Arc<Nodes> {
         Arc::new(self.world().cluster.view())
     }
@@ -83,7 +89,7 @@ impl Backend for Evening {
         self.store.caused_by(cause, limit).await.map_err(out_of_reach)
     }
 
-    async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
+    async fn subject(&self, object: &ObjectRef, _: &Seen) -> Result<Option<Subject>, BackendError> {
         let filter = Filter {
             kind: Some(object.kind.clone()),
             namespace: (!object.namespace.is_empty()).then(|| object.namespace.clone()),
@@ -106,6 +112,15 @@ impl Backend for Evening {
         Ok(Some(Subject { object: object.clone(), sentence, summary, why: newest.map(why) }))
     }
 
+    fn needs(&self, _: Feature, _: &str, _: &Value) -> Result<Needs, BackendError> {
+        Ok(Needs::Right(Right::nodes()))
+    }
+
+    fn audit(&self, row: Audit) {
+        // The switches of the demonstration tell themselves who turned them.
+        drop(row);
+    }
+
     async fn ask(&self, feature: Feature, question: &str, params: Value) -> Result<Value, BackendError> {
         match question {
             "what-if" => {
@@ -118,7 +133,7 @@ impl Backend for Evening {
         }
     }
 
-    async fn preview(&self, feature: Feature, mode: Mode) -> Result<Preview, BackendError> {
+    async fn preview(&self, feature: Feature, mode: Mode, _: &Seen) -> Result<Preview, BackendError> {
         let (since, from) = {
             let world = self.world();
             (Timestamp(world.now.0 - Span::hours(1).0), world.mode)

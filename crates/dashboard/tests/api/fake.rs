@@ -1,6 +1,6 @@
 //! A platform that answers what a test told it to, and a client that asks it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -12,11 +12,14 @@ use keelson_core::{
     Candidate, Check, Condition, ConditionStatus, Decision, DecisionId, Effect, Feature, IdSource, Mode, ObjectRef,
     Outcome, Reason, Score, Span, Step, StepResult, Timestamp, Trigger, Verb,
 };
+use keelson_dashboard::access::Right;
 use keelson_dashboard::view::{
     Cluster, Connection, ConnectionName, Count, Counts, FactView, FeatureView, NodeView, Nodes, Overview, Point,
     Preview, ResourceView, Subject, Switched, Tightest, WhatIf, Why,
 };
-use keelson_dashboard::{Backend, BackendError, ChangeLog, Decisions, Options, Subscription, router};
+use keelson_dashboard::{
+    Audit, Backend, BackendError, ChangeLog, Decisions, Needs, Options, Seen, Subscription, router,
+};
 use keelson_store::{Filter, MemoryStore, Store};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -32,6 +35,10 @@ pub struct Fake {
     pub nodes: Mutex<Nodes>,
     pub subject: Mutex<Option<Subject>>,
     pub asked: Mutex<Vec<String>>,
+    /// How many pods were placed in each namespace; what the overview counts, unless it is empty.
+    pub placed: Mutex<BTreeMap<String, u64>>,
+    /// What was kept about changes.
+    pub audited: Mutex<Vec<Audit>>,
     /// What every question that can fail is answered with.
     pub failing: Mutex<Option<BackendError>>,
     pub partial: Mutex<bool>,
@@ -58,9 +65,18 @@ impl Fake {
 
 #[async_trait]
 impl Backend for Fake {
-    fn overview(&self) -> Arc<Overview> {
+    fn overview(&self, seen: &Seen) -> Arc<Overview> {
         self.note("overview".into());
-        Arc::new(self.overview.lock().unwrap().clone())
+        let mut overview = self.overview.lock().unwrap().clone();
+        let placed = self.placed.lock().unwrap();
+        if !placed.is_empty() {
+            let those = placed.iter().filter(|(namespace, _)| seen.has(namespace));
+            overview.features[0].counts.placed = those.map(|(_, count)| count).sum();
+        }
+        Arc::new(overview)
+    }
+    fn namespaces(&self) -> BTreeSet<String> {
+        self.placed.lock().unwrap().keys().cloned().collect()
     }
     fn nodes(&self) -> Arc<Nodes> {
         self.note("nodes".into());
@@ -83,7 +99,7 @@ impl Backend for Fake {
     async fn consequences(&self, cause: DecisionId, limit: u32) -> Result<Vec<Decision>, BackendError> {
         Ok(self.store.caused_by(cause, limit).await.unwrap())
     }
-    async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
+    async fn subject(&self, object: &ObjectRef, _: &Seen) -> Result<Option<Subject>, BackendError> {
         self.ready().await?;
         self.note(format!("subject {object:?}"));
         Ok(self.subject.lock().unwrap().clone().filter(|subject| subject.object == *object))
@@ -93,9 +109,25 @@ impl Backend for Fake {
         self.note(format!("ask {feature} {question} {params}"));
         Ok(params)
     }
-    async fn preview(&self, feature: Feature, mode: Mode) -> Result<Preview, BackendError> {
+    fn needs(&self, _: Feature, question: &str, params: &Value) -> Result<Needs, BackendError> {
+        let text = |name: &str| params[name].as_str().unwrap_or_default();
+        match question {
+            "why" => Ok(Needs::Right(Right::pods(text("namespace")))),
+            "replay" => Ok(Needs::Decision(text("id").parse().unwrap())),
+            _ => Ok(Needs::Right(Right::nodes())),
+        }
+    }
+    async fn preview(&self, feature: Feature, mode: Mode, seen: &Seen) -> Result<Preview, BackendError> {
         self.ready().await?;
-        Ok(preview(feature, mode))
+        let placed = self.placed.lock().unwrap();
+        let actions = match placed.is_empty() {
+            true => 3,
+            false => placed.iter().filter(|(namespace, _)| seen.has(namespace)).map(|(_, count)| count).sum(),
+        };
+        Ok(Preview { actions, ..preview(feature, mode) })
+    }
+    fn audit(&self, row: Audit) {
+        self.audited.lock().unwrap().push(row);
     }
     async fn set_mode(&self, feature: Feature, mode: Mode, who: &str) -> Result<Switched, BackendError> {
         self.ready().await?;
@@ -160,6 +192,8 @@ impl Site {
             nodes: Mutex::new(nodes()),
             subject: Mutex::default(),
             asked: Mutex::default(),
+            placed: Mutex::default(),
+            audited: Mutex::default(),
             failing: Mutex::default(),
             partial: Mutex::default(),
             hangs: Mutex::default(),

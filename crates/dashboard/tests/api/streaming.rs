@@ -12,16 +12,16 @@ use tokio::time::{Instant, advance, timeout};
 
 use crate::fake::{START, Site, decision, get, node, overview};
 
-struct Reader {
+pub struct Reader {
     stream: BodyDataStream,
     text: String,
 }
 
 #[derive(Debug, PartialEq)]
-struct Heard {
-    event: String,
-    id: Option<u64>,
-    data: Value,
+pub struct Heard {
+    pub event: String,
+    pub id: Option<u64>,
+    pub data: Value,
 }
 
 impl Reader {
@@ -34,14 +34,14 @@ impl Reader {
         Self::of(response)
     }
 
-    fn of(response: Response<Body>) -> Self {
+    pub fn of(response: Response<Body>) -> Self {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { stream: response.into_body().into_data_stream(), text: String::new() }
     }
 
     /// The next block of lines: an event or a comment; none at the end of the stream.
-    async fn block(&mut self) -> Option<String> {
+    pub async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -54,7 +54,7 @@ impl Reader {
     }
 
     /// The next event, comments skipped.
-    async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> Heard {
         loop {
             let block = self.block().await.expect("the stream goes on");
             let line = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
@@ -66,7 +66,7 @@ impl Reader {
     }
 
     /// Reads the events that a page begins with.
-    async fn begin(&mut self) -> Heard {
+    pub async fn begin(&mut self) -> Heard {
         let hello = self.next().await;
         assert_eq!(hello.event, "hello");
         assert_eq!(self.next().await.event, "overview");
@@ -74,7 +74,7 @@ impl Reader {
         hello
     }
 
-    async fn is_quiet(&mut self, span: Duration) -> bool {
+    pub async fn is_quiet(&mut self, span: Duration) -> bool {
         timeout(span, self.next()).await.is_err()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a translation: what the runtime, the recorder and the features know, in the page's words.
 
+mod audit;
 mod cells;
 mod overview;
 mod preview;
@@ -9,15 +10,16 @@ mod replay;
 mod subject;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use keelson_api::Platform as PlatformObject;
 use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, Timestamp};
+use keelson_dashboard::access::Right;
 use keelson_dashboard::view::{Cluster, Nodes, Overview, Preview, Subject, Switched};
-use keelson_dashboard::{Backend, BackendError, ChangeLog, Decisions, Subscription};
+use keelson_dashboard::{Audit, Backend, BackendError, ChangeLog, Decisions, Needs, Seen, Subscription};
 use keelson_runtime::{AnswerError, Cache, Clock};
 use keelson_store::Filter;
 use keelson_store::recorder::Answer;
@@ -116,7 +118,7 @@ impl Live {
         let mut features = serde_json::Map::new();
         features.insert(feature.to_string(), change);
         let patch = json!({"spec": {"features": features}});
-        let params = PatchParams { field_manager: Some(format!("keelson/{who}")), ..PatchParams::default() };
+        let params = PatchParams { field_manager: Some(manager(who)), ..PatchParams::default() };
         let written = self.switches.patch(keelson_api::names::PLATFORM, &params, &Patch::Merge(patch)).await;
         let platform = written.map_err(|error| match error {
             kube::Error::Api(status) if status.code == 404 => BackendError::Refused {
@@ -155,9 +157,9 @@ impl Live {
 
 #[async_trait]
 impl Backend for Live {
-    fn overview(&self) -> Arc<Overview> {
+    fn overview(&self, seen: &Seen) -> Arc<Overview> {
         let now = self.now();
-        let features = Feature::ALL.into_iter().map(|feature| self.feature(feature, now)).collect();
+        let features = Feature::ALL.into_iter().map(|feature| self.feature(feature, now, seen)).collect();
         Arc::new(Overview {
             cluster: Cluster {
                 name: self.about.cluster.clone(),
@@ -170,6 +172,14 @@ impl Backend for Live {
             connections: self.connections(),
             facts: self.facts(now),
         })
+    }
+
+    fn namespaces(&self) -> BTreeSet<String> {
+        let mut namespaces = self.tally().namespaces();
+        namespaces.extend(self.queue().namespaces.keys().cloned());
+        namespaces.extend(subject::namespaces(self));
+        namespaces.remove("");
+        namespaces
     }
 
     fn nodes(&self) -> Arc<Nodes> {
@@ -194,8 +204,26 @@ impl Backend for Live {
         Ok(self.platform.recorder.caused_by(cause, limit).await.value)
     }
 
-    async fn subject(&self, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
-        subject::of(self, object).await
+    async fn subject(&self, object: &ObjectRef, seen: &Seen) -> Result<Option<Subject>, BackendError> {
+        subject::of(self, object, seen).await
+    }
+
+    fn needs(&self, feature: Feature, question: &str, params: &Value) -> Result<Needs, BackendError> {
+        if question == "replay" {
+            return replay::id(params).map(Needs::Decision);
+        }
+        let name = format!("{feature}.{question}");
+        let mut known = self.platform.answers.questions();
+        let asked =
+            known.find(|known| known.name == name).map(|known| known.access).ok_or_else(|| BackendError::NotFound {
+                what: format!("question {question:?}"),
+                fix: "Ask one that the feature answers; docs/sign-in.md lists them.".to_owned(),
+            })?;
+        let namespace = match asked.namespace {
+            None => "",
+            Some(field) => params.get(field).and_then(Value::as_str).unwrap_or_default(),
+        };
+        Ok(Needs::Right(Right::to(asked.verb, asked.group, asked.resource, namespace)))
     }
 
     async fn ask(&self, feature: Feature, question: &str, params: Value) -> Result<Value, BackendError> {
@@ -205,9 +233,14 @@ impl Backend for Live {
         }
     }
 
-    async fn preview(&self, feature: Feature, mode: Mode) -> Result<Preview, BackendError> {
+    async fn preview(&self, feature: Feature, mode: Mode, seen: &Seen) -> Result<Preview, BackendError> {
         let (now, from) = (self.now(), self.standing(feature).mode);
-        Ok(preview::of(feature, (from, mode), self.tally().words(feature, now), self.queue().waiting))
+        let waiting = self.queue().seen(seen).waiting;
+        Ok(preview::of(feature, (from, mode), self.tally().words(feature, now, seen), waiting))
+    }
+
+    fn audit(&self, row: Audit) {
+        self.platform.recorder.offer(audit::decision(self, row));
     }
 
     async fn set_mode(&self, feature: Feature, mode: Mode, who: &str) -> Result<Switched, BackendError> {
@@ -230,6 +263,11 @@ impl Backend for Live {
     fn changes(&self, since: Option<u64>) -> Subscription {
         self.log.subscribe(since)
     }
+}
+
+/// The field manager of a change that somebody asked for: at most 128 printable characters.
+fn manager(who: &str) -> String {
+    format!("keelson/{who}").chars().filter(|c| !c.is_control()).take(128).collect()
 }
 
 /// What is known, unless it may be known where nobody answers.

@@ -6,6 +6,7 @@
 use keelson_api::names;
 use keelson_api::platform::FeatureStatus;
 use keelson_core::{Condition, ConditionStatus, Feature, Mode, Span, Timestamp};
+use keelson_dashboard::Seen;
 use keelson_dashboard::view::{Connection, ConnectionName, FactView, FeatureView};
 use keelson_store::{OnFull, Reach};
 
@@ -22,7 +23,7 @@ pub(super) struct Standing {
     paused: bool,
     breaker: Option<String>,
     leading: bool,
-    fence: u64,
+    pub(super) fence: u64,
 }
 
 impl Live {
@@ -43,12 +44,12 @@ impl Live {
         of_status(self.status_of(feature), switch.wanted, switch.paused, leader)
     }
 
-    pub(super) fn feature(&self, feature: Feature, now: Timestamp) -> FeatureView {
+    pub(super) fn feature(&self, feature: Feature, now: Timestamp, seen: &Seen) -> FeatureView {
         let standing = self.standing(feature);
         let tally = self.tally();
-        let (mut counts, sparkline) = (tally.counts(feature, now), tally.sparkline(feature, now));
+        let (mut counts, sparkline) = (tally.counts(feature, now, seen), tally.sparkline(feature, now, seen));
         drop(tally);
-        let queue = self.queue();
+        let queue = self.queue().seen(seen);
         counts.refused = queue.refused;
         counts.waiting = queue.waiting.saturating_sub(queue.refused);
         let headline = match (standing.mode, queue.waiting) {

@@ -15,8 +15,7 @@ use super::{Live, known};
 /// Decides again on the recording of `params.id`, under `params.settings` when they are given, and compares with what was
 /// recorded.
 pub async fn again(live: &Live, feature: Feature, params: &Value) -> Result<Value, BackendError> {
-    let id = params.get("id").and_then(Value::as_str).and_then(|id| id.parse::<DecisionId>().ok());
-    let id = id.ok_or_else(|| invalid("id", "id is missing or is not a decision's id", "Send {\"id\": \"...\"}."))?;
+    let id = id(params)?;
     let recorder = &live.platform.recorder;
     let recorded = known(recorder.decision(id).await)?.ok_or_else(|| BackendError::NotFound {
         what: format!("decision {id}"),
@@ -40,6 +39,12 @@ pub async fn again(live: &Live, feature: Feature, params: &Value) -> Result<Valu
         message: format!("the decision cannot be compared: {error}"),
         fix: "Report this.".to_owned(),
     })
+}
+
+/// Which decision is meant.
+pub fn id(params: &Value) -> Result<DecisionId, BackendError> {
+    let id = params.get("id").and_then(Value::as_str).and_then(|id| id.parse::<DecisionId>().ok());
+    id.ok_or_else(|| invalid("id", "id is missing or is not a decision's id", "Send {\"id\": \"...\"}."))
 }
 
 fn invalid(field: &str, message: &str, fix: &str) -> BackendError {

@@ -4,13 +4,13 @@
 //! forgotten (it keeps the last word about a pod only while it runs) is told by the newest decision in the store; of a
 //! workload its pods tell, because they are what was decided about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_core::{Decision, Feature, ObjectRef, ResourceName};
-use keelson_dashboard::BackendError;
 use keelson_dashboard::view::{NodeView, ResourceView, Subject, WhatIf, Why};
+use keelson_dashboard::{BackendError, Seen};
 use keelson_scheduling::decide::owners;
 use keelson_scheduling::used::NodeUse;
 use keelson_store::Filter;
@@ -26,17 +26,27 @@ const NAMED: usize = 20;
 const WORKLOADS: [&str; 5] = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
 
 /// The object as it is now, or as the newest decision about it left it; none when neither is known.
-pub async fn of(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
+///
+/// The asker may see the object itself; of what else there is to tell, only what is in namespaces that are seen.
+pub async fn of(live: &Live, object: &ObjectRef, seen: &Seen) -> Result<Option<Subject>, BackendError> {
     let there = match (object.group.as_str(), object.kind.as_str()) {
         ("", "Pod") => pod(live, object).await,
-        ("", "Node") => node(live, object),
-        ("" | "apps" | "batch", kind) if WORKLOADS.contains(&kind) => workload(live, object).await,
+        ("", "Node") => node(live, object, seen),
+        ("" | "apps" | "batch", kind) if WORKLOADS.contains(&kind) && seen.has(&object.namespace) => {
+            workload(live, object).await
+        }
         _ => None,
     };
     match there {
         Some(subject) => Ok(Some(subject)),
-        None => remembered(live, object).await,
+        None => remembered(live, object, seen).await,
     }
+}
+
+/// The namespaces that pods are in.
+pub fn namespaces(live: &Live) -> BTreeSet<String> {
+    let pods = live.platform.runtime.cache::<Pod>().list();
+    pods.iter().filter_map(|pod| pod.metadata.namespace.clone()).collect()
 }
 
 async fn pod(live: &Live, object: &ObjectRef) -> Option<Subject> {
@@ -124,7 +134,7 @@ async fn workload(live: &Live, object: &ObjectRef) -> Option<Subject> {
     Some(Subject { object: object.clone(), sentence, summary, why: answer })
 }
 
-fn node(live: &Live, object: &ObjectRef) -> Option<Subject> {
+fn node(live: &Live, object: &ObjectRef, seen: &Seen) -> Option<Subject> {
     let node = live.platform.runtime.cache::<Node>().get("", &object.name)?;
     let nodes = live.cells.nodes();
     let cell = nodes.nodes.iter().find(|cell| cell.name == object.name)?;
@@ -133,9 +143,10 @@ fn node(live: &Live, object: &ObjectRef) -> Option<Subject> {
     pods.sort_by_key(|pod| (pod.metadata.namespace.clone(), pod.metadata.name.clone()));
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
     let taints: Vec<_> = taints.into_iter().map(|taint| format!("{}:{}", taint.key, taint.effect)).collect();
-    let path = |pod: &Arc<Pod>| format!("{}/{}", pod.metadata.namespace.as_deref().unwrap_or_default(), name_of(pod));
+    let path = |pod: &Arc<Pod>| format!("{}/{}", namespace_of(pod), name_of(pod));
+    let told: Vec<_> = pods.iter().filter(|pod| seen.has(namespace_of(pod))).map(path).collect();
     let mut summary: BTreeMap<String, String> = cell.resources.iter().map(used).collect();
-    summary.insert("pods".to_owned(), listed(pods.iter().map(path)));
+    summary.insert("pods".to_owned(), listed(told.into_iter()));
     summary.insert("zone".to_owned(), cell.zone.clone());
     summary.insert("measured".to_owned(), measured(live, &object.name));
     summary.insert("instance type".to_owned(), cell.instance_type.clone());
@@ -173,8 +184,10 @@ fn used(resource: &ResourceView) -> (String, String) {
 }
 
 /// What is gone, or of another kind, is known by its decisions alone.
-async fn remembered(live: &Live, object: &ObjectRef) -> Result<Option<Subject>, BackendError> {
-    let newest = newest(live, object).await?;
+async fn remembered(live: &Live, object: &ObjectRef, seen: &Seen) -> Result<Option<Subject>, BackendError> {
+    // The newest may be about a pod that the object is only related to.
+    let may_be_told = |decision: &Decision| decision.subject == *object || seen.has(&decision.subject.namespace);
+    let newest = newest(live, object).await?.filter(may_be_told);
     Ok(newest.map(|decision| {
         let sentence = format!("{object} is not in the cluster; the last that was decided: {}", decision.sentence);
         let why = Some(of_decision(decision));
@@ -208,6 +221,10 @@ fn phase(pod: &Pod) -> &str {
 
 fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
+}
+
+fn namespace_of(pod: &Pod) -> &str {
+    pod.metadata.namespace.as_deref().unwrap_or_default()
 }
 
 fn name_of(pod: &Pod) -> &str {

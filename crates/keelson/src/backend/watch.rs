@@ -9,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use keelson_api::names;
 use keelson_core::{Feature, Timestamp};
-use keelson_dashboard::{Change, EffectChange, OutcomeChange};
+use keelson_dashboard::{Change, EffectChange, OutcomeChange, Seen};
 use keelson_scheduling::used::NodeUse;
 use keelson_store::{Change as Recorded, Filter, MAX_PAGE};
 use kube::Api;
@@ -28,10 +28,27 @@ const LEADERS: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// How many pods wait for a feature now, and how many of them are refused until they are changed.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-pub(super) struct Queue {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Waiting {
     pub(super) waiting: u64,
     pub(super) refused: u64,
+}
+
+/// The same for each namespace.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Queue {
+    pub(super) namespaces: BTreeMap<String, Waiting>,
+}
+
+impl Queue {
+    /// How many wait in those that are seen.
+    pub(super) fn seen(&self, seen: &Seen) -> Waiting {
+        let those = self.namespaces.iter().filter(|(namespace, _)| seen.has(namespace));
+        those.fold(Waiting::default(), |sum, (_, one)| Waiting {
+            waiting: sum.waiting + one.waiting,
+            refused: sum.refused + one.refused,
+        })
+    }
 }
 
 /// Since when something is as it is.
@@ -148,7 +165,7 @@ impl Live {
                 Err(error) => tracing::debug!("no nodes now: {error}"),
             }
             match self.put(Feature::Scheduling, "queue", json!({})).await.map(serde_json::from_value) {
-                Ok(Ok(queue)) => *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = queue,
+                Ok(Ok(queue)) => *self.queue() = queue,
                 Ok(Err(error)) => tracing::warn!("the scheduler's queue cannot be read: {error}"),
                 Err(error) => tracing::debug!("no queue now: {error}"),
             }
@@ -181,8 +198,8 @@ impl Live {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn queue(&self) -> Queue {
-        *self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn leaders(&self) -> MutexGuard<'_, BTreeMap<Feature, u64>> {

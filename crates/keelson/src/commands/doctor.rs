@@ -18,7 +18,8 @@ use kube::client::Body;
 use serde::Serialize;
 
 use crate::cli::Doctor;
-use crate::client::{Client, is_nobody_there};
+use crate::client::Client;
+use crate::https::is_nobody_there;
 use crate::output::{Colour, paint, print};
 use crate::{cluster, permissions, store};
 

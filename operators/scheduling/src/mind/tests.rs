@@ -80,6 +80,7 @@ fn who_waits_and_who_is_refused_is_as_it_is_now() {
     assert_eq!((mind.pods_of_ours(), mind.refused()), (3, 0));
     while mind.next(moment(1)).is_some() {}
     assert_eq!((mind.pods_of_ours(), mind.refused()), (3, 1));
+    assert_eq!(mind.waiting_by_namespace().values().copied().collect::<Vec<_>>(), [(3, 1)], "all in one namespace");
     mind.pod(&written(&bound(pod("fits", "100m"), "n1")), at(2));
     assert_eq!((mind.pods_of_ours(), mind.refused()), (2, 1), "a pod that has a node does not wait");
     mind.pod_gone(&written(&pods[2]), at(3));

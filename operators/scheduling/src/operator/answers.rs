@@ -36,6 +36,7 @@ struct Known {
     counts: Counts,
     ours: usize,
     refused: usize,
+    namespaces: Value,
     settings: Settings,
     now: Timestamp,
 }
@@ -50,12 +51,21 @@ impl Query {
             counts: mind.counts(),
             ours: mind.pods_of_ours(),
             refused: mind.refused(),
+            namespaces: namespaces(mind),
             settings: mind.standing().settings.clone(),
             now,
         };
         // Whoever asked may have gone away.
         let _ = self.reply.send(known);
     }
+}
+
+/// Who waits in each namespace, for those who may not see all of them.
+fn namespaces(mind: &Mind) -> Value {
+    let counts = mind.waiting_by_namespace().into_iter();
+    let rows =
+        counts.map(|(name, (waiting, refused))| (name.to_owned(), json!({"waiting": waiting, "refused": refused})));
+    Value::Object(rows.collect())
 }
 
 const NODES: Access = Access { verb: "list", group: "", resource: "nodes", namespace: None };
@@ -87,7 +97,12 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
             let ask = queue_ask.clone();
             async move {
                 let known = known(&ask, None).await?;
-                Ok(json!({"waiting": known.ours, "refused": known.refused, "queue": known.counts}))
+                Ok(json!({
+                    "waiting": known.ours,
+                    "refused": known.refused,
+                    "namespaces": known.namespaces,
+                    "queue": known.counts,
+                }))
             }
         })
         .with(("scheduling.fields", "What becomes of each pod field."), nothing, PLATFORM, |_| async { Ok(table()) })
