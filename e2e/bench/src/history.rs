@@ -107,7 +107,7 @@ async fn write_along(store: &SqliteStore, first: u32, lasts: Duration) -> Result
 /// # Errors
 /// When the file cannot be written: it takes some three gigabytes in the folder of temporary files.
 pub fn run(setting: &Setting) -> Result<Vec<Row>> {
-    let (total, times) = (setting.of(1_000_000, 2_000), setting.of(200, 2));
+    let (total, times) = (setting.of(1_000_000, 2_000), setting.of(100, 2));
     let lasts = setting.of(Duration::from_secs(20), Duration::from_millis(300));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {

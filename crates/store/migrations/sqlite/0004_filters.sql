@@ -3,5 +3,3 @@ CREATE INDEX decision_reason ON decision (reason, id);
 CREATE INDEX decision_verb ON decision (verb, id);
 CREATE INDEX decision_outcome ON decision (outcome, id);
 CREATE INDEX decision_namespace ON decision (namespace, id);
--- The text to look through without reading whole decisions.
-CREATE INDEX decision_text ON decision (id, search);

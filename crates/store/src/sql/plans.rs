@@ -42,6 +42,10 @@ async fn no_statement_reads_a_whole_table() {
         FORGET_RECORDINGS,
         FORGET_SAMPLES,
         FORGET_SERIES,
+        "SELECT id, body FROM decision WHERE 1 = 1 AND reason = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        "SELECT id, body FROM decision WHERE 1 = 1 AND verb = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        "SELECT id, body FROM decision WHERE 1 = 1 AND outcome = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        "SELECT id, body FROM decision WHERE 1 = 1 AND namespace = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         "SELECT id, body FROM decision WHERE 1 = 1 AND id IN (SELECT decision FROM about WHERE kind = $1 AND namespace = $2 \
          AND name = $3) AND id < $4 ORDER BY id DESC LIMIT $5",
     ];
