@@ -80,6 +80,7 @@ mod tests {
             &mut queries,
         );
         assert_eq!(queries, ["a", "b"]);
-        assert_eq!(as_rules(&["x[$__rate_interval]".to_owned()])["groups"][0]["rules"][0]["expr"], "x[5m]");
+        let rules = as_rules(&["x[$__rate_interval]".to_owned()]);
+        assert_eq!(rules.pointer("/groups/0/rules/0/expr"), Some(&json!("x[5m]")));
     }
 }

@@ -1,5 +1,6 @@
 //! A running `keelson up`, and questions to it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "a test that waits for real processes waits in real time")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
