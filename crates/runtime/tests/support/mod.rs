@@ -344,3 +344,31 @@ pub async fn seconds(n: u64) {
 pub async fn millis(n: u64) {
     tokio::time::sleep(Duration::from_millis(n)).await;
 }
+
+pub fn config_map(name: &str) -> ObjectRef {
+    ObjectRef::namespaced("ConfigMap", "shop", name)
+}
+
+pub fn done() -> (Outcome, Vec<String>) {
+    (Outcome::Done, vec!["Done".into()])
+}
+
+pub async fn node_of(world: &World, pod: &str) -> Option<String> {
+    let pod = world.get("v1", "Pod", Some("shop"), pod).await?;
+    pod["spec"]["nodeName"].as_str().map(str::to_owned)
+}
+
+/// A world with nodes, a process that enforces, and one pending pod.
+pub async fn with_a_pod(seed: u64) -> (World, Process, ObjectRef) {
+    let (world, process) = World::enforcing(seed).await;
+    world.node("n1").await;
+    world.node("n2").await;
+    let pod = world.pod("cart").await;
+    (world, process, pod)
+}
+
+pub fn bind_and_tell() -> Vec<ActionKind> {
+    let note = "Successfully assigned".to_owned();
+    let event = ActionKind::Event { warning: false, reason: "Scheduled".into(), action: "Binding".into(), note };
+    vec![bind("n1"), event]
+}
