@@ -29,7 +29,7 @@ use crate::run::{Keep, Run};
 use crate::space::Space;
 use crate::tools::{self, Toolset};
 use crate::traces::Traces;
-use crate::{access, dns, runtime, stand_in, wait};
+use crate::{access, audit, dns, runtime, stand_in, wait};
 
 /// Address of the bridge and of the API server, the same in every cluster.
 pub const GATEWAY: &str = "10.250.0.1";
@@ -51,11 +51,13 @@ pub struct Config {
     pub default_scheduler: bool,
     /// Whether service names resolve.
     pub dns: bool,
+    /// Whether the API server keeps a log of every request (see [`crate::audit`]).
+    pub audit: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { real_nodes: 0, kwok_nodes: 0, controllers: true, default_scheduler: true, dns: false }
+        Self { real_nodes: 0, kwok_nodes: 0, controllers: true, default_scheduler: true, dns: false, audit: true }
     }
 }
 
@@ -101,7 +103,7 @@ impl Cluster {
         let mut cluster = Self { nodes, doors, space, run, port, token, kubectl, kwok_nodes: 0, started: false };
         cluster.door(listener, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         cluster.network()?;
-        cluster.store_and_api(&etcd, &kubernetes)?;
+        cluster.store_and_api(&etcd, &kubernetes, config.audit)?;
         // Nodes boot while the API server does.
         let programs = Programs { kubernetes: &kubernetes, runtime: &runtime };
         for number in 0..config.real_nodes {
@@ -291,8 +293,14 @@ impl Cluster {
         Ok(())
     }
 
-    fn store_and_api(&mut self, etcd: &Path, kubernetes: &Path) -> Result<()> {
+    fn store_and_api(&mut self, etcd: &Path, kubernetes: &Path, audit: bool) -> Result<()> {
         let (run, port) = (self.folder().display().to_string(), self.port);
+        let mut audited = String::new();
+        if audit {
+            let policy = self.folder().join("state/audit-policy.json");
+            fs::write(&policy, audit::policy())?;
+            audited = audit::flags(&policy, &self.audit_log());
+        }
         self.daemon(
             &etcd.join("etcd"),
             &format!(
@@ -311,7 +319,7 @@ impl Cluster {
                  --service-account-signing-key-file={run}/sa.key --token-auth-file={run}/tokens.csv \
                  --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true \
                  --kubelet-preferred-address-types=InternalIP --kubelet-client-certificate={run}/kubelet-client.crt \
-                 --kubelet-client-key={run}/kubelet-client.key --enable-aggregator-routing=true"
+                 --kubelet-client-key={run}/kubelet-client.key --enable-aggregator-routing=true{audited}"
             ),
         )
     }

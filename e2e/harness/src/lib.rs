@@ -16,6 +16,7 @@
 //! ```
 
 pub mod access;
+pub mod audit;
 pub mod cgroup;
 pub mod cluster;
 pub mod dns;

@@ -62,6 +62,22 @@ fn a_user_may_what_its_rules_say_and_no_more_from_this_machine() {
     assert_eq!(kubectl(&["get", "pods"]), (true, "No resources found in default namespace.\n".into()));
     let (allowed, said) = kubectl(&["get", "secrets"]);
     assert!(!allowed && said.contains("Forbidden"), "{said}");
+
+    // What was asked is in the log by the time it is answered, with who asked and what was decided.
+    let asked: Vec<(Value, Value, Value)> = cluster
+        .audited()
+        .unwrap()
+        .into_iter()
+        .filter(|event| event["user"]["username"] == "system:serviceaccount:default:reader")
+        .filter(|event| event["userAgent"].as_str().is_some_and(|agent| agent.starts_with("kubectl/")))
+        .filter(|event| !event["objectRef"].is_null())
+        .map(|event| {
+            let decision = event["annotations"]["authorization.k8s.io/decision"].clone();
+            (event["verb"].clone(), event["objectRef"]["resource"].clone(), decision)
+        })
+        .collect();
+    let expected = [("list", "pods", "allow"), ("list", "secrets", "forbid")];
+    assert_eq!(asked, expected.map(|(verb, resource, decision)| (json!(verb), json!(resource), json!(decision))));
 }
 
 #[test]

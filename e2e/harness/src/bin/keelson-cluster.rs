@@ -66,9 +66,9 @@ fn keep(flags: &Flags) -> Result<()> {
     let cluster = Cluster::start(Config {
         real_nodes: flags.real,
         kwok_nodes: flags.kwok,
-        controllers: true,
         default_scheduler: !flags.no_scheduler,
         dns: flags.dns,
+        ..Config::default()
     })?;
     for file in &flags.stand_in {
         let manifest = std::fs::read_to_string(file).with_context(|| format!("--stand-in {}", file.display()))?;
