@@ -39,13 +39,14 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
-    ("keelson-harness", &[], &["kube"]),
+    ("keelson-image", &[], &["kube", "tokio"]),
+    ("keelson-harness", &["keelson-image"], &["kube"]),
     (
         "keelson-soak",
         &["keelson", "keelson-api", "keelson-core", "keelson-runtime", "keelson-sim", "keelson-store"],
         &["axum", "sqlx"],
     ),
-    ("xtask", &[], &["kube", "tokio"]),
+    ("xtask", &["keelson-image"], &["kube", "tokio"]),
 ];
 
 /// Every dependency that points the wrong way.

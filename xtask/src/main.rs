@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod direction;
 mod generated;
+mod image;
 mod layers;
 mod licences;
 mod run;
@@ -32,6 +33,8 @@ cargo xtask COMMAND
                showed to docs/soak.jsonl; seeds that this commit already lived are left out; --dry appends nothing
   check        the house rules: dependency direction, licences, file length, file heads, network hosts
   generate     write the files that are made from the code (definitions, rules, field table, API document)
+  image        make the image of the static program (OCI archive) and its bill of materials, in target/image; no daemon
+               --arch arm64 for another kind of machine, --twice to see that two builds give one digest
   web          build the page
   setup        install what is missing, or print the one command that does
 
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["soak", rest @ ..] => soak::soak(rest),
         ["check"] => check::check(),
         ["generate"] => generated::write(),
+        ["image", rest @ ..] => image::image(rest),
         ["web"] => web::build(),
         ["setup"] => setup::setup(),
         [] | ["help" | "--help" | "-h"] => {
