@@ -4,6 +4,7 @@
 //! JSON reader, so that a fresh checkout compiles it in seconds.
 
 mod beside;
+mod chart;
 mod check;
 mod cluster;
 mod direction;

@@ -10,10 +10,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use http::Uri;
 use http::uri::Scheme;
+use keelson_api::{Platform, names};
 use keelson_runtime::Calls;
-use kube::Config;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Config};
 
 /// A watch hears a bookmark about every minute; two missed ones mean that nobody is there.
 pub const QUIET: Duration = Duration::from_secs(130);
@@ -55,6 +56,17 @@ async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration, calls: &Call
     config.default_retry = false;
     let counted = calls.to(&host(&config.cluster_url));
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).build())
+}
+
+/// The Platform; none where there is none, or not even its kind (an API server answers that with a page, not a status).
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn platform(client: &kube::Client) -> Result<Option<Platform>, kube::Error> {
+    match Api::<Platform>::all(client.clone()).get_opt(names::PLATFORM).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        answered => answered,
+    }
 }
 
 /// Name and port, and nothing else that an address may hold.

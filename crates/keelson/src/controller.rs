@@ -11,9 +11,10 @@ use keelson_telemetry::{Telemetry, trace_id};
 
 use crate::backend::About;
 use crate::cli;
+use crate::handover::Wish;
 use crate::page::Page;
 use crate::platform::{self, Parts, Platform};
-use crate::{cluster, store};
+use crate::{account, cluster, handover, probes, store};
 
 /// Runs until told to stop.
 ///
@@ -22,6 +23,7 @@ use crate::{cluster, store};
 pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Result<()> {
     let clock = Clock::system();
     let listener = keelson_dashboard::bind(args.listen).await?;
+    let (probes, wish) = (args.probes.bind().await?, args.initial_platform.as_deref().map(Wish::read).transpose()?);
     let kubeconfig = args.kubeconfig.as_deref();
     let calls = Calls::default();
     let client = cluster::client(kubeconfig, &calls).await?;
@@ -33,6 +35,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         seed: seed(clock),
         identity: identity(args.identity.as_deref())?,
         namespace: args.namespace.clone(),
+        owner: account::owner(&args.namespace),
         ceilings: args.ceilings.iter().copied().collect(),
         election: Election::Lease,
         mode_file: args.platform.clone(),
@@ -42,8 +45,12 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         journal: platform::journal(&args.journal, &args.keep)?,
     })?;
     let about = about(&client, &args.namespace, args.platform.clone()).await?;
-    let page = Page { platform: platform.clone(), client, about, telemetry };
-    page.serve(listener, stop_signal()).await?;
+    let page = Page { platform: platform.clone(), client: client.clone(), about, telemetry };
+    tokio::select! {
+        served = page.serve(listener, stop_signal()) => served?,
+        failed = probes::answer(probes, platform.runtime.clone()) => failed?,
+        () = handover::keep(wish, platform.runtime.clone(), client) => {}
+    }
     platform.stop().await;
     Ok(())
 }
@@ -56,6 +63,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
 pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
     let clock = Clock::system();
     let listener = keelson_dashboard::bind(args.listen).await?;
+    let probes = args.probes.bind().await?;
     let calls = Calls::default();
     let client = cluster::client(args.kubeconfig.as_deref(), &calls).await?;
     let platform = Platform::start(Parts {
@@ -66,6 +74,7 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
         seed: seed(clock),
         identity: identity(None)?,
         namespace: args.namespace.clone(),
+        owner: None,
         ceilings: BTreeMap::new(),
         election: Election::Never,
         mode_file: None,
@@ -76,7 +85,10 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
     })?;
     let about = about(&client, &args.namespace, None).await?;
     let page = Page { platform: platform.clone(), client, about, telemetry: None };
-    page.serve(listener, stop_signal()).await?;
+    tokio::select! {
+        served = page.serve(listener, stop_signal()) => served?,
+        failed = probes::answer(probes, platform.runtime.clone()) => failed?,
+    }
     platform.stop().await;
     Ok(())
 }

@@ -5,21 +5,24 @@
 //! | [`cli`], [`commands`], [`client`], [`output`] | what can be said, and how answers look |
 //! | [`platform`] | the controller, put together |
 //! | [`up`], [`simulated`], [`controller`] | the ways to run it |
-//! | [`backend`], [`tally`], [`page`], [`health`] | what it shows |
-//! | [`permissions`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
+//! | [`backend`], [`tally`], [`page`], [`health`], [`probes`] | what it shows |
+//! | [`account`], [`handover`], [`permissions`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
 
+pub mod account;
 pub mod backend;
 pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod commands;
 pub mod controller;
+pub mod handover;
 pub mod health;
 pub mod history;
 pub mod output;
 pub mod page;
 pub mod permissions;
 pub mod platform;
+pub mod probes;
 pub mod simulated;
 pub mod store;
 pub mod sweep;

@@ -42,6 +42,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         seed: world.seed,
         identity: format!("keelson-up-{}", std::process::id()),
         namespace: world.namespace.clone(),
+        owner: None,
         ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
         election: Election::Lease,
         mode_file: args.platform.clone(),

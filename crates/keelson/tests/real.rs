@@ -10,6 +10,7 @@ use std::process::Command;
 use keelson::permissions;
 use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
+use keelson_runtime::Scope;
 use serde_json::{Value, json};
 use support::{BOUTIQUE, KEELSON, Up, until};
 
@@ -34,9 +35,10 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
     let refused =
         cluster.apply("apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {name: other}\nspec: {}\n");
     assert!(format!("{refused:?}").contains("there is one Platform in a cluster"), "{refused:?}");
-    let rules: Vec<Value> = permissions::controller(Mode::Enforce)
-        .policy_rules()
+    let needed = permissions::controller(Mode::Enforce);
+    let rules: Vec<Value> = [Scope::Cluster, Scope::Own]
         .into_iter()
+        .flat_map(|scope| needed.clone().policy_rules(scope))
         .map(|rule| serde_json::to_value(rule).unwrap())
         .collect();
     let kubeconfig = cluster.user("keelson", &rules).unwrap();

@@ -209,7 +209,10 @@ impl Candidate {
             Some(lease) => self.patch(lease, spec).await,
             None => {
                 let name = names::lease(self.feature);
-                let lease = json!({"metadata": {"name": name, "labels": {names::MANAGED_BY: "keelson"}}, "spec": spec});
+                let owners = self.config.owner.as_ref().map(|owner| [owner]);
+                let labels = json!({names::MANAGED_BY: "keelson"});
+                let metadata = json!({"name": name, "labels": labels, "ownerReferences": owners});
+                let lease = json!({"metadata": metadata, "spec": spec});
                 let lease: Lease = serde_json::from_value(lease).map_err(kube::Error::SerdeError)?;
                 self.api().create(&PostParams::default(), &lease).await
             }

@@ -3,6 +3,8 @@
 pub mod decisions;
 pub mod doctor;
 pub mod generate;
+pub mod leftovers;
 pub mod pause;
 pub mod replay;
+pub mod uninstall;
 pub mod why;
