@@ -27,6 +27,7 @@ fn the_chart_installs_upgrades_survives_a_node_and_leaves_nothing_it_should_not(
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "data": {"url": secret},
         "metadata": {"name": "database", "namespace": NAMESPACE}});
     keelson.cluster.apply(&secret.to_string()).unwrap();
+    volume(&mut keelson.cluster);
     let before = keelson.objects();
 
     keelson.scenario("a wrong value is refused by its name", |keelson| wrong_values(keelson));
@@ -70,12 +71,24 @@ fn wrong_values(keelson: &Installed) {
     }
 }
 
-/// The values that this cluster needs: it has no provisioner of volumes.
-const HERE: &str = "database.sqlite.persistence.enabled=false";
+/// A store that goes with its pod: the one volume that there is belongs to the first installation.
+const BRIEF: &str = "database.sqlite.persistence.enabled=false";
+
+/// A volume on a node's disk, as an administrator would make one where nobody provisions them.
+fn volume(cluster: &mut Cluster) {
+    let path = "/var/lib/kubelet/keelson-data";
+    let made = cluster.node("real-0").unwrap().command("mkdir").arg(path).status().unwrap();
+    assert!(made.success());
+    let here = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["real-0"]}]});
+    let spec = json!({"capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "local": {"path": path},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [here]}}});
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "disk"}, "spec": spec});
+    cluster.apply(&volume.to_string()).unwrap();
+}
 
 fn off(keelson: &mut Installed) {
     let (_kept, older) = older_chart();
-    let off = ["features.scheduling.mode=Off", "features.scheduling.ceiling=Off", HERE];
+    let off = ["features.scheduling.mode=Off", "features.scheduling.ceiling=Off"];
     let said = keelson.release(&older, &off);
     assert!(said.contains("kubectl -n keelson-system rollout status deployment/keelson"), "{said}");
     keelson.is_in("Off");
@@ -85,7 +98,7 @@ fn off(keelson: &mut Installed) {
 
 fn observe(keelson: &mut Installed) {
     // From an older chart: one revision more, and the definitions are upgraded as well.
-    keelson.release(&chart(), &[HERE]);
+    keelson.release(&chart(), &[]);
     let history = keelson.cluster.helm(&["history", "keelson", "--namespace", NAMESPACE]).unwrap();
     assert!(history.contains("keelson-0.0.1") && history.contains("deployed"), "{history}");
     // People own the Platform: it stays Off although the values say Observe now.
@@ -128,7 +141,7 @@ fn security(keelson: &Installed) {
 }
 
 fn enforce(keelson: &mut Installed) {
-    let enforce = ["features.scheduling.ceiling=Enforce", "features.scheduling.mode=Enforce", HERE];
+    let enforce = ["features.scheduling.ceiling=Enforce", "features.scheduling.mode=Enforce"];
     keelson.release(&chart(), &enforce);
     let difference = keelson.until("the difference is shown", || keelson.condition("ValuesDiffer").context("not yet"));
     let message = difference["message"].as_str().unwrap();
@@ -138,6 +151,11 @@ fn enforce(keelson: &mut Installed) {
     keelson.cluster.kubectl(&command.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     keelson.is_in("Enforce");
     keelson.runs("waits");
+    // What the pod before this one would have done is known: the volume has outlived it.
+    let decisions = keelson.page("/api/v1/decisions?namespace=default&kind=Pod&name=waits&limit=50");
+    let modes: BTreeSet<_> =
+        decisions["decisions"].as_array().unwrap().iter().map(|one| one["mode"].as_str().unwrap()).collect();
+    assert_eq!(modes, ["Enforce", "Observe"].into(), "{decisions}");
     keelson.until("the difference is gone", || {
         ensure!(keelson.condition("ValuesDiffer").is_none(), "still there");
         Ok(())
@@ -257,7 +275,7 @@ fn uninstalled(keelson: &mut Installed, before: &BTreeSet<String>) {
 }
 
 fn without_hooks(keelson: &mut Installed, before: &BTreeSet<String>) {
-    keelson.release(&chart(), &["features.scheduling.ceiling=Enforce", HERE]);
+    keelson.release(&chart(), &["features.scheduling.ceiling=Enforce", BRIEF]);
     keelson.switch("Enforce");
     keelson.is_in("Enforce");
     keelson.cluster.helm(&["uninstall", "keelson", "--namespace", NAMESPACE, "--no-hooks"]).unwrap();
@@ -282,8 +300,17 @@ fn without_hooks(keelson: &mut Installed, before: &BTreeSet<String>) {
 }
 
 fn purged(keelson: &mut Installed, before: &BTreeSet<String>) {
-    keelson.release(&chart(), &["uninstall.purge=true", HERE]);
-    keelson.cluster.helm(&["uninstall", "keelson", "--namespace", NAMESPACE, "--timeout=120s"]).unwrap();
+    keelson.release(&chart(), &["uninstall.purge=true", "uninstall.waitSeconds=2", BRIEF]);
+    // Nobody is there to confirm anything: that is said, and is no reason to stay.
+    keelson.cluster.kubectl(&["scale", "deployment/keelson", "--replicas=0", "--namespace", NAMESPACE]).unwrap();
+    keelson.until("nobody leads", || {
+        let lease = keelson.ask(&["get", "lease", "keelson-scheduling", "--namespace", NAMESPACE])?;
+        ensure!(lease["spec"]["holderIdentity"] == "", "{lease}");
+        Ok(())
+    });
+    keelson.switch("Observe");
+    let said = keelson.cluster.helm(&["uninstall", "keelson", "--namespace", NAMESPACE, "--timeout=120s"]).unwrap();
+    assert!(said.contains("within 2 s nobody confirmed it: nobody holds its Lease"), "{said}");
     keelson.until("everything is gone", || {
         let left = left(keelson, before);
         ensure!(left.is_empty(), "{left:?}");

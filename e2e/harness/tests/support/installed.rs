@@ -79,11 +79,20 @@ impl Installed {
     /// Installs or upgrades with these values, waits until it runs, and returns what helm said.
     pub fn release(&mut self, chart: &str, values: &[&str]) -> String {
         let settings = values.iter().flat_map(|value| ["--set", value]);
-        let args: Vec<&str> =
-            ["upgrade", "--install", "keelson", chart, "--namespace", NAMESPACE, "--wait", "--timeout=90s"]
-                .into_iter()
-                .chain(settings)
-                .collect();
+        let args: Vec<&str> = [
+            "upgrade",
+            "--install",
+            "keelson",
+            chart,
+            "--namespace",
+            NAMESPACE,
+            "--reset-values",
+            "--wait",
+            "--timeout=90s",
+        ]
+        .into_iter()
+        .chain(settings)
+        .collect();
         let said = self.cluster.helm(&args).unwrap_or_else(|error| panic!("{error:#}\n{}", self.why()));
         for (kind, name) in [("clusterrole", "keelson"), ("role", "keelson")] {
             let role = self.json(&["get", kind, name, "--namespace", NAMESPACE]);
