@@ -86,7 +86,7 @@ fn build(machine: &Machine) -> Result<String, String> {
         eprintln!("image: {} ({:.1} MB)", path.display(), megabytes(bytes.len()));
     }
     let budget = megabytes(BUDGET);
-    eprintln!("image: the program takes {:.1} of {budget:.0} MB; {NAME}:{} is", megabytes(binary.len()), version());
+    eprintln!("image: {NAME}:{}, whose program takes {:.1} of {budget:.0} MB", version(), megabytes(binary.len()));
     println!("{digest}");
     Ok(digest)
 }
@@ -99,10 +99,12 @@ fn twice() -> Outcome {
     let copy = other.join("a-checkout-of-another-name");
     let _ = fs::remove_dir_all(&copy);
     copied(&copy)?;
-    // What comes from registries is shared, by links: its sources lie in one folder for everybody. Ours are built again.
+    // What comes from registries is taken over: its sources lie in one folder for everybody. Ours are built again.
     let deps = other.join("target");
     let _ = fs::remove_dir_all(&deps);
-    linked(&target().join("image"), &deps)?;
+    // Not by links: cargo writes over its notes about what is built, and would write over ours.
+    let (from, to) = (target().join("image").display().to_string(), deps.display().to_string());
+    read("cp", &["-a", "--reflink=auto", &from, &to])?;
     let commit = read("git", &["describe", "--always", "--dirty", "--abbrev=12"])?;
     let program = machine.program(&copy, &deps, commit.trim())?;
     let binary = fs::read(&program).map_err(|error| format!("{}: {error}", program.display()))?;
@@ -234,12 +236,6 @@ fn copied(into: &Path) -> Outcome {
         made.map_err(|error| format!("{file}: {error}"))?;
     }
     Ok(())
-}
-
-/// The same files in another folder, by links.
-fn linked(from: &Path, to: &Path) -> Outcome {
-    fs::create_dir_all(to.parent().unwrap_or(to)).map_err(|error| format!("{}: {error}", to.display()))?;
-    read("cp", &["-al", &from.display().to_string(), &to.display().to_string()]).map(drop)
 }
 
 /// The workspace's version, which every crate shares.

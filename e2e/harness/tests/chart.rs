@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, Result, ensure};
 use keelson_harness::{Cluster, Config};
 use serde_json::{Value, json};
 use support::installed::{Installed, NAMESPACE, chart, command_in, older_chart};
@@ -28,7 +28,7 @@ fn the_chart_installs_upgrades_survives_a_node_and_leaves_nothing_it_should_not(
         "metadata": {"name": "database", "namespace": NAMESPACE}});
     keelson.cluster.apply(&secret.to_string()).unwrap();
     volume(&mut keelson.cluster);
-    let before = keelson.objects();
+    let before = keelson.objects().unwrap();
 
     keelson.scenario("a wrong value is refused by its name", |keelson| wrong_values(keelson));
     keelson.scenario("what may not even observe is not started", off);
@@ -245,9 +245,9 @@ fn crash(keelson: &mut Installed) {
 }
 
 /// What is there now and was not before, but for the test's own pods and what a dead node keeps.
-fn left(keelson: &Installed, before: &BTreeSet<String>) -> BTreeSet<String> {
-    let now = keelson.objects();
-    now.difference(before).filter(|object| !object.starts_with("Pod default/")).cloned().collect()
+fn left(keelson: &Installed, before: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+    let now = keelson.objects()?;
+    Ok(now.difference(before).filter(|object| !object.starts_with("Pod default/")).cloned().collect())
 }
 
 fn kept() -> BTreeSet<String> {
@@ -264,11 +264,11 @@ fn uninstalled(keelson: &mut Installed, before: &BTreeSet<String>) {
         .kubectl(&["delete", "pods", "--all", "--force", "--grace-period=0", "--namespace", NAMESPACE])
         .unwrap();
     keelson.until("all that was brought is gone", || {
-        let left = left(keelson, before);
+        let left = left(keelson, before)?;
         ensure!(left == kept(), "{left:?}");
         Ok(())
     });
-    let missing: Vec<_> = before.difference(&keelson.objects()).cloned().collect();
+    let missing: Vec<_> = before.difference(&keelson.objects().unwrap()).cloned().collect();
     assert_eq!(missing, Vec::<String>::new(), "what was there before is there still");
     let platform = keelson.json(&["get", "platform", "default"]);
     assert_eq!(platform["spec"]["features"]["scheduling"]["mode"], "Off");
@@ -280,7 +280,7 @@ fn without_hooks(keelson: &mut Installed, before: &BTreeSet<String>) {
     keelson.is_in("Enforce");
     keelson.cluster.helm(&["uninstall", "keelson", "--namespace", NAMESPACE, "--no-hooks"]).unwrap();
     keelson.until("all that was brought is gone", || {
-        let left = left(keelson, before);
+        let left = left(keelson, before)?;
         ensure!(left == kept(), "{left:?}");
         Ok(())
     });
@@ -312,7 +312,7 @@ fn purged(keelson: &mut Installed, before: &BTreeSet<String>) {
     let said = keelson.cluster.helm(&["uninstall", "keelson", "--namespace", NAMESPACE, "--timeout=120s"]).unwrap();
     assert!(said.contains("within 2 s nobody confirmed it: nobody holds its Lease"), "{said}");
     keelson.until("everything is gone", || {
-        let left = left(keelson, before);
+        let left = left(keelson, before)?;
         ensure!(left.is_empty(), "{left:?}");
         Ok(())
     });

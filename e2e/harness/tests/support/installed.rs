@@ -206,14 +206,17 @@ impl Installed {
 
     /// Every object of the cluster, as `kind namespace/name`; but for Events, which go by themselves, and the Leases of
     /// nodes, which come when their kubelet finds the time.
-    pub fn objects(&self) -> BTreeSet<String> {
+    ///
+    /// # Errors
+    /// When a kind goes between being listed and being asked for.
+    pub fn objects(&self) -> Result<BTreeSet<String>> {
         const LINE: &str = r#"{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\n"}{end}"#;
-        let kinds = self.cluster.kubectl(&["api-resources", "--verbs=list", "--output=name"]).unwrap();
+        let kinds = self.cluster.kubectl(&["api-resources", "--verbs=list", "--output=name"])?;
         let kinds: Vec<&str> =
             kinds.lines().filter(|kind| !kind.starts_with("events") && *kind != "componentstatuses").collect();
         let line = format!("--output=jsonpath={LINE}");
-        let listing = self.cluster.kubectl(&["get", &kinds.join(","), "--all-namespaces", &line]).unwrap();
-        listing.lines().filter(|object| !object.starts_with("Lease kube-node-lease/")).map(str::to_owned).collect()
+        let listing = self.cluster.kubectl(&["get", &kinds.join(","), "--all-namespaces", &line])?;
+        Ok(listing.lines().filter(|object| !object.starts_with("Lease kube-node-lease/")).map(str::to_owned).collect())
     }
 
     /// What the program itself says, asked beside the cluster with an administrator's rights; and whether all was well.
