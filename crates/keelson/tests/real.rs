@@ -107,6 +107,13 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
         let pod = pods().into_iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
         assert_eq!(pod["status"]["phase"], "Pending");
     }
+    // Nothing was asked for that the declared rights do not hold.
+    let account = "system:serviceaccount:default:keelson";
+    let asked = cluster.audited().unwrap().into_iter().filter(|event| event["user"]["username"] == account);
+    let (refused, allowed): (Vec<Value>, Vec<Value>) =
+        asked.partition(|event| event["annotations"]["authorization.k8s.io/decision"] == "forbid");
+    let refused: Vec<&Value> = refused.iter().map(|event| &event["requestURI"]).collect();
+    assert!(refused.is_empty() && allowed.len() > 50, "{refused:?} of {}", allowed.len());
     let (said, code) = up.ask(&["doctor", "--ceiling", "Enforce", "--kubeconfig", kubeconfig.to_str().unwrap()]);
     assert!(said.contains("ok    permissions"), "{said} ({code})");
 }
