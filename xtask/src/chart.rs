@@ -24,7 +24,7 @@ A fresh installation observes: it decides, explains, and touches nothing. Rights
 is the definition of Platform and the one object of it, unless `uninstall.purge` was set before. After an uninstallation
 without hooks, `keelson doctor --cleanup` finds what is left.
 
-A `mode` or `ceiling` of `Off` is written in quotes, for YAML reads the bare word as a boolean.
+YAML reads a bare `Off` as false: as a `mode` or a `ceiling`, both are taken for Off.
 
 | value | default | what it is for |
 |---|---|---|

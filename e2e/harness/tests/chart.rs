@@ -88,7 +88,8 @@ fn volume(cluster: &mut Cluster) {
 
 fn off(keelson: &mut Installed) {
     let (_kept, older) = older_chart();
-    let off = ["features.scheduling.mode=Off", "features.scheduling.ceiling=Off"];
+    // As YAML reads a bare Off.
+    let off = ["features.scheduling.mode=false", "features.scheduling.ceiling=Off"];
     let said = keelson.release(&older, &off);
     assert!(said.contains("kubectl -n keelson-system rollout status deployment/keelson"), "{said}");
     keelson.is_in("Off");

@@ -28,12 +28,19 @@ app.kubernetes.io/part-of: keelson
 {{- end }}
 {{- end }}
 
+{{/* A mode's name: YAML reads a bare Off as false. */}}
+{{- define "keelson.mode" -}}
+{{- if eq (toString .) "false" }}Off{{ else }}{{ . }}{{ end }}
+{{- end }}
+
 {{/* What a schema cannot say: values that do not go together, each refused in a sentence. */}}
 {{- define "keelson.check" -}}
 {{- $rank := dict "Off" 0 "Observe" 1 "Enforce" 2 -}}
 {{- range $name, $feature := .Values.features }}
-{{- if gt (get $rank $feature.mode) (get $rank $feature.ceiling) }}
-{{- fail (printf "features.%s.mode is %s, above features.%s.ceiling, which is %s: raise the ceiling, or lower the mode" $name $feature.mode $name $feature.ceiling) }}
+{{- $mode := include "keelson.mode" $feature.mode }}
+{{- $ceiling := include "keelson.mode" $feature.ceiling }}
+{{- if gt (get $rank $mode) (get $rank $ceiling) }}
+{{- fail (printf "features.%s.mode is %s, above features.%s.ceiling, which is %s: raise the ceiling, or lower the mode" $name $mode $name $ceiling) }}
 {{- end }}
 {{- end }}
 {{- with .Values.features.scheduling.settings }}
@@ -56,8 +63,9 @@ app.kubernetes.io/part-of: keelson
 {{- define "keelson.ceiling" -}}
 {{- $highest := "Off" -}}
 {{- range .Values.features -}}
-{{- if eq .ceiling "Enforce" -}}{{- $highest = "Enforce" -}}
-{{- else if and (eq .ceiling "Observe") (eq $highest "Off") -}}{{- $highest = "Observe" -}}
+{{- $ceiling := include "keelson.mode" .ceiling -}}
+{{- if eq $ceiling "Enforce" -}}{{- $highest = "Enforce" -}}
+{{- else if and (eq $ceiling "Observe") (eq $highest "Off") -}}{{- $highest = "Observe" -}}
 {{- end -}}
 {{- end -}}
 {{- $highest -}}
@@ -68,7 +76,7 @@ app.kubernetes.io/part-of: keelson
 {{- $rights := .root.Files.Get "files/rights.yaml" | fromYaml -}}
 {{- $needed := get $rights.base (include "keelson.ceiling" .root) -}}
 {{- range $name, $feature := .root.Values.features -}}
-{{- $needed = concat $needed (get (get $rights.features $name) $feature.ceiling) -}}
+{{- $needed = concat $needed (get (get $rights.features $name) (include "keelson.mode" $feature.ceiling)) -}}
 {{- end -}}
 {{- with get $rights.signIn .root.Values.dashboard.signIn -}}
 {{- $needed = concat $needed . -}}
