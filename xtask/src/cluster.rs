@@ -1,5 +1,6 @@
 //! Tests on and beside a real Kubernetes: the tools it is made of, the tests that only need kubectl, those that need root.
 
+use crate::image;
 use crate::run::{Outcome, program, read_shown};
 use crate::suites::{self, Part};
 
@@ -16,6 +17,8 @@ pub fn test_kubectl() -> Outcome {
 /// The tests on a real cluster. It lives in namespaces and cgroups of its own, which takes root. One program at a time:
 /// each has two clusters up at once.
 pub fn test_real() -> Outcome {
+    // What helm installs there.
+    image::here()?;
     suites::run(Part::Cluster, 1, &[])
 }
 

@@ -40,14 +40,15 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
         &[],
     ),
     ("keelson-bench", &["keelson", "keelson-core", "keelson-runtime", "keelson-sim", "keelson-store"], &["axum"]),
-    ("keelson-harness", &[], &["kube"]),
+    ("keelson-image", &[], &["kube", "tokio"]),
+    ("keelson-harness", &["keelson-image"], &["kube"]),
     (
         "keelson-soak",
         &["keelson", "keelson-api", "keelson-core", "keelson-runtime", "keelson-sim", "keelson-store"],
         &["axum", "sqlx"],
     ),
     ("keelson-bully", &["keelson-core", "keelson-runtime"], &["axum", "sqlx"]),
-    ("xtask", &[], &["kube", "tokio"]),
+    ("xtask", &["keelson-image"], &["kube", "tokio"]),
 ];
 
 /// Every dependency that points the wrong way.

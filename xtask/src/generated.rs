@@ -6,12 +6,14 @@
 use std::fs;
 
 use crate::run::{Outcome, program, read, root};
-use crate::{bench, web};
+use crate::{bench, chart, web};
 
 /// What prints a file.
 enum Source {
     /// `keelson generate`, by this name.
     Keelson(&'static str),
+    /// The comments of the chart's values.
+    Chart,
     /// The page's own tool, from the API document beside it.
     Page,
     /// From what the benches saved.
@@ -22,6 +24,9 @@ enum Source {
 const FILES: &[(&str, Source)] = &[
     ("deploy/crds/keelson.dev.yaml", Source::Keelson("crds")),
     ("deploy/rbac/controller.yaml", Source::Keelson("rbac")),
+    ("deploy/helm/keelson/templates/crds.yaml", Source::Keelson("chart-crds")),
+    ("deploy/helm/keelson/files/rights.yaml", Source::Keelson("chart-rights")),
+    ("deploy/helm/keelson/README.md", Source::Chart),
     ("deploy/admission/scheduling.yaml", Source::Keelson("admission")),
     ("docs/scheduling-fields.md", Source::Keelson("scheduling-fields")),
     ("docs/benchmarks.md", Source::Benchmarks),
@@ -61,6 +66,7 @@ impl Source {
     fn print(&self) -> Result<String, String> {
         match self {
             Self::Keelson(what) => read(&program("keelson", "dev")?, &["generate", what]),
+            Self::Chart => chart::readme(),
             Self::Page => web::types(),
             Self::Benchmarks => bench::document(),
         }

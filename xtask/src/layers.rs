@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::run::{Outcome, show};
 use crate::setup::{self, Machine, Need};
 use crate::suites::{self, Part};
-use crate::{alerts, beside, check, cluster, generated, soak, web};
+use crate::{alerts, beside, check, cluster, generated, image, soak, web};
 
 struct Layer {
     name: &'static str,
@@ -61,6 +61,8 @@ pub const CLUSTER: &[Need] = &[
     // Keelson serves its page there, too.
     Need::Package("nodejs"),
     Need::Package("npm"),
+    // Two replicas of it share a database.
+    Need::Package("postgresql-15"),
 ];
 
 const LAYERS: &[Layer] = &[
@@ -76,6 +78,7 @@ const LAYERS: &[Layer] = &[
     layer("kubectl", TOOLS, cluster::test_kubectl),
     layer("generated files", PAGE, generated::compare),
     layer("alerts", &[Need::Package("prometheus")], alerts::check),
+    layer("image", PAGE, image::here),
     layer("real cluster", CLUSTER, cluster::test_real),
     layer("page, seen", BROWSER, web::see).beside(),
     layer("days, built", &[], soak::build).beside(),

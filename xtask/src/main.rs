@@ -6,10 +6,12 @@
 mod alerts;
 mod bench;
 mod beside;
+mod chart;
 mod check;
 mod cluster;
 mod direction;
 mod generated;
+mod image;
 mod layers;
 mod licences;
 mod mutants;
@@ -41,6 +43,8 @@ cargo xtask COMMAND
                measured instead of a release built for it
   check        the house rules: dependency direction, licences, file length, file heads, network hosts
   generate     write the files that are made from the code (definitions, rules, field table, API document)
+  image        make the image of the static program (OCI archive) and its bill of materials, in target/image; no daemon
+               --arch arm64 for another kind of machine, --twice to see that two builds give one digest
   web          build the page
   setup        install what is missing, or print the one command that does
 
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::bench(rest),
         ["check"] => check::check(),
         ["generate"] => generated::write(),
+        ["image", rest @ ..] => image::image(rest),
         ["web"] => web::build(),
         ["setup"] => setup::setup(),
         [] | ["help" | "--help" | "-h"] => {

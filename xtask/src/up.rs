@@ -31,6 +31,12 @@ metadata: {name: keelson}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: keelson-controller-enforce}
 subjects: [{kind: ServiceAccount, name: keelson, namespace: keelson-system}]
 ---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: keelson, namespace: keelson-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: keelson-controller-enforce}
+subjects: [{kind: ServiceAccount, name: keelson, namespace: keelson-system}]
+---
 apiVersion: keelson.dev/v1alpha1
 kind: Platform
 metadata: {name: default}
@@ -95,8 +101,9 @@ impl Cluster {
     fn install(&self, keelson: &str) -> Result<String, String> {
         self.apply(&read(keelson, &["crds"])?)?;
         self.kubectl(&["wait", "--for=condition=Established", "crd/platforms.keelson.dev", "--timeout=30s"])?;
-        self.apply(&read(keelson, &["generate", "rbac"])?)?;
+        // The namespace comes first: a Role is in it.
         self.apply(INSTALL)?;
+        self.apply(&read(keelson, &["generate", "rbac"])?)?;
         let token = self.kubectl(&["create", "token", "keelson", "-n", "keelson-system", "--duration=24h"])?;
         let own = format!("{}.keelson", self.kubeconfig);
         fs::copy(&self.kubeconfig, &own).map_err(|error| format!("{own}: {error}"))?;

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use keelson_core::{Feature, Mode, Reason};
 
 use crate::leases::Leases;
+use crate::probes::Probes;
 use crate::sign_in::Door;
 use crate::store::Keep;
 
@@ -64,6 +65,8 @@ pub enum Command {
     /// Back up a store, or make one from a backup.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Switch every feature Off, wait until its leader has, and say what stays; the chart does it before it goes.
+    Uninstall(Uninstall),
     /// Print the custom resource definitions.
     Crds,
     /// Print the version.
@@ -88,6 +91,10 @@ pub enum Generated {
     Crds,
     /// `deploy/rbac/controller.yaml`.
     Rbac,
+    /// `deploy/helm/keelson/templates/crds.yaml`.
+    ChartCrds,
+    /// `deploy/helm/keelson/files/rights.yaml`.
+    ChartRights,
     /// `deploy/admission/scheduling.yaml`.
     Admission,
     /// `docs/scheduling-fields.md`.
@@ -155,6 +162,13 @@ pub struct Controller {
     /// A Platform in a file, re-read when it changes, instead of the object in the cluster.
     #[arg(long, value_name = "FILE")]
     pub platform: Option<PathBuf>,
+    /// A Platform in a file that is made in the cluster when there is none; afterwards people own it, and what differs is
+    /// said.
+    #[arg(long, env = "KEELSON_INITIAL_PLATFORM", value_name = "FILE", conflicts_with = "platform")]
+    pub initial_platform: Option<PathBuf>,
+    /// Where the kubelet asks.
+    #[command(flatten)]
+    pub probes: Probes,
     /// Where the page, metrics and health answers listen.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
@@ -178,6 +192,9 @@ pub struct Dashboard {
     /// The namespace of the controllers' Leases.
     #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
     pub namespace: String,
+    /// Where the kubelet asks.
+    #[command(flatten)]
+    pub probes: Probes,
     /// Where the page listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
@@ -306,9 +323,15 @@ pub struct Doctor {
     /// The highest mode that the permissions must allow.
     #[arg(long, default_value = "Observe")]
     pub ceiling: Mode,
+    /// The namespace Keelson runs in, for the rights that it needs there alone.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
+    pub namespace: String,
     /// Check the rights of this account instead of your own, as in `system:serviceaccount:keelson-system:keelson`.
     #[arg(long = "as", value_name = "USER")]
     pub account: Option<String>,
+    /// Find what an uninstallation has left, and say how each of it goes.
+    #[arg(long)]
+    pub cleanup: bool,
     /// A running Keelson to check too.
     #[command(flatten)]
     pub server: Server,
@@ -335,6 +358,24 @@ pub struct Backup {
     pub database: String,
     /// The backup; `-` is standard output, or standard input.
     pub file: PathBuf,
+}
+
+/// `keelson uninstall`.
+#[derive(Debug, Args)]
+pub struct Uninstall {
+    /// The cluster; what KUBECONFIG names or the pod's own service account when not given.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the Leases.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "keelson-system")]
+    pub namespace: String,
+    /// How long to wait for the leaders, as in 60s or 2m.
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = wait)]
+    pub wait: std::time::Duration,
+}
+
+fn wait(text: &str) -> Result<std::time::Duration, String> {
+    text.parse::<keelson_core::GoDuration>().map(|time| time.span().to_std()).map_err(|error| error.to_string())
 }
 
 fn filter(text: &str) -> Result<String, String> {

@@ -11,11 +11,12 @@ use anyhow::{Context, Result, bail};
 use http::header::USER_AGENT;
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
+use keelson_api::{Platform, names};
 use keelson_runtime::Calls;
 use keelson_runtime::user_agent::PRODUCT;
-use kube::Config;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Config};
 use tower_http::set_header::SetRequestHeaderLayer;
 
 /// A watch hears a bookmark about every minute; two missed ones mean that nobody is there.
@@ -59,6 +60,17 @@ async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration, calls: &Call
     let counted = calls.to(&host(&config.cluster_url));
     let introduced = SetRequestHeaderLayer::if_not_present(USER_AGENT, HeaderValue::from_static(PRODUCT));
     Ok(ClientBuilder::try_from(config)?.with_layer(&counted).with_layer(&introduced).build())
+}
+
+/// The Platform; none where there is none, or not even its kind (an API server answers that with a page, not a status).
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn platform(client: &kube::Client) -> Result<Option<Platform>, kube::Error> {
+    match Api::<Platform>::all(client.clone()).get_opt(names::PLATFORM).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        answered => answered,
+    }
 }
 
 /// Name and port, and nothing else that an address may hold.

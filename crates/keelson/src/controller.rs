@@ -12,9 +12,10 @@ use keelson_telemetry::{Telemetry, trace_id};
 
 use crate::backend::About;
 use crate::cli;
+use crate::handover::Wish;
 use crate::page::Page;
 use crate::platform::{self, Parts, Platform};
-use crate::{cluster, store};
+use crate::{account, cluster, handover, probes, store};
 
 /// Runs until told to stop.
 ///
@@ -23,6 +24,7 @@ use crate::{cluster, store};
 pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Result<()> {
     let clock = Clock::system();
     let listener = args.door.listen(args.listen).await?;
+    let (probes, wish) = (args.probes.bind().await?, args.initial_platform.as_deref().map(Wish::read).transpose()?);
     let kubeconfig = args.kubeconfig.as_deref();
     let calls = Calls::default();
     let client = cluster::client(kubeconfig, &calls).await?;
@@ -34,6 +36,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
         seed: seed(clock),
         identity: identity(args.identity.as_deref())?,
         namespace: args.namespace.clone(),
+        owner: account::owner(&args.namespace),
         ceilings: args.ceilings.iter().copied().collect(),
         election: Election::Lease,
         timing: args.leases.timing()?,
@@ -45,8 +48,12 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
     })?;
     let about = about(&client, &args.namespace, args.platform.clone()).await?;
     let options = args.door.options(listener.local_addr()?, &client)?;
-    let page = Page { platform: platform.clone(), client, about, options, telemetry };
-    page.serve(listener, stop_signal()).await?;
+    let page = Page { platform: platform.clone(), client: client.clone(), about, options, telemetry };
+    tokio::select! {
+        served = page.serve(listener, stop_signal()) => served?,
+        failed = probes::answer(probes, platform.runtime.clone()) => failed?,
+        () = handover::keep(wish, platform.runtime.clone(), client) => {}
+    }
     platform.stop().await;
     Ok(())
 }
@@ -59,6 +66,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
 pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
     let clock = Clock::system();
     let listener = args.door.listen(args.listen).await?;
+    let probes = args.probes.bind().await?;
     let calls = Calls::default();
     let client = cluster::client(args.kubeconfig.as_deref(), &calls).await?;
     let platform = Platform::start(Parts {
@@ -69,6 +77,7 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
         seed: seed(clock),
         identity: identity(None)?,
         namespace: args.namespace.clone(),
+        owner: None,
         ceilings: BTreeMap::new(),
         election: Election::Never,
         timing: Timing::default(),
@@ -81,7 +90,10 @@ pub async fn dashboard(args: &cli::Dashboard) -> Result<()> {
     let about = about(&client, &args.namespace, None).await?;
     let options = args.door.options(listener.local_addr()?, &client)?;
     let page = Page { platform: platform.clone(), client, about, options, telemetry: None };
-    page.serve(listener, stop_signal()).await?;
+    tokio::select! {
+        served = page.serve(listener, stop_signal()) => served?,
+        failed = probes::answer(probes, platform.runtime.clone()) => failed?,
+    }
     platform.stop().await;
     Ok(())
 }

@@ -87,6 +87,14 @@ pub fn routes(runtime: Runtime, metrics: Metrics) -> Routes {
     Routes { probes, extra }
 }
 
+/// What a kubelet asks, and nothing else.
+pub fn probes(runtime: Runtime) -> Router {
+    Router::new()
+        .route("/livez", get(|State((_, heart)): State<(Runtime, Heart)>| async move { alive(&heart) }))
+        .route("/readyz", get(|State((asked, _)): State<(Runtime, Heart)>| async move { ready(&asked.health()) }))
+        .with_state((runtime, Heart::start()))
+}
+
 fn alive(heart: &Heart) -> Response {
     let silent = heart.silent();
     if silent < STILL {

@@ -5,15 +5,17 @@
 //! | [`cli`], [`commands`], [`client`], [`output`] | what can be said, and how answers look |
 //! | [`platform`] | the controller, put together |
 //! | [`up`], [`simulated`], [`controller`] | the ways to run it |
-//! | [`backend`], [`tally`], [`page`], [`health`], [`sign_in`] | what it shows, and to whom |
-//! | [`permissions`], [`leases`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
+//! | [`backend`], [`tally`], [`page`], [`health`], [`probes`], [`sign_in`] | what it shows, and to whom |
+//! | [`account`], [`handover`], [`permissions`], [`leases`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
 
+pub mod account;
 pub mod backend;
 pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod commands;
 pub mod controller;
+pub mod handover;
 pub mod health;
 pub mod history;
 mod https;
@@ -22,6 +24,7 @@ pub mod output;
 pub mod page;
 pub mod permissions;
 pub mod platform;
+pub mod probes;
 pub mod sign_in;
 pub mod simulated;
 pub mod store;

@@ -12,7 +12,7 @@ use keelson_telemetry::start::of_pod;
 use keelson_telemetry::{Config, LogFormat, Telemetry};
 
 use keelson::cli::{self, Cli, Command};
-use keelson::commands::{decisions, doctor, generate, pause, replay, store, why};
+use keelson::commands::{decisions, doctor, generate, pause, replay, store, uninstall, why};
 use keelson::{VERSION, controller, output, up};
 
 fn main() -> ExitCode {
@@ -56,6 +56,7 @@ async fn run(cli: Cli) -> Result<bool> {
         Command::Pause(args) => pause::run(&args).await?,
         Command::Doctor(args) => return doctor::run(&args).await,
         Command::Store(args) => store::run(&args).await?,
+        Command::Uninstall(args) => return uninstall::run(&args).await,
         Command::Crds => print(&generate::crds()?)?,
         Command::Version(args) => {
             let value = serde_json::json!({"version": VERSION});

@@ -1,21 +1,43 @@
-//! What the controller may do, in one place: the sum of what the runtime and each operator declare.
+//! What the controller may do, in one place: the sum of what the runtime, the page and each operator declare.
+//!
+//! Parts are kept apart, so that the chart grants those of the features that are installed, each up to its own ceiling.
 
 use std::fmt;
 
 use keelson_api::names;
-use keelson_core::Mode;
-use keelson_runtime::{Operator, Permissions, Rule};
+use keelson_core::{Feature, Mode};
+use keelson_runtime::{Operator, Permissions, Rule, Scope};
 use keelson_scheduling::Scheduling;
 
 /// Everything the controller needs when no feature may go above `ceiling`.
 #[must_use]
 pub fn controller(ceiling: Mode) -> Permissions {
-    Permissions::runtime(ceiling).merged(Scheduling::permissions(ceiling)).merged(page())
+    Feature::ALL.into_iter().fold(base(ceiling), |sum, one| sum.merged(feature(one, ceiling)))
 }
 
-/// What the page needs on top: its switches change the Platform.
+/// What is needed whatever is installed, when the highest ceiling is this one.
+#[must_use]
+pub fn base(ceiling: Mode) -> Permissions {
+    Permissions::runtime(ceiling).merged(page()).merged(handover())
+}
+
+/// What one feature needs up to its ceiling.
+#[must_use]
+pub fn feature(feature: Feature, ceiling: Mode) -> Permissions {
+    match feature {
+        Feature::Scheduling => Scheduling::permissions(ceiling),
+    }
+}
+
+/// What the page needs: it shows nodes and pods, and its switches change the Platform.
 fn page() -> Permissions {
-    Permissions(vec![Rule::new(names::GROUP, &["platforms"], &["patch"]).named([names::PLATFORM])])
+    let switch = Rule::new(names::GROUP, &["platforms"], &["patch"]).named([names::PLATFORM]);
+    Permissions(vec![switch, Rule::follow("", &["nodes", "pods"])])
+}
+
+/// The Platform of a fresh installation is made by the controller.
+fn handover() -> Permissions {
+    Permissions(vec![Rule::new(names::GROUP, &["platforms"], &["create"])])
 }
 
 /// What a page that people sign in to needs on top: it asks the cluster who they are and what they may see. Nothing else is
@@ -37,6 +59,8 @@ pub struct Right {
     pub resource: String,
     /// The verb.
     pub verb: String,
+    /// Where: everywhere, or where Keelson runs.
+    pub scope: Scope,
     /// Only this name, when the right is for one.
     pub name: Option<String>,
 }
@@ -66,7 +90,7 @@ pub fn rights(ceiling: Mode) -> Vec<Right> {
                 for verb in &rule.verbs {
                     for name in &names {
                         let (group, resource, verb) = (group.clone(), resource.clone(), verb.clone());
-                        rights.push(Right { group, resource, verb, name: name.clone() });
+                        rights.push(Right { group, resource, verb, scope: rule.scope, name: name.clone() });
                     }
                 }
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keelson_core::{Feature, Mode};
 use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub identity: String,
     /// Where the Leases are.
     pub namespace: String,
+    /// What the Leases belong to.
+    pub owner: Option<OwnerReference>,
     /// How far each feature may go.
     pub ceilings: BTreeMap<Feature, Mode>,
     /// How its leadership is decided.
@@ -88,6 +91,7 @@ impl Platform {
     ///     seed: 3,
     ///     identity: "example".into(),
     ///     namespace: keelson::simulated::NAMESPACE.into(),
+    ///     owner: None,
     ///     ceilings: [(Feature::Scheduling, Mode::Enforce)].into(),
     ///     election: Election::Alone,
     ///     timing: Timing::default(),
@@ -111,6 +115,7 @@ impl Platform {
     /// What cannot start, and the fix.
     pub fn start(parts: Parts) -> Result<Self> {
         let clock = parts.clock;
+        let ceiling = parts.ceilings.get(&Feature::Scheduling).copied().unwrap_or_default();
         if let Some(file) = &parts.mode_file {
             // Later a broken file keeps the last good settings; now there are none.
             keelson_runtime::read_platform_file(file).map_err(|why| anyhow!("--platform {why}"))?;
@@ -122,6 +127,7 @@ impl Platform {
             seed: parts.seed,
             identity: parts.identity,
             namespace: parts.namespace,
+            owner: parts.owner,
             ceilings: parts.ceilings,
             timing: parts.timing,
             election: parts.election,
@@ -134,7 +140,10 @@ impl Platform {
         })?;
         let scheduling = Scheduling::default();
         let answers = scheduling.answers();
-        scheduling.start(&runtime)?;
+        // Nothing was granted for a feature that may not even observe: it would only ask and be refused.
+        if ceiling != Mode::Off {
+            scheduling.start(&runtime)?;
+        }
         let mut tasks = Vec::new();
         let stands = parts.election != Election::Never;
         if stands {

@@ -43,6 +43,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         seed: world.seed,
         identity: format!("keelson-up-{}", std::process::id()),
         namespace: world.namespace.clone(),
+        owner: None,
         ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
         election: Election::Lease,
         timing: Timing::default(),

@@ -15,6 +15,7 @@ use std::time::Duration;
 use keelson::permissions;
 use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
+use keelson_runtime::Scope;
 use keelson_runtime::user_agent::made_under;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -43,8 +44,9 @@ fn cluster(kwok_nodes: u32) -> (Cluster, PathBuf) {
     for object in [namespace, platform] {
         cluster.apply(&object.to_string()).unwrap();
     }
-    let rules = permissions::controller(Mode::Enforce).policy_rules();
-    let rules: Vec<Value> = rules.into_iter().map(|rule| serde_json::to_value(rule).unwrap()).collect();
+    let needed = permissions::controller(Mode::Enforce);
+    let rules = [Scope::Cluster, Scope::Own].into_iter().flat_map(|scope| needed.clone().policy_rules(scope));
+    let rules: Vec<Value> = rules.map(|rule| serde_json::to_value(rule).unwrap()).collect();
     let kubeconfig = cluster.user("keelson", &rules).unwrap();
     (cluster, kubeconfig)
 }

@@ -10,6 +10,7 @@ use std::process::Command;
 use keelson::permissions;
 use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
+use keelson_runtime::Scope;
 use serde_json::{Value, json};
 use support::{BOUTIQUE, KEELSON, Up, until};
 
@@ -34,9 +35,10 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
     let refused =
         cluster.apply("apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {name: other}\nspec: {}\n");
     assert!(format!("{refused:?}").contains("there is one Platform in a cluster"), "{refused:?}");
-    let rules: Vec<Value> = permissions::controller(Mode::Enforce)
-        .policy_rules()
+    let needed = permissions::controller(Mode::Enforce);
+    let rules: Vec<Value> = [Scope::Cluster, Scope::Own]
         .into_iter()
+        .flat_map(|scope| needed.clone().policy_rules(scope))
         .map(|rule| serde_json::to_value(rule).unwrap())
         .collect();
     let kubeconfig = cluster.user("keelson", &rules).unwrap();
@@ -105,6 +107,13 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
         let pod = pods().into_iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
         assert_eq!(pod["status"]["phase"], "Pending");
     }
+    // Nothing was asked for that the declared rights do not hold.
+    let account = "system:serviceaccount:default:keelson";
+    let asked = cluster.audited().unwrap().into_iter().filter(|event| event["user"]["username"] == account);
+    let (refused, allowed): (Vec<Value>, Vec<Value>) =
+        asked.partition(|event| event["annotations"]["authorization.k8s.io/decision"] == "forbid");
+    let refused: Vec<&Value> = refused.iter().map(|event| &event["requestURI"]).collect();
+    assert!(refused.is_empty() && allowed.len() > 50, "{refused:?} of {}", allowed.len());
     let (said, code) = up.ask(&["doctor", "--ceiling", "Enforce", "--kubeconfig", kubeconfig.to_str().unwrap()]);
     assert!(said.contains("ok    permissions"), "{said} ({code})");
 }

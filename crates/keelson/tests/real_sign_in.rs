@@ -11,6 +11,7 @@ use std::process::Command;
 use keelson::permissions;
 use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
+use keelson_runtime::Scope;
 use serde_json::{Value, json};
 use support::{KEELSON, Up, until};
 
@@ -55,8 +56,9 @@ impl House {
         };
         let pods = json!({"apiVersion": "v1", "kind": "List", "items": [pod("shop", "cart"), pod("vault", "jewels")]});
         until("the namespaces have their accounts", 30, || cluster.apply(&pods.to_string()).ok());
-        let rules = permissions::controller(Mode::Enforce).merged(permissions::sign_in()).policy_rules();
-        let rules: Vec<Value> = rules.into_iter().map(|rule| serde_json::to_value(rule).unwrap()).collect();
+        let needed = permissions::controller(Mode::Enforce).merged(permissions::sign_in());
+        let rules = [Scope::Cluster, Scope::Own].into_iter().flat_map(|scope| needed.clone().policy_rules(scope));
+        let rules: Vec<Value> = rules.map(|rule| serde_json::to_value(rule).unwrap()).collect();
         let kubeconfig = cluster.user("keelson", &rules).unwrap();
         let up = Up::start(&["--kubeconfig", kubeconfig.to_str().unwrap(), "--sign-in", "token"]);
         Self { cluster, up, runtime: tokio::runtime::Runtime::new().unwrap() }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keelson_core::{Feature, Mode};
 use kube::Client;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub identity: String,
     /// The namespace of the Leases.
     pub namespace: String,
+    /// What the Leases belong to: they go with it. None when nobody installed this process.
+    pub owner: Option<OwnerReference>,
     /// How far each feature's granted rights go; a feature that is not named may observe.
     pub ceilings: BTreeMap<Feature, Mode>,
     /// Of the Leases, in process time.

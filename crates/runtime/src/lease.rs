@@ -213,8 +213,11 @@ impl Candidate {
             Some(lease) => self.patch(lease, spec).await,
             None => {
                 let name = names::lease(self.feature);
-                let lease = json!({"metadata": {"name": name, "labels": {names::MANAGED_BY: "keelson"}}, "spec": spec});
-                let lease = serde_json::to_vec(&lease).map_err(kube::Error::SerdeError)?;
+                let owners = self.config.owner.as_ref().map(|owner| [owner]);
+                let labels = json!({names::MANAGED_BY: "keelson"});
+                let metadata = json!({"name": name, "labels": labels, "ownerReferences": owners});
+                let lease = serde_json::to_vec(&json!({"metadata": metadata, "spec": spec}));
+                let lease = lease.map_err(kube::Error::SerdeError)?;
                 self.send(self.requests().create(&PostParams::default(), lease)).await
             }
         }

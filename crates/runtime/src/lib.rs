@@ -66,7 +66,7 @@ pub use history::{History, HistoryError, MemoryHistory};
 pub use listing::Listing;
 pub use metrics::Meter;
 pub use operator::{Listener, Operator, Running};
-pub use permissions::{Permissions, Rule};
+pub use permissions::{Permissions, Rule, Scope};
 pub use platform::read_file as read_platform_file;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use runtime::Runtime;

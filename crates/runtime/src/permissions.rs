@@ -11,9 +11,21 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 use keelson_api::names;
 use keelson_core::{Feature, Mode};
 
+/// Where a rule holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Scope {
+    /// In every namespace, and for what has none.
+    #[default]
+    Cluster,
+    /// In the namespace that Keelson runs in.
+    Own,
+}
+
 /// One rule: all verbs on all resources of all groups.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Rule {
+    /// Where it holds.
+    pub scope: Scope,
     /// API groups; empty for the core group.
     pub api_groups: BTreeSet<String>,
     /// Plural names, with `/subresource` where that is meant.
@@ -36,11 +48,18 @@ impl Rule {
     pub fn new(group: &str, resources: &[&str], verbs: &[&str]) -> Self {
         let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         Self {
+            scope: Scope::Cluster,
             api_groups: set(&[group]),
             resources: set(resources),
             verbs: set(verbs),
             resource_names: BTreeSet::new(),
         }
+    }
+
+    /// List and watch: what a cache needs. Who reads single objects beside it says so.
+    #[must_use]
+    pub fn follow(group: &str, resources: &[&str]) -> Self {
+        Self::new(group, resources, &["list", "watch"])
     }
 
     /// Get, list and watch.
@@ -56,10 +75,17 @@ impl Rule {
         self
     }
 
+    /// The same rule in the namespace that Keelson runs in, and nowhere else.
+    #[must_use]
+    pub fn in_own_namespace(self) -> Self {
+        Self { scope: Scope::Own, ..self }
+    }
+
     fn contains(&self, other: &Self) -> bool {
+        let wide = self.scope == Scope::Cluster || other.scope == Scope::Own;
         let names = self.resource_names.is_empty()
             || (!other.resource_names.is_empty() && self.resource_names.is_superset(&other.resource_names));
-        names
+        wide && names
             && self.api_groups.is_superset(&other.api_groups)
             && self.resources.is_superset(&other.resources)
             && self.verbs.is_superset(&other.verbs)
@@ -80,7 +106,7 @@ impl From<Rule> for PolicyRule {
     }
 }
 
-/// Rules, cluster-wide.
+/// Rules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Permissions(pub Vec<Rule>);
 
@@ -91,14 +117,16 @@ impl Permissions {
     pub fn runtime(ceiling: Mode) -> Self {
         let leases: Vec<_> = Feature::ALL.into_iter().map(names::lease).collect();
         let mut rules = vec![
-            Rule::new("coordination.k8s.io", &["leases"], &["create"]),
-            Rule::new("coordination.k8s.io", &["leases"], &["get", "patch"]).named(leases.iter().map(String::as_str)),
+            Rule::new("coordination.k8s.io", &["leases"], &["create"]).in_own_namespace(),
+            Rule::new("coordination.k8s.io", &["leases"], &["get", "patch"])
+                .named(leases.iter().map(String::as_str))
+                .in_own_namespace(),
             Rule::read(names::GROUP, &["platforms"]),
-            Rule::new(names::GROUP, &["platforms/status"], &["get", "patch"]),
+            Rule::new(names::GROUP, &["platforms/status"], &["patch"]),
         ];
         if ceiling == Mode::Enforce {
             rules.push(Rule::new("events.k8s.io", &["events"], &["create"]));
-            rules.push(Rule::read("", &["nodes", "pods"]));
+            rules.push(Rule::follow("", &["nodes", "pods"]));
         }
         Self(rules).tidy()
     }
@@ -110,10 +138,10 @@ impl Permissions {
         self.tidy()
     }
 
-    /// As the API has them, ordered.
+    /// Those of one scope as the API has them, ordered: a ClusterRole's, or a Role's.
     #[must_use]
-    pub fn policy_rules(self) -> Vec<PolicyRule> {
-        self.tidy().0.into_iter().map(PolicyRule::from).collect()
+    pub fn policy_rules(self, scope: Scope) -> Vec<PolicyRule> {
+        self.tidy().0.into_iter().filter(|rule| rule.scope == scope).map(PolicyRule::from).collect()
     }
 
     /// Joins rules that differ in their resources alone, drops those that another contains, and orders the rest.
@@ -121,7 +149,8 @@ impl Permissions {
         let mut joined: Vec<Rule> = Vec::new();
         for rule in self.0 {
             let twin = joined.iter_mut().find(|there| {
-                there.api_groups == rule.api_groups
+                there.scope == rule.scope
+                    && there.api_groups == rule.api_groups
                     && there.verbs == rule.verbs
                     && there.resource_names == rule.resource_names
             });
@@ -162,6 +191,16 @@ mod tests {
         let named = Rule::read("", &["pods"]).named(["a"]);
         let all = Rule::new("", &["pods"], &["get"]);
         assert_eq!(Permissions(vec![named, all]).tidy().0.len(), 2);
+    }
+
+    #[test]
+    fn a_rule_for_one_namespace_is_no_rule_for_all() {
+        let leases = || Rule::new("coordination.k8s.io", &["leases"], &["create"]);
+        let own = Permissions(vec![leases().in_own_namespace()]);
+        assert_eq!(own.clone().policy_rules(Scope::Cluster), []);
+        assert_eq!(own.clone().policy_rules(Scope::Own).len(), 1);
+        let all = Permissions(vec![leases()]);
+        assert_eq!(own.merged(all.clone()), all, "who may everywhere may here");
     }
 
     #[test]

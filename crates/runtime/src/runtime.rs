@@ -77,6 +77,7 @@ impl Runtime {
     ///     seed: 7,
     ///     identity: "keelson-0-8e1f".into(),
     ///     namespace: "keelson".into(),
+    ///     owner: None,
     ///     ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Observe)]),
     ///     timing: Timing::default(),
     ///     election: Election::Lease,

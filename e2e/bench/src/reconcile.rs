@@ -99,6 +99,7 @@ pub(crate) fn framework(client: kube::Client, calls: Calls) -> Result<Runtime> {
         seed: 1,
         identity: "bench".to_owned(),
         namespace: NAMESPACE.to_owned(),
+        owner: None,
         ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Observe)]),
         timing: Timing::default(),
         election: Election::Alone,

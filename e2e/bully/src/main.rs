@@ -26,6 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         seed: u64::from(std::process::id()),
         identity,
         namespace: "keelson-system".to_owned(),
+        owner: None,
         ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
         timing: Timing::default(),
         election: Election::Lease,

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
+use keelson_runtime::{Permissions, Scope};
 use serde_json::{Value, json};
 
 const WORKLOADS: usize = 10;
@@ -78,8 +80,9 @@ fn gate_pause_and_breaker_stop_it() {
     let cluster = cluster();
     // All that the runtime declares, and evictions.
     let rules = |evict: bool| {
-        let declared = keelson_runtime::Permissions::runtime(keelson_core::Mode::Enforce).policy_rules();
-        let mut rules: Vec<Value> = declared.iter().map(|rule| json!(rule)).collect();
+        let declared = Permissions::runtime(Mode::Enforce);
+        let both = [Scope::Cluster, Scope::Own].into_iter().flat_map(|scope| declared.clone().policy_rules(scope));
+        let mut rules: Vec<Value> = both.map(|rule| json!(rule)).collect();
         if evict {
             rules.push(json!({"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}));
         }

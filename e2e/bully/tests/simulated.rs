@@ -68,6 +68,7 @@ async fn scene(seed: u64) -> Scene {
         seed,
         identity: "bully".into(),
         namespace: "keelson".into(),
+        owner: None,
         ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
         timing: Timing::default(),
         election: Election::Alone,

@@ -20,10 +20,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use keelson_image::{Archive, Image, Program};
 use serde_json::{Value, json};
 
 use crate::expose::Door;
-use crate::image::{Image, oci_archive};
 use crate::node::{self, Node, Programs, SERVICES};
 use crate::run::{Keep, Run};
 use crate::space::Space;
@@ -241,15 +241,24 @@ impl Cluster {
     pub fn stand_in(&self, manifest: &str) -> Result<()> {
         let images: BTreeMap<String, Vec<u64>> = stand_in::images(manifest)?;
         let listening = |ports: Vec<u64>| ports.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let image = |(name, ports)| Image { name, args: Vec::new(), env: vec![format!("PORTS={}", listening(ports))] };
+        let image =
+            |(name, ports)| Image { name, env: vec![format!("PORTS={}", listening(ports))], ..Image::default() };
         self.import(&images.into_iter().map(image).collect::<Vec<_>>())
     }
 
     fn import(&self, images: &[Image]) -> Result<()> {
         let program = Toolset::Pause.ready()?.join("pause");
         let archive = tempfile::NamedTempFile::new_in(self.folder().join("state"))?;
-        fs::write(archive.path(), oci_archive(&fs::read(program)?, images)?)?;
-        self.nodes.iter().try_for_each(|node| node.import(archive.path()))
+        fs::write(archive.path(), Archive::of(Program::native("app", &fs::read(program)?), images)?.bytes)?;
+        self.import_archive(archive.path())
+    }
+
+    /// Gives the real nodes the images of an OCI archive.
+    ///
+    /// # Errors
+    /// When a node's containerd refuses the archive; the text is the refusal.
+    pub fn import_archive(&self, archive: &Path) -> Result<()> {
+        self.nodes.iter().try_for_each(|node| node.import(archive))
     }
 
     /// Adds `count` pretended nodes of 4 CPUs and 32 GiB, named `kwok-0`, `kwok-1`, ... across calls.

@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
+use keelson_image::Image;
 use serde_json::json;
 
 use crate::access::KUBELET_CLIENT;
-use crate::image::Image;
 
 /// The image that holds a pod's namespaces.
 pub const PAUSE: &str = "keelson.local/pause:1";
@@ -17,7 +17,7 @@ pub const NAME_SERVER: &str = "10.96.0.10";
 /// The image behind [`PAUSE`].
 #[must_use]
 pub fn pause() -> Image {
-    Image { name: PAUSE.into(), args: vec!["wait".into()], env: Vec::new() }
+    Image { name: PAUSE.into(), args: vec!["wait".into()], ..Image::default() }
 }
 
 /// containerd's: runc by its name on PATH, no systemd, nothing of this machine's `/opt`.

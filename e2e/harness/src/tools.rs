@@ -22,6 +22,8 @@ use sha2::{Digest, Sha256};
 const KUBERNETES: &str = "v1.36.3";
 /// Version containerd reports; follows `e2e/tools/rt/go.mod`.
 const CONTAINERD: &str = "v2.4.2";
+/// Version helm reports; follows `e2e/tools/helm/go.mod`.
+const HELM: &str = "v4.3.1";
 /// Time between two words about a build that takes long.
 const QUIET: Duration = Duration::from_secs(10);
 /// Files of the kwok module that say how a pretended node and its pods come to life.
@@ -48,6 +50,8 @@ pub enum Toolset {
     Dns,
     /// pause, the program of the test images.
     Pause,
+    /// helm, as people install charts.
+    Helm,
 }
 
 /// One run of `go build`.
@@ -61,7 +65,8 @@ struct Build {
 
 impl Toolset {
     /// What clusters are made of.
-    pub const CLUSTER: [Self; 6] = [Self::Kubernetes, Self::Etcd, Self::Kwok, Self::Runtime, Self::Dns, Self::Pause];
+    pub const CLUSTER: [Self; 7] =
+        [Self::Kubernetes, Self::Etcd, Self::Kwok, Self::Runtime, Self::Dns, Self::Pause, Self::Helm];
 
     /// Name of the folder in `e2e/tools`.
     #[must_use]
@@ -73,6 +78,7 @@ impl Toolset {
             Self::Runtime => "rt",
             Self::Dns => "dns",
             Self::Pause => "pause",
+            Self::Helm => "helm",
         }
     }
 
@@ -109,6 +115,10 @@ impl Toolset {
                 Build { cgo: "1", tags: "seccomp", ..plain(&["github.com/opencontainers/runc"]) },
             ],
             Self::Dns | Self::Pause => vec![plain(&["."])],
+            Self::Helm => vec![Build {
+                ldflags: format!("-s -w -X helm.sh/helm/v4/internal/version.version={HELM}"),
+                ..plain(&["helm.sh/helm/v4/cmd/helm"])
+            }],
         }
     }
 
@@ -342,5 +352,7 @@ mod tests {
         assert!(k8s.contains(&format!("k8s.io/kubernetes {KUBERNETES}")));
         let rt = fs::read_to_string(tools.join("rt/go.mod")).unwrap();
         assert!(rt.contains(&format!("github.com/containerd/containerd/v2 {CONTAINERD}")));
+        let helm = fs::read_to_string(tools.join("helm/go.mod")).unwrap();
+        assert!(helm.contains(&format!("helm.sh/helm/v4 {HELM}")));
     }
 }

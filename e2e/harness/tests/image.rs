@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use keelson_harness::image::{Image, oci_archive};
 use keelson_harness::tools::Toolset;
 use keelson_harness::wait;
+use keelson_image::{Archive, Image, Program};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -19,7 +19,7 @@ fn the_stand_in_program_fits_an_image_and_ends_when_asked() {
     let program = Toolset::Pause.ready().unwrap_or_else(|error| panic!("{error:#}")).join("pause");
     let binary = std::fs::read(&program).unwrap();
     let image = Image { name: "keelson.local/web:1".into(), ..Image::default() };
-    assert!(oci_archive(&binary, &[image]).unwrap().len() > binary.len());
+    assert!(Archive::of(Program::native("app", &binary), &[image]).unwrap().bytes.len() > binary.len());
 
     let mut waiting = Command::new(&program).arg("wait").stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();

@@ -203,6 +203,7 @@ impl Day {
             seed,
             identity: format!("keelson-{number}"),
             namespace: NAMESPACE.to_owned(),
+            owner: None,
             ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
             election: plan.election,
             timing: Timing::default(),

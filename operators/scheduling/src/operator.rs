@@ -58,8 +58,10 @@ impl Operator for Scheduling {
         if ceiling == Mode::Off {
             return Permissions::default();
         }
-        let mut rules = vec![Rule::read("", &["nodes", "pods"]), measure::permission()];
+        let mut rules = vec![Rule::follow("", &["nodes", "pods"]), measure::permission()];
         if ceiling == Mode::Enforce {
+            // Before a status is patched, and when nobody knows whether a binding arrived.
+            rules.push(Rule::new("", &["pods"], &["get"]));
             rules.push(Rule::new("", &["pods/binding"], &["create"]));
             rules.push(Rule::new("", &["pods/status"], &["patch"]));
         }

@@ -10,7 +10,7 @@ use k8s_openapi::api::authorization::v1::{
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use keelson_core::Mode;
 use keelson_dashboard::view::Overview;
-use keelson_runtime::{Calls, Clock};
+use keelson_runtime::{Calls, Clock, Scope};
 use keelson_scheduling::fields::COMPLETE_FOR;
 use keelson_store::Schema;
 use kube::api::{Api, PostParams};
@@ -19,6 +19,8 @@ use serde::Serialize;
 
 use crate::cli::Doctor;
 use crate::client::Client;
+use crate::commands::leftovers;
+use crate::handover::DIFFERS;
 use crate::https::is_nobody_there;
 use crate::output::{Colour, paint, print};
 use crate::{cluster, permissions, store};
@@ -60,13 +62,23 @@ impl Check {
 /// When standard output is closed.
 pub async fn run(args: &Doctor) -> Result<bool> {
     let mut checks = Vec::new();
+    if args.cleanup {
+        let client = cluster::client(args.kubeconfig.as_deref(), &Calls::default()).await?;
+        let checks = left(&client).await;
+        print(args.print, &checks, |_| words(&checks))?;
+        return Ok(checks.iter().all(|check| check.ok));
+    }
     match cluster::client(args.kubeconfig.as_deref(), &Calls::default()).await {
         Ok(client) => {
             checks.push(timed("API access", version(&client)).await);
             if checks.iter().all(|check| check.ok) {
                 checks.push(timed("pod fields", fields(&client)).await);
-                checks.push(timed("permissions", allowed(&client, args.ceiling, args.account.as_deref())).await);
+                checks.push(
+                    timed("permissions", allowed(&client, args.ceiling, &args.namespace, args.account.as_deref()))
+                        .await,
+                );
                 checks.push(timed("definitions", definitions(&client)).await);
+                checks.extend(platform(&client).await);
                 checks.push(timed("clock", skew(&client)).await);
             }
         }
@@ -122,7 +134,7 @@ async fn fields(client: &kube::Client) -> Check {
 }
 
 /// Asks for each right that the ceiling needs, whether `account` (or whoever asks) has it.
-async fn allowed(client: &kube::Client, ceiling: Mode, account: Option<&str>) -> Check {
+async fn allowed(client: &kube::Client, ceiling: Mode, namespace: &str, account: Option<&str>) -> Check {
     let mut missing = Vec::new();
     let rights = permissions::rights(ceiling);
     for right in &rights {
@@ -133,6 +145,7 @@ async fn allowed(client: &kube::Client, ceiling: Mode, account: Option<&str>) ->
             subresource: Some(subresource.to_owned()).filter(|name| !name.is_empty()),
             verb: Some(right.verb.clone()),
             name: right.name.clone(),
+            namespace: (right.scope == Scope::Own).then(|| namespace.to_owned()),
             ..ResourceAttributes::default()
         };
         match may(client, attributes, account).await {
@@ -148,7 +161,7 @@ async fn allowed(client: &kube::Client, ceiling: Mode, account: Option<&str>) ->
     if missing.is_empty() {
         return Check::good("permissions", format!("{whose} all {} that {ceiling} needs", rights.len()));
     }
-    let fix = "bind the ClusterRole of deploy/rbac/controller.yaml, or check for a lower --ceiling";
+    let fix = "bind the ClusterRole and the Role of deploy/rbac/controller.yaml, or check for a lower --ceiling";
     Check::bad("permissions", format!("for {ceiling} {whose} not: {}", missing.join(", ")), fix)
 }
 
@@ -194,6 +207,34 @@ async fn definitions(client: &kube::Client) -> Check {
         return Check::good("definitions", "as this version has them");
     }
     Check::bad("definitions", format!("missing: {}", missing.join(", ")), "run `keelson crds | kubectl apply -f -`")
+}
+
+/// What the Platform says of itself that somebody should know; nothing where all is well or there is none.
+async fn platform(client: &kube::Client) -> Vec<Check> {
+    let status = match cluster::platform(client).await {
+        Ok(there) => there.and_then(|there| there.status).unwrap_or_default(),
+        Err(error) => return vec![Check::bad("platform", error.to_string(), "allow reading platforms.keelson.dev")],
+    };
+    let features = status.features.unwrap_or_default().scheduling.map(|feature| feature.conditions);
+    let conditions = status.conditions.into_iter().chain(features.into_iter().flatten());
+    let telling = conditions.filter(|condition| match condition.type_.as_str() {
+        DIFFERS | "CeilingReached" | "BreakerOpen" => condition.status == "True",
+        "SettingsAccepted" => condition.status == "False",
+        _ => false,
+    });
+    telling.map(|told| Check::doubtful("platform", told.type_, told.message)).collect()
+}
+
+/// What an uninstallation has left.
+async fn left(client: &kube::Client) -> Vec<Check> {
+    match leftovers::find(client).await {
+        Ok(found) if found.is_empty() => vec![Check::good("leftovers", "nothing of Keelson is in this cluster")],
+        Ok(found) => {
+            let told = |one: leftovers::Leftover| Check::bad("left", format!("{} {}", one.what, one.why), one.remove);
+            found.into_iter().map(told).collect()
+        }
+        Err(error) => vec![Check::bad("leftovers", format!("{error:#}"), "ask as an administrator")],
+    }
 }
 
 /// The API server fills in defaults, so only what the versions are called and hold is compared.

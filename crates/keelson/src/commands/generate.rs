@@ -1,12 +1,13 @@
-//! Files that are made from the code: definitions, rules, the field table, the API document.
+//! Files that are made from the code: definitions, rules, parts of the chart, the field table, the API document.
 
 use anyhow::Result;
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use keelson_core::Mode;
+use keelson_core::{Feature, Mode};
+use keelson_runtime::{Permissions, Scope};
 use keelson_scheduling::fields::{self, OnRefused};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::cli::Generated;
 use crate::permissions;
@@ -22,6 +23,8 @@ pub fn print(what: Generated) -> Result<String> {
     match what {
         Generated::Crds => crds(),
         Generated::Rbac => rbac(),
+        Generated::ChartCrds => chart_crds(),
+        Generated::ChartRights => chart_rights(),
         Generated::Admission => documents(&fields::admission_policy(keelson_api::names::SCHEDULER, OnRefused::Warn)),
         Generated::SchedulingFields => Ok(fields::markdown()),
         Generated::Openapi => Ok(serde_json::to_string_pretty(&keelson_dashboard::openapi())? + "\n"),
@@ -36,17 +39,70 @@ pub fn crds() -> Result<String> {
     documents(&keelson_api::crds::all())
 }
 
-/// A ClusterRole for each ceiling.
-fn rbac() -> Result<String> {
-    let role = |mode: Mode| ClusterRole {
-        metadata: ObjectMeta {
-            name: Some(format!("keelson-controller-{}", mode.as_str().to_lowercase())),
-            ..ObjectMeta::default()
-        },
-        rules: Some(permissions::controller(mode).policy_rules()),
-        ..ClusterRole::default()
+/// The definitions as a template of the chart: left out where somebody else installs them, and kept when the chart goes
+/// unless everything shall go.
+fn chart_crds() -> Result<String> {
+    const GUARD: &str = "{{- if .Values.crds.install }}\n";
+    const KEEP: &str =
+        "{{- if not .Values.uninstall.purge }}\n  annotations:\n    helm.sh/resource-policy: keep\n{{- end }}\n";
+    let mut text = format!("{HEAD}{GUARD}");
+    for line in crds()?.lines().filter(|line| !line.starts_with('#')) {
+        // What looks like a template to helm is a template that prints it.
+        text.push_str(&line.replace("{{", "{{ \"{{\" }}"));
+        text.push('\n');
+        if line == "metadata:" {
+            text.push_str(KEEP);
+        }
+    }
+    Ok(text + "{{- end }}\n")
+}
+
+/// The rights of each part of Keelson for each ceiling, one resource at a time: the chart adds up what is installed.
+fn chart_rights() -> Result<String> {
+    let modes = |of: &dyn Fn(Mode) -> Permissions| -> Map<String, Value> {
+        Mode::ALL.map(|mode| (mode.as_str().to_owned(), Value::from(apart(&of(mode))))).into_iter().collect()
     };
-    documents(&[role(Mode::Observe), role(Mode::Enforce)])
+    let features: Map<String, Value> = Feature::ALL
+        .into_iter()
+        .map(|feature| (feature.to_string(), modes(&|mode| permissions::feature(feature, mode)).into()))
+        .collect();
+    let rights = json!({
+        "base": modes(&permissions::base), "features": features,
+        "signIn": apart(&permissions::sign_in()),
+    });
+    Ok(format!("{HEAD}{}", serde_saphyr::to_string(&rights)?))
+}
+
+fn apart(permissions: &Permissions) -> Vec<Value> {
+    let mut apart = Vec::new();
+    for rule in &permissions.0 {
+        for group in &rule.api_groups {
+            for resource in &rule.resources {
+                apart.push(json!({
+                    "own": rule.scope == Scope::Own, "group": group, "resource": resource,
+                    "names": rule.resource_names, "verbs": rule.verbs,
+                }));
+            }
+        }
+    }
+    apart
+}
+
+/// A ClusterRole and a Role for each ceiling.
+fn rbac() -> Result<String> {
+    let mut objects = Vec::new();
+    for mode in [Mode::Observe, Mode::Enforce] {
+        let named = |namespace: Option<&str>| ObjectMeta {
+            name: Some(format!("keelson-controller-{}", mode.as_str().to_lowercase())),
+            namespace: namespace.map(str::to_owned),
+            ..ObjectMeta::default()
+        };
+        let rules = |scope| Some(permissions::controller(mode).policy_rules(scope));
+        let wide = ClusterRole { metadata: named(None), rules: rules(Scope::Cluster), ..ClusterRole::default() };
+        let own = Role { metadata: named(Some("keelson-system")), rules: rules(Scope::Own) };
+        objects.extend([serde_json::to_value(wide)?, serde_json::to_value(own)?]);
+    }
+    documents(&objects)
 }
 
 fn documents<T: Serialize>(objects: &[T]) -> Result<String> {

@@ -3,7 +3,9 @@
 pub mod decisions;
 pub mod doctor;
 pub mod generate;
+pub mod leftovers;
 pub mod pause;
 pub mod replay;
 pub mod store;
+pub mod uninstall;
 pub mod why;

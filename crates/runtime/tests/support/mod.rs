@@ -236,6 +236,7 @@ impl World {
             seed,
             identity: identity.to_owned(),
             namespace: "keelson".to_owned(),
+            owner: None,
             ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
             timing: Timing::default(),
             election: keelson_runtime::config::Election::Lease,

@@ -166,6 +166,7 @@ impl Scene {
             seed: 7,
             identity: identity.to_owned(),
             namespace: "keelson".to_owned(),
+            owner: None,
             ceilings: BTreeMap::from([(Feature::Scheduling, Mode::Enforce)]),
             timing: Timing::default(),
             election: if leader_election { Election::Lease } else { Election::Alone },

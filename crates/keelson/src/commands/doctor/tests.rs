@@ -50,9 +50,9 @@ async fn an_api_server_that_is_not_there_is_said() {
 #[tokio::test]
 async fn a_missing_right_is_named_with_whose_it_is() {
     let client = cluster();
-    assert!(allowed(&client, Mode::Enforce, None).await.ok, "an administrator has them all");
+    assert!(allowed(&client, Mode::Enforce, "keelson-system", None).await.ok, "an administrator has them all");
     let account = "system:serviceaccount:keelson-system:keelson";
-    let check = allowed(&client, Mode::Enforce, Some(account)).await;
+    let check = allowed(&client, Mode::Enforce, "keelson-system", Some(account)).await;
     assert_bad(&check, "create pods/binding", "deploy/rbac/controller.yaml");
     assert!(check.detail.contains(account), "{check:?}");
     assert_eq!(
