@@ -179,7 +179,10 @@ impl Recorder {
                 match self.ask(self.inner.store.decision(id)).await {
                     Ok(decision) => break decision,
                     Err(error) if error.is_refusal() => break None,
-                    Err(_) => sleep(pause).await,
+                    Err(_) => {
+                        sleep(pause).await;
+                        changes.turn().await;
+                    }
                 }
                 pause = longer(pause);
             };

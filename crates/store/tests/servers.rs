@@ -146,18 +146,25 @@ async fn a_failover_to_the_standby_loses_and_doubles_nothing_for_who_writes_and_
 
     // A page of its own: it never writes, and hears of the failover by losing its connection.
     let (reading, journal) = (PostgresStore::connect(both).await.unwrap(), Journal::in_memory(HOLD));
-    let changes = reading.changes(POLL).await.unwrap();
+    let mut changes = reading.changes(POLL).await.unwrap();
     let page = Recorder::start(Arc::new(reading.clone()), journal, Arc::new(|| Timestamp(1)), RING);
     let before = page.seq();
-    tokio::spawn({
-        let page = page.clone();
-        async move { page.follow(changes).await }
-    });
+    // It was told of changes that it has not read when the server goes.
+    for n in 1..=20 {
+        keep(&recorder, n).await;
+    }
+    all_are_kept(&recorder, &store, 20).await;
+    assert!(timeout(SOON, changes.next()).await.unwrap().is_some());
+    let mut changes = Some(changes);
 
     let mut away = Duration::ZERO;
-    for n in 1..=400 {
+    for n in 21..=400 {
         match n {
-            150 => tokio::task::block_in_place(|| primary.crash()),
+            150 => {
+                tokio::task::block_in_place(|| primary.crash());
+                let (page, changes) = (page.clone(), changes.take().unwrap());
+                tokio::spawn(async move { page.follow(changes).await });
+            }
             250 => {
                 assert!(matches!(recorder.health().store, Reach::AwaySince(_)), "{:?}", recorder.health());
                 assert!(recorder.decisions(&Filter::default()).await.partial.is_some());

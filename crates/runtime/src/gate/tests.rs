@@ -105,7 +105,7 @@ fn what_makes_up_for_a_pod_that_was_taken_is_not_taken_before_it_can_become_read
     assert_eq!(gate.ask(&bid(&all[0], 0, at(0)), &all, at(0)), Verdict::Granted);
     all[0] = PodView { pod: all[0].pod.clone().with_uid("new"), ready: false, ..all[0].clone() };
     let verdict = gate.ask(&bid(&all[0], 0, at(10)), &all, at(10));
-    assert_eq!(why(verdict), "cart was disrupted by scheduling; it rests for 50s");
+    assert_eq!(why(verdict), "cart was disrupted by scheduling; it rests for 50 s");
     assert_eq!(gate.ask(&bid(&all[0], 0, at(61)), &all, at(61)), Verdict::Granted);
 }
 

@@ -84,11 +84,16 @@ impl Changes {
             tracing::debug!(category = error.category(), "the listener lost the database: {error}");
             self.listener = None;
             sleep(self.pause).await;
-            // Who only reads hears of a failover here.
-            if self.servers.turn(&self.own).await {
-                self.reader.set_connect_options((*self.own.connect_options()).clone());
-            }
+            self.turn().await;
             self.pause = longer(self.pause).min(self.poll);
+        }
+    }
+
+    /// Has everything that is asked from now on asked of the server that takes writes. Who only reads hears of a failover
+    /// in no other way.
+    pub(crate) async fn turn(&self) {
+        if self.servers.turn(&self.own).await {
+            self.reader.set_connect_options((*self.own.connect_options()).clone());
         }
     }
 
