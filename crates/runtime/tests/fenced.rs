@@ -64,6 +64,30 @@ async fn what_is_written_over_another_version_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses() {
+    let (world, process, _) = with_a_pod(1).await;
+    let map = config_map("seen");
+    let apply = |value: &str| vec![ActionKind::Apply(json!({"data": {"a": value}}))];
+    assert_eq!(process.act(&map, apply("1")).await, done());
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let spec = json!({"replicas": 1, "selector": {"matchLabels": {"a": "b"}}, "template": template});
+    world.create("apps/v1", "Deployment", Some("shop"), json!({"metadata": {"name": "cart"}, "spec": spec})).await;
+    // The first try of each is carried out, and the second meets the version that it made.
+    let mut lost = std::collections::BTreeSet::new();
+    process.net.rule(move |method, path| {
+        let first = *method == Method::PATCH && path.contains("/shop/") && lost.insert(path.to_owned());
+        first.then_some(Fault::Lose)
+    });
+    let told = (Outcome::Done, vec!["Done: it carries this decision".into()]);
+    assert_eq!(process.act(&map, apply("2")).await, told);
+    let cart = keelson_core::ObjectRef::namespaced("Deployment", "shop", "cart").in_group("apps");
+    let told = (Outcome::NoAction, vec!["Unchanged: it is so by now".into()]);
+    assert_eq!(process.act(&cart, vec![ActionKind::Scale { replicas: 3 }]).await, told);
+    let scaled = world.get("apps/v1", "Deployment", Some("shop"), "cart").await.unwrap();
+    assert_eq!(scaled["spec"]["replicas"], 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_decision_made_under_an_earlier_leadership_is_not_carried_out() {
     let (_world, process, pod) = with_a_pod(10).await;
     let mut late = process.decision(&pod);

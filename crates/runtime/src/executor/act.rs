@@ -44,6 +44,10 @@ impl Acted {
     fn gone() -> Self {
         Self::new(StepResult::Unchanged, "the object is gone")
     }
+    /// Ours or another's: nobody can tell any more.
+    fn so_by_now() -> Self {
+        Self::new(StepResult::Unchanged, "it is so by now")
+    }
     fn undone_by(mut self, undo: Call) -> Self {
         self.undo = Some(undo);
         self
@@ -189,6 +193,11 @@ impl Inner {
             // Two of our features meet in nothing but our own annotations, and the later decision is the one to show.
             answer = self.wire.until(&Call::patch(format!("{path}&force=true"), APPLY, body), deadline).await?;
         }
+        let id = decision.id.to_string();
+        let carries = |live: &Value| its_decision(live) == Some(id.as_str());
+        if self.is_so_by_now(&answer, object, place.path(object, ""), carries, deadline).await? {
+            return Ok(Acted::new(StepResult::Done, "it carries this decision"));
+        }
         if !answer.is_ok() {
             return Ok(self.owned(feature, object, &answer));
         }
@@ -208,18 +217,39 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Acted, String> {
         let Some(live) = self.read(object, place.path(object, ""), deadline).await? else { return Ok(Acted::gone()) };
-        let mut body = named(object, place, intent);
-        if contains(&live, &body) {
+        let wanted = named(object, place, intent);
+        if contains(&live, &wanted) {
             return Ok(Acted::new(StepResult::Unchanged, ""));
         }
+        let mut body = wanted.clone();
         set(&mut body, &["metadata", "resourceVersion"], json!(version(&live)));
         let path = format!("{}?fieldManager={}", place.path(object, "status"), names::field_manager(feature));
         let answer = self.wire.until(&Call::patch(path, APPLY, body), deadline).await?;
+        let is_so = |live: &Value| contains(live, &wanted);
+        if self.is_so_by_now(&answer, object, place.path(object, ""), is_so, deadline).await? {
+            return Ok(Acted::so_by_now());
+        }
         if !answer.is_ok() {
             return Ok(self.owned(feature, object, &answer));
         }
         self.agreed(feature, object);
         Ok(Acted::done())
+    }
+
+    /// Whether a write that was refused for its version is done all the same: the other writer may have been an earlier try
+    /// of it, whose answer was lost.
+    async fn is_so_by_now(
+        &self,
+        answer: &Answer,
+        object: &ObjectRef,
+        path: String,
+        is_so: impl Fn(&Value) -> bool,
+        deadline: Instant,
+    ) -> Result<bool, String> {
+        if answer.code != 409 || !owners(answer).is_empty() {
+            return Ok(false);
+        }
+        Ok(self.read(object, path, deadline).await?.is_some_and(|live| is_so(&live)))
     }
 
     /// A refused apply; when somebody else owns a field, it is remembered who.
@@ -365,7 +395,8 @@ impl Inner {
     ) -> Result<Acted, String> {
         let path = place.path(object, "scale");
         let Some(live) = self.read(object, path.clone(), deadline).await? else { return Ok(Acted::gone()) };
-        let before = live.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or_default();
+        let count = |live: &Value| live.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or_default();
+        let before = count(&live);
         if before == i64::from(replicas) {
             return Ok(Acted::new(StepResult::Unchanged, ""));
         }
@@ -374,6 +405,10 @@ impl Inner {
             Call::patch(path.clone(), MERGE, json!({"metadata": metadata, "spec": {"replicas": replicas}}))
         };
         let answer = self.wire.until(&to(i64::from(replicas), version(&live)), deadline).await?;
+        let is_so = |live: &Value| count(live) == i64::from(replicas);
+        if self.is_so_by_now(&answer, object, path.clone(), is_so, deadline).await? {
+            return Ok(Acted::so_by_now());
+        }
         let undo = to(before, answer.text("/metadata/resourceVersion"));
         Ok(if answer.is_ok() { Acted::done().undone_by(undo) } else { Acted::refused(&answer) })
     }
@@ -391,10 +426,14 @@ impl Inner {
         }
         // Strategic: containers are merged by name.
         let kind = "application/strategic-merge-patch+json";
-        let mut intent = intent.clone();
-        set(&mut intent, &["metadata", "resourceVersion"], json!(version(&live)));
-        let call = Call::patch(place.path(object, "resize"), kind, intent);
+        let mut body = intent.clone();
+        set(&mut body, &["metadata", "resourceVersion"], json!(version(&live)));
+        let call = Call::patch(place.path(object, "resize"), kind, body);
         let answer = self.wire.until(&call, deadline).await?;
+        let is_so = |live: &Value| contains(live, intent);
+        if self.is_so_by_now(&answer, object, place.path(object, ""), is_so, deadline).await? {
+            return Ok(Acted::so_by_now());
+        }
         Ok(if answer.is_ok() { Acted::done() } else { Acted::refused(&answer) })
     }
 }
