@@ -176,14 +176,14 @@ mod tests {
             "node_modules/solid-js": {"license": "MIT"},
             "node_modules/solid-js/node_modules/@a/b": {"license": "GPL-3.0"},
             "node_modules/argparse": {"license": "Python-2.0", "dev": true},
-            "node_modules/silent": {},
+            "node_modules/unsaid": {},
         }});
         let wrong: Vec<String> =
             shipped(&lock).filter_map(|(name, licence)| judge("npm package", name, licence)).collect();
         let list = "is not on the list in xtask/src/licences.rs";
         let expected = [
             format!("npm package @a/b: licence GPL-3.0 {list}"),
-            format!("npm package silent: licence none stated {list}"),
+            format!("npm package unsaid: licence none stated {list}"),
         ];
         assert_eq!(wrong, expected);
     }

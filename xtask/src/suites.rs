@@ -44,6 +44,18 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-bully", "real", Part::Cluster),
 ];
 
+/// The test programs that take longest begin first, so that none is left to run alone at the end.
+const LONG: &[(&str, &str)] = &[
+    ("keelson", "killed"),
+    ("keelson-bully", "real"),
+    ("keelson-harness", "chart"),
+    ("keelson", "real_sign_in"),
+    ("keelson", "outages"),
+    ("keelson-soak", "days"),
+    ("keelson-bully", "simulated"),
+    ("keelson-sim", "lib, keelson_sim"),
+];
+
 /// Time after which people are told what still runs.
 const QUIET: Duration = Duration::from_secs(15);
 
@@ -58,7 +70,8 @@ struct Suite {
 
 /// Builds every test program, then runs those of one part, `at_once` at a time.
 pub fn run(part: Part, at_once: usize, variables: &[(&str, &str)]) -> Outcome {
-    let suites: VecDeque<Suite> = build()?.into_iter().filter(|suite| suite.part() == part).collect();
+    let mut suites: VecDeque<Suite> = build()?.into_iter().filter(|suite| suite.part() == part).collect();
+    suites.make_contiguous().sort_by_key(Suite::turn);
     let logs = target().join("tests");
     std::fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
     let count = suites.len();
@@ -149,6 +162,11 @@ impl Suite {
         needy.map_or(Part::Plain, |(_, _, part)| *part)
     }
 
+    /// Its place among those that begin first; everything else comes after them, as it was built.
+    fn turn(&self) -> usize {
+        LONG.iter().position(|(package, name)| self.package == *package && self.name == *name).unwrap_or(LONG.len())
+    }
+
     fn full_name(&self) -> String {
         format!("{} {}", self.package, self.name)
     }
@@ -209,6 +227,19 @@ mod tests {
         assert_eq!(part("path+file:///w/e2e/harness#keelson-harness@0.1.0", "lib", "x"), Some(Part::Cluster));
         let library = json!({"reason": "compiler-artifact", "package_id": store, "executable": null});
         assert!(Suite::read(&library).is_none());
+    }
+
+    #[test]
+    fn what_takes_long_begins_first() {
+        let suite = |package: &str, name: &str| Suite {
+            package: package.to_owned(),
+            name: name.to_owned(),
+            program: PathBuf::new(),
+            folder: PathBuf::new(),
+        };
+        let mut suites = [suite("keelson-core", "record"), suite("keelson-soak", "days"), suite("keelson", "killed")];
+        suites.sort_by_key(Suite::turn);
+        assert_eq!(suites.map(|suite| suite.name), ["killed", "days", "record"]);
     }
 
     #[test]

@@ -47,6 +47,10 @@ const REPLICAS: usize = 2;
 
 /// How old what a replica knows may be: as long as a watch may be silent before the client gives it up, and the way back.
 const GRACE: Span = Span::seconds(180);
+/// Machines and pods of a day, unless it is asked for another size.
+pub const MACHINES: usize = 200;
+/// See [`MACHINES`].
+pub const PODS_ABOUT: usize = 3_000;
 /// Machines with a pod that keeps some of the others away.
 const KEEPERS: usize = 12;
 
@@ -71,7 +75,7 @@ impl Plan {
     /// The day of the soak: 24 hours, 200 machines, about 3,000 pods, two replicas, every fault.
     #[must_use]
     pub const fn full(seed: u64) -> Self {
-        Self { show: None, seed, length: Span::hours(24), nodes: 200, pods: 3_000, election: Election::Lease }
+        Self { show: None, seed, length: Span::hours(24), nodes: MACHINES, pods: PODS_ABOUT, election: Election::Lease }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use keelson_soak::day::{FAULTS, Plan, invariants, live};
+use keelson_soak::day::{self, FAULTS, Plan, invariants, live};
 use keelson_soak::report::{Report, Sum};
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +31,16 @@ struct Args {
     /// Begin no further day after this many seconds.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Machines of a day.
+    #[arg(long, default_value_t = day::MACHINES)]
+    nodes: usize,
+    /// Pods of a day, about.
+    #[arg(long, default_value_t = day::PODS_ABOUT)]
+    pods: usize,
     /// Days at once.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
-    /// Append the result to this file, and leave out the seeds that it already has for this commit.
+    /// Append the results to this file as they come, and leave out the seeds that it already has for this commit and size.
     #[arg(long)]
     record: Option<PathBuf>,
     /// Seeds that once failed, one a line; they go first.
@@ -51,11 +57,19 @@ struct Args {
     commit: String,
 }
 
+/// Days in a line of the record: what a run that is cut off loses is less than that.
+const DAYS_A_LINE: usize = 25;
+
 /// A line of the record.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     simulation: String,
     commit: String,
+    /// Machines and pods of a day; what was recorded before days had sizes had the first.
+    #[serde(default = "first_nodes")]
+    nodes: usize,
+    #[serde(default = "first_pods")]
+    pods: usize,
     seeds: Vec<u64>,
     #[serde(flatten)]
     sum: Sum,
@@ -73,40 +87,77 @@ fn main() -> ExitCode {
     }
 }
 
+const fn first_nodes() -> usize {
+    50
+}
+
+const fn first_pods() -> usize {
+    500
+}
+
 fn run(args: &Args) -> Result<bool> {
-    let known = args.record.as_deref().map(|file| recorded(file, &args.name, &args.commit)).transpose()?;
-    let known = known.unwrap_or_default();
     let mut seeds = args.failed.as_deref().map(once_failed).transpose()?.unwrap_or_default();
+    let known = args.record.as_deref().map(|file| recorded(file, args)).transpose()?.unwrap_or_default();
     seeds.extend(args.seeds.clone().filter(|seed| !known.contains(seed)));
     let start = now();
-    let mut sum = Sum::default();
-    let mut lived = Vec::new();
+    let (mut all, mut batch) = (Batch::new(), Batch::new());
     for day in live_all(seeds, args) {
         let (report, took) = day?;
-        tell(&report, took);
-        sum.add(&report);
-        lived.push(report.seed);
+        tell(&report, took, args);
+        all.add(&report);
+        batch.add(&report);
+        if batch.seeds.len() == DAYS_A_LINE {
+            std::mem::replace(&mut batch, Batch::new()).write(args)?;
+        }
     }
-    lived.sort_unstable();
-    let idle = sum.idle(&FAULTS, &invariants());
+    batch.write(args)?;
+    let idle = all.sum.idle(&FAULTS, &invariants());
     println!(
         "{} days, {} events, {} decisions in {} s",
-        lived.len(),
-        sum.events,
-        sum.decisions,
+        all.seeds.len(),
+        all.sum.events,
+        all.sum.decisions,
         start.elapsed().as_secs()
     );
-    println!("faults      {}", counts(&sum.fired));
-    println!("invariants  {}", counts(&sum.at_stake));
+    println!("faults      {}", counts(&all.sum.fired));
+    println!("invariants  {}", counts(&all.sum.at_stake));
     idle.iter().for_each(|what| println!("NEVER AT STAKE: {what}"));
-    let good = sum.failed.is_empty() && idle.is_empty();
-    if let Some(file) = args.record.as_deref().filter(|_| !lived.is_empty()) {
-        let (simulation, commit, wall_seconds) = (args.name.clone(), args.commit.clone(), start.elapsed().as_secs());
-        let line = Line { simulation, commit, seeds: lived, sum, wall_seconds };
-        let mut file = OpenOptions::new().create(true).append(true).open(file)?;
-        writeln!(file, "{}", serde_json::to_string(&line)?)?;
+    Ok(all.sum.failed.is_empty() && idle.is_empty())
+}
+
+/// Days that are told together.
+struct Batch {
+    begun: Instant,
+    seeds: Vec<u64>,
+    sum: Sum,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { begun: now(), seeds: Vec::new(), sum: Sum::default() }
     }
-    Ok(good)
+
+    fn add(&mut self, report: &Report) {
+        self.sum.add(report);
+        self.seeds.push(report.seed);
+    }
+
+    /// Appends them to the record, if there is one.
+    fn write(mut self, args: &Args) -> Result<()> {
+        let Some(file) = args.record.as_deref().filter(|_| !self.seeds.is_empty()) else { return Ok(()) };
+        self.seeds.sort_unstable();
+        let line = Line {
+            simulation: args.name.clone(),
+            commit: args.commit.clone(),
+            nodes: args.nodes,
+            pods: args.pods,
+            seeds: self.seeds,
+            sum: self.sum,
+            wall_seconds: self.begun.elapsed().as_secs(),
+        };
+        let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+        Ok(writeln!(file, "{}", serde_json::to_string(&line)?)?)
+    }
 }
 
 /// Lives days on threads of their own; each is one thread's alone, so it is as deterministic as on its own.
@@ -117,13 +168,13 @@ fn live_all(seeds: Vec<u64>, args: &Args) -> impl Iterator<Item = Result<(Report
     let start = now();
     for _ in 0..args.jobs.max(1) {
         let (tell, queue) = (tell.clone(), std::sync::Arc::clone(&queue));
-        let (show, twice) = (args.show.clone(), args.twice);
+        let (show, twice, nodes, pods) = (args.show.clone(), args.twice, args.nodes, args.pods);
         thread::spawn(move || {
             while slice.is_none_or(|slice| start.elapsed() < slice) {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(seed) = next else { return };
                 let begun = now();
-                let plan = Plan { show: show.clone(), ..Plan::full(seed) };
+                let plan = Plan { show: show.clone(), nodes, pods, ..Plan::full(seed) };
                 let day = if twice { live_twice(&plan) } else { live(&plan) };
                 let day = day.map(|report| (report, begun.elapsed())).with_context(|| format!("seed {seed}"));
                 if tell.send(day).is_err() {
@@ -144,7 +195,7 @@ fn live_twice(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-fn tell(report: &Report, took: Duration) {
+fn tell(report: &Report, took: Duration, args: &Args) {
     let Report { seed, events, decisions, trace, breaches, .. } = report;
     let trace = trace.get(..12).unwrap_or_default();
     println!("seed {seed:>6}  {events:>7} events  {decisions:>6} decisions  {:>5.1} s  {trace}", took.as_secs_f64());
@@ -152,7 +203,8 @@ fn tell(report: &Report, took: Duration) {
         println!("        BROKEN  {breach}");
     }
     if !breaches.is_empty() {
-        println!("        again: cargo xtask soak scheduling --seeds {seed}..{}", seed + 1);
+        let size = format!("--nodes {} --pods {}", args.nodes, args.pods);
+        println!("        again: cargo xtask soak scheduling --seeds {seed}..{} {size} --dry", seed + 1);
     }
 }
 
@@ -160,14 +212,15 @@ fn counts(counts: &std::collections::BTreeMap<String, u64>) -> String {
     counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-fn recorded(file: &Path, name: &str, commit: &str) -> Result<BTreeSet<u64>> {
+fn recorded(file: &Path, args: &Args) -> Result<BTreeSet<u64>> {
     if !file.exists() {
         return Ok(BTreeSet::new());
     }
     let mut seeds = BTreeSet::new();
     for line in BufReader::new(File::open(file)?).lines() {
         let line: Line = serde_json::from_str(&line?).with_context(|| format!("{}: not a record", file.display()))?;
-        if line.simulation == name && line.commit == commit {
+        let of_this = (&line.simulation, &line.commit) == (&args.name, &args.commit);
+        if of_this && (line.nodes, line.pods) == (args.nodes, args.pods) {
             seeds.extend(line.seeds);
         }
     }

@@ -12,8 +12,9 @@ use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::prune::prune;
+use super::prune::{Pruning, Rules};
 
 /// An object, or why it cannot be read.
 #[derive(Debug, Clone)]
@@ -29,12 +30,16 @@ where
     K::DynamicType: Default,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut value = Value::deserialize(deserializer)?;
-        let dynamic = K::DynamicType::default();
-        prune(&K::plural(&dynamic), &mut value);
-        let meta = known_meta(&value);
-        let object = serde_json::from_value(value).map(Arc::new).map_err(|error| error.to_string());
-        Ok(Self { meta, object })
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let rules = Rules::of(&K::plural(&K::DynamicType::default()));
+        let inner = &mut serde_json::Deserializer::from_str(json.get());
+        let object = K::deserialize(Pruning { inner, rules }).map_err(|error| error.to_string());
+        let meta = match &object {
+            Ok(object) => known_meta(object.meta()),
+            Err(_) => serde_json::from_str::<Named>(json.get())
+                .map_or_else(|_| ObjectMeta::default(), |it| it.metadata.into()),
+        };
+        Ok(Self { meta, object: object.map(Arc::new) })
     }
 }
 
@@ -53,15 +58,43 @@ where
     }
 }
 
-/// The few fields every object has, read by hand so that nothing else in the metadata can spoil them.
-fn known_meta(value: &Value) -> ObjectMeta {
-    let field = |name: &str| value.get("metadata")?.get(name)?.as_str().map(str::to_owned);
+/// The few fields that tell objects apart.
+fn known_meta(meta: &ObjectMeta) -> ObjectMeta {
     ObjectMeta {
-        name: field("name"),
-        namespace: field("namespace"),
-        uid: field("uid"),
-        resource_version: field("resourceVersion"),
+        name: meta.name.clone(),
+        namespace: meta.namespace.clone(),
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
         ..ObjectMeta::default()
+    }
+}
+
+/// The same of an object that cannot be read, so that nothing else in it can spoil them.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    metadata: Names,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Names {
+    name: Value,
+    namespace: Value,
+    uid: Value,
+    resource_version: Value,
+}
+
+impl From<Names> for ObjectMeta {
+    fn from(names: Names) -> Self {
+        let text = |value: Value| value.as_str().map(str::to_owned);
+        Self {
+            name: text(names.name),
+            namespace: text(names.namespace),
+            uid: text(names.uid),
+            resource_version: text(names.resource_version),
+            ..Self::default()
+        }
     }
 }
 
@@ -98,8 +131,8 @@ mod tests {
     #[test]
     fn a_broken_object_is_known_by_its_name() {
         let broken = json!({"metadata": {"name": "a", "namespace": "b"}, "spec": {"containers": 7}});
-        let read: Tolerant<Pod> = serde_json::from_value(broken).unwrap();
-        assert_eq!(read.meta.name.as_deref(), Some("a"));
+        let read: Tolerant<Pod> = serde_json::from_str(&broken.to_string()).unwrap();
+        assert_eq!((read.meta.name.as_deref(), read.meta.namespace.as_deref()), (Some("a"), Some("b")));
         assert!(read.object.unwrap_err().contains("integer `7`"));
     }
 }

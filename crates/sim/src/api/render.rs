@@ -125,26 +125,12 @@ impl Render {
             }
             match self.form {
                 // Items of a built-in list do not repeat what the list says.
-                Form::Whole if self.kind.crd.is_none() && self.as_stored() => out.put_slice(&untyped(object.json())),
+                Form::Whole if self.kind.crd.is_none() && self.as_stored() => out.put_slice(object.untyped_json()),
                 _ => out.put_slice(&self.object(object, false)),
             }
         }
         out.put_slice(b"]}");
         out.freeze()
-    }
-}
-
-/// Cuts `"apiVersion":...,"kind":...,` off the front, which every stored version starts with.
-fn untyped(json: &Bytes) -> Bytes {
-    let start = json.windows(12).position(|window| window == b",\"metadata\":");
-    match start {
-        Some(start) => {
-            let mut out = BytesMut::with_capacity(json.len() - start);
-            out.put_u8(b'{');
-            out.put_slice(json.get(start + 1..).unwrap_or_default());
-            out.freeze()
-        }
-        None => json.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::Serializer as _;
 use serde_json::Value;
 
 use super::json::Json;
@@ -25,16 +26,29 @@ pub(crate) struct Object {
     pub value: Arc<Value>,
     pub rv: u64,
     json: OnceLock<Bytes>,
+    untyped: OnceLock<Bytes>,
 }
 
 impl Object {
     fn new(value: Value, rv: u64) -> Arc<Self> {
-        Arc::new(Self { value: Arc::new(value), rv, json: OnceLock::new() })
+        Arc::new(Self { value: Arc::new(value), rv, json: OnceLock::new(), untyped: OnceLock::new() })
     }
 
     /// Its JSON, written on first use.
     pub fn json(&self) -> &Bytes {
         self.json.get_or_init(|| Bytes::from(self.value.to_string()))
+    }
+
+    /// The same without `apiVersion` and `kind`, as an item of a list.
+    pub fn untyped_json(&self) -> &Bytes {
+        self.untyped.get_or_init(|| {
+            let own = |(name, _): &(&String, &Value)| !matches!(name.as_str(), "apiVersion" | "kind");
+            let mut out = Vec::new();
+            let written = serde_json::Serializer::new(&mut out).collect_map(self.value.entries(&[]).filter(own));
+            // A vector takes everything.
+            debug_assert!(written.is_ok());
+            out.into()
+        })
     }
 
     pub fn key(&self) -> Key {

@@ -120,7 +120,6 @@ impl Api {
             return Err(Failure::invalid(kind, &name, &causes));
         }
         admission::validate(self, call, &object, None)?;
-        order(&mut object);
         if call.dry_run {
             return Ok(Object::unsaved(object));
         }
@@ -186,7 +185,6 @@ impl Api {
         if new == *old.value {
             return Ok(Arc::clone(old));
         }
-        order(&mut new);
         if call.dry_run {
             return Ok(Object::unsaved(new));
         }
@@ -457,20 +455,4 @@ fn finalizers(old: &Object, new: &Value) -> Option<Cause> {
             ),
         )
     })
-}
-
-/// `apiVersion`, `kind` and `metadata` first, as upstream writes them.
-fn order(object: &mut Value) {
-    let Value::Object(map) = object else { return };
-    let in_order = map.keys().take(3).map(String::as_str).eq(["apiVersion", "kind", "metadata"]);
-    if in_order {
-        return;
-    }
-    let mut rest = std::mem::take(map);
-    for key in ["apiVersion", "kind", "metadata"] {
-        if let Some(value) = rest.shift_remove(key) {
-            map.insert(key.to_owned(), value);
-        }
-    }
-    map.append(&mut rest);
 }

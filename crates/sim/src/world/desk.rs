@@ -22,6 +22,9 @@ use super::traffic::Day;
 use super::{Settings, standin};
 use crate::objects::{Cluster, Event, Refusal, Resource, Write};
 
+/// What an event says: uid of its subject, reason, message.
+pub type Tag = (String, String, String);
+
 /// What one look came to.
 pub type Looked = Result<(), Refusal>;
 
@@ -45,7 +48,9 @@ pub struct State {
     /// Pods that wait for volumes, with the node that keeps a place for them.
     pub assumed: Assumed,
     /// Events by subject, reason and message, to count repetitions.
-    pub told: BTreeMap<(String, String, String), Key>,
+    pub told: BTreeMap<Tag, Key>,
+    /// What each of those events says, to forget it with the event.
+    pub tags: BTreeMap<Key, Tag>,
     /// How many events were recorded.
     pub told_count: u64,
     /// Spot nodes with a notice.
@@ -186,6 +191,7 @@ impl Desk<'_> {
             "source": {"component": note.by}, "reportingComponent": note.by, "reportingInstance": "",
         });
         if self.cluster.write(Write::Create(EVENTS, event)).is_ok() {
+            self.state.tags.insert(key.clone(), tag.clone());
             self.state.told.insert(tag, key);
         }
     }
@@ -202,7 +208,9 @@ impl Desk<'_> {
     /// # Errors
     /// What the API says.
     pub fn expire(&mut self, key: &Key) -> Looked {
-        self.state.told.retain(|_, known| known != key);
+        if let Some(tag) = self.state.tags.remove(key) {
+            self.state.told.remove(&tag);
+        }
         let (namespace, name) = (key.namespace.clone(), key.name.clone());
         let deletion = Write::Delete { resource: EVENTS, namespace, name, uid: None, grace_seconds: Some(0) };
         match self.cluster.write(deletion) {

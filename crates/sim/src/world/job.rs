@@ -16,13 +16,15 @@ use super::kinds::{JOBS, PODS};
 use super::read::{
     Key, Wanted, annotation, at, holds, int, is_leaving, list, name, put_condition, stamp, text, time, uid, yes,
 };
-use super::replicaset::{is_active, notice_owner, pod_from};
+use super::replicaset::{concerned, is_active, pod_from};
 use crate::objects::{Event, Write};
 
 /// The finalizer of a pod that was not counted yet.
 const TRACKED: &str = "batch.kubernetes.io/job-tracking";
 /// Annotation and label of a pod of an Indexed job.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// How long changes of pods are gathered (kubernetes/pkg/controller/job, `syncJobBatchPeriod`).
+const BATCH: Span = Span::seconds(1);
 /// The delay after a failure; it doubles with each, up to ten minutes.
 const BACK_OFF: Span = Span::seconds(10);
 
@@ -33,9 +35,16 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
     } else if event.resource == PODS && !event.deleted && is_tracked(&event.object) && is_leaving(&event.object) {
         // The job itself may be gone: the pod is let go either way.
         desk.soon(Role::JobPod, Key::of(&event.object));
-        notice_owner(desk, event, "Job", Role::Job);
+        batch(desk, event);
     } else if event.resource == PODS {
-        notice_owner(desk, event, "Job", Role::Job);
+        batch(desk, event);
+    }
+}
+
+/// Has the job of a pod looked at once for all that happens to its pods within a second.
+fn batch(desk: &mut Desk<'_>, event: &Event) {
+    if let Some(job) = concerned(event, "Job") {
+        desk.at(desk.now + BATCH, Role::Job, job);
     }
 }
 

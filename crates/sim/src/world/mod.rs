@@ -273,6 +273,7 @@ impl State {
             unplaced: Default::default(),
             assumed: Default::default(),
             told: Default::default(),
+            tags: Default::default(),
             told_count: 0,
             reclaimed: Default::default(),
             fired: Default::default(),

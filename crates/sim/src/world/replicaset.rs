@@ -39,12 +39,18 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
 
 /// Looks at the owner of a pod that changed, if it is of a kind.
 pub fn notice_owner(desk: &mut Desk<'_>, event: &Event, kind: &str, role: Role) {
-    if let Some(owner) = controller(&event.object)
-        && text(owner, "kind") == kind
-        && (event.resource != PODS || event.before.as_ref().is_none_or(|before| counts_otherwise(before, event)))
-    {
-        desk.soon(role, Key::new(namespace(&event.object), text(owner, "name")));
+    if let Some(owner) = concerned(event, kind) {
+        desk.soon(role, owner);
     }
+}
+
+/// The owner of a kind to whom a change of a pod means something.
+#[must_use]
+pub fn concerned(event: &Event, kind: &str) -> Option<Key> {
+    let owner = controller(&event.object).filter(|owner| text(owner, "kind") == kind)?;
+    let means_something =
+        event.resource != PODS || event.before.as_ref().is_none_or(|before| counts_otherwise(before, event));
+    means_something.then(|| Key::new(namespace(&event.object), text(owner, "name")))
 }
 
 /// Whether a pod's change can change what its owner counts or does.

@@ -6,7 +6,7 @@
 //! Promises: iteration follows namespace and name; an older version never replaces a newer one, so a component may
 //! enter the answer to its own write before the event arrives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keelson_core::Resources;
@@ -28,13 +28,16 @@ pub struct Load {
     pub pods: BTreeMap<Key, Demand>,
 }
 
+/// The objects that have something in common, by what that is; in the order of their names.
+type Index<K, N> = BTreeMap<K, BTreeMap<N, Arc<Value>>>;
+
 /// What is followed.
 #[derive(Debug, Default)]
 pub struct Seen {
     objects: BTreeMap<Resource, BTreeMap<Key, Arc<Value>>>,
-    owned: BTreeMap<String, BTreeSet<(Resource, Key)>>,
-    bound: BTreeMap<String, BTreeSet<Key>>,
-    labelled: BTreeMap<(String, String, String), BTreeSet<Key>>,
+    owned: Index<String, (Resource, Key)>,
+    bound: Index<String, Key>,
+    labelled: Index<(String, String, String), Key>,
     loads: BTreeMap<String, Load>,
     facts: BTreeMap<String, NodeFacts>,
 }
@@ -71,14 +74,14 @@ impl Seen {
     /// The objects of a resource whose controller has a uid.
     #[must_use]
     pub fn owned(&self, owner: &str, resource: Resource) -> Vec<Arc<Value>> {
-        let keys = self.owned.get(owner).into_iter().flatten();
-        keys.filter(|(kind, _)| *kind == resource).filter_map(|(kind, key)| self.get(*kind, key)).collect()
+        let owned = self.owned.get(owner).into_iter().flatten();
+        owned.filter(|((kind, _), _)| *kind == resource).map(|(_, object)| Arc::clone(object)).collect()
     }
 
     /// The pods bound to a node, finished ones too.
     #[must_use]
     pub fn bound(&self, node: &str) -> Vec<Arc<Value>> {
-        self.bound.get(node).into_iter().flatten().filter_map(|key| self.get(PODS, key)).collect()
+        self.bound.get(node).into_iter().flat_map(BTreeMap::values).cloned().collect()
     }
 
     /// How full a node is.
@@ -104,14 +107,14 @@ impl Seen {
                 _ => None,
             })
         };
-        let keys: Vec<&Key> = match pair.or_else(single) {
+        let pods: Vec<&Arc<Value>> = match pair.or_else(single) {
             Some((key, value)) => {
-                self.labelled.get(&(namespace.to_owned(), key, value)).into_iter().flatten().collect()
+                let carriers = self.labelled.get(&(namespace.to_owned(), key, value));
+                carriers.into_iter().flat_map(BTreeMap::values).collect()
             }
-            None => self.within(PODS, namespace).map(|(key, _)| key).collect(),
+            None => self.within(PODS, namespace).map(|(_, pod)| pod).collect(),
         };
-        let pods = keys.into_iter().filter_map(|key| self.get(PODS, key));
-        pods.filter(|pod| selector.matches(&labels(pod))).collect()
+        pods.into_iter().filter(|pod| selector.matches(&labels(pod))).cloned().collect()
     }
 
     /// Enters an object as it is now, or as it last was.
@@ -131,19 +134,21 @@ impl Seen {
         }
     }
 
-    fn index(&mut self, resource: Resource, key: &Key, object: &Value) {
+    fn index(&mut self, resource: Resource, key: &Key, object: &Arc<Value>) {
         for owner in list(object, "metadata.ownerReferences") {
             if at(owner, "controller").and_then(Value::as_bool) == Some(true) {
-                self.owned.entry(text(owner, "uid").to_owned()).or_default().insert((resource, key.clone()));
+                let owned = self.owned.entry(text(owner, "uid").to_owned()).or_default();
+                owned.insert((resource, key.clone()), Arc::clone(object));
             }
         }
         if resource == PODS {
             for (label, value) in labels(object) {
-                self.labelled.entry((key.namespace.clone(), label, value)).or_default().insert(key.clone());
+                let carriers = self.labelled.entry((key.namespace.clone(), label, value)).or_default();
+                carriers.insert(key.clone(), Arc::clone(object));
             }
             let node = text(object, "spec.nodeName");
             if !node.is_empty() {
-                self.bound.entry(node.to_owned()).or_default().insert(key.clone());
+                self.bound.entry(node.to_owned()).or_default().insert(key.clone(), Arc::clone(object));
                 if !demand::is_finished(object) {
                     let demand = demand::of_pod(object);
                     let load = self.loads.entry(node.to_owned()).or_default();
@@ -183,10 +188,10 @@ impl Seen {
     }
 }
 
-fn remove<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
-    if let Some(values) = index.get_mut(key) {
-        values.remove(value);
-        if values.is_empty() {
+fn remove<K: Ord, N: Ord>(index: &mut Index<K, N>, key: &K, name: &N) {
+    if let Some(objects) = index.get_mut(key) {
+        objects.remove(name);
+        if objects.is_empty() {
             index.remove(key);
         }
     }

@@ -131,7 +131,7 @@ fn preferences_are_listed_and_everything_else_is_silent() {
         .iter()
         .map(|finding| (finding.verdict, finding.why.to_string()))
         .collect();
-    let expected = ["image locality", "preferred pod anti-affinity", "topology spread"];
+    let expected = ["preferred pod anti-affinity", "image locality", "topology spread"];
     assert_eq!(found, expected.map(|why| (Verdict::NotConsidered, why.to_owned())));
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn prune(schema: &Value, value: &mut Value, path: &str, unknown: &mut
                     (None, Some(Value::Bool(true))) => {}
                     _ if keep => {}
                     _ => {
-                        map.shift_remove(&name);
+                        map.remove(&name);
                         unknown.push(inner_path);
                     }
                 }
@@ -73,7 +73,7 @@ pub(crate) fn fill_in(schema: &Value, value: &mut Value) {
                 {
                     map.insert(name.clone(), default.clone());
                 } else if null {
-                    map.shift_remove(name);
+                    map.remove(name);
                 }
                 if let Some(child) = map.get_mut(name) {
                     fill_in(inner, child);

@@ -190,12 +190,12 @@ fn prune_map(shape: Shape<'_>, map: &mut Map<String, Value>, dropped: &Fields, k
         let Some(name) = element.strip_prefix("f:") else { continue };
         let theirs = kept.under.get(element).unwrap_or(&nobody);
         if inner.here && theirs.is_empty() {
-            map.shift_remove(name);
+            map.remove(name);
         } else if let Some(child) = map.get_mut(name) {
             prune(shape.field(name), child, inner, theirs);
             let hollow = child.as_object().is_some_and(Map::is_empty) || child.as_array().is_some_and(Vec::is_empty);
             if hollow && theirs.is_empty() {
-                map.shift_remove(name);
+                map.remove(name);
             }
         }
     }

@@ -57,7 +57,7 @@ fn merge_map(target: &mut Map<String, Value>, patch: &Map<String, Value>, at: &s
     match patch.get("$patch").and_then(Value::as_str) {
         Some("replace") => {
             *target = patch.clone();
-            target.shift_remove("$patch");
+            target.remove("$patch");
             return Ok(());
         }
         Some("delete") => {
@@ -97,7 +97,7 @@ fn merge_map(target: &mut Map<String, Value>, patch: &Map<String, Value>, at: &s
 fn merge_field(target: &mut Map<String, Value>, name: &str, value: &Value, at: &str) -> Result<(), Failure> {
     match value {
         Value::Null => {
-            target.shift_remove(name);
+            target.remove(name);
         }
         Value::Object(inner) => {
             let mut map = match target.get_mut(name).map(Value::take) {
