@@ -88,6 +88,14 @@ pub fn until<T>(what: &str, seconds: u64, mut check: impl FnMut() -> Option<T>) 
     panic!("not within {seconds} s: {what}");
 }
 
+/// The library of Debian's faketime, which lies in a folder of the machine's architecture: preloaded, it makes clocks
+/// wrong.
+pub fn faketime() -> String {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|folder| folder.unwrap().path());
+    let found = folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    found.expect("install the Debian package faketime").display().to_string()
+}
+
 /// The services of Online Boutique that pods are made for.
 pub const BOUTIQUE: [&str; 11] = [
     "adservice",
