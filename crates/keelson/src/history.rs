@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How long a stopping process waits for the store; what it did not take stays in the journal.
 const LAST_FLUSH: Duration = Duration::from_secs(3);
 
+/// The key of a feature's state under which the number of its latest leader is kept.
+const FENCE: &str = "fence";
+
 /// A recorder that the runtime can write to.
 #[derive(Clone)]
 pub struct Kept(pub Recorder);
@@ -42,6 +45,20 @@ impl History for Kept {
 
     fn effect(&self, id: DecisionId, effect: Effect) {
         self.0.effect(id, effect);
+    }
+
+    async fn highest_fence(&self, feature: Feature) -> Option<u64> {
+        match self.0.store().state_get(feature, FENCE).await {
+            Ok(kept) => Some(kept.map_or(0, |kept| kept.fence)),
+            Err(_) => None,
+        }
+    }
+
+    async fn led(&self, feature: Feature, fence: u64) -> bool {
+        let store = self.0.store();
+        let Ok(kept) = store.state_get(feature, FENCE).await else { return false };
+        let version = kept.map_or(0, |kept| kept.version);
+        store.state_put(feature, FENCE, version, fence, &[]).await.is_ok()
     }
 
     async fn flush(&self) {

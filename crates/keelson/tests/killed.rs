@@ -8,12 +8,11 @@
 mod binding;
 mod support;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use binding::{Controller, HARMLESS, bound_once, cluster, job, late, pods, running};
+use binding::{Controller, HARMLESS, bound_once, cluster, job, late, lease, running};
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::{faketime, until};
 
 /// Leadership that is lost soon, so that many deaths do not take all day.
@@ -64,21 +63,8 @@ fn killed_at_any_point_it_binds_every_pod_once_and_says_how_each_went() {
     }
     let last = Controller::start(&kubeconfig, folder.path(), "keelson-0", &[], &SHORT);
     until("every pod runs", 180, || (running(&cluster) == count).then_some(()));
-    let open = |decision: &&Value| decision["outcome"] == "Pending";
-    let decisions = until("every decision says how it went", 30, || {
-        let decisions = last.decisions();
-        (!decisions.iter().any(|decision| open(&decision))).then_some(decisions)
-    });
-
+    let decisions = last.tells_all(&cluster);
     bound_once(&cluster, count);
-    let by_id: BTreeMap<&str, &Value> = decisions.iter().map(|it| (it["id"].as_str().unwrap(), it)).collect();
-    for pod in pods(&cluster) {
-        let by = pod["metadata"]["annotations"]["keelson.dev/decision"].as_str().unwrap();
-        let decision =
-            by_id.get(by).unwrap_or_else(|| panic!("{} was bound by {by}, which is lost", pod["metadata"]["name"]));
-        let told = (&decision["outcome"], &decision["chosen"]);
-        assert_eq!(told, (&json!("Done"), &pod["spec"]["nodeName"]), "{decision:#}");
-    }
     let settled = |outcome: &str| {
         let mut steps = decisions.iter().filter(|it| it["outcome"] == outcome).flat_map(|it| it["steps"].as_array());
         let settled = |steps: &&Vec<Value>| steps.iter().any(|step| step["action"] == "look how it went");
@@ -96,17 +82,7 @@ fn a_leader_that_stood_still_for_a_minute_does_no_harm_with_clocks_an_hour_apart
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let faketime = faketime();
     let hour = [("LD_PRELOAD", faketime.as_str()), ("FAKETIME", "+1h"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
-    let holder = || {
-        cluster
-            .kubectl(&[
-                "get",
-                "lease",
-                "keelson-scheduling",
-                "--namespace=keelson-system",
-                "--output=jsonpath={.spec.holderIdentity}",
-            ])
-            .unwrap_or_default()
-    };
+    let holder = || lease(&cluster).0;
     let a = Controller::start(&kubeconfig, folders[0].path(), "a", &[], &[]);
     until("a leads", 30, || (holder() == "a").then_some(()));
     let _b = Controller::start(&kubeconfig, folders[1].path(), "b", &hour, &[]);

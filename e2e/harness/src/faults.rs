@@ -117,7 +117,8 @@ impl Cluster {
         Ok(backup)
     }
 
-    /// Puts the data of a backup in place of what there is. Revisions go on from the backup's.
+    /// Puts the data of a backup in place of what there is. Revisions go on from the backup's, and Kubernetes' own
+    /// controllers, which would not notice, are started again as its guide to disaster recovery has it.
     ///
     /// # Errors
     /// As [`Cluster::back_up`].
@@ -127,7 +128,15 @@ impl Cluster {
         fs::remove_dir_all(self.data())?;
         copy(&backup.0, &self.data())?;
         self.start_again(Component::Etcd)?;
-        self.start_again(Component::ApiServer)
+        self.start_again(Component::ApiServer)?;
+        for reader in ["kube-controller-manager", "kube-scheduler", "kwok"] {
+            let log = self.folder().join(format!("logs/{reader}.log"));
+            if self.space().has(&log) {
+                self.space_mut().crash(&log)?;
+                self.space_mut().again(&log)?;
+            }
+        }
+        Ok(())
     }
 
     fn log(&self, component: Component) -> PathBuf {

@@ -153,6 +153,12 @@ impl Space {
         Ok(())
     }
 
+    /// Whether something was started here that writes this log.
+    #[must_use]
+    pub fn has(&self, log: &Path) -> bool {
+        self.daemons.iter().any(|daemon| daemon.log == log)
+    }
+
     fn running(&mut self, log: &Path) -> Result<&mut Daemon> {
         let daemon = self.daemons.iter_mut().find(|daemon| daemon.log == log);
         daemon.with_context(|| format!("nothing in the space writes {}", log.display()))

@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::support::KEELSON;
+use super::support::{KEELSON, until};
 
 /// A cluster of pretended nodes in which Keelson may schedule, and a kubeconfig with its rights and no more.
 pub fn cluster(kwok_nodes: u32) -> (Cluster, PathBuf) {
@@ -41,8 +41,9 @@ pub fn cluster(kwok_nodes: u32) -> (Cluster, PathBuf) {
 pub fn job(cluster: &Cluster, pods: usize) {
     let container = json!({"name": "c", "image": "job:1", "resources": {"requests": {"cpu": "10m"}}});
     let spec = json!({"schedulerName": "keelson", "containers": [container]});
-    let template = json!({"metadata": {"labels": {"app": "job"}}, "spec": spec});
-    let spec = json!({"replicas": pods, "selector": {"matchLabels": {"app": "job"}}, "template": template});
+    let template = json!({"metadata": {"labels": {"app": "job", "of": "job"}}, "spec": spec});
+    let spec =
+        json!({"replicas": pods, "selector": {"matchLabels": {"app": "job", "of": "job"}}, "template": template});
     let metadata = json!({"name": "job", "namespace": "default"});
     let job = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec});
     cluster.apply(&job.to_string()).unwrap();
@@ -112,6 +113,50 @@ impl Controller {
     }
 }
 
+impl Controller {
+    /// Whether the page says that a connection works, and what it says of it.
+    pub fn connection(&self, name: &str) -> Option<(bool, String)> {
+        let address = format!("http://{}/api/v1/overview", self.page);
+        let answer = Command::new("curl").args(["--silent", "--fail", "--max-time", "5", &address]).output().unwrap();
+        let overview: Value = serde_json::from_slice(&answer.stdout).ok()?;
+        let found = overview["connections"].as_array()?.iter().find(|connection| connection["name"] == name)?.clone();
+        Some((found["ok"].as_bool()?, found["detail"].as_str()?.to_owned()))
+    }
+
+    /// Waits until the page says that the API server answers, or that it does not.
+    pub fn says_api(&self, ok: bool) {
+        let what = if ok { "the page says that the API server answers" } else { "the page says that it is away" };
+        until(what, 45, || self.connection("api").filter(|(is, _)| *is == ok));
+    }
+
+    /// Every decision says how it went, and that of each pod is there, done, and names its node.
+    pub fn tells_all(&self, cluster: &Cluster) -> Vec<Value> {
+        let open = |decision: &&Value| decision["outcome"] == "Pending";
+        let decisions = until("every decision says how it went", 30, || {
+            let decisions = self.decisions();
+            (!decisions.iter().any(|decision| open(&decision))).then_some(decisions)
+        });
+        let by_id: BTreeMap<&str, &Value> = decisions.iter().map(|it| (it["id"].as_str().unwrap(), it)).collect();
+        for pod in pods(cluster) {
+            let by = pod["metadata"]["annotations"]["keelson.dev/decision"].as_str().unwrap();
+            let decision =
+                by_id.get(by).unwrap_or_else(|| panic!("{} was bound by {by}, which is lost", pod["metadata"]["name"]));
+            let told = (&decision["outcome"], &decision["chosen"]);
+            assert_eq!(told, (&json!("Done"), &pod["spec"]["nodeName"]), "{decision:#}");
+        }
+        decisions
+    }
+}
+
+/// The Lease's holder and number; an empty one when it is not there.
+pub fn lease(cluster: &Cluster) -> (String, u64) {
+    let path = "--output=jsonpath={.spec.holderIdentity} {.spec.leaseTransitions}";
+    let said = cluster.kubectl(&["get", "lease", "keelson-scheduling", "--namespace=keelson-system", path]);
+    let said = said.unwrap_or_default();
+    let (holder, fence) = said.split_once(' ').unwrap_or_default();
+    (holder.to_owned(), fence.parse().unwrap_or_default())
+}
+
 impl Drop for Controller {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -146,6 +191,15 @@ pub fn asked(cluster: &Cluster) -> Vec<Asked> {
     cluster.audited().unwrap().into_iter().filter_map(told).collect()
 }
 
+/// No pod was bound twice, as far as the log goes: what an API server carried out right before it crashed it did not log.
+pub fn bound_at_most_once(cluster: &Cluster) {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for asked in asked(cluster).into_iter().filter(|asked| asked.accepted && asked.what == "create pods/binding") {
+        *times.entry(asked.name).or_default() += 1;
+    }
+    assert_eq!(times.iter().find(|(_, times)| **times > 1), None, "bound more than once");
+}
+
 /// No pod was bound twice; `pods` of them were bound, or may have been, under a fence.
 pub fn bound_once(cluster: &Cluster, pods: usize) {
     let mut bindings: BTreeMap<String, usize> = BTreeMap::new();
@@ -155,6 +209,16 @@ pub fn bound_once(cluster: &Cluster, pods: usize) {
     }
     assert_eq!(bindings.len(), pods);
     assert_eq!(bindings.iter().find(|(_, times)| **times > 1), None, "bound more than once");
+}
+
+/// What a Keelson wrote, or may have, that shows no fence.
+pub fn unfenced(cluster: &Cluster) -> Vec<String> {
+    let writes = |asked: &Asked| !["get ", "list ", "watch "].iter().any(|reads| asked.what.starts_with(reads));
+    let asked = asked(cluster).into_iter().filter(|asked| asked.agent.starts_with("keelson/") && writes(asked));
+    asked
+        .filter(|asked| made_under(&asked.agent).is_none())
+        .map(|asked| format!("{} {}", asked.what, asked.name))
+        .collect()
 }
 
 /// What makes a request harmless that an older leader's process sent after it was replaced.
