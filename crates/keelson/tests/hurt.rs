@@ -21,6 +21,16 @@ use support::until;
 const WISH: &str = "apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {name: default}\n\
     spec: {features: {scheduling: {mode: Enforce, settings: {podMaxBackoffSeconds: 20}}}}\n";
 
+/// Leadership that is lost soon, and soon had again.
+const BRIEF: [&str; 6] = [
+    "--leader-elect-lease-duration",
+    "5s",
+    "--leader-elect-renew-deadline",
+    "4s",
+    "--leader-elect-retry-period",
+    "500ms",
+];
+
 /// More work, until the controller is in the middle of it.
 fn busy(cluster: &Cluster, pods: usize) {
     let before = running(cluster);
@@ -41,7 +51,8 @@ fn whatever_the_control_plane_does_every_pod_is_bound_once_and_the_trouble_is_sh
     let folder = tempfile::tempdir().unwrap();
     let wish = folder.path().join("platform.yaml");
     std::fs::write(&wish, WISH).unwrap();
-    let args = ["--initial-platform", wish.to_str().unwrap()];
+    let mut args = vec!["--initial-platform", wish.to_str().unwrap()];
+    args.extend(BRIEF);
     let controller = Controller::start(&kubeconfig, folder.path(), "a", &[], &args);
     until("it leads", 30, || (lease(&cluster).0 == "a").then_some(()));
     let differs = "--output=jsonpath={.status.conditions[?(@.type==\"ValuesDiffer\")].message}";
@@ -59,7 +70,7 @@ fn whatever_the_control_plane_does_every_pod_is_bound_once_and_the_trouble_is_sh
     busy(&cluster, 300);
     cluster.freeze(Component::ApiServer).unwrap();
     controller.says_api(false);
-    std::thread::sleep(Duration::from_secs(12));
+    std::thread::sleep(Duration::from_secs(8));
     cluster.thaw(Component::ApiServer).unwrap();
     controller.says_api(true);
     until("it binds again", 60, || (running(&cluster) == 300).then_some(()));

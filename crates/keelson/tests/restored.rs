@@ -53,7 +53,7 @@ fn what_a_restored_backup_has_undone_is_decided_again_under_a_higher_number() {
     let (mut cluster, kubeconfig) = cluster(20);
     let folder = tempfile::tempdir().unwrap();
     // Long enough that the time without an API server ends no leadership: the backup's Lease is as this leader wrote it.
-    let patient = ["--leader-elect-lease-duration", "20s", "--leader-elect-renew-deadline", "18s"];
+    let patient = ["--leader-elect-lease-duration", "16s", "--leader-elect-renew-deadline", "15s"];
     let controller = Controller::start(&kubeconfig, folder.path(), "a", &[], &patient);
     until("it leads", 30, || (lease(&cluster).0 == "a").then_some(()));
     job(&cluster, 20);

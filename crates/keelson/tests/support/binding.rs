@@ -30,11 +30,15 @@ pub fn cluster(kwok_nodes: u32) -> (Cluster, PathBuf) {
     for object in [namespace, platform] {
         cluster.apply(&object.to_string()).unwrap();
     }
+    let kubeconfig = cluster.user("keelson", &rules()).unwrap();
+    (cluster, kubeconfig)
+}
+
+/// The rights of a controller that may enforce.
+pub fn rules() -> Vec<Value> {
     let needed = permissions::controller(Mode::Enforce);
     let rules = [Scope::Cluster, Scope::Own].into_iter().flat_map(|scope| needed.clone().policy_rules(scope));
-    let rules: Vec<Value> = rules.map(|rule| serde_json::to_value(rule).unwrap()).collect();
-    let kubeconfig = cluster.user("keelson", &rules).unwrap();
-    (cluster, kubeconfig)
+    rules.map(|rule| serde_json::to_value(rule).unwrap()).collect()
 }
 
 /// A workload that asks Keelson for places, as fast as its controller makes pods (about 20 a second).
