@@ -65,3 +65,26 @@ impl History for Kept {
         self.0.close(LAST_FLUSH).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use keelson_store::recorder::RING;
+    use keelson_store::{Journal, JournalOptions, MemoryStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_number_of_the_latest_leadership_is_kept_and_a_lower_one_is_not() {
+        let (store, journal) = (Arc::new(MemoryStore::new()), Journal::in_memory(JournalOptions::default()));
+        let kept = Kept(Recorder::start(store, journal, Arc::new(|| keelson_core::Timestamp(0)), RING));
+        assert_eq!(kept.highest_fence(Feature::Scheduling).await, Some(0));
+        assert!(kept.led(Feature::Scheduling, 7).await);
+        assert!(!kept.led(Feature::Scheduling, 5).await, "a later leader has written");
+        assert_eq!(kept.highest_fence(Feature::Scheduling).await, Some(7));
+        assert!(kept.led(Feature::Scheduling, 8).await);
+        assert_eq!(kept.highest_fence(Feature::Scheduling).await, Some(8));
+    }
+}

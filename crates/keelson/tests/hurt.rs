@@ -98,6 +98,14 @@ fn whatever_the_control_plane_does_every_pod_is_bound_once_and_the_trouble_is_sh
     let there = || cluster.kubectl(&["get", "platform", "default"]).ok();
     until("the Platform is made again", 30, there);
 
+    // Whoever knew the number is gone with the Lease that told it.
+    let (_, fence) = lease(&cluster);
+    controller.tells_all(&cluster);
+    drop(controller);
+    cluster.kubectl(&["delete", "lease", "keelson-scheduling", "--namespace=keelson-system"]).unwrap();
+    let controller = Controller::start(&kubeconfig, folder.path(), "a", &[], &args);
+    until("another leads under a higher number", 30, || (lease(&cluster).1 > fence).then_some(()));
+
     assert_eq!(unfenced(&cluster), Vec::<String>::new(), "every write of a leader shows its fence");
     bound_at_most_once(&cluster);
     controller.tells_all(&cluster);

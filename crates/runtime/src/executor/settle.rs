@@ -71,6 +71,7 @@ impl Inner {
         if again == 0 {
             // What is not open any more was finished elsewhere.
             lock(&self.unknown).retain(|id| !unknown.contains(id));
+            lock(&self.looked_at).clear();
         }
         Ok(again == 0)
     }
