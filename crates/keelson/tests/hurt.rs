@@ -75,6 +75,13 @@ fn whatever_the_control_plane_does_every_pod_is_bound_once_and_the_trouble_is_sh
     controller.says_api(true);
     until("it binds again", 60, || (running(&cluster) == 300).then_some(()));
 
+    // The API server answers from what it remembers, and that lags behind.
+    busy(&cluster, 350);
+    cluster.freeze(Component::Etcd).unwrap();
+    std::thread::sleep(Duration::from_secs(8));
+    cluster.thaw(Component::Etcd).unwrap();
+    until("it binds again", 60, || (running(&cluster) == 350).then_some(()));
+
     // What its watches have not seen is forgotten by the time they ask for it.
     busy(&cluster, 400);
     controller.signal(Signal::SIGSTOP);

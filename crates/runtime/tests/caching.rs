@@ -224,7 +224,8 @@ async fn a_cluster_that_went_back_in_time_is_listed_again_and_followed_from_ther
     for name in ["a", "b"] {
         world.create("v1", "ConfigMap", Some("shop"), map(name, "1")).await;
     }
-    let process = world.process("a", |_| {});
+    // A page of its own: no Lease tells it.
+    let process = world.process("a", |config| config.election = keelson_runtime::config::Election::Never);
     let cache = process.runtime.cache::<ConfigMap>();
     cache.synced().await;
     let backup = world.shared.with(|api, _| api.backup());
