@@ -85,8 +85,9 @@ fn whatever_the_control_plane_does_every_pod_is_bound_once_and_the_trouble_is_sh
     // What its watches have not seen is forgotten by the time they ask for it.
     busy(&cluster, 400);
     controller.signal(Signal::SIGSTOP);
-    let before = cluster.revision().unwrap();
-    until("much happens meanwhile", 30, || (cluster.revision().unwrap() > before + 30).then_some(()));
+    for value in ["much=happens", "much=happened"] {
+        cluster.kubectl(&["label", "--overwrite", "nodes", "--all", value]).unwrap();
+    }
     cluster.compact().unwrap();
     cluster.stop(Component::ApiServer).unwrap();
     cluster.start_again(Component::ApiServer).unwrap();

@@ -179,6 +179,10 @@ impl Space {
             // Gone already is what was wanted.
             let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
         }
+        // nsenter stops with what it started, and may have missed that it went on: it would never reap it.
+        for daemon in &mut self.daemons {
+            let _ = daemon.child.kill();
+        }
         let keeper = &mut self.keeper;
         let ended = wait::until("the end of a space", PATIENCE, || keeper.try_wait()?.context("process 1 still runs"));
         if let Err(reason) = ended {

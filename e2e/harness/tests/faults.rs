@@ -42,6 +42,10 @@ fn it_crashes_stands_still_forgets_and_goes_back_in_time() {
     cluster.freeze(Component::ApiServer).unwrap();
     assert!(cluster.kubectl(&["get", "--raw=/readyz", "--request-timeout=2s"]).is_err());
     cluster.thaw(Component::ApiServer).unwrap();
+    for _ in 0..5 {
+        cluster.freeze(Component::Etcd).unwrap();
+        cluster.thaw(Component::Etcd).unwrap();
+    }
     wait::until("it goes on", Duration::from_secs(20), || cluster.kubectl(&["get", "--raw=/readyz"])).unwrap();
 
     let old = cluster.revision().unwrap();

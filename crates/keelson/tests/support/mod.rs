@@ -76,11 +76,12 @@ impl Drop for Up {
     }
 }
 
-/// Waits until `check` says something, for at most `seconds`.
+/// Waits until `check` says something, for at most `seconds`; prints how long that took.
 pub fn until<T>(what: &str, seconds: u64, mut check: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(seconds);
-    while Instant::now() < end {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(seconds) {
         if let Some(found) = check() {
+            println!("after {:.1} s: {what}", began.elapsed().as_secs_f64());
             return found;
         }
         std::thread::sleep(Duration::from_millis(200));
