@@ -11,7 +11,8 @@
 //! guarded by the resourceVersion it read.
 //!
 //! Promises: a live holder is never robbed, whatever its clock says and even when its Lease is deleted; a dead one is
-//! replaced after one duration; a leader that cannot renew stops before another may start.
+//! replaced after one duration; a leader that cannot renew stops before another may start; no number that this candidate has
+//! seen or was told of is used again, though the Lease be deleted or restored from a backup.
 
 use keelson_core::{Span, Timestamp};
 
