@@ -38,10 +38,14 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson", "up", Part::Kubectl),
     ("keelson", "real", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
+    ("keelson", "hurt", Part::Cluster),
+    ("keelson", "restored", Part::Cluster),
+    ("keelson", "credentials", Part::Cluster),
     ("keelson", "real_sign_in", Part::Cluster),
     ("xtask", "up_real", Part::Cluster),
     ("keelson-harness", "", Part::Cluster),
     ("keelson-bully", "real", Part::Cluster),
+    ("keelson-bully", "stopped", Part::Cluster),
 ];
 
 /// The test programs that take longest begin first, so that none is left to run alone at the end.

@@ -19,6 +19,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Config};
 use tower_http::set_header::SetRequestHeaderLayer;
 
+use crate::credentials::{self, Files};
+
 /// A watch hears a bookmark about every minute; two missed ones mean that nobody is there.
 pub const QUIET: Duration = Duration::from_secs(130);
 /// The lease path gives up within this, far below the renew deadline.
@@ -41,17 +43,29 @@ pub async fn lease_client(kubeconfig: Option<&Path>, calls: &Calls) -> Result<ku
 }
 
 async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration, calls: &Calls) -> Result<kube::Client> {
-    let mut config = match kubeconfig {
-        Some(path) => {
+    let (kubeconfig, calls) = (kubeconfig.map(Path::to_path_buf), calls.clone());
+    credentials::fresh(move || {
+        let (kubeconfig, calls) = (kubeconfig.clone(), calls.clone());
+        Box::pin(async move { make(kubeconfig.as_deref(), read_timeout, &calls).await })
+    })
+    .await
+}
+
+/// A client from what there is now.
+async fn make(kubeconfig: Option<&Path>, read_timeout: Duration, calls: &Calls) -> Result<credentials::Made> {
+    let named = std::env::var_os("KUBECONFIG");
+    let (file, read_from) = match (kubeconfig, named) {
+        (Some(path), _) => {
             let file = Kubeconfig::read_from(path).with_context(|| format!("kubeconfig {}", path.display()))?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
+            (Some(file), vec![path.to_path_buf()])
         }
-        None => match std::env::var_os("KUBECONFIG").map(|list| merged(&list)).transpose()?.flatten() {
-            Some(file) => Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?,
-            None => {
-                Config::infer().await.context("no kubeconfig and no service account; name one with --kubeconfig")?
-            }
-        },
+        (None, Some(list)) => (merged(&list)?, std::env::split_paths(&list).collect()),
+        (None, None) => (None, Vec::new()),
+    };
+    let files = file.as_ref().map_or_else(Files::in_cluster, |file| Files::of(file, &read_from));
+    let mut config = match file {
+        Some(file) => Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?,
+        None => Config::infer().await.context("no kubeconfig and no service account; name one with --kubeconfig")?,
     };
     config.connect_timeout = Some(LEASE);
     config.read_timeout = Some(read_timeout);
@@ -59,7 +73,7 @@ async fn connect(kubeconfig: Option<&Path>, read_timeout: Duration, calls: &Call
     config.default_retry = false;
     let counted = calls.to(&host(&config.cluster_url));
     let introduced = SetRequestHeaderLayer::if_not_present(USER_AGENT, HeaderValue::from_static(PRODUCT));
-    Ok(ClientBuilder::try_from(config)?.with_layer(&counted).with_layer(&introduced).build())
+    Ok((ClientBuilder::try_from(config)?.with_layer(&counted).with_layer(&introduced).build(), files))
 }
 
 /// The Platform; none where there is none, or not even its kind (an API server answers that with a page, not a status).

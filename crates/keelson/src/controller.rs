@@ -48,11 +48,11 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
     })?;
     let about = about(&client, &args.namespace, args.platform.clone()).await?;
     let options = args.door.options(listener.local_addr()?, &client)?;
-    let page = Page { platform: platform.clone(), client: client.clone(), about, options, telemetry };
+    let page = Page { platform: platform.clone(), client, about, options, telemetry };
     tokio::select! {
         served = page.serve(listener, stop_signal()) => served?,
         failed = probes::answer(probes, platform.runtime.clone()) => failed?,
-        () = handover::keep(wish, platform.runtime.clone(), client) => {}
+        () = handover::keep(wish, platform.runtime.clone()) => {}
     }
     platform.stop().await;
     Ok(())

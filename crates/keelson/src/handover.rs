@@ -5,7 +5,8 @@
 //! stays, and when the installation's wish changes later, the difference is shown with the command that takes it over.
 //!
 //! Promises: a Platform that is there is never changed; only what the wish names is compared; the leader alone speaks, so
-//! that two replicas with different wishes do not contradict each other; nothing is written while nothing changed.
+//! that two replicas with different wishes do not contradict each other, under its number and over the version that it read;
+//! nothing is written while nothing changed.
 
 use std::future::pending;
 use std::path::Path;
@@ -15,8 +16,8 @@ use anyhow::{Context, Result, anyhow};
 use keelson_api::{Platform, PlatformSpec, conditions, names};
 use keelson_core::{Condition, ConditionStatus, Feature};
 use keelson_runtime::{Runtime, read_platform_file};
-use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::Resource;
+use kube::api::{PartialObjectMeta, Patch, PatchParams, PostParams, Request};
 use serde_json::{Map, Value, json};
 
 /// The condition that shows a difference.
@@ -92,15 +93,15 @@ fn differing(written: &Value, wished: &Value, there: &Value, at: &str, lines: &m
 }
 
 /// Sees to the wish until the process stops; without one there is nothing to see to.
-pub async fn keep(wish: Option<Wish>, runtime: Runtime, client: kube::Client) {
+pub async fn keep(wish: Option<Wish>, runtime: Runtime) {
     let (Some(wish), Some(first)) = (wish, Feature::ALL.first()) else { return pending().await };
-    let (cache, api) = (runtime.platform(), Api::<Platform>::all(client));
+    let cache = runtime.platform();
     let (mut changes, mut switch) = (cache.changes(), runtime.switch(*first));
     cache.synced().await;
     loop {
         changes.borrow_and_update();
         if switch.borrow_and_update().leading
-            && let Err(error) = see_to(&wish, &runtime, &api).await
+            && let Err(error) = see_to(&wish, &runtime, *first).await
         {
             tracing::warn!("the installation's wish for the Platform: {error}");
         }
@@ -115,22 +116,19 @@ pub async fn keep(wish: Option<Wish>, runtime: Runtime, client: kube::Client) {
     }
 }
 
-async fn see_to(wish: &Wish, runtime: &Runtime, api: &Api<Platform>) -> Result<(), kube::Error> {
-    let cache = runtime.platform();
+async fn see_to(wish: &Wish, runtime: &Runtime, first: Feature) -> Result<(), kube::Error> {
+    let (cache, requests) = (runtime.platform(), Request::new(Platform::url_path(&(), None)));
     let Some(there) = cache.get("", names::PLATFORM) else {
         // One that cannot be read is there all the same, and so may one be that the watch has not shown yet.
         if cache.broken("", names::PLATFORM).is_some() {
             return Ok(());
         }
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-        return match api.create(&params, &wish.platform).await {
-            Ok(_) => {
-                tracing::info!("made the Platform as the installation wishes it; it is people's own from now on");
-                Ok(())
-            }
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-            Err(error) => Err(error),
-        };
+        let body = serde_json::to_vec(&wish.platform).map_err(kube::Error::SerdeError)?;
+        if sent(runtime, first, requests.create(&params, body)).await? {
+            tracing::info!("made the Platform as the installation wishes it; it is people's own from now on");
+        }
+        return Ok(());
     };
     let stored = there.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
     let before: Vec<_> = stored.into_iter().filter(|condition| condition.type_ == DIFFERS).collect();
@@ -146,10 +144,28 @@ async fn see_to(wish: &Wish, runtime: &Runtime, api: &Api<Platform>) -> Result<(
         return Ok(());
     }
     let intent = json!({
-        "apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": names::PLATFORM},
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Platform",
+        "metadata": {"name": names::PLATFORM, "resourceVersion": there.metadata.resource_version},
         "status": {"conditions": after},
     });
-    api.patch_status(names::PLATFORM, &PatchParams::apply(MANAGER).force(), &Patch::Apply(intent)).await.map(drop)
+    let params = PatchParams::apply(MANAGER).force();
+    let request = requests.patch_subresource("status", names::PLATFORM, &params, &Patch::Apply(intent));
+    sent(runtime, first, request).await.map(drop)
+}
+
+/// Sends a write as the leader; says whether it was carried out. Whoever meets another object or another version looks again
+/// when the watch shows it.
+async fn sent(
+    runtime: &Runtime,
+    first: Feature,
+    request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<bool, kube::Error> {
+    match runtime.send_as_leader::<PartialObjectMeta<Platform>>(first, request).await {
+        Some(Ok(_)) => Ok(true),
+        None => Ok(false),
+        Some(Err(kube::Error::Api(status))) if status.code == 409 => Ok(false),
+        Some(Err(error)) => Err(error),
+    }
 }
 
 #[cfg(test)]

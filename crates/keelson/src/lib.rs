@@ -6,7 +6,7 @@
 //! | [`platform`] | the controller, put together |
 //! | [`up`], [`simulated`], [`controller`] | the ways to run it |
 //! | [`backend`], [`tally`], [`page`], [`health`], [`probes`], [`sign_in`] | what it shows, and to whom |
-//! | [`account`], [`handover`], [`permissions`], [`leases`], [`store`], [`sweep`], [`history`], [`cluster`] | what it needs |
+//! | [`account`], [`handover`], [`permissions`], [`leases`], [`store`], [`sweep`], [`history`], [`cluster`], [`credentials`] | what it needs |
 
 pub mod account;
 pub mod backend;
@@ -15,6 +15,7 @@ pub mod client;
 pub mod cluster;
 pub mod commands;
 pub mod controller;
+pub mod credentials;
 pub mod handover;
 pub mod health;
 pub mod history;

@@ -11,6 +11,7 @@
 mod decode;
 mod prune;
 mod reflect;
+mod rewound;
 mod shared;
 mod subscription;
 

@@ -11,7 +11,8 @@
 //! guarded by the resourceVersion it read.
 //!
 //! Promises: a live holder is never robbed, whatever its clock says and even when its Lease is deleted; a dead one is
-//! replaced after one duration; a leader that cannot renew stops before another may start.
+//! replaced after one duration; a leader that cannot renew stops before another may start; no number that this candidate has
+//! seen or was told of is used again, though the Lease be deleted or restored from a backup.
 
 use keelson_core::{Span, Timestamp};
 
@@ -113,6 +114,10 @@ pub struct Elector {
     observed: Option<(Option<Record>, Timestamp)>,
     leading: Option<Leading>,
     highest: u64,
+    /// The newest version of the lease that was seen, in the cluster's own count.
+    version: u64,
+    /// Whether the cluster went back in time since the last look.
+    went_back: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -125,7 +130,30 @@ impl Elector {
     /// A candidate that does not lead yet. `identity` must be unique in time as well: pod name and uid.
     #[must_use]
     pub fn new(identity: &str, timing: Timing) -> Self {
-        Self { identity: identity.to_owned(), timing, observed: None, leading: None, highest: 0 }
+        Self {
+            identity: identity.to_owned(),
+            timing,
+            observed: None,
+            leading: None,
+            highest: 0,
+            version: 0,
+            went_back: false,
+        }
+    }
+
+    /// Takes note of a number under which somebody has led, as a history tells that outlives the lease.
+    pub fn at_least(&mut self, fence: u64) {
+        self.highest = self.highest.max(fence);
+    }
+
+    /// Takes note of the version that the lease to be looked at has in the cluster's count. That count only grows, unless
+    /// the cluster is restored from a backup: then what was done since is undone, and whoever led does so no more, even
+    /// when the restored lease says so. Returns whether it went back.
+    pub fn at_version(&mut self, version: u64) -> bool {
+        let went_back = version < self.version;
+        self.went_back |= went_back;
+        self.version = version;
+        went_back
     }
 
     /// The fence, while we lead.
@@ -144,8 +172,9 @@ impl Elector {
     pub fn next(&mut self, lease: Option<Record>, now: Timestamp) -> Next {
         // A lease may be deleted, or restored from a backup: the fence still only rises, as far as we have seen.
         self.highest = self.highest.max(lease.as_ref().map_or(0, |record| record.transitions));
+        let went_back = std::mem::take(&mut self.went_back);
         if self.leading.is_some() {
-            return self.keep(lease.as_ref(), now);
+            return if went_back { self.lose() } else { self.keep(lease.as_ref(), now) };
         }
         let fence = self.highest.saturating_add(1);
         // Whoever held a Lease that is gone now may not know it yet, and leads for as long as it said. (client-go takes it
@@ -246,6 +275,28 @@ mod tests {
     fn a_newcomer_waits_a_whole_duration_of_its_own_watching() {
         let mut elector = candidate();
         assert_eq!(elector.next(held_by("a", "1970-01-01T00:00:00Z"), at(1_000_000)), Next::Follow);
+    }
+
+    #[test]
+    fn who_led_before_the_cluster_was_restored_leads_no_more_and_again_under_a_higher_number() {
+        let mut elector = candidate();
+        assert_eq!(elector.next(None, at(0)), Next::Acquire { fence: 1 });
+        elector.acquired(7, at(0));
+        let ours = || Some(Record { transitions: 7, ..held_by("b", "x").unwrap_or_else(|| unreachable!()) });
+        assert!(!elector.at_version(900));
+        assert_eq!(elector.next(ours(), at(2)), Next::Renew { fence: 7 });
+        assert!(elector.at_version(300), "the count went back, and the lease of then says what it said");
+        assert_eq!(elector.next(ours(), at(4)), Next::Lost);
+        assert!(!elector.at_version(300));
+        assert_eq!(elector.next(ours(), at(6)), Next::Follow);
+        assert_eq!(elector.next(ours(), at(22)), Next::Acquire { fence: 8 });
+    }
+
+    #[test]
+    fn what_a_history_knows_of_is_not_used_again() {
+        let mut elector = candidate();
+        elector.at_least(8);
+        assert_eq!(elector.next(None, at(0)), Next::Acquire { fence: 9 });
     }
 
     #[test]

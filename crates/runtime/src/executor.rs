@@ -15,7 +15,7 @@ mod provider;
 mod settle;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use keelson_core::{
@@ -69,6 +69,10 @@ pub(crate) struct Inner {
     conflicts: Mutex<BTreeMap<(Feature, ObjectRef), (String, Timestamp)>>,
     providers: RwLock<BTreeMap<&'static str, Arc<dyn Provider>>>,
     busy: watch::Sender<usize>,
+    /// Decisions of this process that may have been carried out, or may yet be.
+    unknown: Mutex<BTreeSet<DecisionId>>,
+    /// Open decisions whose objects have shown nothing of them once.
+    looked_at: Mutex<BTreeSet<DecisionId>>,
 }
 
 /// What came of a plan.
@@ -129,22 +133,29 @@ impl Open<'_> {
         self.steps.iter().any(|step| step.result == StepResult::Done)
     }
 
+    /// Says how it ended; `Pending` when nobody knows: then it is looked at later (see [`settle`]).
     fn close(mut self, outcome: Outcome) -> (Outcome, Vec<Step>) {
+        self.end(outcome);
+        (outcome, std::mem::take(&mut self.steps))
+    }
+
+    fn end(&mut self, outcome: Outcome) {
         self.closed = true;
         self.inner.history.finish(self.decision.id, outcome, self.steps.clone());
-        self.inner.metrics.recorded(&self.decision, outcome);
-        (outcome, std::mem::take(&mut self.steps))
+        match outcome {
+            Outcome::Pending => drop(lock(&self.inner.unknown).insert(self.decision.id)),
+            outcome => self.inner.metrics.recorded(&self.decision, outcome),
+        }
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         if !self.closed {
-            let detail = "cut off: the deadline passed or the process stops".to_owned();
+            let detail = "cut off: the deadline passed or the process stops; it may have been done".to_owned();
             let (at, action) = (self.inner.clock.now(), "carry out the rest".to_owned());
             self.steps.push(Step { at, action, result: StepResult::Failed, detail });
-            self.inner.history.finish(self.decision.id, Outcome::Failed, self.steps.clone());
-            self.inner.metrics.recorded(&self.decision, Outcome::Failed);
+            self.end(Outcome::Pending);
         }
     }
 }
@@ -176,6 +187,8 @@ impl Executor {
             conflicts: Mutex::default(),
             providers: RwLock::default(),
             busy: watch::channel(0).0,
+            unknown: Mutex::default(),
+            looked_at: Mutex::default(),
         }))
     }
 
@@ -339,7 +352,7 @@ impl Inner {
             }
             let acted = tokio::select! {
                 biased;
-                why = cut_off(&mut switch, fence) => Acted::new(StepResult::Failed, why),
+                why = cut_off(&mut switch, fence) => Acted::unknown(why),
                 acted = self.act(feature, &open.decision, action) => acted,
             };
             self.metrics.stepped(feature, action.kind.verb(), acted.result.as_str());
@@ -356,7 +369,11 @@ impl Inner {
             if action.kind.disrupts() {
                 self.release_gate(std::slice::from_ref(action));
             }
-            let outcome = if acted.result == StepResult::Held { Outcome::Would } else { Outcome::Failed };
+            let outcome = match acted.result {
+                _ if acted.unknown => Outcome::Pending,
+                StepResult::Held => Outcome::Would,
+                _ => Outcome::Failed,
+            };
             if acted.blamed {
                 self.judge(feature, &open.decision, false);
             }

@@ -40,6 +40,12 @@ pub trait History: Send + Sync {
     /// Says what came of a decision.
     fn effect(&self, id: DecisionId, effect: Effect);
 
+    /// The highest number under which a feature was led, 0 when it never was; [`None`] when nobody knows now.
+    async fn highest_fence(&self, feature: Feature) -> Option<u64>;
+
+    /// Keeps that a feature is led under this number; says whether it is kept.
+    async fn led(&self, feature: Feature, fence: u64) -> bool;
+
     /// Returns when everything said so far is kept.
     async fn flush(&self);
 }
@@ -54,6 +60,7 @@ pub struct MemoryHistory {
 struct Rows {
     decisions: BTreeMap<DecisionId, Decision>,
     recordings: BTreeMap<DecisionId, Vec<u8>>,
+    fences: BTreeMap<Feature, u64>,
 }
 
 impl MemoryHistory {
@@ -111,6 +118,18 @@ impl History for MemoryHistory {
                 decision.effect = Some(effect);
             }
         });
+    }
+
+    async fn highest_fence(&self, feature: Feature) -> Option<u64> {
+        Some(self.with(|rows| rows.fences.get(&feature).copied().unwrap_or_default()))
+    }
+
+    async fn led(&self, feature: Feature, fence: u64) -> bool {
+        self.with(|rows| {
+            let highest = rows.fences.entry(feature).or_default();
+            *highest = fence.max(*highest);
+        });
+        true
     }
 
     async fn flush(&self) {}

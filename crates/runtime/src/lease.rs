@@ -39,6 +39,9 @@ use crate::{Chance, Clock, Config};
 /// The longest a call may take.
 const CALL: Duration = Duration::from_secs(5);
 
+/// The longest that the history is waited for.
+const HISTORY: Duration = Duration::from_secs(3);
+
 /// A candidate for one feature's leadership.
 #[derive(Clone)]
 pub(crate) struct Candidate {
@@ -74,6 +77,7 @@ pub(crate) async fn stand(mut candidate: Candidate) {
         }
     }
     let mut elector = Elector::new(&candidate.config.identity, candidate.config.timing);
+    elector.at_least(candidate.known_fence().await);
     let (mut written, mut reading) = (None, None);
     let start = Instant::now();
     loop {
@@ -85,7 +89,7 @@ pub(crate) async fn stand(mut candidate: Candidate) {
         // Under every new number, the cluster is read again before anything is decided.
         match elector.fence() {
             Some(fence) if fence != candidate.switches.now(candidate.feature).fence => {
-                reading.get_or_insert_with(|| Box::pin(candidate.caches.read_again()));
+                reading.get_or_insert_with(|| Box::pin(candidate.prepare(fence)));
             }
             _ => reading = None,
         }
@@ -115,6 +119,25 @@ pub(crate) async fn stand(mut candidate: Candidate) {
 }
 
 impl Candidate {
+    /// The highest number that the history knows of: the lease may be deleted, or of an older backup. Whoever waits for a
+    /// history that is away leads nobody, so it is not waited for.
+    async fn known_fence(&self) -> u64 {
+        let known = timeout(HISTORY, self.config.history.highest_fence(self.feature)).await;
+        known.ok().flatten().unwrap_or_else(|| {
+            tracing::warn!(feature = %self.feature, "the history does not tell how often it was led: the Lease alone counts");
+            0
+        })
+    }
+
+    /// What has to be done under a new number before anything is decided.
+    async fn prepare(&self, fence: u64) {
+        let kept = timeout(HISTORY, self.config.history.led(self.feature, fence));
+        let ((), kept) = tokio::join!(self.caches.read_again(), kept);
+        if kept != Ok(true) {
+            tracing::warn!(feature = %self.feature, fence, "the history did not keep the number of this leadership");
+        }
+    }
+
     /// Looks once and does what the elector says; returns how long to wait before the next look. `written` is the lease
     /// as this candidate last wrote it, while nothing speaks against its still being so.
     async fn look(&self, elector: &mut Elector, written: &mut Option<Lease>, start: Instant) -> Duration {
@@ -156,6 +179,12 @@ impl Candidate {
         written: &mut Option<Lease>,
         start: Instant,
     ) -> Option<Next> {
+        if lease.as_ref().and_then(version).is_some_and(|version| elector.at_version(version)) {
+            tracing::warn!(
+                feature = %self.feature,
+                "the cluster was restored from an older state: everything is read again before anybody leads"
+            );
+        }
         let next = elector.next(lease.as_ref().map(record), elapsed(start));
         let (fence, taking) = match next {
             Next::Acquire { fence } => (fence, true),
@@ -299,6 +328,11 @@ fn elapsed(start: Instant) -> Timestamp {
 fn stamp(clock: Clock) -> String {
     let time = k8s_openapi::jiff::Timestamp::from_microsecond(clock.now().0).unwrap_or_default();
     format!("{time:.6}")
+}
+
+/// The lease's place in the cluster's count of versions.
+fn version(lease: &Lease) -> Option<u64> {
+    lease.metadata.resource_version.as_ref()?.parse().ok()
 }
 
 fn record(lease: &Lease) -> Record {

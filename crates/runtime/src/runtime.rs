@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use keelson_api::{Platform, PlatformSpec};
 use keelson_core::{Condition, DecisionId, Feature, IdSource, PlanId};
 use kube::Client;
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::bounded::bounded;
@@ -18,6 +19,7 @@ use crate::facts::Facts;
 use crate::health::LeaseHealth;
 use crate::history::History;
 use crate::lease::{Candidate, stand};
+use crate::mandate::introduced;
 use crate::metrics::Metrics;
 use crate::platform::{self, Verdict};
 use crate::reach::Reach;
@@ -192,6 +194,21 @@ impl Runtime {
     #[must_use]
     pub fn switch(&self, feature: Feature) -> watch::Receiver<Switch> {
         self.0.switches.subscribe(feature)
+    }
+
+    /// Sends a request as the leader of a feature: it shows the leader's number, and is not sent once the Lease has run out.
+    /// None while another leads.
+    ///
+    /// # Errors
+    /// When it cannot be built, is refused or gets no answer.
+    pub async fn send_as_leader<T: DeserializeOwned>(
+        &self,
+        feature: Feature,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Option<Result<T, kube::Error>> {
+        let Switch { leading, fence, .. } = self.0.switches.now(feature);
+        let send = async { self.0.client.request(introduced(request)?).await };
+        if leading { Some(self.0.switches.mandate(feature, fence).act(send).await) } else { None }
     }
 
     /// The last good settings.

@@ -151,7 +151,8 @@ async fn a_new_leader_says_how_what_its_predecessor_left_open_went() {
     before.lease_net.down();
     let after = world.process("b", |config| config.history = before.history.clone());
     after.leads().await;
-    seconds(10).await;
+    // Twice: a request of the dead may yet be on its way.
+    seconds(15).await;
     let how = |id| before.history.decisions().into_iter().find(|kept| kept.id == id).map(|kept| kept.outcome);
     let ends = decisions.map(|decision| how(decision.id).unwrap());
     assert_eq!(ends, [Outcome::Done, Outcome::Failed, Outcome::Failed]);
@@ -202,4 +203,33 @@ async fn alone_it_leads_without_a_lease() {
     let a = world.process("a", |config| config.election = keelson_runtime::config::Election::Alone);
     a.leads().await;
     assert_eq!((a.switch().fence, a.lease_net.log().len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_led_when_the_cluster_was_restored_leads_again_under_a_higher_number() {
+    let world = World::prepared(14, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    seconds(10).await;
+    let backup = world.shared.with(|api, _| api.backup());
+    seconds(60).await;
+    assert_eq!(a.switch().fence, 1);
+    world.shared.with(|api, _| api.restore(&backup));
+    seconds(5).await;
+    assert!(!a.switch().leading, "what it knows is of another past, though the Lease says that it leads");
+    seconds(20).await;
+    assert_eq!((a.switch().leading, a.switch().fence), (true, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_is_not_used_twice_though_the_lease_is_gone_with_whoever_knew_it() {
+    let world = World::prepared(15, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    a.runtime.shutdown().await;
+    let lease = world.api("coordination.k8s.io/v1", "Lease", Some("keelson"));
+    lease.delete("keelson-scheduling", &Default::default()).await.unwrap();
+    let b = world.process("b", |config| config.history = a.history.clone());
+    b.leads().await;
+    assert_eq!((a.history.highest_fence(Feature::Scheduling).await, b.switch().fence), (Some(2), 2));
 }

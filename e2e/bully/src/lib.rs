@@ -24,15 +24,22 @@ impl Bully {
     pub fn start(runtime: &Runtime) -> Task {
         let bully = Self { pods: runtime.cache() };
         let inbox = runtime.run_controller(bully.clone(), Options::default());
+        let stops = runtime.clone();
         runtime.spawn("bully", move || {
-            let (inbox, mut changes) = (inbox.clone(), bully.pods.subscribe());
+            let (inbox, mut changes, stopping) = (inbox.clone(), bully.pods.subscribe(), stops.stopping());
             async move {
-                loop {
-                    match changes.next().await {
-                        Delta::Restarted(pods) => pods.iter().for_each(|pod| inbox.add(name(pod))),
-                        Delta::Applied(pod) => inbox.add(name(&pod)),
-                        Delta::Deleted(_) => {}
+                let tell = async {
+                    loop {
+                        match changes.next().await {
+                            Delta::Restarted(pods) => pods.iter().for_each(|pod| inbox.add(name(pod))),
+                            Delta::Applied(pod) => inbox.add(name(&pod)),
+                            Delta::Deleted(_) => {}
+                        }
                     }
+                };
+                tokio::select! {
+                    () = stopping => {}
+                    () = tell => {}
                 }
             }
         })

@@ -1,4 +1,4 @@
-//! `keelson-bully KUBECONFIG IDENTITY`: evicts everything in a cluster, until it is stopped.
+//! `keelson-bully KUBECONFIG IDENTITY`: evicts everything in a cluster, until it is told to stop (SIGTERM).
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,6 +11,7 @@ use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
 use keelson_runtime::{Calls, Clock, Config, MemoryHistory, Runtime};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -37,6 +38,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         calls: Calls::default(),
         mode_file: None,
     })?;
+    let mut told = signal(SignalKind::terminate())?;
     let _loose = Bully::start(&runtime);
-    std::future::pending().await
+    told.recv().await;
+    // Whoever comes next need not wait for the Lease.
+    runtime.shutdown().await;
+    Ok(())
 }

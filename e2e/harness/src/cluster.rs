@@ -23,6 +23,7 @@ use anyhow::{Context, Result, bail, ensure};
 use keelson_image::{Archive, Image, Program};
 use serde_json::{Value, json};
 
+use crate::certificates::{AUTHORITY, SERVING};
 use crate::expose::Door;
 use crate::node::{self, Node, Programs, SERVICES};
 use crate::run::{Keep, Run};
@@ -160,6 +161,14 @@ impl Cluster {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    pub(crate) fn space(&self) -> &Space {
+        &self.space
+    }
+
+    pub(crate) fn space_mut(&mut self) -> &mut Space {
+        &mut self.space
     }
 
     pub(crate) fn token(&self) -> &str {
@@ -322,7 +331,9 @@ impl Cluster {
         self.daemon(
             &kubernetes.join("kube-apiserver"),
             &format!(
-                "--etcd-servers=http://127.0.0.1:2379 --cert-dir={run}/certs --secure-port={port} \
+                "--etcd-servers=http://127.0.0.1:2379 --secure-port={port} \
+                 --tls-cert-file={run}/{SERVING}.crt --tls-private-key-file={run}/{SERVING}.key \
+                 --client-ca-file={run}/{AUTHORITY} \
                  --bind-address=0.0.0.0 --advertise-address={GATEWAY} --service-cluster-ip-range={SERVICES} \
                  --service-account-issuer=https://kubernetes.default.svc --service-account-key-file={run}/sa.key \
                  --service-account-signing-key-file={run}/sa.key --token-auth-file={run}/tokens.csv \
@@ -339,7 +350,7 @@ impl Cluster {
             &kubernetes.join("kube-controller-manager"),
             &format!(
                 "--kubeconfig={run}/kubeconfig --service-account-private-key-file={run}/sa.key \
-                 --root-ca-file={run}/certs/apiserver.crt --leader-elect=false --secure-port=0 \
+                 --root-ca-file={run}/{AUTHORITY} --leader-elect=false --secure-port=0 \
                  --allocate-node-cidrs=false \
                  --controllers=*,-node-ipam-controller,-cloud-node-lifecycle-controller,-node-route-controller"
             ),

@@ -17,10 +17,12 @@
 
 pub mod access;
 pub mod audit;
+pub mod certificates;
 pub mod cgroup;
 pub mod cluster;
 pub mod dns;
 pub mod expose;
+pub mod faults;
 pub mod helm;
 pub mod node;
 pub mod rbac;
@@ -34,5 +36,6 @@ pub mod traces;
 pub mod wait;
 
 pub use cluster::{Cluster, Config};
+pub use faults::{Backup, Component};
 pub use request::Response;
 pub use traces::Traces;

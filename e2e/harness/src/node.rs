@@ -25,6 +25,8 @@ use crate::{cgroup, tools, wait};
 
 /// Addresses of services; the API server's is the first.
 pub const SERVICES: &str = "10.96.0.0/16";
+/// Where pods find the API server: the first of them.
+pub const API_SERVICE: &str = "10.96.0.1";
 /// Most real nodes of a cluster: one machine carries no more, and each has its own third byte.
 pub const MOST: u8 = 16;
 /// Longest wait for containerd.

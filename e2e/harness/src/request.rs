@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::access::SERVER_NAME;
+use crate::certificates::AUTHORITY;
 use crate::cluster::Cluster;
 
 /// Longest exchange; a watch is cut there and returns what came so far.
@@ -58,7 +59,7 @@ impl Cluster {
         ]);
         curl.args(["--max-time", &PATIENCE.as_secs().to_string(), "--dump-header"]).arg(answer.path());
         curl.args(["--resolve", &format!("{SERVER_NAME}:{}:127.0.0.1", self.port()), "--cacert"]);
-        curl.arg(self.folder().join("certs/apiserver.crt"));
+        curl.arg(self.folder().join(AUTHORITY));
         // Headers go through a file, where other processes cannot read the token.
         let mut config = String::new();
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {

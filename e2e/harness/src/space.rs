@@ -5,17 +5,19 @@
 //! in the namespace, pods included. No clean-up code has to run for that. A space may lie within another one: the
 //! machines of a cluster lie within the cluster, and end with it too.
 //!
-//! Promises: after [`Space::end`] no process of the space exists, and its network and mounts are gone with them.
+//! Promises: after [`Space::end`] no process of the space exists, and its network and mounts are gone with them; what was
+//! started in it can be stopped and started again by the name of its log.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, kill};
+use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::wait;
@@ -31,7 +33,23 @@ pub struct Space {
     keeper: Child,
     pipe: Option<ChildStdin>,
     pid: i32,
-    daemons: Vec<Child>,
+    daemons: Vec<Daemon>,
+}
+
+/// A program that lives as long as the space, unless it is stopped.
+#[derive(Debug)]
+struct Daemon {
+    log: PathBuf,
+    /// With its log open: what is started again writes on.
+    command: Command,
+    child: Child,
+}
+
+impl Daemon {
+    /// Its process group: nsenter and what it became the parent of.
+    fn group(&self) -> Result<Pid> {
+        Ok(Pid::from_raw(i32::try_from(self.child.id()).context("process id")?))
+    }
 }
 
 impl Space {
@@ -94,8 +112,56 @@ impl Space {
     pub fn daemon(&mut self, mut command: Command, log: &Path) -> Result<()> {
         let out = File::create(log).with_context(|| log.display().to_string())?;
         command.stdout(out.try_clone()?).stderr(out).process_group(0);
-        self.daemons.push(command.spawn().with_context(|| format!("starting what writes {}", log.display()))?);
+        let child = command.spawn().with_context(|| format!("starting what writes {}", log.display()))?;
+        self.daemons.push(Daemon { log: log.to_path_buf(), command, child });
         Ok(())
+    }
+
+    /// Sends a signal to what writes this log, and to its children.
+    ///
+    /// # Errors
+    /// When nothing that was started here writes it, or it has ended.
+    pub fn signal(&self, log: &Path, signal: Signal) -> Result<()> {
+        let daemon = self.daemons.iter().find(|daemon| daemon.log == log);
+        let daemon = daemon.with_context(|| format!("nothing in the space writes {}", log.display()))?;
+        killpg(daemon.group()?, signal).with_context(|| format!("{signal} to what writes {}", log.display()))
+    }
+
+    /// Ends what writes this log as a crash would; returns when it is gone.
+    ///
+    /// # Errors
+    /// As [`Space::signal`], or when it does not end.
+    pub fn crash(&mut self, log: &Path) -> Result<()> {
+        self.signal(log, Signal::SIGKILL)?;
+        let daemon = self.running(log)?;
+        daemon.child.wait()?;
+        let group = daemon.group()?;
+        wait::until(&format!("the end of what writes {}", log.display()), PATIENCE, || {
+            ensure!(killpg(group, None) == Err(Errno::ESRCH), "a process of it is left");
+            Ok(())
+        })
+    }
+
+    /// Starts again what wrote this log and has ended.
+    ///
+    /// # Errors
+    /// When it runs, or cannot be started.
+    pub fn again(&mut self, log: &Path) -> Result<()> {
+        let daemon = self.running(log)?;
+        ensure!(daemon.child.try_wait()?.is_some(), "what writes {} runs: stop it first", log.display());
+        daemon.child = daemon.command.spawn().with_context(|| format!("starting what writes {}", log.display()))?;
+        Ok(())
+    }
+
+    /// Whether something was started here that writes this log.
+    #[must_use]
+    pub fn has(&self, log: &Path) -> bool {
+        self.daemons.iter().any(|daemon| daemon.log == log)
+    }
+
+    fn running(&mut self, log: &Path) -> Result<&mut Daemon> {
+        let daemon = self.daemons.iter_mut().find(|daemon| daemon.log == log);
+        daemon.with_context(|| format!("nothing in the space writes {}", log.display()))
     }
 
     /// Number of process 1 of the space, as this process sees it.
@@ -113,6 +179,10 @@ impl Space {
             // Gone already is what was wanted.
             let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
         }
+        // nsenter stops with what it started, and may have missed that it went on: it would never reap it.
+        for daemon in &mut self.daemons {
+            let _ = daemon.child.kill();
+        }
         let keeper = &mut self.keeper;
         let ended = wait::until("the end of a space", PATIENCE, || keeper.try_wait()?.context("process 1 still runs"));
         if let Err(reason) = ended {
@@ -121,7 +191,7 @@ impl Space {
             let _ = keeper.wait();
         }
         for daemon in &mut self.daemons {
-            let _ = daemon.wait();
+            let _ = daemon.child.wait();
         }
     }
 }

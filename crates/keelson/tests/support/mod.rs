@@ -76,16 +76,25 @@ impl Drop for Up {
     }
 }
 
-/// Waits until `check` says something, for at most `seconds`.
+/// Waits until `check` says something, for at most `seconds`; prints how long that took.
 pub fn until<T>(what: &str, seconds: u64, mut check: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(seconds);
-    while Instant::now() < end {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(seconds) {
         if let Some(found) = check() {
+            println!("after {:.1} s: {what}", began.elapsed().as_secs_f64());
             return found;
         }
         std::thread::sleep(Duration::from_millis(200));
     }
     panic!("not within {seconds} s: {what}");
+}
+
+/// The library of Debian's faketime, which lies in a folder of the machine's architecture: preloaded, it makes clocks
+/// wrong.
+pub fn faketime() -> String {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|folder| folder.unwrap().path());
+    let found = folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    found.expect("install the Debian package faketime").display().to_string()
 }
 
 /// The services of Online Boutique that pods are made for.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::reflect::{Source, reflect};
+use super::rewound::noticing;
 use super::{AnyCache, Cache, Cached, Round};
 use crate::reach::Reach;
 use crate::spawn::Tasks;
@@ -48,6 +49,7 @@ struct Held {
 impl Caches {
     pub(crate) fn new(client: Client, clock: Clock, chance: Chance, reach: Reach, sources: Tasks) -> Self {
         let (round, held) = Default::default();
+        let client = noticing(client);
         Self(Arc::new(Inner { client, clock, chance, reach, sources, round, held }))
     }
 

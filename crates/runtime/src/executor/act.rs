@@ -28,11 +28,16 @@ pub(super) struct Acted {
     pub(super) undo: Option<Call>,
     /// Whether the action itself was at fault, as the breaker counts it: a lost race or an outage is nobody's fault.
     pub(super) blamed: bool,
+    /// Whether it may have been carried out, or may yet be: a later look tells.
+    pub(super) unknown: bool,
 }
 
 impl Acted {
     pub(super) fn new(result: StepResult, detail: impl Into<String>) -> Self {
-        Self { result, detail: detail.into(), undo: None, blamed: false }
+        Self { result, detail: detail.into(), undo: None, blamed: false, unknown: false }
+    }
+    pub(super) fn unknown(detail: impl Into<String>) -> Self {
+        Self { unknown: true, ..Self::failed(detail) }
     }
     fn done() -> Self {
         Self::new(StepResult::Done, "")
@@ -361,7 +366,11 @@ impl Inner {
                 Ok(_) => return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected)),
             };
             if lost {
-                let Some(live) = self.read(pod, place.path(pod, ""), deadline).await? else { return Ok(Acted::gone()) };
+                let live = match self.read(pod, place.path(pod, ""), deadline).await {
+                    Ok(Some(live)) => live,
+                    Ok(None) => return Ok(Acted::gone()),
+                    Err(why) => return Ok(Acted::unknown(why)),
+                };
                 let bound_to = live.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
                 if bound_to == node {
                     return Ok(match its_decision(&live) {
@@ -380,7 +389,7 @@ impl Inner {
                 }
             }
             if !self.wire.pause(&call.path, answer.as_ref().ok(), tries, deadline).await {
-                return Ok(Acted::failed(refusal(&answer)));
+                return Ok(if lost { Acted::unknown(refusal(&answer)) } else { Acted::failed(refusal(&answer)) });
             }
             tries += 1;
         }

@@ -83,6 +83,10 @@ pub enum Reply {
 /// How many requests were answered, by verb and code.
 pub type Counters = BTreeMap<(String, u16), u64>;
 
+/// What was stored at some time.
+#[derive(Debug, Clone)]
+pub struct Backup(storage::Storage);
+
 /// The API's whole state.
 #[derive(Debug)]
 pub struct Api {
@@ -120,6 +124,19 @@ impl Api {
         };
         api.bootstrap();
         api
+    }
+
+    /// Everything that is stored, to be restored later.
+    #[must_use]
+    pub fn backup(&self) -> Backup {
+        Backup(self.store.clone())
+    }
+
+    /// Puts a backup in place of what there is. Versions are counted on from the backup's, and every watch ends. Whoever
+    /// drains events is told nothing of it.
+    pub fn restore(&mut self, backup: &Backup) {
+        self.store = backup.0.clone();
+        self.watches.clear();
     }
 
     /// Every change since last asked, oldest first. The first time: everything that exists, as if just created.

@@ -77,7 +77,7 @@ pub(crate) struct Change {
     pub deleted: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shelf {
     objects: BTreeMap<Key, Arc<Object>>,
     changes: VecDeque<Change>,
@@ -86,7 +86,7 @@ struct Shelf {
 }
 
 /// Everything that is stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Storage {
     shelves: BTreeMap<Resource, Shelf>,
     rv: u64,
