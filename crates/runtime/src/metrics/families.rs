@@ -21,30 +21,34 @@ pub const HELD: Metric = Metric::gauge(
     &["feature", "by"],
     "1 while every action is held, by a `pause` or the `breaker`",
 );
-pub const LEADER: Metric = Metric::gauge("keelson_leader", &["feature"], "1 while this process leads it");
+pub const LEADER: Metric = Metric::gauge("keelson_leader", &["feature"], "1 while this process leads the feature");
 pub const OBJECTS: Metric = Metric::gauge("keelson_cache_objects", &["kind"], "objects in a cache");
 pub const UNDECODABLE: Metric =
     Metric::gauge("keelson_cache_undecodable", &["kind"], "objects that cannot be read and are left out");
-pub const RECONCILES: Metric = Metric::counter("controller_runtime_reconcile_total", ByResult::NAMES, "reconciles");
+pub const RECONCILES: Metric =
+    Metric::counter("controller_runtime_reconcile_total", ByResult::NAMES, "reconciles by how they ended");
 pub const ERRORS: Metric = Metric::counter(
     "controller_runtime_reconcile_errors_total",
     ByController::NAMES,
-    "those that failed, in whichever way",
+    "reconciles that failed, in whichever way",
 );
 pub const TERMINAL: Metric = Metric::counter(
     "controller_runtime_terminal_reconcile_errors_total",
     ByController::NAMES,
-    "those whose plan is wrong in itself (an action that serves no decision); not tried again before something changes, and \
+    "reconciles whose plan is wrong in itself (an action that serves no decision); not tried again before something changes, and \
      always a bug",
 );
 pub const PANICS: Metric =
-    Metric::counter("controller_runtime_reconcile_panics_total", ByController::NAMES, "those that panicked");
-pub const TIMEOUTS: Metric =
-    Metric::counter("controller_runtime_reconcile_timeouts_total", ByController::NAMES, "those past their deadline");
+    Metric::counter("controller_runtime_reconcile_panics_total", ByController::NAMES, "reconciles that panicked");
+pub const TIMEOUTS: Metric = Metric::counter(
+    "controller_runtime_reconcile_timeouts_total",
+    ByController::NAMES,
+    "reconciles past their deadline",
+);
 pub const RECONCILE_TIME: Metric =
-    Metric::histogram("controller_runtime_reconcile_time_seconds", ByController::NAMES, "time of one");
+    Metric::histogram("controller_runtime_reconcile_time_seconds", ByController::NAMES, "time of a reconcile");
 pub const WORKERS: Metric =
-    Metric::gauge("controller_runtime_max_concurrent_reconciles", ByController::NAMES, "workers");
+    Metric::gauge("controller_runtime_max_concurrent_reconciles", ByController::NAMES, "workers of a controller");
 pub const ACTIVE: Metric = Metric::gauge("controller_runtime_active_workers", ByController::NAMES, "workers at work");
 pub const DEPTH: Metric = Metric::gauge(
     "workqueue_depth",
@@ -55,11 +59,12 @@ pub const ADDS: Metric = Metric::counter("workqueue_adds_total", ByQueue::NAMES,
 pub const RETRIES: Metric =
     Metric::counter("workqueue_retries_total", ByQueue::NAMES, "keys tried again after a failure");
 pub const QUEUED: Metric = Metric::histogram("workqueue_queue_duration_seconds", ByQueue::NAMES, "time a key waited");
-pub const WORKED: Metric = Metric::histogram("workqueue_work_duration_seconds", ByQueue::NAMES, "time of work on one");
+pub const WORKED: Metric =
+    Metric::histogram("workqueue_work_duration_seconds", ByQueue::NAMES, "time of work on a key");
 pub const UNFINISHED: Metric =
     Metric::gauge("workqueue_unfinished_work_seconds", ByQueue::NAMES, "time of all work under way");
 pub const LONGEST: Metric =
-    Metric::gauge("workqueue_longest_running_processor_seconds", ByQueue::NAMES, "the longest of it");
+    Metric::gauge("workqueue_longest_running_processor_seconds", ByQueue::NAMES, "time of the longest work under way");
 pub const LEADS: Metric =
     Metric::gauge("leader_election_master_status", ByLease::NAMES, "1 while this process holds the Lease");
 

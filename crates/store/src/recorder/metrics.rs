@@ -16,7 +16,11 @@ use super::Recorder;
 
 const DEPTH: Metric =
     Metric::gauge("keelson_store_queue_depth", &[], "decisions, outcomes and effects that wait for the store");
-const DROPPED: Metric = Metric::counter("keelson_store_dropped_total", &[], "those that were lost on the way");
+const DROPPED: Metric = Metric::counter(
+    "keelson_store_dropped_total",
+    &[],
+    "decisions, outcomes and effects that were lost on the way to the store",
+);
 const COMMIT: Metric =
     Metric::histogram("keelson_store_commit_seconds", &[], "time of a transaction that the store took");
 
