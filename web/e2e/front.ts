@@ -13,6 +13,7 @@ export class Front {
   #answers = new Map<string, Answer>();
   #told = new Set<ServerResponse>();
   #down = false;
+  #tries = 0;
   #said = 0;
 
   /** In front of the Keelson at `behind`, on a port of its own. */
@@ -26,6 +27,7 @@ export class Front {
     this.#server = server;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.on("connection", (socket) => {
+      this.#tries += Number(this.#down);
       if (this.#down) return socket.destroy();
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
@@ -43,6 +45,16 @@ export class Front {
   /** How many listen to its own stream. */
   get listeners(): number {
     return this.#told.size;
+  }
+
+  /** How often somebody came while it was down. */
+  get tries(): number {
+    return this.#tries;
+  }
+
+  /** Says that it lives, as the server does every 15 s. */
+  beat(): void {
+    for (const response of this.#told) response.write(":\n\n");
   }
 
   /** Answers a path itself. */
@@ -72,8 +84,13 @@ export class Front {
   }
 
   say(name: string, data: unknown): void {
-    const block = this.#block(name, data);
-    for (const response of this.#told) response.write(block);
+    this.sayAll([[name, data]]);
+  }
+
+  /** Several at once, as the server tells what happened within a tenth of a second. */
+  sayAll(said: [name: string, data: unknown][]): void {
+    const blocks = said.map(([name, data]) => this.#block(name, data)).join("");
+    for (const response of this.#told) response.write(blocks);
   }
 
   #block(name: string, data: unknown): string {

@@ -39,6 +39,9 @@ for (const [size, viewport] of Object.entries(SIZES)) {
           await expect(page.locator(shows).first()).toBeVisible();
           await accessible(page);
           expect(await misfits(page)).toEqual([]);
+          const centred = (cells: Element[]) =>
+            cells.filter((cell) => getComputedStyle(cell).textAlign === "center").length;
+          expect(await page.locator("td").evaluateAll(centred), "tables are read from the left").toBe(0);
         });
       }
     });

@@ -10,9 +10,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::run::{Outcome, program, read, root, show, target};
+use crate::web;
 
-/// Every bench, in the document's order; the program knows the same.
-const NAMES: &[&str] = &["queue", "reconcile", "store", "history", "simulator", "cache", "controller"];
+/// Every bench, in the document's order; the program knows the same but for the page.
+const NAMES: &[&str] = &["queue", "reconcile", "store", "history", "simulator", "cache", "controller", "page"];
 const SAVED: &str = "docs/benchmarks.json";
 const DOCUMENT: &str = "docs/benchmarks.md";
 
@@ -25,7 +26,8 @@ pub fn bench(args: &[&str]) -> Outcome {
         return Err(format!("there is no bench {unknown:?}; there are: {}", NAMES.join(", ")));
     }
     let chosen: Vec<&str> = NAMES.iter().copied().filter(|name| names.is_empty() || names.contains(name)).collect();
-    let bench = program("keelson-bench", "soak")?;
+    // The page is measured by its own tests, in a browser.
+    let bench = if chosen == ["page"] { String::new() } else { program("keelson-bench", "soak")? };
     // The one that is shipped: it takes longest to build, and only one bench looks at it.
     let keelson = match built {
         Some(built) => built.to_owned(),
@@ -41,7 +43,10 @@ pub fn bench(args: &[&str]) -> Outcome {
         let (json, program) = (format!("--json={}", rows.display()), format!("--keelson={keelson}"));
         // An empty name would be no value at all.
         let args: Vec<&str> = [name, &json, &program].into_iter().filter(|arg| *arg != "--keelson=").collect();
-        show(&bench, &args)?;
+        match name {
+            "page" => web::measure(&rows.display().to_string())?,
+            _ => show(&bench, &args)?,
+        }
         let rows = parse(&fs::read_to_string(&rows).map_err(|error| format!("{}: {error}", rows.display()))?)?;
         let result = json!({"name": name, "commit": commit.trim(), "machine": machine(), "rows": rows});
         write(&path.display().to_string(), &pretty(&result))?;

@@ -137,6 +137,30 @@ mod tests {
     }
 
     #[test]
+    fn every_value_that_a_document_sets_is_there() {
+        let described = described(&fs::read_to_string(root().join(VALUES)).unwrap());
+        let known = |value: &str| described.iter().any(|one| one.path == value);
+        let mut set = 0;
+        for file in ["README.md", "docs/install.md", "docs/guide.md", "docs/sign-in.md", "docs/security.md"] {
+            let text = fs::read_to_string(root().join(file)).unwrap();
+            for (at, flag) in text.match_indices("--set ") {
+                let value = text.get(at + flag.len()..).unwrap().split('=').next().unwrap();
+                assert!(known(value), "{file} sets {value:?}, which the chart does not know");
+                set += 1;
+            }
+            let named = text.split('`').skip(1).step_by(2).filter(|word| !word.contains(' '));
+            for word in named.filter(|word| {
+                ["database.", "dashboard.", "uninstall.", "features."].iter().any(|start| word.starts_with(start))
+            }) {
+                let block = word.trim_end_matches(".*");
+                let below = |one: &Described| one.path == block || one.path.starts_with(&format!("{block}."));
+                assert!(described.iter().any(below), "{file} names {word:?}, which the chart does not know");
+            }
+        }
+        assert!(set > 2, "documents set {set} values");
+    }
+
+    #[test]
     fn every_block_refuses_what_it_does_not_know() {
         fn open(schema: &Value, at: &str, found: &mut Vec<String>) {
             if schema.get("properties").is_some() && schema["additionalProperties"] != false {

@@ -1,7 +1,7 @@
 //! The house rules that a compiler does not hold.
 
 use crate::run::Outcome;
-use crate::{direction, licences, mutants, sources};
+use crate::{direction, licences, links, mutants, sources};
 
 /// What finds all that breaks a rule, one line each.
 type Find = fn() -> Result<Vec<String>, String>;
@@ -19,6 +19,7 @@ pub fn rules() -> Outcome {
         ("licences of crates", licences::crates),
         ("licences in the page", licences::page),
         ("sources", sources::violations),
+        ("links between documents", links::violations),
         ("faults that can be put back", mutants::violations),
     ])
 }

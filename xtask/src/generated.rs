@@ -29,6 +29,8 @@ const FILES: &[(&str, Source)] = &[
     ("deploy/helm/keelson/README.md", Source::Chart),
     ("deploy/admission/scheduling.yaml", Source::Keelson("admission")),
     ("docs/scheduling-fields.md", Source::Keelson("scheduling-fields")),
+    ("docs/settings.md", Source::Keelson("settings")),
+    ("docs/metrics.md", Source::Keelson("metrics")),
     ("docs/benchmarks.md", Source::Benchmarks),
     ("web/openapi.json", Source::Keelson("openapi")),
     ("web/src/api/schema.ts", Source::Page),

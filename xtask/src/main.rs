@@ -14,12 +14,14 @@ mod generated;
 mod image;
 mod layers;
 mod licences;
+mod links;
 mod mutants;
 mod run;
 mod setup;
 mod soak;
 mod sources;
 mod suites;
+mod tour;
 mod up;
 mod web;
 
@@ -41,10 +43,11 @@ cargo xtask COMMAND
                measure the budgets of the design, or those that are named, each beside its peer where one can run;
                --save puts what was found into docs/benchmarks.json and docs/benchmarks.md; --keelson=PROGRAM is
                measured instead of a release built for it
-  check        the house rules: dependency direction, licences, file length, file heads, network hosts
+  check        the house rules: dependency direction, licences, file length, file heads, network hosts, links
   generate     write the files that are made from the code (definitions, rules, field table, API document)
   image        make the image of the static program (OCI archive) and its bill of materials, in target/image; no daemon
                --arch arm64 for another kind of machine, --twice to see that two builds give one digest
+  tour         take the pictures of docs/tour.md from `keelson up`, in chromium
   web          build the page
   setup        install what is missing, or print the one command that does
 
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         ["check"] => check::check(),
         ["generate"] => generated::write(),
         ["image", rest @ ..] => image::image(rest),
+        ["tour"] => tour::tour(),
         ["web"] => web::build(),
         ["setup"] => setup::setup(),
         [] | ["help" | "--help" | "-h"] => {

@@ -44,6 +44,15 @@ pub fn see() -> Outcome {
     show_in(&root().join("web"), "npm", &["run", "--silent", "e2e"])
 }
 
+/// Measures the page in a browser, in front of a large and busy cluster; the rows go to this file.
+pub fn measure(rows: &str) -> Outcome {
+    build()?;
+    program("keelson", "dev")?;
+    // What an earlier run left: rows are added one by one.
+    let _ = fs::remove_file(rows);
+    show_in(&root().join("web"), "env", &[&format!("KEELSON_ROWS={rows}"), "npx", "playwright", "test", "scale.spec"])
+}
+
 /// Installs the locked packages once for each lock file.
 fn install(web: &Path) -> Outcome {
     let stamp = web.join("node_modules/.package-lock.json");

@@ -83,6 +83,54 @@ const fn one() -> u32 {
 }
 
 impl Decision {
+    /// A decision as a decider writes it. What a decider cannot know is left open and filled in by the executor: ids, the
+    /// mode, the fence, the trace. Its actions name it by [`Decision::id`], which is `n` in its plan.
+    ///
+    /// ```
+    /// use keelson_core::{Decision, Feature, ObjectRef, Reason, Timestamp, Verb};
+    /// let pod = ObjectRef::namespaced("Pod", "shop", "cart-0");
+    /// let what = (Verb::Wait, Reason::SchedulingGated);
+    /// let decision = Decision::new((Feature::Scheduling, "scheduler"), 0, pod, what, "It is held back.", Timestamp(0));
+    /// assert_eq!(decision.sentence, "It is held back.");
+    /// ```
+    #[must_use]
+    pub fn new(
+        by: (Feature, &str),
+        n: u128,
+        subject: ObjectRef,
+        what: (Verb, Reason),
+        sentence: impl Into<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: DecisionId::nth(n),
+            at: now,
+            feature: by.0,
+            controller: by.1.to_owned(),
+            mode: Mode::Off,
+            subject,
+            trigger: Trigger::Timer,
+            causes: Vec::new(),
+            cause_count: 0,
+            related: Vec::new(),
+            verb: what.0,
+            reason: what.1,
+            sentence: sentence.into(),
+            chosen: None,
+            candidates: Vec::new(),
+            inputs: BTreeMap::new(),
+            plan: PlanId::UNNAMED,
+            outcome: Outcome::NoAction,
+            steps: Vec::new(),
+            effect: None,
+            fence: 0,
+            trace_id: String::new(),
+            took: Span::ZERO,
+            count: 1,
+            last_at: now,
+        }
+    }
+
     /// Everything it is about: the subject, then what is related to it.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
         std::iter::once(&self.subject).chain(&self.related)
@@ -109,6 +157,9 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name { $($(#[$vdoc])* $variant,)* }
         impl $name {
+            /// Every one, in order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The word in labels and records.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -13,12 +13,14 @@
 //! | [`mode`], [`feature`] | what a feature may do |
 //! | [`decision`], [`reason`] | what was decided and why |
 //! | [`plan`], [`action`] | what is to be done about it |
+//! | [`metric`] | what a metric says of itself |
 
 pub mod action;
 pub mod decision;
 pub mod feature;
 pub mod goduration;
 pub mod id;
+pub mod metric;
 pub mod mode;
 pub mod object;
 pub mod plan;
@@ -33,6 +35,7 @@ pub use decision::{Candidate, Check, Decision, Effect, Outcome, Score, Step, Ste
 pub use feature::Feature;
 pub use goduration::GoDuration;
 pub use id::{DecisionId, IdSource, PlanId};
+pub use metric::{Metric, MetricKind};
 pub use mode::Mode;
 pub use object::{GroupKind, ObjectRef};
 pub use plan::{Condition, ConditionStatus, Plan, Requeue};

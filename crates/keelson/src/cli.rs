@@ -99,6 +99,10 @@ pub enum Generated {
     Admission,
     /// `docs/scheduling-fields.md`.
     SchedulingFields,
+    /// `docs/settings.md`.
+    Settings,
+    /// `docs/metrics.md`.
+    Metrics,
     /// `web/openapi.json`.
     Openapi,
 }
@@ -118,7 +122,7 @@ pub struct Up {
     /// Where the simulated API server listens; loopback only, port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR", conflicts_with = "kubeconfig")]
     pub api: SocketAddr,
-    /// How many simulated seconds pass in one of yours.
+    /// How many simulated seconds pass in one of yours, 1 to 600.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600), conflicts_with = "kubeconfig")]
     pub speed: u32,
     /// The seed of the simulated evening.
@@ -265,7 +269,7 @@ pub struct Decisions {
     /// Only with this reason, as in `Unschedulable`.
     #[arg(long, value_parser = reason)]
     pub reason: Option<Reason>,
-    /// How many, newest first.
+    /// How many, newest first, 1 to 500.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub limit: u32,
     /// Where to ask.

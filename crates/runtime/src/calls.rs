@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Method, Request, Response};
+use keelson_core::Metric;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,6 +21,16 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::metrics::{Histograms, histograms};
+
+/// Calls by their answer.
+pub(crate) const CALLS: Metric = Metric::counter(
+    "rest_client_requests_total",
+    &["code", "method", "host"],
+    "every request to the API server: watches, lists, Leases, actions, the page's own; `<error>` is one without an answer",
+);
+/// How long they took.
+pub(crate) const CALL_SECONDS: Metric =
+    Metric::histogram("rest_client_request_duration_seconds", &["verb", "host"], "time to the head of the answer");
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByAnswer {
@@ -73,8 +84,8 @@ impl Calls {
 
     /// Adds both families to a registry.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("rest_client_requests", "Calls by answer", self.answers.clone());
-        registry.register("rest_client_request_duration_seconds", "Time to an answer", self.seconds.clone());
+        registry.register(CALLS.family(), CALLS.says, self.answers.clone());
+        registry.register(CALL_SECONDS.family(), CALL_SECONDS.says, self.seconds.clone());
     }
 }
 

@@ -12,8 +12,9 @@ use keelson_core::{Feature, ObjectRef, Plan, Span, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::executor::Report;
 pub use run::Inbox;
-pub(crate) use run::{AnyLine, Lines};
+pub(crate) use run::Lines;
 
 /// Level-triggered reconciliation of one kind of subject.
 ///
@@ -73,6 +74,10 @@ pub trait Controller: Send + Sync + 'static {
 
     /// Decides. Pure: no self, no clock, no I/O.
     fn decide(snapshot: &Self::Snapshot, now: Timestamp) -> Plan;
+
+    /// How the plan that was decided on this snapshot at this moment went, after its last action: where an effect begins to
+    /// be followed. Deciding on the two again gives the plan.
+    fn ended(&self, _snapshot: &Self::Snapshot, _now: Timestamp, _report: &Report) {}
 }
 
 /// How a controller is run.

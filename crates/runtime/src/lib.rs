@@ -64,7 +64,7 @@ pub use facts::{Fact, Facts};
 pub use health::Health;
 pub use history::{History, HistoryError, MemoryHistory};
 pub use listing::Listing;
-pub use metrics::Meter;
+pub use metrics::{METRICS, Meter};
 pub use operator::{Listener, Operator, Running};
 pub use permissions::{Permissions, Rule, Scope};
 pub use platform::read_file as read_platform_file;

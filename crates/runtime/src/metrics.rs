@@ -3,12 +3,14 @@
 //! Families of controller-runtime, client-go's work queue, its REST client and its leader election keep their names; our
 //! own begin with `keelson_`. Every label is drawn from a closed set: never an object's name, never an error's text.
 
+mod families;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keelson_core::time::SECONDS;
-use keelson_core::{Decision, Feature, Mode, Outcome, Span};
+use keelson_core::{Decision, Feature, Metric, Mode, Outcome, Span};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -18,6 +20,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+pub use families::METRICS;
 
 use crate::Runtime;
 
@@ -40,6 +44,11 @@ macro_rules! labels {
     ($($name:ident { $($label:ident),* })*) => {$(
         #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
         struct $name { $($label: &'static str,)* }
+
+        impl $name {
+            /// The labels, as a family tells of them.
+            const NAMES: &'static [&'static str] = &[$(stringify!($label),)*];
+        }
     )*};
 }
 labels! {
@@ -78,10 +87,8 @@ struct Families {
     gauges: Mutex<Gauges>,
 }
 
-/// By name: what it says, and its values.
-type Gauges = BTreeMap<&'static str, (&'static str, BTreeMap<Labels, Gauge>)>;
-/// Label and value, both from closed sets.
-type Labels = Vec<(&'static str, &'static str)>;
+/// By name: the family, and each gauge by the values of its labels.
+type Gauges = BTreeMap<&'static str, (&'static Metric, BTreeMap<Vec<&'static str>, Gauge>)>;
 
 /// What a loop of an operator's own tells of itself, so that it shows under the same names as a controller.
 #[derive(Debug, Clone)]
@@ -104,11 +111,13 @@ impl Meter {
         self.metrics.decided(self.feature, took);
     }
 
-    /// A gauge of its own, to keep and set: setting it is one store. Labels and their values are from closed sets.
+    /// A gauge of its own, to keep and set: setting it is one store. The values are those of the family's labels, from
+    /// closed sets.
     #[must_use]
-    pub fn gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
+    pub fn gauge(&self, family: &'static Metric, values: &[&'static str]) -> Gauge {
         let mut gauges = self.metrics.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
-        gauges.entry(name).or_insert_with(|| (help, BTreeMap::new())).1.entry(labels.to_vec()).or_default().clone()
+        let (_, each) = gauges.entry(family.name).or_insert_with(|| (family, BTreeMap::new()));
+        each.entry(values.to_vec()).or_default().clone()
     }
 }
 
@@ -231,36 +240,28 @@ impl Runtime {
     /// Adds every metric family of the framework to a registry.
     pub fn register(&self, registry: &mut Registry) {
         let all = &*self.0.metrics.0;
-        registry.register("controller_runtime_reconcile", "Reconciles by result", all.reconciles.clone());
-        registry.register("controller_runtime_reconcile_errors", "Reconciles that failed", all.errors.clone());
-        registry.register(
-            "controller_runtime_terminal_reconcile_errors",
-            "Reconciles that failed and are not tried again before something changes",
-            all.terminal.clone(),
-        );
-        registry.register("controller_runtime_reconcile_panics", "Reconciles that panicked", all.panics.clone());
-        registry.register(
-            "controller_runtime_reconcile_timeouts",
-            "Reconciles past their deadline",
-            all.timeouts.clone(),
-        );
-        registry.register(
-            "controller_runtime_reconcile_time_seconds",
-            "Time of a reconcile",
-            all.reconcile_time.clone(),
-        );
-        registry.register("controller_runtime_max_concurrent_reconciles", "Workers", all.workers.clone());
-        registry.register("workqueue_adds", "Keys asked for", all.adds.clone());
-        registry.register("workqueue_queue_duration_seconds", "Time a key waited", all.queued.clone());
-        registry.register("workqueue_work_duration_seconds", "Time of work on a key", all.worked.clone());
-        registry.register("workqueue_retries", "Keys tried again", all.retries.clone());
+        add(registry, families::RECONCILES, all.reconciles.clone());
+        add(registry, families::ERRORS, all.errors.clone());
+        add(registry, families::TERMINAL, all.terminal.clone());
+        add(registry, families::PANICS, all.panics.clone());
+        add(registry, families::TIMEOUTS, all.timeouts.clone());
+        add(registry, families::RECONCILE_TIME, all.reconcile_time.clone());
+        add(registry, families::WORKERS, all.workers.clone());
+        add(registry, families::ADDS, all.adds.clone());
+        add(registry, families::QUEUED, all.queued.clone());
+        add(registry, families::WORKED, all.worked.clone());
+        add(registry, families::RETRIES, all.retries.clone());
+        add(registry, families::LEADS, all.leads.clone());
+        add(registry, families::DECISIONS, all.decisions.clone());
+        add(registry, families::LATENCY, all.stages.clone());
+        add(registry, families::STEPS, all.steps.clone());
         self.0.config.calls.register(registry);
-        registry.register("leader_election_master_status", "1 while this process leads", all.leads.clone());
-        registry.register("keelson_decisions", "Decisions", all.decisions.clone());
-        registry.register("keelson_decision_latency_seconds", "Time of a stage of a decision", all.stages.clone());
-        registry.register("keelson_steps", "Actions by result", all.steps.clone());
         registry.register_collector(Box::new(Now(self.clone())));
     }
+}
+
+fn add(registry: &mut Registry, family: Metric, metric: impl prometheus_client::registry::Metric) {
+    registry.register(family.family(), family.says, metric);
 }
 
 /// What is counted when it is asked for.
@@ -272,19 +273,21 @@ impl std::fmt::Debug for Now {
     }
 }
 
-type Sample = (Vec<(&'static str, String)>, f64);
+/// The values of a family's labels, and the number.
+type Sample = (Vec<String>, f64);
 
-fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, samples: &[Sample]) -> Result<(), std::fmt::Error> {
+fn gauge(encoder: &mut DescriptorEncoder, family: &Metric, samples: &[Sample]) -> Result<(), std::fmt::Error> {
     if samples.is_empty() {
         return Ok(());
     }
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for (labels, value) in samples {
+    let mut metric = encoder.encode_descriptor(family.family(), family.says, None, MetricType::Gauge)?;
+    for (values, value) in samples {
         let gauge = ConstGauge::new(*value);
-        if labels.is_empty() {
+        if values.is_empty() {
             return gauge.encode(metric);
         }
-        gauge.encode(metric.encode_family(labels)?)?;
+        let labels: Vec<_> = family.labels.iter().copied().zip(values.iter().map(String::as_str)).collect();
+        gauge.encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
 }
@@ -293,62 +296,54 @@ fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, samples: &[Sam
 impl Collector for Now {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let gauges = self.0.0.metrics.0.gauges.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (name, (help, values)) in gauges {
-            let named = |labels: Labels| labels.into_iter().map(|(label, value)| (label, value.to_owned())).collect();
-            let samples: Vec<Sample> =
-                values.into_iter().map(|(labels, value)| (named(labels), value.get() as f64)).collect();
-            gauge(&mut encoder, name, help, &samples)?;
+        for (family, each) in gauges.into_values() {
+            let sample = |(values, gauge): (Vec<&str>, Gauge)| -> Sample {
+                (values.into_iter().map(str::to_owned).collect(), gauge.get() as f64)
+            };
+            gauge(&mut encoder, family, &each.into_iter().map(sample).collect::<Vec<_>>())?;
         }
         let lines = self.0.0.lines.all();
         let mut depth: Vec<Sample> = Vec::new();
         let (mut active, mut unfinished, mut longest) = (Vec::new(), Vec::new(), Vec::new());
         for line in &lines {
-            let by = |line: &dyn crate::controller::AnyLine| {
-                vec![("name", line.name().to_owned()), ("controller", line.name().to_owned())]
-            };
+            let name = || line.name().to_owned();
             for (priority, keys) in line.depths() {
-                let mut labels = by(&**line);
-                labels.push(("priority", priority.to_string()));
-                depth.push((labels, keys as f64));
+                depth.push((vec![name(), name(), priority.to_string()], keys as f64));
             }
             let working = line.working();
-            active.push((vec![("controller", line.name().to_owned())], working.len() as f64));
-            unfinished.push((by(&**line), working.iter().sum()));
-            longest.push((by(&**line), working.iter().copied().fold(0.0, f64::max)));
+            active.push((vec![name()], working.len() as f64));
+            unfinished.push((vec![name(), name()], working.iter().sum()));
+            longest.push((vec![name(), name()], working.iter().copied().fold(0.0, f64::max)));
         }
-        gauge(&mut encoder, "workqueue_depth", "Keys that wait", &depth)?;
-        gauge(&mut encoder, "controller_runtime_active_workers", "Workers at work", &active)?;
-        gauge(&mut encoder, "workqueue_unfinished_work_seconds", "Time of all work under way", &unfinished)?;
-        gauge(&mut encoder, "workqueue_longest_running_processor_seconds", "Longest work under way", &longest)?;
+        gauge(&mut encoder, &families::DEPTH, &depth)?;
+        gauge(&mut encoder, &families::ACTIVE, &active)?;
+        gauge(&mut encoder, &families::UNFINISHED, &unfinished)?;
+        gauge(&mut encoder, &families::LONGEST, &longest)?;
 
         let (mut objects, mut broken): (Vec<Sample>, Vec<Sample>) = (Vec::new(), Vec::new());
         for cache in self.0.0.caches.all() {
             let health = cache.health();
-            let kind = vec![("kind", health.kind)];
-            objects.push((kind.clone(), health.objects as f64));
-            broken.push((kind, health.undecodable as f64));
+            objects.push((vec![health.kind.clone()], health.objects as f64));
+            broken.push((vec![health.kind], health.undecodable as f64));
         }
-        gauge(&mut encoder, "keelson_cache_objects", "Objects in a cache", &objects)?;
-        gauge(&mut encoder, "keelson_cache_undecodable", "Objects that cannot be read", &broken)?;
+        gauge(&mut encoder, &families::OBJECTS, &objects)?;
+        gauge(&mut encoder, &families::UNDECODABLE, &broken)?;
 
         let (mut mode, mut held, mut leads): (Vec<Sample>, Vec<Sample>, Vec<Sample>) = Default::default();
         for feature in Feature::ALL {
             let switch = self.0.0.switches.now(feature);
-            let by = || vec![("feature", feature.as_str().to_owned())];
+            let name = || feature.as_str().to_owned();
             for each in Mode::ALL {
-                let mut labels = by();
-                labels.push(("mode", each.as_str().to_owned()));
-                mode.push((labels, f64::from(u8::from(switch.effective == each))));
+                let in_force = f64::from(u8::from(switch.effective == each));
+                mode.push((vec![name(), each.as_str().to_owned()], in_force));
             }
             for (by_whom, is) in [("pause", switch.paused), ("breaker", switch.breaker.is_some())] {
-                let mut labels = by();
-                labels.push(("by", by_whom.to_owned()));
-                held.push((labels, f64::from(u8::from(is))));
+                held.push((vec![name(), by_whom.to_owned()], f64::from(u8::from(is))));
             }
-            leads.push((by(), f64::from(u8::from(switch.leading))));
+            leads.push((vec![name()], f64::from(u8::from(switch.leading))));
         }
-        gauge(&mut encoder, "keelson_feature_mode", "1 for the mode in force", &mode)?;
-        gauge(&mut encoder, "keelson_feature_held", "1 while every action is held", &held)?;
-        gauge(&mut encoder, "keelson_leader", "1 while this process leads the feature", &leads)
+        gauge(&mut encoder, &families::MODE, &mode)?;
+        gauge(&mut encoder, &families::HELD, &held)?;
+        gauge(&mut encoder, &families::LEADER, &leads)
     }
 }

@@ -1,6 +1,6 @@
 //! One platform feature, as the runtime and the one binary see it.
 
-use keelson_core::{Feature, Mode};
+use keelson_core::{Feature, Metric, Mode};
 
 use crate::answers::Answers;
 use crate::permissions::Permissions;
@@ -11,6 +11,9 @@ use crate::{Runtime, StartError};
 pub trait Operator {
     /// Which feature it is.
     const FEATURE: Feature;
+
+    /// What it counts beside what the framework counts for every feature; docs/metrics.md is generated from it.
+    const METRICS: &'static [Metric] = &[];
 
     /// What it asks of the API server when its ceiling is this; the chart's RBAC is generated from it.
     fn permissions(ceiling: Mode) -> Permissions;

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -352,4 +353,17 @@ async fn the_same_seed_gives_the_same_calls_at_the_same_moments() {
     for _ in 0..3 {
         assert_eq!(story(11).await, first);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_family_that_is_told_of_is_there_and_no_other() {
+    let (_world, process) = World::enforcing(9).await;
+    let (inbox, _) = start(&process, &["w1", "r1"], Options::default());
+    inbox.add("p".into());
+    seconds(3).await;
+    let text = scrape(&process);
+    let there: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let told = |family: &keelson_core::Metric| format!("{} {}", family.family(), family.kind.as_str());
+    let told: BTreeSet<_> = keelson_runtime::METRICS.iter().map(told).collect();
+    assert_eq!(there, told.iter().map(String::as_str).collect());
 }

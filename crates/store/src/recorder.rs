@@ -23,7 +23,7 @@ use crate::reach::{Clock, Reach, Watch};
 use crate::writer::Writer;
 use crate::{Changes, Entry, Store};
 
-mod metrics;
+pub mod metrics;
 mod read;
 mod ring;
 

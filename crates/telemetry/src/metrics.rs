@@ -5,12 +5,16 @@
 
 use std::sync::Arc;
 
+use keelson_core::Metric;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 /// The content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What runs.
+pub const BUILD: Metric = Metric::info("keelson_build_info", &["version", "commit"], "what runs");
 
 /// Every family of the process; clones share it.
 #[derive(Debug, Clone)]
@@ -28,7 +32,8 @@ impl Metrics {
     #[must_use]
     pub fn new(version: &'static str, commit: &'static str, register: impl FnOnce(&mut Registry)) -> Self {
         let mut registry = Registry::default();
-        registry.register("keelson_build", "What is running", Info::new([("version", version), ("commit", commit)]));
+        let values = BUILD.labels.iter().copied().zip([version, commit]).collect::<Vec<_>>();
+        registry.register(BUILD.family(), BUILD.says, Info::new(values));
         register(&mut registry);
         Self { registry: Arc::new(registry) }
     }

@@ -3,13 +3,8 @@
 //! Nothing in here holds it back. What does is the runtime's: the disruption gate, the circuit breaker, a pause; the tests
 //! beside it show how much it can do before each of them stops it.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::Pod;
-use keelson_core::{
-    Action, ActionKind, Decision, DecisionId, Feature, Mode, ObjectRef, Outcome, Plan, PlanId, Reason, Requeue, Span,
-    Timestamp, Trigger, Verb,
-};
+use keelson_core::{Action, ActionKind, Decision, Feature, ObjectRef, Plan, Reason, Requeue, Span, Timestamp, Verb};
 use keelson_runtime::{Cache, Controller, Delta, Options, Runtime, Task};
 
 /// Evicts everything.
@@ -75,7 +70,8 @@ impl Controller for Bully {
     }
 
     fn decide(pod: &ObjectRef, now: Timestamp) -> Plan {
-        let decision = evict(pod, now);
+        let what = (Verb::Configure, Reason::ModeChanged);
+        let decision = Decision::new((Self::FEATURE, Self::NAME), 0, pod.clone(), what, format!("{pod} must go."), now);
         let action = Action { decision: decision.id, object: pod.clone(), kind: ActionKind::Evict };
         let requeue = Requeue::After(Span::seconds(1));
         Plan { decisions: vec![decision], actions: vec![action], requeue, ..Plan::default() }
@@ -85,34 +81,4 @@ impl Controller for Bully {
 fn name(pod: &Pod) -> String {
     let meta = &pod.metadata;
     format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
-}
-
-fn evict(pod: &ObjectRef, now: Timestamp) -> Decision {
-    Decision {
-        id: DecisionId::nth(0),
-        at: now,
-        feature: Feature::Scheduling,
-        controller: Bully::NAME.to_owned(),
-        mode: Mode::Off,
-        subject: pod.clone(),
-        trigger: Trigger::Timer,
-        causes: Vec::new(),
-        cause_count: 0,
-        related: Vec::new(),
-        verb: Verb::Configure,
-        reason: Reason::ModeChanged,
-        sentence: format!("{pod} must go."),
-        chosen: None,
-        candidates: Vec::new(),
-        inputs: BTreeMap::new(),
-        plan: PlanId::UNNAMED,
-        outcome: Outcome::NoAction,
-        steps: Vec::new(),
-        effect: None,
-        fence: 0,
-        trace_id: String::new(),
-        took: Span::ZERO,
-        count: 1,
-        last_at: now,
-    }
 }

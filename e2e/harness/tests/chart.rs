@@ -161,6 +161,11 @@ fn enforce(keelson: &mut Installed) {
         ensure!(keelson.condition("ValuesDiffer").is_none(), "still there");
         Ok(())
     });
+    // As docs/install.md has it: while the controller goes on, through a pod without a shell.
+    let file = "--database=/var/lib/keelson/keelson.db";
+    let exec = ["exec", "--namespace", NAMESPACE, "deployment/keelson", "--", "keelson", "store", "backup", "-", file];
+    let backup = keelson.cluster.kubectl(&exec).unwrap();
+    assert!(backup.lines().any(|line| line.contains("\"waits\"")), "the pod's decisions are in the backup: {backup}");
     let account = "system:serviceaccount:keelson-system:keelson";
     let (said, _) = keelson.keelson(&["doctor", "--ceiling", "Enforce", "--as", account]);
     assert!(said.contains("ok    permissions"), "{said}");

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_api::PlatformSpec;
-use keelson_core::{Condition, ConditionStatus, Feature, Mode, Reason, Span, StepResult, Verb};
+use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Reason, Span, StepResult, Verb};
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
@@ -53,6 +53,7 @@ impl Default for Scheduling {
 
 impl Operator for Scheduling {
     const FEATURE: Feature = Feature::Scheduling;
+    const METRICS: &'static [Metric] = &[PENDING, HELD_BACK, SKIPPED];
 
     fn permissions(ceiling: Mode) -> Permissions {
         if ceiling == Mode::Off {
@@ -213,6 +214,19 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     under_way.pods.extend(binds.then(|| (task.id(), uid)));
 }
 
+/// kube-scheduler's name for it.
+const PENDING: Metric = Metric::gauge("scheduler_pending_pods", &["queue"], "pods that wait");
+const HELD_BACK: Metric = Metric::gauge(
+    "keelson_scheduling_pods_held_back",
+    &[],
+    "pods that name Keelson as their scheduler while scheduling is not enforced",
+);
+const SKIPPED: Metric = Metric::gauge(
+    "keelson_scheduling_comparisons_skipped",
+    &[],
+    "comparisons with other schedulers left out since the start, because they came too fast",
+);
+
 /// What is told of the loop at every moment.
 struct Gauges {
     queues: [Gauge; 4],
@@ -222,21 +236,10 @@ struct Gauges {
 
 impl Gauges {
     fn new(meter: &Meter) -> Self {
-        let queue = |name: &'static str| {
-            // kube-scheduler's name for it.
-            meter.gauge("scheduler_pending_pods", "Pods that wait, by queue", &[("queue", name)])
-        };
-        let alone = |name, help| meter.gauge(name, help, &[]);
         Self {
-            queues: ["active", "backoff", "unschedulable", "gated"].map(queue),
-            held_back: alone(
-                "keelson_scheduling_pods_held_back",
-                "Pods that name Keelson as their scheduler and wait because scheduling is not enforced",
-            ),
-            skipped: alone(
-                "keelson_scheduling_comparisons_skipped",
-                "Comparisons with other schedulers left out since the start, because they came too fast",
-            ),
+            queues: ["active", "backoff", "unschedulable", "gated"].map(|name| meter.gauge(&PENDING, &[name])),
+            held_back: meter.gauge(&HELD_BACK, &[]),
+            skipped: meter.gauge(&SKIPPED, &[]),
         }
     }
 

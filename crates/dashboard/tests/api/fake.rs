@@ -47,6 +47,23 @@ pub struct Fake {
 }
 
 impl Fake {
+    /// Nothing has happened yet; so many changes are remembered.
+    pub fn new(changes: usize) -> Self {
+        Self {
+            store: MemoryStore::new(),
+            log: ChangeLog::new(Timestamp(START.cast_signed()), changes),
+            overview: Mutex::new(overview()),
+            nodes: Mutex::new(nodes()),
+            subject: Mutex::default(),
+            asked: Mutex::default(),
+            placed: Mutex::default(),
+            audited: Mutex::default(),
+            failing: Mutex::default(),
+            partial: Mutex::default(),
+            hangs: Mutex::default(),
+        }
+    }
+
     async fn ready(&self) -> Result<(), BackendError> {
         if *self.hangs.lock().unwrap() {
             std::future::pending::<()>().await;
@@ -185,19 +202,7 @@ impl Site {
     }
 
     pub fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let fake = Arc::new(Fake {
-            store: MemoryStore::new(),
-            log: ChangeLog::new(Timestamp(START.cast_signed()), 16),
-            overview: Mutex::new(overview()),
-            nodes: Mutex::new(nodes()),
-            subject: Mutex::default(),
-            asked: Mutex::default(),
-            placed: Mutex::default(),
-            audited: Mutex::default(),
-            failing: Mutex::default(),
-            partial: Mutex::default(),
-            hangs: Mutex::default(),
-        });
+        let fake = Arc::new(Fake::new(16));
         let mut options = Options::loopback(8080);
         change(&mut options);
         let (close, closing) = watch::channel(false);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::fake::{Fake, Site};
+use crate::fake::Fake;
 use crate::guests::{DOOR, Guests, token};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -23,13 +23,17 @@ pub struct Served {
 
 impl Served {
     pub async fn start(users: usize) -> Self {
+        Self::with(users, Fake::new(16)).await
+    }
+
+    pub async fn with(users: usize, fake: Fake) -> Self {
         let guests = Arc::new(Guests::default());
         for user in 0..users {
             guests.knows(&format!("user-{user}"), &[DOOR, "get pods", "list nodes"]);
         }
         let listener = bind(ANY_PORT).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let fake = Site::new().fake;
+        let fake = Arc::new(fake);
         let access = (users > 0).then(|| guests.access(SignIn::Token));
         let options = Options { access, ..Options::loopback(address.port()) };
         let mut task = JoinSet::new();

@@ -1,4 +1,7 @@
-//! Files that are made from the code: definitions, rules, parts of the chart, the field table, the API document.
+//! Files that are made from the code: definitions, rules, parts of the chart, tables of the documents, the API document.
+
+mod metrics;
+mod settings;
 
 use anyhow::Result;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
@@ -27,6 +30,8 @@ pub fn print(what: Generated) -> Result<String> {
         Generated::ChartRights => chart_rights(),
         Generated::Admission => documents(&fields::admission_policy(keelson_api::names::SCHEDULER, OnRefused::Warn)),
         Generated::SchedulingFields => Ok(fields::markdown()),
+        Generated::Settings => settings::markdown(),
+        Generated::Metrics => Ok(metrics::markdown()),
         Generated::Openapi => Ok(serde_json::to_string_pretty(&keelson_dashboard::openapi())? + "\n"),
     }
 }

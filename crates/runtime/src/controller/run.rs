@@ -210,6 +210,7 @@ impl<C: Controller> Line<C> {
         let requeue = plan.requeue;
         let recording = if plan.actions.is_empty() { None } else { serde_json::to_vec(&snapshot).ok() };
         let report = self.runtime.executor().run(C::FEATURE, plan, recording).await;
+        self.controller.ended(&snapshot, now, &report);
         if report.has(StepResult::Failed) {
             Ended::Failed
         } else if report.has(StepResult::Held) || report.has(StepResult::Conflict) {

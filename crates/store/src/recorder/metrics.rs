@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use keelson_core::Metric;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -13,11 +14,24 @@ use prometheus_client::registry::Registry;
 
 use super::Recorder;
 
+const DEPTH: Metric =
+    Metric::gauge("keelson_store_queue_depth", &[], "decisions, outcomes and effects that wait for the store");
+const DROPPED: Metric = Metric::counter(
+    "keelson_store_dropped_total",
+    &[],
+    "decisions, outcomes and effects that were lost on the way to the store",
+);
+const COMMIT: Metric =
+    Metric::histogram("keelson_store_commit_seconds", &[], "time of a transaction that the store took");
+
+/// Every family of remembering.
+pub const METRICS: &[Metric] = &[DEPTH, DROPPED, COMMIT];
+
 impl Recorder {
-    /// Adds `keelson_store_queue_depth`, `keelson_store_dropped_total` and `keelson_store_commit_seconds` to a registry.
+    /// Adds every family of [`METRICS`] to a registry.
     pub fn register(&self, registry: &mut Registry) {
         let commits = self.inner.watch.commits().clone();
-        registry.register("keelson_store_commit_seconds", "Time of a transaction that the store took", commits);
+        registry.register(COMMIT.family(), COMMIT.says, commits);
         registry.register_collector(Box::new(Now(self.clone())));
     }
 }
@@ -34,11 +48,9 @@ impl fmt::Debug for Now {
 impl Collector for Now {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let health = self.0.health();
-        let help = "Decisions, outcomes and effects that wait for the store";
-        let depth = encoder.encode_descriptor("keelson_store_queue_depth", help, None, MetricType::Gauge)?;
+        let depth = encoder.encode_descriptor(DEPTH.family(), DEPTH.says, None, MetricType::Gauge)?;
         ConstGauge::new(health.pending).encode(depth)?;
-        let help = "What was lost on the way to the store";
-        let dropped = encoder.encode_descriptor("keelson_store_dropped", help, None, MetricType::Counter)?;
+        let dropped = encoder.encode_descriptor(DROPPED.family(), DROPPED.says, None, MetricType::Counter)?;
         ConstCounter::new(health.dropped).encode(dropped)
     }
 }
