@@ -43,8 +43,8 @@ struct Args {
     /// Append the results to this file as they come, and leave out the seeds that it already has for this commit and size.
     #[arg(long)]
     record: Option<PathBuf>,
-    /// Seeds that once failed, one a line; they go first.
-    #[arg(long)]
+    /// Days that once failed, one a line; they go first.
+    #[arg(long, conflicts_with = "record")]
     failed: Option<PathBuf>,
     /// Print every change and every decision that mentions this, as it is in JSON.
     #[arg(long)]
@@ -96,14 +96,15 @@ const fn first_pods() -> usize {
 }
 
 fn run(args: &Args) -> Result<bool> {
-    let mut seeds = args.failed.as_deref().map(once_failed).transpose()?.unwrap_or_default();
+    let mut days = args.failed.as_deref().map(once_failed).transpose()?.unwrap_or_default();
     let known = args.record.as_deref().map(|file| recorded(file, args)).transpose()?.unwrap_or_default();
-    seeds.extend(args.seeds.clone().filter(|seed| !known.contains(seed)));
+    let fresh = args.seeds.clone().filter(|seed| !known.contains(seed));
+    days.extend(fresh.map(|seed| Day { seed, nodes: args.nodes, pods: args.pods }));
     let start = now();
     let (mut all, mut batch) = (Batch::new(), Batch::new());
-    for day in live_all(seeds, args) {
-        let (report, took) = day?;
-        tell(&report, took, args);
+    for day in live_all(days, args) {
+        let (day, report, took) = day?;
+        tell(day, &report, took);
         all.add(&report);
         batch.add(&report);
         if batch.seeds.len() == DAYS_A_LINE {
@@ -123,6 +124,14 @@ fn run(args: &Args) -> Result<bool> {
     println!("invariants  {}", counts(&all.sum.at_stake));
     idle.iter().for_each(|what| println!("NEVER AT STAKE: {what}"));
     Ok(all.sum.failed.is_empty() && idle.is_empty())
+}
+
+/// A day to live.
+#[derive(Debug, Clone, Copy)]
+struct Day {
+    seed: u64,
+    nodes: usize,
+    pods: usize,
 }
 
 /// Days that are told together.
@@ -161,23 +170,23 @@ impl Batch {
 }
 
 /// Lives days on threads of their own; each is one thread's alone, so it is as deterministic as on its own.
-fn live_all(seeds: Vec<u64>, args: &Args) -> impl Iterator<Item = Result<(Report, Duration)>> {
+fn live_all(days: Vec<Day>, args: &Args) -> impl Iterator<Item = Result<(Day, Report, Duration)>> {
     let slice = args.seconds.map(Duration::from_secs);
     let (tell, told) = mpsc::channel();
-    let queue = std::sync::Arc::new(Mutex::new(VecDeque::from(seeds)));
+    let queue = std::sync::Arc::new(Mutex::new(VecDeque::from(days)));
     let start = now();
     for _ in 0..args.jobs.max(1) {
         let (tell, queue) = (tell.clone(), std::sync::Arc::clone(&queue));
-        let (show, twice, nodes, pods) = (args.show.clone(), args.twice, args.nodes, args.pods);
+        let (show, twice) = (args.show.clone(), args.twice);
         thread::spawn(move || {
             while slice.is_none_or(|slice| start.elapsed() < slice) {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some(seed) = next else { return };
+                let Some(day) = next else { return };
                 let begun = now();
-                let plan = Plan { show: show.clone(), nodes, pods, ..Plan::full(seed) };
-                let day = if twice { live_twice(&plan) } else { live(&plan) };
-                let day = day.map(|report| (report, begun.elapsed())).with_context(|| format!("seed {seed}"));
-                if tell.send(day).is_err() {
+                let plan = Plan { show: show.clone(), nodes: day.nodes, pods: day.pods, ..Plan::full(day.seed) };
+                let lived = if twice { live_twice(&plan) } else { live(&plan) };
+                let lived = lived.map(|report| (day, report, begun.elapsed()));
+                if tell.send(lived.with_context(|| format!("seed {}", day.seed))).is_err() {
                     return;
                 }
             }
@@ -195,7 +204,7 @@ fn live_twice(plan: &Plan) -> Result<Report> {
     Ok(report)
 }
 
-fn tell(report: &Report, took: Duration, args: &Args) {
+fn tell(day: Day, report: &Report, took: Duration) {
     let Report { seed, events, decisions, trace, breaches, .. } = report;
     let trace = trace.get(..12).unwrap_or_default();
     println!("seed {seed:>6}  {events:>7} events  {decisions:>6} decisions  {:>5.1} s  {trace}", took.as_secs_f64());
@@ -203,7 +212,7 @@ fn tell(report: &Report, took: Duration, args: &Args) {
         println!("        BROKEN  {breach}");
     }
     if !breaches.is_empty() {
-        let size = format!("--nodes {} --pods {}", args.nodes, args.pods);
+        let size = format!("--nodes {} --pods {}", day.nodes, day.pods);
         println!("        again: cargo xtask soak scheduling --seeds {seed}..{} {size} --dry", seed + 1);
     }
 }
@@ -227,11 +236,16 @@ fn recorded(file: &Path, args: &Args) -> Result<BTreeSet<u64>> {
     Ok(seeds)
 }
 
-fn once_failed(file: &Path) -> Result<Vec<u64>> {
+/// A seed, nodes and pods a line: a day of another size is another day.
+fn once_failed(file: &Path) -> Result<Vec<Day>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
-    let seeds = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let number = |line: &str| line.trim().parse().with_context(|| format!("{}: {line:?} is no seed", file.display()));
-    seeds.map(number).collect()
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let day = |line: &str| {
+        let numbers: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        let [seed, nodes, pods] = *numbers.as_slice() else { bail!("write a seed, its nodes and its pods") };
+        Ok(Day { seed, nodes: usize::try_from(nodes)?, pods: usize::try_from(pods)? })
+    };
+    lines.map(|line| day(line).with_context(|| format!("{}: {line:?}", file.display()))).collect()
 }
 
 fn range(text: &str) -> Result<std::ops::Range<u64>> {
