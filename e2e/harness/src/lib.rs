@@ -16,9 +16,11 @@
 //! ```
 
 pub mod access;
+pub mod asked;
 pub mod audit;
 pub mod cgroup;
 pub mod cluster;
+pub mod corpus;
 pub mod dns;
 pub mod expose;
 pub mod helm;
