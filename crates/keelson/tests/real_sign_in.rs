@@ -145,4 +145,5 @@ fn a_real_api_server_says_who_somebody_is_and_what_they_may_see() {
     house.cluster.kubectl(&["delete", "serviceaccount", "eve"]).unwrap();
     until("the account is gone everywhere", 20, || (house.get(&unseen, overview).0 == 401).then_some(()));
     until("and so is who was let in", 75, || (house.get(&eve, overview).0 == 401).then_some(()));
+    house.cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
 }
