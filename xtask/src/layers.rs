@@ -36,6 +36,15 @@ const BROWSER: &[Need] =
 /// What builds the programs of a real cluster, kubectl among them: runc alone needs a C compiler and libseccomp.
 const TOOLS: &[Need] =
     &[Need::Go, Need::Cache, Need::Package("gcc"), Need::Package("pkg-config"), Need::Package("libseccomp-dev")];
+/// What talks to a simulated cluster as ordinary clients do.
+const CLIENTS: &[Need] = &[
+    Need::Go,
+    Need::Cache,
+    Need::Package("gcc"),
+    Need::Package("pkg-config"),
+    Need::Package("libseccomp-dev"),
+    Need::Package("python3-kubernetes"),
+];
 /// What a cluster of real nodes needs to run; as root, what is missing of Debian is installed.
 pub const CLUSTER: &[Need] = &[
     Need::Root,
@@ -56,6 +65,8 @@ pub const CLUSTER: &[Need] = &[
     Need::Package("conntrack"),
     Need::Package("ethtool"),
     Need::Package("openssl"),
+    // An ordinary client.
+    Need::Package("python3-kubernetes"),
     // Clocks that are wrong.
     Need::Package("faketime"),
     // Keelson serves its page there, too.
@@ -75,7 +86,7 @@ const LAYERS: &[Layer] = &[
     layer("tests", &[], || suites::run(Part::Plain, 2, &[])),
     layer("database", &[Need::Package("postgresql-15")], || suites::run(Part::Database, 2, &[])).beside(),
     layer("cluster tools", TOOLS, || cluster::tools().and_then(|()| check::tools())),
-    layer("kubectl", TOOLS, cluster::test_kubectl),
+    layer("kubectl", CLIENTS, cluster::test_kubectl),
     layer("generated files", PAGE, generated::compare),
     layer("alerts", &[Need::Package("prometheus")], alerts::check),
     layer("image", PAGE, image::here),

@@ -45,6 +45,7 @@ const PACKAGES: &[Package] = &[
     Package { package: "openssl", witness: "/usr/bin/openssl" },
     Package { package: "prometheus", witness: "/usr/bin/promtool" },
     Package { package: "faketime", witness: "/usr/bin/faketime" },
+    Package { package: "python3-kubernetes", witness: "/usr/lib/python3/dist-packages/kubernetes/__init__.py" },
     Package { package: "nodejs", witness: "/usr/bin/node" },
     Package { package: "npm", witness: "/usr/bin/npm" },
     Package { package: "chromium", witness: "/usr/bin/chromium" },

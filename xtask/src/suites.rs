@@ -21,7 +21,7 @@ pub enum Part {
     Plain,
     /// PostgreSQL.
     Database,
-    /// kubectl, which `KUBECTL` names.
+    /// kubectl, which `KUBECTL` names, and Debian's Python client.
     Kubectl,
     /// A real cluster.
     Cluster,
@@ -35,6 +35,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-store", "servers", Part::Database),
     ("keelson", "outages", Part::Database),
     ("keelson-sim", "api_kubectl", Part::Kubectl),
+    ("keelson-sim", "api_clients", Part::Kubectl),
     ("keelson", "up", Part::Kubectl),
     ("keelson", "real", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
@@ -43,6 +44,8 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson", "credentials", Part::Cluster),
     ("keelson", "real_sign_in", Part::Cluster),
     ("xtask", "up_real", Part::Cluster),
+    // It reads what clusters were asked, and needs none.
+    ("keelson-harness", "coverage", Part::Plain),
     ("keelson-harness", "", Part::Cluster),
     ("keelson-bully", "real", Part::Cluster),
     ("keelson-bully", "stopped", Part::Cluster),

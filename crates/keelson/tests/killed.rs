@@ -73,6 +73,7 @@ fn killed_at_any_point_it_binds_every_pod_once_and_says_how_each_went() {
     let (done, not_done) = (settled("Done"), settled("Failed"));
     println!("of what the dead left open, {done} were done and {not_done} were not");
     assert!(done + not_done > 0, "it was never killed in the middle of anything: the test proves nothing");
+    cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 #[test]

@@ -116,4 +116,5 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
     assert!(refused.is_empty() && allowed.len() > 50, "{refused:?} of {}", allowed.len());
     let (said, code) = up.ask(&["doctor", "--ceiling", "Enforce", "--kubeconfig", kubeconfig.to_str().unwrap()]);
     assert!(said.contains("ok    permissions"), "{said} ({code})");
+    cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
 }

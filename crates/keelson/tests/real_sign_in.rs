@@ -164,4 +164,5 @@ fn a_real_api_server_says_who_somebody_is_and_what_they_may_see() {
     until("the API server's own verdict of before has passed", 30, || (!house.reviewed(&eve)).then_some(()));
     std::fs::write(house.ahead.path(), "+61s").unwrap();
     until("and so is who was let in", 10, || (house.get(&eve, overview).0 == 401).then_some(()));
+    house.cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
 }

@@ -17,7 +17,8 @@ fn ask(api: &mut Api, now: Timestamp, asked: &Asked) -> Answer {
     match api.handle(now, request.body(Bytes::from(asked.body.clone())).unwrap()) {
         Reply::Response(response) => {
             let warnings = response.headers().get_all("warning").iter().map(|text| text.to_str().unwrap().to_owned());
-            Answer::read(asked, response.status().as_u16(), response.body(), warnings.collect())
+            let etag = response.headers().get("etag").map_or("", |text| text.to_str().unwrap());
+            Answer::read(asked, response.status().as_u16(), response.body(), warnings.collect()).with_etag(etag)
         }
         Reply::Watch(plan) => {
             let mut frames = Vec::new();
@@ -89,4 +90,29 @@ fn bindings_evictions_and_trials() {
 #[test]
 fn rights_and_tokens() {
     replay("rights");
+}
+
+#[test]
+fn roles_bindings_and_accounts() {
+    replay("access");
+}
+
+#[test]
+fn what_is_installed() {
+    replay("installed");
+}
+
+#[test]
+fn every_list() {
+    replay("lists");
+}
+
+#[test]
+fn what_is_served() {
+    replay("discovery");
+}
+
+#[test]
+fn what_ordinary_clients_ask() {
+    replay("clients");
 }

@@ -392,11 +392,11 @@ fn a_status_is_checked_like_the_rest() {
     api.ok("POST", PODS, &pod("p"));
     let wrong = json!({"status": {"containerStatuses": "none"}});
     let path = format!("{PODS}/p/status");
-    assert_eq!(api.ask("PATCH", &path, "application/merge-patch+json", &wrong).0, 400);
+    assert_eq!(api.ask("PATCH", &path, "application/merge-patch+json", &wrong).0, 422);
     let unknown = json!({"status": {"mood": "good"}});
     let strict = format!("{path}?fieldValidation=Strict");
     let (code, refused) = api.ask("PATCH", &strict, "application/merge-patch+json", &unknown);
-    assert!(code == 400 && refused["message"].as_str().unwrap().contains("unknown field \"status.mood\""), "{refused}");
+    assert!(code == 422 && refused["message"].as_str().unwrap().contains("unknown field \"status.mood\""), "{refused}");
 
     let size = json!({"type": "integer", "default": 3, "maximum": 9});
     let schema = json!({"type": "object", "properties": {"status": {"type": "object", "properties": {"size": size}}}});

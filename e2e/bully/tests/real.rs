@@ -48,4 +48,5 @@ fn gate_pause_and_breaker_stop_it() {
     let asked = evictions(&cluster, false);
     std::thread::sleep(Duration::from_secs(10));
     assert!(asked <= 20 && evictions(&cluster, false) <= asked + 4, "{asked}, then {}", evictions(&cluster, false));
+    cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
 }

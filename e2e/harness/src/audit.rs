@@ -1,7 +1,7 @@
 //! What the API server was asked, by whom, and what it answered: its audit log.
 //!
 //! Rights are proven minimal, and fences proven to be obeyed, from what really was asked. So every cluster keeps a log of
-//! every request, without bodies, in `logs/audit.log`: one JSON object a line.
+//! every request, without bodies but those of patches, in `logs/audit.log`: one JSON object a line.
 //!
 //! Promises: a line is there before the request is answered (the log blocks), so whoever has an answer can read of it; a
 //! watch has two lines, one when it begins and one when it ends.
@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
-/// Every request, at the moment it is answered, with the agent that sent it and without bodies.
+/// Every request, at the moment it is answered, with the agent that sent it; of bodies only those of patches, for nothing
+/// else tells what kind of patch it was.
 #[must_use]
 pub fn policy() -> String {
     json!({
         "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
         "omitStages": ["RequestReceived"], "omitManagedFields": true,
-        "rules": [{"level": "Metadata"}],
+        "rules": [{"level": "Request", "verbs": ["patch"]}, {"level": "Metadata"}],
     })
     .to_string()
 }

@@ -16,10 +16,12 @@
 //! ```
 
 pub mod access;
+pub mod asked;
 pub mod audit;
 pub mod certificates;
 pub mod cgroup;
 pub mod cluster;
+pub mod corpus;
 pub mod dns;
 pub mod expose;
 pub mod faults;

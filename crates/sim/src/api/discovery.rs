@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{
     Api,
@@ -20,7 +21,13 @@ impl Api {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("").replace(' ', "");
         let aggregated = accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2;");
-        match parts.as_slice() {
+        let document = self.discovered(&parts, aggregated)?;
+        let volatile = matches!(parts.first(), Some(&("healthz" | "livez" | "readyz" | "version")));
+        Ok(if volatile { document } else { unless_known(document, headers) })
+    }
+
+    fn discovered(&self, parts: &[&str], aggregated: bool) -> Result<Response<Bytes>, Failure> {
+        match parts {
             ["healthz" | "livez" | "readyz", ..] => {
                 Ok(respond_bytes(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok")))
             }
@@ -38,7 +45,7 @@ impl Api {
             }
             ["apis", name] => {
                 let groups = self.groups();
-                let versions = groups.get(name).ok_or_else(Failure::no_such_path)?;
+                let versions = groups.get(name).ok_or_else(Failure::no_such_group)?;
                 let mut body = group(name, versions);
                 body.put(&["kind"], "APIGroup");
                 body.put(&["apiVersion"], "v1");
@@ -47,7 +54,7 @@ impl Api {
             ["api", version] => self.resources("", version),
             ["apis", group, version] => self.resources(group, version),
             ["openapi", "v3", rest @ ..] => super::openapi::document(self, rest),
-            _ => Err(Failure::no_such_path()),
+            _ => Err(Failure::no_such_group()),
         }
     }
 
@@ -79,7 +86,11 @@ impl Api {
                 entry.put(&["categories"], kind.categories.clone());
             }
             list.push(entry);
-            for sub in &kind.subresources {
+            let mut subresources = kind.subresources.clone();
+            if kind.crd.is_none() {
+                subresources.sort_unstable();
+            }
+            for sub in subresources {
                 let (response, verbs) = subresource(kind, version, sub);
                 let mut entry = json!({"name": format!("{}/{sub}", kind.plural), "singularName": "", "namespaced": kind.namespaced});
                 if (response.0, response.1) != (kind.group, version) {
@@ -92,13 +103,14 @@ impl Api {
             }
         }
         if list.is_empty() {
-            return Err(Failure::no_such_path());
+            return Err(Failure::no_such_group());
         }
         let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        Ok(respond(
-            200,
-            &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list}),
-        ))
+        let mut body = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": list});
+        if !group.is_empty() {
+            body.put(&["apiVersion"], "v1");
+        }
+        Ok(respond(200, &body))
     }
 
     fn aggregated(&self, core: bool) -> Response<Bytes> {
@@ -120,6 +132,21 @@ impl Api {
         let body = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
         respond_bytes(200, AGGREGATED, Bytes::from(body.to_string()))
     }
+}
+
+/// A document with its version, or only that it is still the one that the client has.
+fn unless_known(mut document: Response<Bytes>, headers: &HeaderMap) -> Response<Bytes> {
+    let digest = Sha256::digest(document.body());
+    let version = format!("\"{}\"", digest.iter().map(|byte| format!("{byte:02X}")).collect::<String>());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| known == version || known == "*") {
+        *document.status_mut() = StatusCode::NOT_MODIFIED;
+        *document.body_mut() = Bytes::new();
+    }
+    if let Ok(version) = header::HeaderValue::from_str(&version) {
+        document.headers_mut().insert(header::ETAG, version);
+    }
+    document
 }
 
 fn version() -> Value {

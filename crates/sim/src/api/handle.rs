@@ -72,7 +72,11 @@ impl Api {
         if call.verb == Verb::Watch && !call.name.is_empty() {
             call.query.set("fieldSelector", &format!("metadata.name={}", call.name));
         }
-        let mut reply = self.serve(&call, parts, body)?;
+        if call.kind.is("", "endpoints") {
+            call.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+        }
+        let served = self.serve(&call, parts, body);
+        let mut reply = served.unwrap_or_else(|failure| Reply::Response(failure.response()));
         if let Reply::Response(response) = &mut reply {
             for warning in call.warnings.borrow().iter() {
                 let text = format!("299 - {warning:?}");
@@ -122,23 +126,24 @@ impl Api {
             }
             Verb::Patch => {
                 let patch_type = request::patch_type(parts)?;
+                call.heed_force(patch_type)?;
                 let patch = request::body(parts, body)?;
                 let existed = self.read(call).is_ok();
                 let stored = self.patch(call, patch_type, &patch)?;
                 Ok(answer(if existed { 200 } else { 201 }, &render, &stored))
             }
             Verb::Delete => {
-                let options = request::delete_options(&call.query, &request::body(parts, body)?);
+                let options = request::delete_options(&call.query, &request::body(parts, body)?)?;
                 let mut call = call.clone();
                 call.heed_dry_run(&options)?;
-                match self.delete(&call, &options)? {
+                match self.delete(&call, &call.propagation(options))? {
                     Deleted::Waits(object) => Ok(answer(200, &render, &object)),
-                    Deleted::Gone(object) if call.kind.is("", "pods") => Ok(answer(200, &render, &object)),
+                    Deleted::Gone(object) if call.kind.is_shown_deleted() => Ok(answer(200, &render, &object)),
                     Deleted::Gone(object) => Ok(Reply::Response(respond(200, &deleted(&call.kind, &object)))),
                 }
             }
             Verb::DeleteCollection => {
-                let options = request::delete_options(&call.query, &request::body(parts, body)?);
+                let options = request::delete_options(&call.query, &request::body(parts, body)?)?;
                 let mut call = call.clone();
                 call.heed_dry_run(&options)?;
                 let gone = self.delete_collection(&call, &options)?;

@@ -57,6 +57,26 @@ impl Kind {
         self.group == group && self.plural == plural
     }
 
+    /// As its objects are stored: refusals of an event's fields are those of the core group.
+    pub fn stored(&self) -> Self {
+        Self { group: self.storage.group, ..self.clone() }
+    }
+
+    /// Whether a deletion answers with what was deleted and not with a status.
+    pub fn is_shown_deleted(&self) -> bool {
+        self.group.is_empty()
+            && matches!(
+                self.plural,
+                "pods"
+                    | "services"
+                    | "serviceaccounts"
+                    | "podtemplates"
+                    | "resourcequotas"
+                    | "persistentvolumes"
+                    | "persistentvolumeclaims"
+            )
+    }
+
     pub fn verbs(&self) -> &'static [&'static str] {
         match (self.group, self.plural) {
             ("metrics.k8s.io", _) => &["get", "list"],

@@ -124,6 +124,11 @@ fn read_token(token: &str) -> Result<Page, Failure> {
         Some(Page { rv: value.get("rv")?.as_u64()?, after: (start.next()??, start.next()??) })
     };
     read().ok_or_else(|| {
-        Failure::bad_request("invalid continue token: continue key is not valid: it is none that this server wrote")
+        let odd = token.bytes().position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_'));
+        let why = odd.map_or_else(
+            || "it is none that this server wrote".to_owned(),
+            |at| format!("illegal base64 data at input byte {at}"),
+        );
+        Failure::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
     })
 }

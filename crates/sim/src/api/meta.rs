@@ -41,9 +41,24 @@ const DNS1035: &str = "a DNS-1035 label must consist of lower case alphanumeric 
     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
     validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
-const BAD_KEY: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+pub(crate) const BAD_KEY: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
     alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+/// Why a label's value is none.
+pub(crate) fn bad_value(text: &str) -> &'static str {
+    if text.len() > 63 {
+        return "must be no more than 63 bytes";
+    }
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end \
+     with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is \
+     '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+}
+
+/// Why a text is no name in the domain system, if it is none.
+pub(crate) fn bad_subdomain(text: &str) -> Option<&'static str> {
+    (!text.split('.').all(is_label)).then_some(SUBDOMAIN)
+}
 
 fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -82,14 +97,7 @@ pub(crate) fn validate(kind: &Kind, value: &Value) -> Vec<Cause> {
         }
         let text = label.as_str().unwrap_or("");
         if keelson_core::selector::validate_value(key, text).is_err() {
-            let detail = if text.len() > 63 {
-                "must be no more than 63 bytes"
-            } else {
-                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must \
-                 start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used \
-                 for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-            };
-            causes.push(Cause::invalid("metadata.labels", label, detail));
+            causes.push(Cause::invalid("metadata.labels", label, bad_value(text)));
         }
     }
     let size: usize = value

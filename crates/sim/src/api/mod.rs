@@ -19,6 +19,7 @@ mod garbage;
 mod handle;
 mod json;
 mod kinds;
+mod labels;
 mod list;
 mod meta;
 mod openapi;

@@ -14,7 +14,7 @@ use super::{
     Api,
     json::Json,
     kinds::Kind,
-    status::{Failure, respond},
+    status::{Failure, respond, respond_bytes},
     typed,
 };
 
@@ -29,7 +29,7 @@ pub(crate) fn document(api: &Api, path: &[&str]) -> Result<Response<Bytes>, Fail
     let kinds: Vec<_> =
         api.kinds.all().filter(|kind| kind.group == group && kind.versions.contains(&version)).cloned().collect();
     if kinds.is_empty() {
-        return Err(Failure::no_such_path());
+        return Ok(respond_bytes(404, "text/plain; charset=utf-8", Bytes::new()));
     }
     let mut paths = json!({});
     let mut schemas = published(&kinds);

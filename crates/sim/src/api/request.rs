@@ -63,15 +63,12 @@ impl Call {
     }
 
     /// What to do about fields that the type does not have.
-    pub fn unknown_fields(&self, unknown: &[String]) -> Result<(), Failure> {
+    pub fn unknown_fields(&self, object: &Value, unknown: &[String]) -> Result<(), Failure> {
         match self.query.text("fieldValidation") {
             "Strict" if !unknown.is_empty() => {
                 let each: Vec<String> = unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
                 let message = format!("strict decoding error: {}", each.join(", "));
-                Err(Failure::bad_request(format!(
-                    "{} in version {:?} cannot be handled as a {}: {message}",
-                    self.kind.kind, self.version, self.kind.kind
-                )))
+                Err(self.undecodable(object, &message))
             }
             "Ignore" => Ok(()),
             _ => {
@@ -79,6 +76,39 @@ impl Call {
                 Ok(())
             }
         }
+    }
+}
+
+impl Call {
+    /// An object that its type cannot hold: who patched is told what the patch made.
+    pub fn undecodable(&self, object: &Value, why: &str) -> Failure {
+        if self.verb == Verb::Patch {
+            return Failure::unpatchable(&object.to_string(), why);
+        }
+        let kind = self.kind.kind;
+        Failure::bad_request(format!("{kind} in version {:?} cannot be handled as a {kind}: {why}", self.version))
+    }
+
+    /// How a deletion goes on when its options leave that open: jobs alone keep their pods.
+    pub fn propagation(&self, mut options: Value) -> Value {
+        let open = options.text(&["propagationPolicy"]).is_empty() && options.at(&["orphanDependents"]).is_null();
+        if open && self.kind.is("batch", "jobs") {
+            self.warn(
+                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
+                 them or set propagationPolicy=Orphan to suppress this warning",
+            );
+            options.put(&["propagationPolicy"], "Orphan");
+        }
+        options
+    }
+
+    /// Whether the options of a write fit what it does.
+    pub fn heed_force(&self, how: PatchType) -> Result<(), Failure> {
+        if how == PatchType::Apply || self.query.text("force").is_empty() {
+            return Ok(());
+        }
+        let cause = Cause::forbidden("force", "may not be specified for non-apply patch");
+        Err(Failure::invalid_options("PatchOptions", &cause))
     }
 }
 
@@ -198,7 +228,9 @@ pub(crate) fn route(kinds: &Kinds, path: &str) -> Result<Option<Target>, Failure
     if !kinds.all().any(|kind| kind.group == group && kind.versions.contains(&version)) {
         return Err(Failure::no_such_group());
     }
-    let kind = kinds.get(group, plural).ok_or_else(Failure::no_such_path)?;
+    let custom = || kinds.all().any(|kind| kind.group == group && kind.crd.is_some());
+    let missing = || if custom() { Failure::no_such_group() } else { Failure::no_such_path() };
+    let kind = kinds.get(group, plural).ok_or_else(missing)?;
     let version = kind.versions.iter().find(|served| **served == version).copied().ok_or_else(Failure::no_such_path)?;
     let (name, subresource) = match rest {
         [] => ("", String::new()),
@@ -279,7 +311,11 @@ fn yaml(bytes: &Bytes) -> Result<Value, Failure> {
 }
 
 /// The options of a deletion: from the body, or else from the query.
-pub(crate) fn delete_options(query: &Query, body: &Value) -> Value {
+pub(crate) fn delete_options(query: &Query, body: &Value) -> Result<Value, Failure> {
+    let seconds = query.text("gracePeriodSeconds");
+    if !seconds.is_empty() && query.number("gracePeriodSeconds").is_none() {
+        return Err(Failure::bad_request(format!("strconv.ParseInt: parsing {seconds:?}: invalid syntax")));
+    }
     let mut options = if body.is_object() { body.clone() } else { json!({}) };
     if let Some(seconds) = query.number("gracePeriodSeconds") {
         options.default_to(&["gracePeriodSeconds"], seconds);
@@ -289,7 +325,19 @@ pub(crate) fn delete_options(query: &Query, body: &Value) -> Value {
             options.default_to(&[name], query.text(name));
         }
     }
-    options
+    let policy = options.text(&["propagationPolicy"]);
+    let cause = if policy.is_empty() {
+        None
+    } else if !options.at(&["orphanDependents"]).is_null() {
+        let why = "orphanDependents and deletionPropagation cannot be both set";
+        Some(Cause::invalid("propagationPolicy", &policy.into(), why))
+    } else if !matches!(policy, "Foreground" | "Background" | "Orphan") {
+        let known = ["Foreground", "Background", "Orphan", "nil"];
+        Some(Cause::unsupported("propagationPolicy", &policy.into(), &known))
+    } else {
+        None
+    };
+    cause.map_or(Ok(options), |cause| Err(Failure::invalid_options("DeleteOptions", &cause)))
 }
 
 /// The name under which a write's fields are owned: the option, or else the first word of the user agent.

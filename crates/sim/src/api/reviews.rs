@@ -10,8 +10,9 @@ use super::{
     Api,
     auth::{self, User},
     json::Json,
+    kinds::Kind,
     request::{self, Call, Verb},
-    status::{Failure, respond},
+    status::{Cause, Failure, respond},
 };
 
 impl Api {
@@ -41,6 +42,9 @@ impl Api {
                     &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
                 ));
             }
+            "tokenreviews" if review.text(&["spec", "token"]).is_empty() => {
+                return Err(Failure::bad_request("token is required for TokenReview in authentication"));
+            }
             "tokenreviews" => {
                 let known = self.token_user(call.now, review.text(&["spec", "token"]), &auth::audiences(&review));
                 let status = match known {
@@ -52,6 +56,17 @@ impl Api {
             "selfsubjectreviews" => {
                 review.put(&["metadata", "creationTimestamp"], super::meta::time(call.now));
                 review.put(&["status"], json!({"userInfo": call.user.info()}));
+            }
+            "selfsubjectaccessreviews" | "subjectaccessreviews" | "localsubjectaccessreviews"
+                if review.at(&["spec", "resourceAttributes"]).is_null()
+                    && review.at(&["spec", "nonResourceAttributes"]).is_null() =>
+            {
+                let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+                let cause = Cause::invalid("spec.resourceAttributes", &Value::Null, why);
+                // Upstream knows the group here, and not the kind.
+                let mut nameless = Kind::clone(&call.kind);
+                nameless.kind = "";
+                return Err(Failure::invalid(&nameless, "", &[cause]));
             }
             "selfsubjectaccessreviews" => {
                 let user = Arc::clone(&call.user);

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use keelson_core::selector::{FieldSelector, Selector};
+use keelson_core::selector::{FieldSelector, Requirement};
 use serde_json::Value;
 
-use super::{json::Json, kinds::Kind, request::Query, status::Failure};
+use super::{json::Json, kinds::Kind, labels, request::Query, status::Failure};
 
 /// Both selectors of a list or watch.
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {
-    labels: Selector,
+    labels: Vec<Requirement>,
     fields: FieldSelector,
     /// The one name that can match, when the fields say so.
     pub name: Option<String>,
@@ -18,14 +18,13 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub fn of(kind: &Kind, version: &str, query: &Query) -> Result<Self, Failure> {
-        let labels = Selector::parse(query.text("labelSelector"))
-            .map_err(|problem| Failure::bad_request(format!("unable to parse requirement: {problem}")))?;
+        let labels = labels::parse(query.text("labelSelector")).map_err(Failure::bad_request)?;
         let text = query.text("fieldSelector");
         let fields = FieldSelector::parse(text)
             .map_err(|problem| Failure::bad_request(format!("invalid field selector {text:?}: {problem}")))?;
         for term in fields.terms() {
             if !selectable(kind, version, &term.path) {
-                return Err(Failure::bad_request(format!("field label not supported: {}", term.path)));
+                return Err(Failure::bad_request(unselectable(kind, &term.path)));
             }
         }
         let name = name_of(&fields);
@@ -34,7 +33,6 @@ impl Filter {
 
     pub fn matches(&self, object: &Value) -> bool {
         self.labels
-            .requirements()
             .iter()
             .all(|wanted| wanted.matches(object.at(&["metadata", "labels"]).get(&wanted.key).and_then(Value::as_str)))
             && self.fields.terms().iter().all(|term| (field(object, &term.path) == term.value) != term.differs)
@@ -74,6 +72,18 @@ fn field<'a>(object: &'a Value, path: &str) -> Cow<'a, str> {
 
 fn is_flag(path: &str) -> bool {
     matches!(path, "spec.unschedulable" | "spec.hostNetwork")
+}
+
+/// Upstream's sentence: kinds with fields of their own each have another one.
+fn unselectable(kind: &Kind, path: &str) -> String {
+    match (kind.storage.group, kind.plural) {
+        ("", "pods" | "nodes" | "namespaces" | "secrets" | "services" | "events" | "replicationcontrollers") => {
+            format!("field label not supported: {path}")
+        }
+        ("batch", "jobs") => format!("field label {path:?} not supported for Job"),
+        _ if kind.crd.is_some() => format!("field label not supported: {path}"),
+        _ => format!("{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
+    }
 }
 
 fn selectable(kind: &Kind, version: &str, path: &str) -> bool {

@@ -155,6 +155,14 @@ impl Failure {
         failure.with_causes(std::slice::from_ref(cause))
     }
 
+    /// A patch that makes what its type cannot hold: `made` is what it makes.
+    pub fn unpatchable(made: &str, why: &str) -> Self {
+        let cause = Cause::invalid("patch", &made.into(), why);
+        let mut failure = Self::new(422, "Invalid", format!(" \"\" is invalid: patch: {}", cause.message));
+        failure.details = Some(json!({}));
+        failure.with_causes(&[cause])
+    }
+
     pub fn with_causes(mut self, causes: &[Cause]) -> Self {
         let causes: Vec<Value> = causes
             .iter()

@@ -42,11 +42,19 @@ impl Api {
                 self.bind(call, &binding)?;
                 Ok(respond(201, &success()))
             }
-            ("eviction", Verb::Create) => self.evict(call, &request::body(parts, body)?),
+            ("eviction", Verb::Create) => {
+                let eviction = request::body(parts, body)?;
+                let named = eviction.text(&["metadata", "name"]);
+                if !named.is_empty() && named != call.name {
+                    return Err(Failure::bad_request("name in URL does not match name in Eviction object"));
+                }
+                self.evict(call, &eviction)
+            }
             ("token", Verb::Create) => Ok(respond(201, &self.issue(call, &request::body(parts, body)?)?)),
             ("log", Verb::Get) => {
-                self.read(call)?;
-                Ok(super::status::respond_bytes(200, "text/plain", Bytes::new()))
+                let scheduled = !self.read(call)?.value.text(&["spec", "nodeName"]).is_empty();
+                let code = if scheduled { 200 } else { 204 };
+                Ok(super::status::respond_bytes(code, "text/plain", Bytes::new()))
             }
             _ => Err(Failure::method_not_allowed()),
         }
@@ -78,7 +86,12 @@ impl Api {
         let mut call = call.clone();
         call.subresource = "scale".into();
         let scale = scale(&call, &*self.read(&call)?)?;
-        self.set_scale(&call, &patch::patched(&call, how, scale, patch)?)
+        let scale = patch::patched(&call, how, scale, patch)?;
+        if !matches!(scale.at(&["spec", "replicas"]), Value::Null | Value::Number(_)) {
+            let why = "json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32";
+            return Err(Failure::unpatchable(&scale.to_string(), why));
+        }
+        self.set_scale(&call, &scale)
     }
 
     /// Binds a pod to a node, once.
@@ -229,7 +242,17 @@ impl Api {
 
     fn issue(&mut self, call: &Call, review: &Value) -> Result<Value, Failure> {
         let account = self.read(call)?;
-        let seconds = review.int(&["spec", "expirationSeconds"]).unwrap_or(3600).max(600);
+        let seconds = review.int(&["spec", "expirationSeconds"]).unwrap_or(3600);
+        if seconds < 600 {
+            let mut request = Kind::clone(&call.kind);
+            (request.group, request.kind) = ("authentication.k8s.io", "TokenRequest");
+            let why = "may not specify a duration less than 10 minutes";
+            return Err(Failure::invalid(
+                &request,
+                "",
+                &[Cause::invalid("spec.expirationSeconds", &seconds.into(), why)],
+            ));
+        }
         let expires = call.now.as_seconds().saturating_add(seconds);
         let audiences = auth::audiences(review);
         self.issued.retain(|_, issued| issued.expires_seconds > call.now.as_seconds());
@@ -300,10 +323,10 @@ fn scale(call: &Call, object: &Object) -> Result<Value, Failure> {
             kept.put(&[field], text.clone());
         }
     }
-    Ok(json!({
-        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept,
-        "spec": {"replicas": at_path(value, &paths.spec).as_i64().unwrap_or(0)}, "status": status,
-    }))
+    // Go leaves out what is zero here, but not in the status.
+    let replicas = at_path(value, &paths.spec).as_i64().filter(|replicas| *replicas != 0);
+    let spec = replicas.map_or_else(|| json!({}), |replicas| json!({"replicas": replicas}));
+    Ok(json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept, "spec": spec, "status": status}))
 }
 
 struct ScalePaths {

@@ -14,17 +14,27 @@ use serde_json::Value;
 
 use super::{kinds::Kind, request::Call, status::Failure};
 
-/// Reads the object as its type.
-pub(crate) fn check(call: &Call, object: &Value) -> Result<(), Failure> {
+/// Reads the object as its type, which forgets the fields that the type does not have.
+pub(crate) fn check(call: &Call, object: &mut Value) -> Result<(), Failure> {
     let Some(published) = published(&call.kind) else { return Ok(()) };
-    let known = (published.read)(object).map_err(|problem| {
-        let (kind, version) = (call.kind.kind, call.version);
-        Failure::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: json: {problem}"))
-    })?;
+    let known = (published.read)(object).map_err(|problem| call.undecodable(object, &format!("json: {problem}")))?;
     let mut unknown = Vec::new();
     compare("", object, &known, &mut unknown);
+    if unknown.is_empty() {
+        return Ok(());
+    }
     unknown.sort();
-    call.unknown_fields(&unknown)
+    call.unknown_fields(object, &unknown)?;
+    forget(object, &known);
+    Ok(())
+}
+
+/// The first field that an applied document has and the type does not: apply knows no leniency.
+pub(crate) fn undeclared(kind: &Kind, config: &Value) -> Option<String> {
+    let known = (published(kind)?.read)(config).ok()?;
+    let mut unknown = Vec::new();
+    compare("", config, &known, &mut unknown);
+    unknown.into_iter().next()
 }
 
 /// What a published type can do.
@@ -78,6 +88,22 @@ pub(crate) fn published(kind: &Kind) -> Option<Published> {
 fn read<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, String> {
     let typed = T::deserialize(object).map_err(|problem| problem.to_string())?;
     serde_json::to_value(typed).map_err(|problem| problem.to_string())
+}
+
+/// Takes out what did not come back.
+fn forget(object: &mut Value, known: &Value) {
+    match (object, known) {
+        (Value::Object(object), Value::Object(known)) => {
+            object.retain(|name, value| value.is_null() || known.contains_key(name));
+            for (name, value) in object {
+                forget(value, known.get(name).unwrap_or(&Value::Null));
+            }
+        }
+        (Value::Array(object), Value::Array(known)) => {
+            object.iter_mut().zip(known).for_each(|(value, known)| forget(value, known));
+        }
+        _ => {}
+    }
 }
 
 /// Fields that went in and did not come out.

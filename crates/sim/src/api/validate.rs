@@ -6,13 +6,75 @@ use super::{json::Json, kinds::Kind, status::Cause};
 
 /// What is wrong with a new object.
 pub(crate) fn create(kind: &Kind, object: &Value) -> Vec<Cause> {
-    match (kind.group, kind.plural) {
+    let mut causes = always(kind, object);
+    causes.extend(match (kind.group, kind.plural) {
         ("", "pods") => containers(object.at(&["spec"]), "spec"),
         ("apps", "deployments" | "replicasets" | "statefulsets" | "daemonsets") => template(kind, object),
         ("apiextensions.k8s.io", _) => definition(object),
         ("batch", "jobs") => containers(object.at(&["spec", "template", "spec"]), "spec.template.spec"),
         _ => Vec::new(),
+    });
+    causes
+}
+
+/// What must hold of an object at any time.
+fn always(kind: &Kind, object: &Value) -> Vec<Cause> {
+    let spec = object.at(&["spec"]);
+    match (kind.group, kind.plural) {
+        ("", "nodes") => taints(spec.items(&["taints"])),
+        ("", "services") => ports(spec.items(&["ports"])),
+        ("coordination.k8s.io", "leases") => {
+            let seconds = spec.int(&["leaseDurationSeconds"]).filter(|seconds| *seconds <= 0);
+            let wrong =
+                |seconds: i64| Cause::invalid("spec.leaseDurationSeconds", &seconds.into(), "must be greater than 0");
+            seconds.map(wrong).into_iter().collect()
+        }
+        ("discovery.k8s.io", "endpointslices") if object.text(&["addressType"]) != "FQDN" => addresses(object),
+        ("events.k8s.io", "events") if object.text(&["reason"]).is_empty() => vec![Cause::required("reason", "")],
+        _ => Vec::new(),
     }
+}
+
+fn taints(taints: &[Value]) -> Vec<Cause> {
+    const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
+    let mut causes = Vec::new();
+    for (index, taint) in taints.iter().enumerate() {
+        let effect = taint.text(&["effect"]);
+        let field = format!("metadata.taints[{index}].effect");
+        if effect.is_empty() {
+            causes.push(Cause::required(field, ""));
+        } else if !EFFECTS.contains(&effect) {
+            causes.push(Cause::unsupported(field, &effect.into(), EFFECTS));
+        }
+    }
+    causes
+}
+
+fn ports(ports: &[Value]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (index, port) in ports.iter().enumerate() {
+        for field in ["port", "targetPort"] {
+            let number = port.int(&[field]).filter(|number| !(1..=65535).contains(number));
+            let field = format!("spec.ports[{index}].{field}");
+            causes.extend(
+                number.map(|number| Cause::invalid(field, &number.into(), "must be between 1 and 65535, inclusive")),
+            );
+        }
+    }
+    causes
+}
+
+fn addresses(slice: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (index, endpoint) in slice.items(&["endpoints"]).iter().enumerate() {
+        for (at, address) in endpoint.items(&["addresses"]).iter().enumerate() {
+            if address.as_str().is_none_or(|text| text.parse::<std::net::IpAddr>().is_err()) {
+                let why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+                causes.push(Cause::invalid(format!("endpoints[{index}].addresses[{at}]"), address, why));
+            }
+        }
+    }
+    causes
 }
 
 fn containers(spec: &Value, at: &str) -> Vec<Cause> {
@@ -115,7 +177,11 @@ fn definition(object: &Value) -> Vec<Cause> {
 /// What may not change.
 pub(crate) fn update(kind: &Kind, subresource: &str, old: &Value, new: &Value) -> Vec<Cause> {
     if subresource == "status" {
-        return Vec::new();
+        let nominated = new.text(&["status", "nominatedNodeName"]);
+        let why =
+            if kind.is("", "pods") && !nominated.is_empty() { super::meta::bad_subdomain(nominated) } else { None };
+        let wrong = |why: &str| Cause::invalid("status.nominatedNodeName", &nominated.into(), why);
+        return why.map(wrong).into_iter().collect();
     }
     let fixed: &[&[&str]] = match (kind.group, kind.plural) {
         ("", "pods") => return pod(subresource, old, new),
@@ -134,13 +200,14 @@ pub(crate) fn update(kind: &Kind, subresource: &str, old: &Value, new: &Value) -
         ("", "services") => &[],
         _ => &[],
     };
-    let mut causes: Vec<Cause> = fixed
+    let mut causes = always(kind, new);
+    let kept = fixed
         .iter()
         .filter(|path| {
             old.at(path) != new.at(path) && !(old.at(path).is_null() && path.last() == Some(&"storageClassName"))
         })
-        .map(|path| Cause::invalid(path.join("."), new.at(path), "field is immutable"))
-        .collect();
+        .map(|path| Cause::invalid(path.join("."), new.at(path), "field is immutable"));
+    causes.extend(kept);
     if matches!(kind.plural, "secrets" | "configmaps") && old.at(&["immutable"]) == &Value::Bool(true) {
         for field in ["immutable", "data", "stringData", "binaryData"] {
             if old.at(&[field]) != new.at(&[field]) {

@@ -89,6 +89,7 @@ impl Api {
         object.object(&["metadata"]);
         if kind.crd.is_none() {
             without_nulls(&mut object);
+            without_hollow(&mut object);
         }
         self.place_in_namespace(call, &mut object)?;
         self.stamp(call, &mut object);
@@ -101,7 +102,7 @@ impl Api {
         self.read_schema(call, &mut object)?;
         defaults::apply(kind, &mut object);
         if call.outside {
-            typed::check(call, &object)?;
+            typed::check(call, &mut object)?;
         }
         // Fields that only admission or the API itself fills in have no owner.
         if ownership == Ownership::Changed {
@@ -117,7 +118,7 @@ impl Api {
             causes.extend(crd.validate(call.version, &object, None));
         }
         if !causes.is_empty() {
-            return Err(Failure::invalid(kind, &name, &causes));
+            return Err(Failure::invalid(&kind.stored(), &name, &causes));
         }
         admission::validate(self, call, &object, None)?;
         if call.dry_run {
@@ -153,6 +154,7 @@ impl Api {
         check_type(call, &mut new)?;
         if kind.crd.is_none() {
             without_nulls(&mut new);
+            without_hollow(&mut new);
         }
         self.same_identity(call, old, &new)?;
         keep(call, old, &mut new);
@@ -161,7 +163,7 @@ impl Api {
             defaults::apply(kind, &mut new);
         }
         if call.outside {
-            typed::check(call, &new)?;
+            typed::check(call, &mut new)?;
         }
         if ownership == Ownership::Changed {
             patch::managed::updated(call, &old.value, &mut new);
@@ -325,6 +327,31 @@ impl Api {
             let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
             let made = self.create_as(now, &Arc::new(User::admin()), "", "serviceaccounts", namespace, account);
             debug_assert!(made.is_ok(), "{made:?}");
+        }
+    }
+}
+
+/// Go writes no map, list or flag that says nothing; these are the ones that clients send so.
+pub(crate) fn without_hollow(object: &mut Value) {
+    let hollow = |value: &Value| match value {
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    };
+    if object.at(&["spec", "unschedulable"]) == &Value::Bool(false) {
+        object.cut(&["spec", "unschedulable"]);
+    }
+    for path in [
+        &["data"][..],
+        &["binaryData"],
+        &["stringData"],
+        &["metadata", "labels"],
+        &["metadata", "annotations"],
+        &["metadata", "finalizers"],
+        &["metadata", "ownerReferences"],
+    ] {
+        if hollow(object.at(path)) {
+            object.cut(path);
         }
     }
 }

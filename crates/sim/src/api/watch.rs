@@ -66,7 +66,11 @@ impl Api {
         if !call.name.is_empty() {
             filter.name = Some(call.name.clone());
         }
-        let wanted = parse_version(query.text("resourceVersion"))?;
+        let wanted = parse_version(query.text("resourceVersion")).map_err(|refusal| {
+            // A list says that the request is bad; a watch has begun by the time it looks.
+            let why = refusal.message.trim_start_matches("invalid resource version: ");
+            Failure::new(500, "", why)
+        })?;
         let current = self.store.rv();
         let bookmarks = query.flag("allowWatchBookmarks");
         let stream_list = query.flag("sendInitialEvents");

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
+    auth::User,
     json::Json,
     kinds::{Kind, intern},
-    meta,
-    request::Call,
+    meta, patch,
+    request::{Call, Verb},
     status::{Cause, Failure},
     storage::Object,
 };
@@ -101,7 +102,7 @@ impl Api {
         schema::prune(schema, object, "", &mut unknown);
         schema::fill_in(schema, object);
         unknown.sort();
-        call.unknown_fields(&unknown)
+        call.unknown_fields(object, &unknown)
     }
 
     /// Serves what a definition describes, from now on.
@@ -166,6 +167,13 @@ impl Api {
             "storedVersions": new.at(&["status", "storedVersions"]),
         });
         new.put(&["status"], status);
+        let mut own = self.inside(now, &Arc::new(User::admin()), &kind, Verb::Update);
+        (own.manager, own.subresource) = ("kube-apiserver".into(), "status".into());
+        // What is always there, if empty, is nobody's.
+        let mut old = (*stored.value).clone();
+        let versions = new.at(&["status", "storedVersions"]);
+        old.put(&["status"], json!({"conditions": [], "acceptedNames": {}, "storedVersions": versions}));
+        patch::managed::updated(&own, &old, &mut new);
         self.commit(now, &kind, new);
     }
 

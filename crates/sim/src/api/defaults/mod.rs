@@ -42,7 +42,10 @@ pub(crate) fn prepare(kind: &Kind, object: &mut Value) {
             status
         }
         ("", "namespaces") => json!({"phase": "Active"}),
-        ("", "persistentvolumes" | "persistentvolumeclaims") => json!({"phase": "Pending"}),
+        ("", "persistentvolumeclaims") => json!({"phase": "Pending"}),
+        ("", "persistentvolumes") => {
+            json!({"phase": "Pending", "lastPhaseTransitionTime": object.at(&["metadata", "creationTimestamp"])})
+        }
         ("", "services") => json!({"loadBalancer": {}}),
         ("apps", "statefulsets") => json!({"replicas": 0, "availableReplicas": 0}),
         ("apps", "replicasets") | ("", "replicationcontrollers") => json!({"replicas": 0}),
@@ -105,6 +108,9 @@ fn core(plural: &str, object: &mut Value) {
             pod::canonical(object, &["spec", "capacity"]);
             object.default_to(&["spec", "volumeMode"], "Filesystem");
             object.default_to(&["spec", "persistentVolumeReclaimPolicy"], "Retain");
+            if !object.at(&["spec", "hostPath"]).is_null() {
+                object.default_to(&["spec", "hostPath", "type"], "");
+            }
         }
         "limitranges" => {
             for item in object.array(&["spec", "limits"]).iter_mut().filter(|item| item.text(&["type"]) == "Container")

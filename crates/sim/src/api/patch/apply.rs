@@ -12,6 +12,7 @@ use super::{
         json::Json,
         request::Call,
         status::{Cause, Failure},
+        verbs::without_hollow,
     },
     fields::{Fields, element},
     managed::{self, Manager},
@@ -45,6 +46,9 @@ pub(crate) fn applied(call: &Call, live: Option<&Value>, config: &Value) -> Resu
 
     let mut after = merged(shape, before, &config);
     after.put(&["apiVersion"], config.at(&["apiVersion"]).clone());
+    if call.kind.crd.is_none() {
+        without_hollow(&mut after);
+    }
     if let Some(previous) = &previous {
         // A map that was wanted empty and now has something in it is not dropped.
         let kept = managers.iter().fold(wanted.clone(), |all, manager| all.union(&manager.fields));

@@ -94,10 +94,12 @@ impl Fields {
     }
 
     fn walk(&self, at: &str, out: &mut Vec<String>) {
-        if self.here && !at.is_empty() {
-            out.push(at.to_owned());
+        // What is of this level comes first, then what is below it.
+        let (leaves, deeper): (Vec<_>, Vec<_>) = self.under.iter().partition(|(_, inner)| inner.here);
+        for (element, _) in &leaves {
+            out.push(format!("{at}{}", printed(element)));
         }
-        for (element, inner) in &self.under {
+        for (element, inner) in leaves.into_iter().chain(deeper) {
             inner.walk(&format!("{at}{}", printed(element)), out);
         }
     }
@@ -212,7 +214,8 @@ impl Fields {
             return Self::grown(shape, value);
         }
         let mut set = Self::grown(shape, value);
-        set.here = false;
+        // A list that is one value is a field, whatever was there before.
+        set.here = value.is_array() && shape.list() == ListKind::Atomic;
         if let Value::Object(map) = value {
             for (name, child) in map {
                 let inner = Self::added(shape.field(name), name, child);

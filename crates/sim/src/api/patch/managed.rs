@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{json::Json, meta, request::Call},
+    super::{events, json::Json, meta, request::Call},
     fields::Fields,
     shape::Shape,
 };
@@ -143,7 +143,12 @@ pub(crate) fn owned(fields: Fields) -> Fields {
 
 /// A plain write: the writer owns what it changed, and others lose it.
 pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
-    let (changed, removed) = Fields::compare(shape(call), old, new);
+    let (changed, removed) = if call.kind.group == "events.k8s.io" {
+        // They are stored under their core names, and owned under the others.
+        Fields::compare(shape(call), &events::to_new(old.clone()), &events::to_new(new.clone()))
+    } else {
+        Fields::compare(shape(call), old, new)
+    };
     let (mut changed, mut removed) = (owned(changed), owned(removed));
     if call.kind.has("status") && call.subresource != "status" && call.subresource != "binding" {
         (changed, removed) = (changed.without(&["status"]), removed.without(&["status"]));

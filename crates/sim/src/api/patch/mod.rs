@@ -8,6 +8,7 @@ pub(crate) mod strategic;
 
 use std::sync::Arc;
 
+use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
     request::{Call, PatchType},
     status::{Cause, Failure},
     storage::Object,
+    typed,
     verbs::Ownership,
 };
 
@@ -42,8 +44,16 @@ impl Api {
             let cause = Cause::required("fieldManager", "is required for apply patch");
             return Err(Failure::invalid_options("PatchOptions", &cause));
         }
+        if let Some(field) = typed::undeclared(&call.kind, config) {
+            let [namespace, name] = ["namespace", "name"].map(|field| config.text(&["metadata", field]));
+            let (group, version, kind) = (call.kind.group, call.version, call.kind.kind);
+            let of = format!("{namespace}/{name}; {group}/{version}, Kind={kind}");
+            let message = format!("failed to create typed patch object ({of}): .{field}: field not declared in schema");
+            return Err(Failure::new(500, "", message));
+        }
         let mut config = config.clone();
-        if config.text(&["metadata", "name"]).is_empty() {
+        let unnamed = config.text(&["metadata", "name"]).is_empty();
+        if unnamed {
             config.put(&["metadata", "name"], call.name.as_str());
         }
         if config.text(&["metadata", "name"]) != call.name {
@@ -55,10 +65,19 @@ impl Api {
         }
         match self.read(call) {
             Ok(old) => {
+                let uid = config.at(&["metadata", "uid"]);
+                if !uid.is_null() && uid.as_str() != Some(old.uid()) {
+                    let cause = Cause::invalid("metadata.uid", uid, "field is immutable");
+                    return Err(Failure::invalid(&call.kind, &call.name, &[cause]));
+                }
                 let new = apply::applied(call, Some(&old.value), &config)?;
                 self.change(call, &old, new, Ownership::Applied)
             }
             Err(missing) if !call.subresource.is_empty() => Err(missing),
+            Err(_) if unnamed => Err(Failure::bad_request(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                call.name
+            ))),
             Err(missing) => {
                 if !config.text(&["metadata", "uid"]).is_empty() {
                     return Err(missing);
@@ -73,24 +92,40 @@ impl Api {
     }
 }
 
+/// Upstream replaces a key that is not there as well.
+fn placed(document: &Value, operation: PatchOperation) -> PatchOperation {
+    match operation {
+        PatchOperation::Replace(ReplaceOperation { path, value }) if document.pointer(path.as_str()).is_none() => {
+            PatchOperation::Add(AddOperation { path, value })
+        }
+        other => other,
+    }
+}
+
 /// What a patch makes of a document.
 pub(crate) fn patched(call: &Call, how: PatchType, base: Value, patch: &Value) -> Result<Value, Failure> {
     let mut new = base;
     match how {
         PatchType::Json => {
-            let operations: json_patch::Patch = serde_json::from_value(patch.clone())
-                .map_err(|problem| Failure::bad_request(format!("error decoding patch: {problem}")))?;
-            json_patch::patch(&mut new, &operations).map_err(|_| {
+            let refused = || {
                 let mut failure =
                     Failure::new(422, "Invalid", "the server rejected our request due to an error in our request");
                 failure.details = Some(json!({}));
                 failure
+            };
+            let listed = patch.as_array().is_some_and(|all| all.iter().all(Value::is_object));
+            let operations: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|problem| {
+                if listed { refused() } else { Failure::bad_request(format!("error decoding patch: {problem}")) }
             })?;
+            for operation in operations.0 {
+                let operation = placed(&new, operation);
+                json_patch::patch(&mut new, &[operation]).map_err(|_| refused())?;
+            }
         }
         PatchType::Merge => {
             if !patch.is_object() {
                 return Err(Failure::bad_request(
-                    "error decoding patch: json: cannot unmarshal a value that is no object into Go value of type map[string]interface {}",
+                    "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
                 ));
             }
             json_patch::merge(&mut new, patch);

@@ -120,6 +120,7 @@ const ATOMIC_MAPS: &[&str] = &[
     "resourceFieldRef",
     "target",
     "involvedObject",
+    "regarding",
     "dataSource",
     "roleRef",
     "allocation",
@@ -142,6 +143,7 @@ const FRAMES: &[&str] = &[
     "rules",
     "involvedObject",
     "source",
+    "deprecatedSource",
 ];
 
 fn builtin_list(parent: &str, field: &str) -> ListKind {

@@ -10,7 +10,7 @@ use super::super::{json::Json, status::Failure};
 /// Merges a patch into an object.
 pub(crate) fn merge(target: &mut Value, patch: &Value) -> Result<(), Failure> {
     let Some(patch) = patch.as_object() else {
-        return Err(Failure::bad_request("error decoding patch: a strategic merge patch must be an object"));
+        return Err(Failure::bad_request("json: cannot unmarshal array into Go value of type map[string]interface {}"));
     };
     let mut map = match std::mem::take(target) {
         Value::Object(map) => map,
@@ -44,7 +44,6 @@ fn merge_key(parent: &str, field: &str) -> Option<&'static str> {
         (_, "hostAliases" | "podIPs" | "hostIPs") => "ip",
         ("metadata", "ownerReferences") => "uid",
         ("status", "reservedFor") => "uid",
-        ("spec", "taints") => "key",
         _ => return None,
     })
 }
