@@ -92,12 +92,12 @@ const LAYERS: &[Layer] = &[
     layer("image", PAGE, image::here),
     layer("real cluster", CLUSTER, cluster::test_real),
     layer("page, seen", BROWSER, web::see).beside(),
-    layer("days, built", &[], soak::build).beside(),
-    layer("simulated days", &[], soak::slice),
+    layer("simulated days", &[], soak::slice).beside(),
     layer("documentation", &[], || {
         suites::examples()?;
-        show("cargo", &["doc", "--workspace", "--no-deps", "--locked"])
-    }),
+        show("nice", &["-n", "19", "cargo", "doc", "--workspace", "--no-deps", "--locked"])
+    })
+    .beside(),
 ];
 
 enum End {

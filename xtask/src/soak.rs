@@ -8,8 +8,10 @@ use crate::run::{Outcome, program, read, show};
 const RECORD: &str = "docs/soak.jsonl";
 /// Seeds that once broke something; every run of the tests lives them again.
 const FAILED: &str = "e2e/soak/failed-seeds.txt";
+/// Others first.
+const LAST: [&str; 2] = ["-n", "19"];
 /// How long the tests spend on fresh seeds.
-const SLICE_SECONDS: &str = "180";
+const SLICE_SECONDS: &str = "90";
 
 /// `cargo xtask soak NAME --seeds A..B [--dry]`.
 pub fn soak(args: &[&str]) -> Outcome {
@@ -21,19 +23,18 @@ pub fn soak(args: &[&str]) -> Outcome {
     run(&given)
 }
 
-/// Builds what lives the days, with what the layers beside it leave of the processors.
-pub fn build() -> Outcome {
-    let cargo = ["cargo", "build", "--locked", "--workspace", "--bin", "keelson-soak", "--profile", "soak"];
-    show("nice", &[&["-n", "19"], &cargo[..]].concat())
-}
-
-/// The seeds that once failed, then fresh ones until the slice is over.
+/// The seeds that once failed, then fresh ones until the slice is over; with what the layers beside it leave of the
+/// processors.
 pub fn slice() -> Outcome {
+    let cargo = ["cargo", "build", "--locked", "--workspace", "--bin", "keelson-soak", "--profile", "soak"];
+    show("nice", &[&LAST[..], &cargo].concat())?;
     // Fresh seeds every time, and named in the output: that is what makes a failure a repro.
     #[allow(clippy::disallowed_methods, reason = "a developer command's own clock")]
     let from = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let seeds = format!("{from}..{}", from + 1_000);
-    run(&["scheduling", "--seeds", &seeds, "--seconds", SLICE_SECONDS, "--failed", FAILED])
+    let soak = program("keelson-soak", "soak")?;
+    let days = [soak.as_str(), "scheduling", "--seeds", &seeds, "--seconds", SLICE_SECONDS, "--failed", FAILED];
+    show("nice", &[&LAST[..], &days].concat())
 }
 
 fn run(args: &[&str]) -> Outcome {

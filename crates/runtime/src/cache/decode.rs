@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::prune::{Pruning, Rules};
+use super::prune::{Rules, pruned};
 
 /// An object, or why it cannot be read.
 #[derive(Debug, Clone)]
@@ -32,8 +32,7 @@ where
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
         let rules = Rules::of(&K::plural(&K::DynamicType::default()));
-        let inner = &mut serde_json::Deserializer::from_str(json.get());
-        let object = K::deserialize(Pruning { inner, rules }).map_err(|error| error.to_string());
+        let object: Result<K, _> = serde_json::from_str(&pruned(json.get(), rules)).map_err(|error| error.to_string());
         let meta = match &object {
             Ok(object) => known_meta(object.meta()),
             Err(_) => serde_json::from_str::<Named>(json.get())

@@ -1,16 +1,11 @@
-//! What is forgotten while an object is read.
+//! What is forgotten before an object is read.
 //!
 //! Half of a Pod as the API server sends it is bookkeeping that no feature reads: who wrote which field, probes, commands,
-//! environment, the identifiers of images. [`Pruning`] stands between the JSON and the type and steps over those fields, so
-//! that they are never built at all.
-
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
-use serde::forward_to_deserialize_any;
+//! environment, the identifiers of images. Copying the text without those fields costs next to nothing; reading them would
+//! be most of the work, and keeping them most of the memory.
+//!
+//! Promises: what is kept stands as it stood, and is JSON when the text was; each byte is looked at once or twice, however
+//! deep the text is nested.
 
 /// What is dropped of an object, and of what is in it. The rules of a list are those of its items.
 #[derive(Debug)]
@@ -67,202 +62,194 @@ impl Rules {
     }
 }
 
-/// What is read, and by which rules.
-pub(super) struct Pruning<T> {
-    pub(super) inner: T,
-    pub(super) rules: &'static Rules,
+/// The JSON of an object without what its rules drop.
+pub(super) fn pruned(json: &str, rules: &Rules) -> String {
+    let mut kept = String::with_capacity(json.len());
+    Text(json).copy(Some(rules), &mut kept);
+    kept
 }
 
-/// Reads with the rules that there are for it.
-struct Under<S> {
-    seed: S,
-    rules: Option<&'static Rules>,
-}
+/// What is left to read of a text that is JSON.
+struct Text<'a>(&'a str);
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Under<S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        match self.rules {
-            Some(rules) => self.seed.deserialize(Pruning { inner, rules }),
-            None => self.seed.deserialize(inner),
+impl<'a> Text<'a> {
+    /// Copies a value. A list is copied item by item when there are rules for its items.
+    fn copy(&mut self, rules: Option<&Rules>, kept: &mut String) {
+        match (self.next(), rules) {
+            (Some(b'{'), Some(rules)) => self.copy_object(rules, kept),
+            (Some(b'['), Some(rules)) => self.copy_list(rules, kept),
+            _ => kept.push_str(self.value()),
         }
     }
-}
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Pruning<D> {
-    type Error = D::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_any(Pruning { inner: visitor, rules: self.rules })
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_option(Pruning { inner: visitor, rules: self.rules })
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct seq tuple
-        tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Pruning<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.expecting(formatter)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_map(Fields { map, rules: self.rules, next: None })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_seq(Pruning { inner: items, rules: self.rules })
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.inner.visit_some(Pruning { inner, rules: self.rules })
-    }
-
-    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
-        self.inner.visit_none()
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        self.inner.visit_unit()
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<V::Value, E> {
-        self.inner.visit_bool(value)
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<V::Value, E> {
-        self.inner.visit_i64(value)
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<V::Value, E> {
-        self.inner.visit_u64(value)
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        self.inner.visit_f64(value)
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<V::Value, E> {
-        self.inner.visit_str(value)
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<V::Value, E> {
-        self.inner.visit_borrowed_str(value)
-    }
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Pruning<A> {
-    type Error = A::Error;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(Under { seed, rules: Some(self.rules) })
-    }
-}
-
-/// The fields of an object, without those that are dropped.
-struct Fields<A> {
-    map: A,
-    rules: &'static Rules,
-    /// The rules of the field whose name was read last.
-    next: Option<&'static Rules>,
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        while let Some(name) = self.map.next_key::<Name<'de>>()? {
-            if self.rules.drop.contains(&&*name.0) {
-                self.map.next_value::<IgnoredAny>()?;
-                continue;
+    fn copy_object(&mut self, rules: &Rules, kept: &mut String) {
+        kept.push_str(self.take(1));
+        let mut first = true;
+        while self.next() == Some(b'"') {
+            let name = self.value();
+            self.next();
+            let colon = self.take(1);
+            let field = name.trim_matches('"');
+            if rules.drop.contains(&field) {
+                self.next();
+                self.value();
+            } else {
+                kept.push_str(if first { "" } else { "," });
+                kept.push_str(name);
+                kept.push_str(colon);
+                self.copy(rules.below(field), kept);
+                first = false;
             }
-            self.next = self.rules.below(&name.0);
-            return name.read(seed).map(Some);
-        }
-        Ok(None)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.map.next_value_seed(Under { seed, rules: self.next })
-    }
-}
-
-/// A field's name, borrowed where the JSON has it as it is.
-struct Name<'de>(Cow<'de, str>);
-
-impl<'de> Name<'de> {
-    fn read<S: DeserializeSeed<'de>, E: Error>(self, seed: S) -> Result<S::Value, E> {
-        match self.0 {
-            Cow::Borrowed(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
-            Cow::Owned(name) => seed.deserialize(name.into_deserializer()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl<'de> Visitor<'de> for Names {
-            type Value = Name<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("the name of a field")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(name)))
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(name.to_owned())))
+            if self.next() == Some(b',') {
+                self.take(1);
             }
         }
-        deserializer.deserialize_str(Names)
+        kept.push_str(self.take(1));
+    }
+
+    fn copy_list(&mut self, rules: &Rules, kept: &mut String) {
+        kept.push_str(self.take(1));
+        while let Some(byte) = self.next()
+            && byte != b']'
+        {
+            match byte {
+                b'{' => self.copy_object(rules, kept),
+                b',' => kept.push_str(self.take(1)),
+                _ => match self.value() {
+                    "" => return,
+                    item => kept.push_str(item),
+                },
+            }
+        }
+        kept.push_str(self.take(1));
+    }
+
+    /// The next byte that is not white space, still to be read.
+    fn next(&mut self) -> Option<u8> {
+        self.0 = self.0.trim_ascii_start();
+        self.0.as_bytes().first().copied()
+    }
+
+    /// Reads so many bytes, or what there is.
+    fn take(&mut self, bytes: usize) -> &'a str {
+        let (taken, rest) = self.0.split_at_checked(bytes).unwrap_or((self.0, ""));
+        self.0 = rest;
+        taken
+    }
+
+    /// Reads one value, whatever is in it.
+    fn value(&mut self) -> &'a str {
+        let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+        for (at, byte) in self.0.bytes().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => {
+                    quoted = !quoted;
+                    if !quoted && depth == 0 {
+                        return self.take(at + 1);
+                    }
+                }
+                _ if quoted => {}
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' | b',' if depth == 0 => return self.take(at),
+                b'}' | b']' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        return self.take(at + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.take(self.0.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use k8s_openapi::api::core::v1::Pod;
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn read<T: serde::de::DeserializeOwned>(json: &Value) -> Result<T, String> {
-        let text = json.to_string();
-        let inner = &mut serde_json::Deserializer::from_str(&text);
-        T::deserialize(Pruning { inner, rules: Rules::of("pods") }).map_err(|error| error.to_string())
-    }
+    use super::*;
 
     #[test]
     fn bookkeeping_goes_and_meaning_stays() {
         let pod = json!({
             "metadata": {"name": "a", "managedFields": [{}], "annotations": {ANNOTATIONS.drop[0]: "{}", "mi\"ne": "1"}},
-            "spec": {"containers": [{"name": "c", "env": [{"name": "X"}], "resources": {"requests": {"cpu": "1"}}}],
+            "spec": {"containers": [{"name": "c", "env": [{"name": "}"}], "resources": {"requests": {"cpu": "1"}}}, {"env": []}],
                 "nodeName": null, "priority": 7},
-            "status": {"containerStatuses": [{"name": "c", "imageID": "sha256:1", "restartCount": 3}]},
+            "status": {"containerStatuses": [{"name": "c", "imageID": "sha256:1", "restartCount": 3}], "env": 1},
         });
         let expected = json!({
             "metadata": {"name": "a", "annotations": {"mi\"ne": "1"}},
-            "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}], "nodeName": null, "priority": 7},
-            "status": {"containerStatuses": [{"name": "c", "restartCount": 3}]},
+            "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}, {}], "nodeName": null, "priority": 7},
+            "status": {"containerStatuses": [{"name": "c", "restartCount": 3}], "env": 1},
         });
-        assert_eq!(read::<Value>(&pod).unwrap(), expected);
-        assert_eq!(read::<Pod>(&pod).unwrap(), serde_json::from_value(expected).unwrap());
+        for text in [pod.to_string(), serde_json::to_string_pretty(&pod).unwrap()] {
+            let kept: Value = serde_json::from_str(&pruned(&text, Rules::of("pods"))).unwrap();
+            assert_eq!(kept, expected);
+        }
     }
 
     #[test]
-    fn what_is_broken_is_broken_all_the_same() {
-        let why = read::<Pod>(&json!({"spec": {"containers": 7}})).unwrap_err();
-        assert!(why.contains("integer `7`"), "{why}");
-        assert!(read::<Pod>(&json!({"metadata": []})).is_err());
+    fn what_is_not_as_expected_is_left_as_it_is() {
+        for text in [
+            "7",
+            "[]",
+            "{}",
+            r#"{"spec":{"containers":7},"metadata":[[{"managedFields":1}]]}"#,
+            "",
+            "{\"a\"",
+            "{\"a\":[",
+        ] {
+            let kept = pruned(text, Rules::of("pods"));
+            assert!(serde_json::from_str::<Value>(text).is_err() || kept == text, "{text} {kept}");
+        }
+        let deep = format!(r#"{{"spec":{{"containers":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(pruned(&deep, Rules::of("pods")), deep);
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let name =
+            prop_oneof!["spec", "status", "metadata", "containers", "env", "annotations", "[a-z\"\\\\{}:,]{0,4}"];
+        let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), ".{0,8}".prop_map(Value::from)];
+        leaf.prop_recursive(6, 48, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(name.clone(), inner, 0..5).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    fn dropped(value: &mut Value, rules: &Rules) {
+        match value {
+            Value::Object(fields) => {
+                fields.retain(|name, _| !rules.drop.contains(&name.as_str()));
+                for (name, field) in fields {
+                    if let Some(rules) = rules.below(name) {
+                        dropped(field, rules);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                items.iter_mut().filter(|item| item.is_object()).for_each(|item| dropped(item, rules))
+            }
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_text_is_pruned_as_the_tree_would_be(json in any_json(), pretty in any::<bool>()) {
+            let text = if pretty { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) }.unwrap();
+            let kept: Value = serde_json::from_str(&pruned(&text, Rules::of("pods"))).unwrap();
+            let mut expected = json;
+            dropped(&mut expected, Rules::of("pods"));
+            prop_assert_eq!(kept, expected);
+        }
     }
 }

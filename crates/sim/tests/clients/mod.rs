@@ -3,7 +3,8 @@
 //! Each has one script, run by this code against the double (`api_clients.rs`) and against a real kube-apiserver
 //! (`e2e/harness/tests/clients.rs`). What it printed there is kept beside it, and is what is expected from both.
 //!
-//! Promises: nothing a script prints is left out; what differs from run to run (uids, versions, times, ages) stands as `*`.
+//! Promises: nothing a script prints is left out; what differs from run to run (uids, versions, times, ages) stands as `*`,
+//! and a JSON object in a line of its own has its keys in order.
 #![allow(dead_code)]
 
 mod kube_rs;
@@ -14,6 +15,7 @@ use std::process::{Command, Stdio};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use regex::Regex;
+use serde_json::{Map, Value};
 
 /// The clients, by the names of their files.
 pub const CLIENTS: [&str; 3] = ["kubectl", "python", "kube-rs"];
@@ -110,5 +112,11 @@ fn normal(text: &str) -> String {
     ] {
         text = Regex::new(pattern).unwrap().replace_all(&text, with).into_owned();
     }
-    text
+    text.lines().map(|line| format!("{}\n", sorted(line))).collect()
+}
+
+/// A line that is a JSON object, with its keys in order; any other as it is.
+fn sorted(line: &str) -> String {
+    let object = serde_json::from_str::<Map<String, Value>>(line);
+    object.map_or_else(|_| line.to_owned(), |object| Value::Object(object).to_string())
 }
