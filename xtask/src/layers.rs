@@ -90,8 +90,9 @@ const LAYERS: &[Layer] = &[
     layer("generated files", PAGE, generated::compare),
     layer("alerts", &[Need::Package("prometheus")], alerts::check),
     layer("image", PAGE, image::here),
+    // Frames are counted: nothing runs beside it.
+    layer("page, seen", BROWSER, web::see),
     layer("real cluster", CLUSTER, cluster::test_real),
-    layer("page, seen", BROWSER, web::see).beside(),
     layer("simulated days", &[], soak::slice).beside(),
     layer("documentation", &[], || {
         suites::examples()?;
@@ -241,11 +242,11 @@ mod tests {
         let lacking = |layer: &Layer| Some((layer.name, layer.again(&machine.lacks(layer.needs)?)));
         let not_run: Vec<_> = LAYERS.iter().filter_map(lacking).collect();
         let expected = [
-            ("real cluster", "needs root; then: sudo -E env PATH=\"$PATH\" cargo xtask test \"real cluster\""),
             (
                 "page, seen",
                 "missing chromium: sudo apt-get install --yes chromium; then: cargo xtask test \"page, seen\"",
             ),
+            ("real cluster", "needs root; then: sudo -E env PATH=\"$PATH\" cargo xtask test \"real cluster\""),
         ];
         assert_eq!(not_run, expected.map(|(name, how)| (name, how.to_owned())));
     }

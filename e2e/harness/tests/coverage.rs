@@ -9,11 +9,14 @@ use keelson_harness::corpus::{listed, missing, told};
 /// What no story can show, and why. A line that a story shows, or that nobody asks, is an error.
 const UNTOLD: &[(&str, &str)] = &[
     ("v1 pods/log: get -> 200", "takes a kubelet; without one a real API server answers 204, and that is told"),
+    ("v1 pods/exec: get -> 101", "a connection to a kubelet, which the double does not pretend"),
     ("v1 pods/portforward: get -> 101", "a connection to a kubelet, which the double does not pretend"),
 ];
 /// Requests that are never refused in a story, and why.
-const UNREFUSED: &[(&str, &str)] =
-    &[("v1 pods/portforward: get", "a connection to a kubelet, which the double does not pretend")];
+const UNREFUSED: &[(&str, &str)] = &[
+    ("v1 pods/exec: get", "a connection to a kubelet, which the double does not pretend"),
+    ("v1 pods/portforward: get", "a connection to a kubelet, which the double does not pretend"),
+];
 
 #[test]
 fn every_kind_of_request_that_is_asked_is_told_in_a_story_and_refused_in_one() {

@@ -81,8 +81,12 @@ fn deployment(name: &str) -> Value {
 
 /// How many evictions were answered so: accepted, or refused.
 pub fn evictions(cluster: &Cluster, accepted: bool) -> usize {
-    let asked = cluster.audited().unwrap().into_iter();
-    let evictions = asked.filter(|asked| asked["objectRef"]["subresource"] == "eviction");
+    evictions_in(&cluster.audited().unwrap(), accepted)
+}
+
+/// The same in what was read of an audit log.
+pub fn evictions_in(audited: &[Value], accepted: bool) -> usize {
+    let evictions = audited.iter().filter(|asked| asked["objectRef"]["subresource"] == "eviction");
     evictions.filter(|asked| (asked["responseStatus"]["code"].as_u64() < Some(300)) == accepted).count()
 }
 
