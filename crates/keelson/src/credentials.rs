@@ -4,7 +4,7 @@
 //! process that runs for months must not be the one that nobody can reach when the old ones end. (Tokens in files kube reads
 //! again by itself, within a minute.)
 //!
-//! Promises: a file that changed is seen within [`AGAIN`], and what is asked from then on is asked with it; what cannot be
+//! Promises: a file that changed is seen within five seconds, and what is asked from then on is asked with it; what cannot be
 //! read changes nothing but the log; nobody waits for the look but who makes it.
 
 use std::fs;

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ struct Args {
     /// Seeds, the last one not included: 0..200.
     #[arg(long, value_parser = range)]
     seeds: std::ops::Range<u64>,
-    /// Begin no further day after this many seconds.
+    /// Begin no further day this many seconds after the first; days that once failed are lived all, before that.
     #[arg(long)]
     seconds: Option<u64>,
     /// Machines of a day.
@@ -99,7 +99,7 @@ fn run(args: &Args) -> Result<bool> {
     let mut days = args.failed.as_deref().map(once_failed).transpose()?.unwrap_or_default();
     let known = args.record.as_deref().map(|file| recorded(file, args)).transpose()?.unwrap_or_default();
     let fresh = args.seeds.clone().filter(|seed| !known.contains(seed));
-    days.extend(fresh.map(|seed| Day { seed, nodes: args.nodes, pods: args.pods }));
+    days.extend(fresh.map(|seed| Day { seed, nodes: args.nodes, pods: args.pods, again: false }));
     let start = now();
     let (mut all, mut batch) = (Batch::new(), Batch::new());
     for day in live_all(days, args) {
@@ -132,6 +132,8 @@ struct Day {
     seed: u64,
     nodes: usize,
     pods: usize,
+    /// Because it once failed.
+    again: bool,
 }
 
 /// Days that are told together.
@@ -173,15 +175,19 @@ impl Batch {
 fn live_all(days: Vec<Day>, args: &Args) -> impl Iterator<Item = Result<(Day, Report, Duration)>> {
     let slice = args.seconds.map(Duration::from_secs);
     let (tell, told) = mpsc::channel();
-    let queue = std::sync::Arc::new(Mutex::new(VecDeque::from(days)));
-    let start = now();
+    let queue = Arc::new(Mutex::new(VecDeque::from(days)));
+    let first = Arc::new(OnceLock::new());
     for _ in 0..args.jobs.max(1) {
-        let (tell, queue) = (tell.clone(), std::sync::Arc::clone(&queue));
+        let (tell, queue, first) = (tell.clone(), Arc::clone(&queue), Arc::clone(&first));
         let (show, twice) = (args.show.clone(), args.twice);
         thread::spawn(move || {
-            while slice.is_none_or(|slice| start.elapsed() < slice) {
+            loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(day) = next else { return };
+                let is_over = |slice| first.get_or_init(now).elapsed() >= slice;
+                if !day.again && slice.is_some_and(is_over) {
+                    return;
+                }
                 let begun = now();
                 let plan = Plan { show: show.clone(), nodes: day.nodes, pods: day.pods, ..Plan::full(day.seed) };
                 let lived = if twice { live_twice(&plan) } else { live(&plan) };
@@ -243,7 +249,7 @@ fn once_failed(file: &Path) -> Result<Vec<Day>> {
     let day = |line: &str| {
         let numbers: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         let [seed, nodes, pods] = *numbers.as_slice() else { bail!("write a seed, its nodes and its pods") };
-        Ok(Day { seed, nodes: usize::try_from(nodes)?, pods: usize::try_from(pods)? })
+        Ok(Day { seed, nodes: usize::try_from(nodes)?, pods: usize::try_from(pods)?, again: true })
     };
     lines.map(|line| day(line).with_context(|| format!("{}: {line:?}", file.display()))).collect()
 }
