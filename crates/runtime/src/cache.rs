@@ -1,7 +1,7 @@
 //! The cluster as this process sees it.
 //!
-//! One shared, pruned copy of every kind somebody asked for, kept by one watch. Readers take `Arc`s; followers take a
-//! [`Subscription`].
+//! One shared, pruned and packed copy of every kind somebody asked for, kept by one watch. Readers take `Arc`s; followers
+//! take a [`Subscription`]; who looks at one field of every object again and again keeps an [`Extract`].
 //!
 //! Promises: an object that cannot be read is skipped, counted and named, and never stops the others; a relist reaches
 //! followers as the difference it makes; a follower that falls far behind starts again from the whole content, so nothing
@@ -9,10 +9,13 @@
 //! leadership.
 
 mod decode;
+mod extract;
+mod packed;
 mod prune;
 mod reflect;
 mod rewound;
 mod shared;
+mod shelf;
 mod subscription;
 
 use std::collections::BTreeMap;
@@ -26,7 +29,9 @@ use tokio::sync::watch;
 
 use crate::Clock;
 pub(crate) use decode::Tolerant;
+pub use extract::Extract;
 pub(crate) use shared::Caches;
+pub use shelf::Content;
 pub use subscription::{Delta, Subscription};
 
 /// A kind that can be cached.
@@ -83,9 +88,10 @@ pub(crate) struct Shared<K> {
 
 #[derive(Debug)]
 pub(crate) struct Inner<K> {
-    objects: BTreeMap<Key, Arc<K>>,
+    objects: shelf::Shelf<K>,
     broken: BTreeMap<Key, String>,
     followers: subscription::Followers<K>,
+    extracts: Vec<Box<dyn extract::Extracting<K>>>,
     last_event: Option<Timestamp>,
     behind: Option<(Timestamp, String)>,
     unavailable: bool,
@@ -100,9 +106,10 @@ impl<K> Clone for Cache<K> {
 impl<K: Cached> Cache<K> {
     pub(crate) fn new(clock: Clock) -> Self {
         let inner = Inner {
-            objects: BTreeMap::new(),
+            objects: shelf::Shelf::default(),
             broken: BTreeMap::new(),
             followers: subscription::Followers::default(),
+            extracts: Vec::new(),
             last_event: None,
             behind: None,
             unavailable: false,
@@ -114,13 +121,33 @@ impl<K: Cached> Cache<K> {
     /// One object. `namespace` is empty for cluster-scoped kinds.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.shared.read().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        let key = (namespace.to_owned(), name.to_owned());
+        let slot = self.shared.read().objects.get(&key)?.clone();
+        if let Some(object) = slot.unpacked() {
+            return Some(object);
+        }
+        let object = slot.object()?;
+        self.shared.write().objects.was_read(&key, &slot, &object);
+        Some(object)
     }
 
-    /// Every object, by namespace and name.
+    /// Every object, by namespace and name; each takes some microseconds to unpack. For a look at all of them that is
+    /// repeated there is [`Cache::extract`].
     #[must_use]
-    pub fn list(&self) -> Vec<Arc<K>> {
-        self.shared.read().objects.values().cloned().collect()
+    pub fn list(&self) -> Content<K> {
+        self.shared.read().objects.content()
+    }
+
+    /// Every object of a namespace, by name.
+    #[must_use]
+    pub fn list_in(&self, namespace: &str) -> Content<K> {
+        self.shared.read().objects.within(namespace)
+    }
+
+    /// The namespace and name of every object, in this order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<(String, String)> {
+        self.shared.read().objects.keys().cloned().collect()
     }
 
     /// Follows it: first the whole content, once it was read, then every change.

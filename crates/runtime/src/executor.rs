@@ -8,6 +8,7 @@
 //! so already; every action ends as a step of its decision, also when the reconcile is cut off.
 
 mod act;
+mod disruptable;
 mod hold;
 mod key;
 mod kinds;
@@ -16,7 +17,7 @@ mod settle;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     kinds: kinds::Kinds,
     events: Mutex<Events>,
     gate: Mutex<Gate>,
+    disruptable: OnceLock<disruptable::Kept>,
     breakers: Mutex<BTreeMap<Feature, Breaker>>,
     conflicts: Mutex<BTreeMap<(Feature, ObjectRef), (String, Timestamp)>>,
     providers: RwLock<BTreeMap<&'static str, Arc<dyn Provider>>>,
@@ -189,6 +191,7 @@ impl Executor {
             busy: watch::channel(0).0,
             unknown: Mutex::default(),
             looked_at: Mutex::default(),
+            disruptable: OnceLock::new(),
         }))
     }
 

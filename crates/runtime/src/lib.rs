@@ -53,7 +53,7 @@ pub mod switch;
 pub mod user_agent;
 
 pub use answers::{Access, AnswerError, Answers};
-pub use cache::{Cache, Cached, Delta, Subscription};
+pub use cache::{Cache, Cached, Content, Delta, Extract, Subscription};
 pub use calls::Calls;
 pub use chance::Chance;
 pub use clock::Clock;

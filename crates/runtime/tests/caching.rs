@@ -4,7 +4,7 @@
 mod support;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use keelson_runtime::{Cache, Delta, Subscription};
+use keelson_runtime::{Cache, Cached, Delta, Extract, Subscription};
 use kube::{CustomResource, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ async fn resize(world: &World, name: &str, size: Value) {
 }
 
 fn sizes(cache: &Cache<Widget>) -> Vec<(String, u8)> {
-    cache.list().iter().map(|widget| (widget.name_any(), widget.spec.size)).collect()
+    cache.list().map(|widget| (widget.name_any(), widget.spec.size)).collect()
 }
 
 fn health(process: &Process, kind: &str) -> keelson_runtime::cache::CacheHealth {
@@ -55,9 +55,9 @@ fn health(process: &Process, kind: &str) -> keelson_runtime::cache::CacheHealth 
 }
 
 /// Everything that is waiting, as words.
-fn drain<K: ResourceExt>(subscription: &mut Subscription<K>) -> Vec<String> {
+fn drain<K: Cached>(subscription: &mut Subscription<K>) -> Vec<String> {
     let word = |delta: Delta<K>| match delta {
-        Delta::Restarted(all) => format!("all {}", all.iter().map(|it| it.name_any()).collect::<Vec<_>>().join(" ")),
+        Delta::Restarted(all) => format!("all {}", all.map(|it| it.name_any()).collect::<Vec<_>>().join(" ")),
         Delta::Applied(it) => format!("+{}", it.name_any()),
         Delta::Deleted(it) => format!("-{}", it.name_any()),
     };
@@ -84,6 +84,34 @@ async fn an_object_that_cannot_be_read_is_skipped_counted_and_named() {
     resize(&world, "b", json!(2)).await;
     seconds(1).await;
     assert_eq!(health(&process, "Widget.test.keelson.dev").undecodable, 1, "a repaired object is read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extract_is_as_current_as_the_cache() {
+    let world = World::prepared(1, json!({})).await;
+    define(&world).await;
+    widget(&world, "a", json!(1)).await;
+    let process = world.process("a", |_| {});
+    let cache = process.runtime.cache::<Widget>();
+    let early = cache.extract(|widget: &Widget| widget.spec.size);
+    cache.synced().await;
+    let late = cache.extract(|widget: &Widget| widget.spec.size);
+    let told = || {
+        let sizes = |extract: &Extract<u8>| extract.rows().values().copied().collect::<Vec<_>>();
+        assert_eq!(sizes(&early), sizes(&late));
+        sizes(&early)
+    };
+    assert_eq!(told(), [1]);
+    widget(&world, "b", json!(2)).await;
+    resize(&world, "a", json!(3)).await;
+    seconds(1).await;
+    assert_eq!(told(), [3, 2]);
+    let widgets = world.api("test.keelson.dev/v1", "Widget", Some("shop"));
+    widgets.delete("a", &kube::api::DeleteParams::default()).await.unwrap();
+    resize(&world, "b", json!("broken")).await;
+    seconds(1).await;
+    assert_eq!(told(), [2], "what cannot be read stays as it was last read");
+    assert_eq!(cache.keys(), [("shop".to_owned(), "b".to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]

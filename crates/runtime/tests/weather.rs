@@ -44,7 +44,7 @@ impl Controller for Binder {
     type Snapshot = Seen;
 
     fn keys(&self) -> Vec<String> {
-        self.pods.list().iter().map(|pod| pod.name_any()).collect()
+        self.pods.list().map(|pod| pod.name_any()).collect()
     }
     fn flow(_: &String) -> String {
         "shop".into()
@@ -83,7 +83,7 @@ fn start(runtime: &Runtime) {
                     delta = changes.next() => delta,
                 };
                 match delta {
-                    Delta::Restarted(all) => all.iter().for_each(|pod| inbox.add(pod.name_any())),
+                    Delta::Restarted(all) => all.for_each(|pod| inbox.add(pod.name_any())),
                     Delta::Applied(pod) => inbox.add(pod.name_any()),
                     Delta::Deleted(_) => {}
                 }

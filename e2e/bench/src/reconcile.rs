@@ -143,11 +143,8 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
         let done = Arc::new(AtomicU64::new(0));
         let controller = Pods { pods: cache.clone(), done: Arc::clone(&done) };
         let inbox: Inbox<Pods> = platform.run_controller(controller, Options { workers: 1, ..Options::default() });
-        let name = |text: &Option<String>| Arc::<str>::from(text.as_deref().unwrap_or_default());
-        let keys = cache.list();
-        let keys =
-            keys.iter().map(|pod| Key { namespace: name(&pod.metadata.namespace), name: name(&pod.metadata.name) });
-        let keys: Vec<Key> = keys.collect();
+        let key = |(namespace, name): (String, String)| Key { namespace: namespace.into(), name: name.into() };
+        let keys: Vec<Key> = cache.keys().into_iter().map(key).collect();
         let (before, began) = (on_processor(), now());
         for round in 1..=rounds {
             keys.iter().for_each(|key| inbox.add(key.clone()));

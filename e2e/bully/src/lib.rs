@@ -26,7 +26,7 @@ impl Bully {
                 let tell = async {
                     loop {
                         match changes.next().await {
-                            Delta::Restarted(pods) => pods.iter().for_each(|pod| inbox.add(name(pod))),
+                            Delta::Restarted(pods) => pods.for_each(|pod| inbox.add(name(&pod))),
                             Delta::Applied(pod) => inbox.add(name(&pod)),
                             Delta::Deleted(_) => {}
                         }
@@ -49,7 +49,7 @@ impl Controller for Bully {
     type Snapshot = ObjectRef;
 
     fn keys(&self) -> Vec<String> {
-        self.pods.list().iter().map(|pod| name(pod)).collect()
+        self.pods.list().map(|pod| name(&pod)).collect()
     }
 
     fn flow(key: &String) -> String {

@@ -53,7 +53,7 @@ impl Controller for Nights {
     type Snapshot = Snapshot;
 
     fn keys(&self) -> Vec<String> {
-        self.deployments.list().iter().map(|deployment| reference(deployment).path()).collect()
+        self.deployments.list().map(|deployment| reference(&deployment).path()).collect()
     }
 
     fn flow(key: &String) -> String {

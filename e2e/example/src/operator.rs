@@ -56,9 +56,8 @@ impl Operator for Night {
                 let problem = || AnswerError::Invalid { field: "namespace".into(), problem: "name one".into() };
                 let namespace = namespace.ok_or_else(problem)?;
                 let now = clock.now();
-                let all = deployments.list();
-                let mine = all.iter().filter(|one| one.metadata.namespace.as_deref() == Some(namespace.as_str()));
-                let told = mine.filter_map(|one| Snapshot::of(one, hours)).map(|seen| match wanted(&seen, now) {
+                let mine = deployments.list_in(&namespace);
+                let told = mine.filter_map(|one| Snapshot::of(&one, hours)).map(|seen| match wanted(&seen, now) {
                     Ok(wanted) => json!({"name": seen.deployment.name, "replicas": seen.replicas, "wanted": wanted}),
                     Err(problem) => json!({"name": seen.deployment.name, "problem": problem}),
                 });
@@ -90,7 +89,7 @@ async fn follow(runtime: Runtime, nights: Nights, inbox: Inbox<Nights>) {
             biased;
             () = &mut stopping => return,
             delta = changes.next() => match delta {
-                Delta::Restarted(all) => all.iter().for_each(|one| inbox.add(reference(one).path())),
+                Delta::Restarted(all) => all.for_each(|one| inbox.add(reference(&one).path())),
                 Delta::Applied(one) => inbox.add(reference(&one).path()),
                 Delta::Deleted(_) => {}
             },

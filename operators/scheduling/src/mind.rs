@@ -420,11 +420,15 @@ fn helps(before: Option<&keelson_cluster::Member>, after: &keelson_cluster::Read
 /// A node that was read, or a list of them.
 impl Mind {
     /// The nodes there are.
-    pub fn nodes(&mut self, nodes: &[Arc<Node>], now: Timestamp) {
-        let listed: HashSet<&str> = nodes.iter().filter_map(|node| node.metadata.name.as_deref()).collect();
-        let gone: Vec<String> = self.state.live().members().map(|member| member.node.name.clone()).collect();
-        gone.iter().filter(|name| !listed.contains(name.as_str())).for_each(|name| self.node_gone(name));
-        nodes.iter().for_each(|node| self.node(node, now));
+    pub fn nodes(&mut self, nodes: impl IntoIterator<Item = Arc<Node>>, now: Timestamp) {
+        let mut listed = HashSet::new();
+        for node in nodes {
+            self.node(&node, now);
+            listed.extend(node.metadata.name.clone());
+        }
+        let there = self.state.live().members().map(|member| member.node.name.clone());
+        let gone: Vec<String> = there.filter(|name| !listed.contains(name)).collect();
+        gone.iter().for_each(|name| self.node_gone(name));
     }
 
     /// A node is new or changed.

@@ -126,7 +126,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             delta = nodes.next() => {
                 nodes_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
-                    Delta::Restarted(all) => mind.nodes(&all, clock.now()),
+                    Delta::Restarted(all) => mind.nodes(all, clock.now()),
                     Delta::Applied(node) => mind.node(&node, clock.now()),
                     Delta::Deleted(node) => mind.node_gone(node.metadata.name.as_deref().unwrap_or_default()),
                 }
@@ -134,7 +134,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             delta = pods.next() => {
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
-                    Delta::Restarted(all) => mind.pods(&all, clock.now()),
+                    Delta::Restarted(all) => mind.pods(all, clock.now()),
                     Delta::Applied(pod) => mind.pod(&pod, clock.now()),
                     Delta::Deleted(pod) => mind.pod_gone(&pod, clock.now()),
                 }

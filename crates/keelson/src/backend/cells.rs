@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use k8s_openapi::api::core::v1::Node;
 use keelson_core::{ResourceName, Timestamp};
 use keelson_dashboard::view::{NodeView, Nodes, ResourceView, Tightest};
-use keelson_runtime::Cache;
+use keelson_runtime::Extract;
 use keelson_scheduling::used::{Measured, NodeUse};
 use serde::Deserialize;
 use serde_json::Value;
@@ -84,19 +84,23 @@ impl Cells {
     }
 
     /// Takes in a new one; the version grows only when something differs.
-    pub fn take(&self, cells: Vec<Cell>, labels: &Cache<Node>, used: &NodeUse, now: Timestamp) {
-        let is_spot = |name: &str| {
-            let node = labels.get("", name);
-            let labels = node.as_ref().and_then(|node| node.metadata.labels.as_ref());
-            SPOT.iter().any(|(key, value)| labels.and_then(|labels| labels.get(*key)).is_some_and(|v| v == value))
-        };
+    pub fn take(&self, cells: Vec<Cell>, spot: &Extract<bool>, used: &NodeUse, now: Timestamp) {
+        let spot = spot.rows();
+        let is_spot = |name: &str| spot.get(&(String::new(), name.to_owned())) == Some(&true);
         let nodes: Vec<_> =
             cells.into_iter().map(|cell| node(is_spot(&cell.name), used.of(&cell.name, now).ok(), cell)).collect();
+        drop(spot);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.nodes != nodes {
             *last = Arc::new(Nodes { nodes, version: last.version + 1 });
         }
     }
+}
+
+/// Whether a node may be taken away by whom it was bought from.
+pub fn is_spot(node: &Node) -> bool {
+    let labels = node.metadata.labels.as_ref();
+    SPOT.iter().any(|(key, value)| labels.and_then(|labels| labels.get(*key)).is_some_and(|it| it == value))
 }
 
 fn node(spot: bool, measured: Option<&Measured>, cell: Cell) -> NodeView {

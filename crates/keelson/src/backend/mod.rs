@@ -20,7 +20,7 @@ use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, Timestamp};
 use keelson_dashboard::access::Right;
 use keelson_dashboard::view::{Cluster, Nodes, Overview, Preview, Subject, Switched};
 use keelson_dashboard::{Audit, Backend, BackendError, ChangeLog, Decisions, Needs, Seen, Subscription};
-use keelson_runtime::{AnswerError, Cache, Clock};
+use keelson_runtime::{AnswerError, Cache, Clock, Extract};
 use keelson_store::Filter;
 use keelson_store::recorder::Answer;
 use keelson_telemetry::Collector;
@@ -72,6 +72,8 @@ pub struct Live {
     /// On a page of its own: which features are led, with which fence.
     leaders: Mutex<BTreeMap<Feature, u64>>,
     cells: cells::Cells,
+    /// Of each pod the node that holds it.
+    held: Extract<String>,
     status: Cache<PlatformObject>,
     started: Timestamp,
 }
@@ -95,6 +97,7 @@ impl Live {
             queue: Mutex::default(),
             leaders: Mutex::default(),
             cells: cells::Cells::default(),
+            held: platform.runtime.cache().extract(subject::holder),
             status: platform.runtime.optional_cache(),
             started,
             platform,

@@ -45,8 +45,7 @@ pub async fn of(live: &Live, object: &ObjectRef, seen: &Seen) -> Result<Option<S
 
 /// The namespaces that pods are in.
 pub fn namespaces(live: &Live) -> BTreeSet<String> {
-    let pods = live.platform.runtime.cache::<Pod>().list();
-    pods.iter().filter_map(|pod| pod.metadata.namespace.clone()).collect()
+    live.platform.runtime.cache::<Pod>().keys().into_iter().map(|(namespace, _)| namespace).collect()
 }
 
 async fn pod(live: &Live, object: &ObjectRef) -> Option<Subject> {
@@ -110,8 +109,8 @@ async fn workload(live: &Live, object: &ObjectRef) -> Option<Subject> {
     let is_this = |owner: &ObjectRef| {
         (&owner.kind, &owner.namespace, &owner.name) == (&object.kind, &object.namespace, &object.name)
     };
-    let all = live.platform.runtime.cache::<Pod>().list();
-    let mut pods: Vec<_> = all.into_iter().filter(|pod| owners(pod).iter().any(is_this)).collect();
+    let all = live.platform.runtime.cache::<Pod>().list_in(&object.namespace);
+    let mut pods: Vec<_> = all.filter(|pod| owners(pod).iter().any(is_this)).collect();
     if pods.is_empty() {
         return None;
     }
@@ -138,13 +137,12 @@ fn node(live: &Live, object: &ObjectRef, seen: &Seen) -> Option<Subject> {
     let node = live.platform.runtime.cache::<Node>().get("", &object.name)?;
     let nodes = live.cells.nodes();
     let cell = nodes.nodes.iter().find(|cell| cell.name == object.name)?;
-    let mut pods: Vec<_> = live.platform.runtime.cache::<Pod>().list();
-    pods.retain(|pod| node_of(pod) == Some(object.name.as_str()) && !matches!(phase(pod), "Succeeded" | "Failed"));
-    pods.sort_by_key(|pod| (pod.metadata.namespace.clone(), pod.metadata.name.clone()));
+    let held = live.held.rows();
+    let pods: Vec<_> = held.iter().filter(|(_, node)| **node == object.name).map(|(key, _)| key).collect();
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
     let taints: Vec<_> = taints.into_iter().map(|taint| format!("{}:{}", taint.key, taint.effect)).collect();
-    let path = |pod: &Arc<Pod>| format!("{}/{}", namespace_of(pod), name_of(pod));
-    let told: Vec<_> = pods.iter().filter(|pod| seen.has(namespace_of(pod))).map(path).collect();
+    let told = pods.iter().filter(|(namespace, _)| seen.has(namespace));
+    let told: Vec<_> = told.map(|(namespace, name)| format!("{namespace}/{name}")).collect();
     let mut summary: BTreeMap<String, String> = cell.resources.iter().map(used).collect();
     summary.insert("pods".to_owned(), listed(told.into_iter()));
     summary.insert("zone".to_owned(), cell.zone.clone());
@@ -219,12 +217,14 @@ fn phase(pod: &Pod) -> &str {
     pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending")
 }
 
-fn node_of(pod: &Pod) -> Option<&str> {
-    pod.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
+/// The node that a pod runs on and takes room of; empty when it does not.
+pub fn holder(pod: &Pod) -> String {
+    let ended = matches!(phase(pod), "Succeeded" | "Failed");
+    node_of(pod).filter(|_| !ended).unwrap_or_default().to_owned()
 }
 
-fn namespace_of(pod: &Pod) -> &str {
-    pod.metadata.namespace.as_deref().unwrap_or_default()
+fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
 }
 
 fn name_of(pod: &Pod) -> &str {

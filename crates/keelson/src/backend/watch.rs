@@ -158,12 +158,12 @@ impl Live {
 
     /// Keeps the nodes and the queue current: the scheduler is asked, the page only reads.
     async fn glance(self: Arc<Self>) {
-        let nodes = self.platform.runtime.cache();
+        let spot = self.platform.runtime.cache().extract(cells::is_spot);
         loop {
             match self.put(Feature::Scheduling, "nodes", json!({})).await.map(cells::read) {
                 Ok(Ok(cells)) => {
                     let used = self.platform.runtime.facts().read::<NodeUse>().map(|known| known.value);
-                    self.cells.take(cells, &nodes, &used.unwrap_or_default(), self.now());
+                    self.cells.take(cells, &spot, &used.unwrap_or_default(), self.now());
                 }
                 Ok(Err(error)) => tracing::warn!("the scheduler's nodes cannot be read: {error}"),
                 Err(error) => tracing::debug!("no nodes now: {error}"),

@@ -1,10 +1,11 @@
 //! Reading objects that may be broken.
 //!
 //! A list or a watch of typed objects fails as a whole when one object does not fit the type (a field of a newer
-//! version, a custom resource stored before its schema). [`Tolerant`] reads each object on its own: what cannot be read is
-//! known by its name and its error, and everything else is read.
+//! version, a custom resource stored before its schema). [`Tolerant`] takes each object as text, to be read on its own: what
+//! cannot be read is known by its name and its error, and everything else is read.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -14,37 +15,35 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Key;
 use super::prune::{Rules, pruned};
+use super::shelf::Stamp;
 
-/// An object, or why it cannot be read.
+/// An object as it was sent, pruned.
 #[derive(Debug, Clone)]
 pub(crate) struct Tolerant<K> {
     /// Name, namespace, uid and version, whatever the rest is like.
-    pub(crate) meta: ObjectMeta,
-    /// The object.
-    pub(crate) object: Result<Arc<K>, String>,
+    meta: ObjectMeta,
+    json: Box<str>,
+    kind: PhantomData<fn() -> K>,
 }
 
-impl<'de, K: Resource + DeserializeOwned> Deserialize<'de> for Tolerant<K>
+impl<'de, K: Resource> Deserialize<'de> for Tolerant<K>
 where
     K::DynamicType: Default,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
-        let rules = Rules::of(&K::plural(&K::DynamicType::default()));
-        let object: Result<K, _> = serde_json::from_str(&pruned(json.get(), rules)).map_err(|error| error.to_string());
-        let meta = match &object {
-            Ok(object) => known_meta(object.meta()),
-            Err(_) => serde_json::from_str::<Named>(json.get())
-                .map_or_else(|_| ObjectMeta::default(), |it| it.metadata.into()),
-        };
-        Ok(Self { meta, object: object.map(Arc::new) })
+        let json = pruned(json.get(), Rules::of(&K::plural(&K::DynamicType::default())));
+        let meta =
+            serde_json::from_str::<Named>(&json).map_or_else(|_| ObjectMeta::default(), |named| named.metadata.into());
+        Ok(Self { meta, json: json.into(), kind: PhantomData })
     }
 }
 
 impl<K> Tolerant<K>
 where
-    K: Resource,
+    K: Resource + DeserializeOwned,
     K::DynamicType: Default,
 {
     /// The object; of one that cannot be read the log says which and why.
@@ -53,22 +52,34 @@ where
             let (kind, name) = (K::kind(&K::DynamicType::default()).into_owned(), self.meta.name.as_deref());
             tracing::warn!(kind, name, "skipped, cannot be read: {why}");
         };
-        self.object.inspect_err(unread).ok()
+        read(&self.json).inspect_err(unread).ok()
     }
 }
 
-/// The few fields that tell objects apart.
-fn known_meta(meta: &ObjectMeta) -> ObjectMeta {
-    ObjectMeta {
-        name: meta.name.clone(),
-        namespace: meta.namespace.clone(),
-        uid: meta.uid.clone(),
-        resource_version: meta.resource_version.clone(),
-        ..ObjectMeta::default()
+impl<K> Tolerant<K> {
+    /// The pruned JSON.
+    pub(super) fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// Where it lies in a cache.
+    pub(super) fn key(&self) -> Key {
+        (self.meta.namespace.clone().unwrap_or_default(), self.meta.name.clone().unwrap_or_default())
+    }
+
+    /// Which version of which object it is.
+    pub(super) fn stamp(&self) -> Stamp {
+        let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
+        Stamp { uid: text(&self.meta.uid), version: text(&self.meta.resource_version) }
     }
 }
 
-/// The same of an object that cannot be read, so that nothing else in it can spoil them.
+/// An object, or why it cannot be read.
+pub(super) fn read<K: DeserializeOwned>(json: &str) -> Result<Arc<K>, String> {
+    serde_json::from_str(json).map(Arc::new).map_err(|error| error.to_string())
+}
+
+/// The few fields that tell objects apart, read so that nothing else in an object can spoil them.
 #[derive(Deserialize)]
 struct Named {
     #[serde(default)]
@@ -132,6 +143,6 @@ mod tests {
         let broken = json!({"metadata": {"name": "a", "namespace": "b"}, "spec": {"containers": 7}});
         let read: Tolerant<Pod> = serde_json::from_str(&broken.to_string()).unwrap();
         assert_eq!((read.meta.name.as_deref(), read.meta.namespace.as_deref()), (Some("a"), Some("b")));
-        assert!(read.object.unwrap_err().contains("integer `7`"));
+        assert!(super::read::<Pod>(read.json()).unwrap_err().contains("integer `7`"));
     }
 }

@@ -1,8 +1,8 @@
 //! The watch that keeps a cache.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::Arc;
 
 use futures::StreamExt;
 use keelson_core::Span;
@@ -10,7 +10,9 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
-use super::decode::Tolerant;
+use super::decode::{Tolerant, read};
+use super::packed::Packed;
+use super::shelf::Stamp;
 use super::{Cache, Cached, Delta, Inner, Key, Round};
 use crate::chance::Chance;
 use crate::reach::Reach;
@@ -56,7 +58,7 @@ async fn follow<K: Cached>(cache: &Cache<K>, source: &Source, round: Round) -> S
     let api: Api<Tolerant<K>> = Api::all(source.client.clone());
     let mut events = pin!(watcher(api, watcher::Config::default()));
     let mut wait = FIRST;
-    let mut fresh: Option<BTreeMap<Key, Tolerant<K>>> = None;
+    let mut fresh: Option<BTreeMap<Key, Fresh>> = None;
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
@@ -83,7 +85,7 @@ async fn follow<K: Cached>(cache: &Cache<K>, source: &Source, round: Round) -> S
 /// Takes one event; says whether the watch is healthy again.
 fn take<K: Cached>(
     cache: &Cache<K>,
-    fresh: &mut Option<BTreeMap<Key, Tolerant<K>>>,
+    fresh: &mut Option<BTreeMap<Key, Fresh>>,
     event: Event<Tolerant<K>>,
     round: Round,
 ) -> bool {
@@ -93,7 +95,7 @@ fn take<K: Cached>(
             false
         }
         Event::InitApply(object) => {
-            fresh.get_or_insert_default().insert(key(&object), object);
+            fresh.get_or_insert_default().insert(object.key(), Fresh::of(&object));
             false
         }
         Event::InitDone => {
@@ -101,11 +103,11 @@ fn take<K: Cached>(
             true
         }
         Event::Apply(object) => {
-            cache.changed(|inner| inner.apply(object));
+            cache.changed(|inner| inner.apply(object.key(), Fresh::of(&object), Some(object.json())));
             true
         }
         Event::Delete(object) => {
-            cache.changed(|inner| inner.delete(&key(&object)));
+            cache.changed(|inner| inner.delete(&object.key()));
             true
         }
     }
@@ -119,13 +121,21 @@ fn is_absent(error: &watcher::Error) -> bool {
     }
 }
 
-fn key<K>(object: &Tolerant<K>) -> Key {
-    (object.meta.namespace.clone().unwrap_or_default(), object.meta.name.clone().unwrap_or_default())
+/// An object that was sent, before anybody read it.
+struct Fresh {
+    stamp: Stamp,
+    packed: Packed,
+}
+
+impl Fresh {
+    fn of<K>(object: &Tolerant<K>) -> Self {
+        Self { stamp: object.stamp(), packed: Packed::new(object.json()) }
+    }
 }
 
 impl<K: Cached> Cache<K> {
     /// A whole new content: followers are told the difference.
-    fn replaced(&self, fresh: BTreeMap<Key, Tolerant<K>>, round: Round) {
+    fn replaced(&self, fresh: BTreeMap<Key, Fresh>, round: Round) {
         self.changed(|inner| {
             let gone: Vec<Key> = inner
                 .objects
@@ -135,7 +145,7 @@ impl<K: Cached> Cache<K> {
                 .cloned()
                 .collect();
             gone.iter().for_each(|key| inner.delete(key));
-            fresh.into_values().for_each(|object| inner.apply(object));
+            fresh.into_iter().for_each(|(key, object)| inner.apply(key, object, None));
         });
         self.listed_in(round);
     }
@@ -176,18 +186,21 @@ impl<K: Cached> Cache<K> {
 }
 
 impl<K: Cached> Inner<K> {
-    fn apply(&mut self, object: Tolerant<K>) {
-        let key = key(&object);
-        match object.object {
-            Ok(object_read) => {
+    /// Takes an object in; `json` is its text, for those who have it at hand.
+    fn apply(&mut self, key: Key, object: Fresh, json: Option<&str>) {
+        let before = self.objects.get(&key).map(|slot| &slot.stamp);
+        // A relist and a resumed watch may show the same version twice.
+        if !object.stamp.version.is_empty() && before == Some(&object.stamp) {
+            self.broken.remove(&key);
+            return;
+        }
+        let json = json.map(Cow::Borrowed).or_else(|| object.packed.json().map(Cow::Owned)).unwrap_or_default();
+        match read::<K>(&json) {
+            Ok(read) => {
                 self.broken.remove(&key);
-                let before = self.objects.get(&key);
-                // A relist and a resumed watch may show the same version twice.
-                if before.is_some_and(|before| same_version(&**before, &*object_read)) {
-                    return;
-                }
-                self.objects.insert(key, Arc::clone(&object_read));
-                self.followers.tell(&Delta::Applied(object_read));
+                self.extracts.iter().for_each(|extract| extract.put(&key, &read));
+                self.objects.put(key, object.stamp, object.packed);
+                self.followers.tell(&Delta::Applied(read));
             }
             Err(why) => {
                 tracing::warn!(
@@ -197,7 +210,7 @@ impl<K: Cached> Inner<K> {
                     "skipped, cannot be read: {why}"
                 );
                 // What was last read stays: forgetting a running pod would give its room away. A namesake does not.
-                if self.objects.get(&key).is_some_and(|before| before.meta().uid != object.meta.uid) {
+                if before.is_some_and(|before| before.uid != object.stamp.uid) {
                     self.delete(&key);
                 }
                 self.broken.insert(key, why);
@@ -207,13 +220,12 @@ impl<K: Cached> Inner<K> {
 
     fn delete(&mut self, key: &Key) {
         self.broken.remove(key);
-        if let Some(object) = self.objects.remove(key) {
+        let Some(slot) = self.objects.remove(key) else { return };
+        self.extracts.iter().for_each(|extract| extract.remove(key));
+        if !self.followers.is_empty()
+            && let Some(object) = slot.object()
+        {
             self.followers.tell(&Delta::Deleted(object));
         }
     }
-}
-
-fn same_version<K: Cached>(a: &K, b: &K) -> bool {
-    let (a, b) = (a.meta(), b.meta());
-    a.resource_version.is_some() && a.resource_version == b.resource_version && a.uid == b.uid
 }

@@ -5,20 +5,30 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::Shared;
+use super::{Content, Shared};
 
 /// A follower further behind than this starts again from the whole content.
 const LAG: usize = 16_384;
 
 /// A change of a cache.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Delta<K> {
     /// Everything there is, by namespace and name; what is not in it is gone.
-    Restarted(Vec<Arc<K>>),
+    Restarted(Content<K>),
     /// An object is new or changed.
     Applied(Arc<K>),
     /// An object is gone; this is how it last was.
     Deleted(Arc<K>),
+}
+
+impl<K> Clone for Delta<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Restarted(all) => Self::Restarted(all.clone()),
+            Self::Applied(object) => Self::Applied(Arc::clone(object)),
+            Self::Deleted(object) => Self::Deleted(Arc::clone(object)),
+        }
+    }
 }
 
 /// A follower of a cache. Dropping it stops following.
@@ -50,10 +60,7 @@ impl<K> Default for Followers<K> {
 
 impl<K> Followers<K> {
     /// Hands a change to every follower that does not start again anyway.
-    pub(super) fn tell(&mut self, delta: &Delta<K>)
-    where
-        Delta<K>: Clone,
-    {
+    pub(super) fn tell(&mut self, delta: &Delta<K>) {
         for line in self.lines.values_mut() {
             if line.waiting.len() >= LAG {
                 line.waiting = VecDeque::new();
@@ -64,6 +71,11 @@ impl<K> Followers<K> {
             }
             line.wake.notify_one();
         }
+    }
+
+    /// Whether nobody follows.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// Wakes every follower: the content may be read now.
@@ -105,7 +117,7 @@ impl<K> Subscription<K> {
         let line = inner.followers.lines.get_mut(&self.id)?;
         if line.restart {
             line.restart = false;
-            return Some(Delta::Restarted(inner.objects.values().cloned().collect()));
+            return Some(Delta::Restarted(inner.objects.content()));
         }
         line.waiting.pop_front()
     }

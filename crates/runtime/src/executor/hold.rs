@@ -1,24 +1,19 @@
 //! What holds an action back: annotations, the disruption gate, the breaker.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
 use keelson_api::names;
 use keelson_core::{Action, Decision, DecisionId, Feature, Mode, ObjectRef, Reason, Span, Verb};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::wire::Call;
 use super::{Executor, Inner, Remark, lock};
-use crate::gate::{Bid, PodView, Verdict};
+use crate::gate::{Bid, Verdict};
 
 /// How often breakers and what disruptions left behind are looked at.
 const GLANCE: Span = Span::seconds(5);
-/// How long a disruption waits for pods and nodes to be read.
+/// How long an object that nobody caches is waited for.
 const READ: Duration = Duration::from_secs(5);
-/// The well-known label of a node's zone.
-const ZONE: &str = "topology.kubernetes.io/zone";
 
 impl Inner {
     /// The mode a decision may be carried out in, and the annotation that lowered it. An annotation never raises it.
@@ -71,7 +66,7 @@ impl Inner {
         if !actions.iter().any(takes_a_pod) {
             return Ok(());
         }
-        let pods = self.pods().await.map_err(|why| (why, Vec::new()))?;
+        let pods = self.disruptable().await.map_err(|why| (why, Vec::new()))?;
         // A pod that has ended takes nothing away any more.
         let takes_a_pod = |action: &Action| takes_a_pod(action) && !self.has_ended(&action.object);
         let saving = decision.inputs.get("saving").and_then(|text| text.parse().ok()).unwrap_or_default();
@@ -91,48 +86,6 @@ impl Inner {
     pub(super) fn release_gate(&self, actions: &[Action]) {
         let mut gate = lock(&self.gate);
         actions.iter().filter(|action| takes_a_pod(action)).for_each(|action| gate.release(&action.object));
-    }
-
-    /// Every pod that has not ended, as the gate sees it.
-    async fn pods(&self) -> Result<Vec<PodView>, String> {
-        let (pods, nodes) = (self.caches.open::<Pod>(false), self.caches.open::<Node>(false));
-        if timeout(READ, async { tokio::join!(pods.synced(), nodes.synced()) }).await.is_err() {
-            return Err("pods and nodes are not read yet, so nobody knows what is unavailable".to_owned());
-        }
-        let zone = |node: &Arc<Node>| {
-            let zone = node.metadata.labels.as_ref().and_then(|labels| labels.get(ZONE)).cloned().unwrap_or_default();
-            (node.metadata.name.clone().unwrap_or_default(), zone)
-        };
-        let zones: BTreeMap<String, String> = nodes.list().iter().map(zone).collect();
-        Ok(pods.list().iter().filter(|pod| !has_ended(pod)).map(|pod| self.view(pod, &zones)).collect())
-    }
-
-    fn has_ended(&self, pod: &ObjectRef) -> bool {
-        self.caches.open::<Pod>(false).get(&pod.namespace, &pod.name).is_some_and(|pod| has_ended(&pod))
-    }
-
-    fn view(&self, pod: &Pod, zones: &BTreeMap<String, String>) -> PodView {
-        let meta = &pod.metadata;
-        let (namespace, name) = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
-        let uid = meta.uid.clone().unwrap_or_default();
-        let reference = ObjectRef::namespaced("Pod", &namespace, &name).with_uid(&uid);
-        let mut owners = meta.owner_references.iter().flatten();
-        let owner = owners.find(|owner| owner.controller == Some(true)).map(|owner| {
-            let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-            ObjectRef::namespaced(&owner.kind, &namespace, &owner.name).in_group(group)
-        });
-        let workload = owner.unwrap_or_else(|| reference.clone());
-        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
-        let protected = meta.annotations.as_ref().and_then(protection);
-        let protected = protected.or_else(|| protection(&self.caches.annotations(&workload)?));
-        PodView {
-            pod: reference,
-            workload: workload.to_string(),
-            zone: zones.get(&node).cloned().unwrap_or_default(),
-            node,
-            ready: is_ready(pod),
-            protected,
-        }
     }
 
     /// Tells the breaker how a decision's actions ended.
@@ -171,7 +124,7 @@ impl Inner {
         if !lock(&self.gate).has_unsettled(now) {
             return;
         }
-        let Ok(pods) = self.pods().await else { return };
+        let Ok(pods) = self.disruptable().await else { return };
         let settled = lock(&self.gate).settled(&pods, self.clock.now());
         for left in settled.into_iter().filter(|left| left.harmed) {
             let now = self.clock.now();
@@ -193,26 +146,4 @@ pub(crate) async fn look_after(executor: Executor) {
 
 fn takes_a_pod(action: &Action) -> bool {
     action.kind.disrupts() && action.object.group.is_empty() && action.object.kind == "Pod"
-}
-
-fn has_ended(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().filter_map(|status| status.conditions.as_ref()).flatten();
-    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    ready && pod.metadata.deletion_timestamp.is_none()
-}
-
-/// The annotation that forbids disrupting, as `name: value`.
-fn protection(annotations: &BTreeMap<String, String>) -> Option<String> {
-    let says = |name: &str, forbids: fn(&str) -> bool| {
-        annotations.get(name).filter(|value| forbids(value)).map(|value| format!("{name}: {value}"))
-    };
-    // Karpenter takes a duration as well: whatever is not "false" protects.
-    says(names::DO_NOT_DISRUPT, |value| value != "false")
-        .or_else(|| says(names::KARPENTER_DO_NOT_DISRUPT, |value| value != "false"))
-        .or_else(|| says(names::SAFE_TO_EVICT, |value| value == "false"))
 }

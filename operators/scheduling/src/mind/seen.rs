@@ -16,14 +16,15 @@ use crate::observe;
 impl Mind {
     /// The pods there are; all others are gone. A placement of an earlier life of this process whose pod does not run yet
     /// is followed again, because the pod carries its decision's id.
-    pub fn pods(&mut self, pods: &[Arc<Pod>], now: Timestamp) {
-        let listed: HashSet<&str> = pods.iter().map(|pod| uid(pod)).collect();
-        let gone: Vec<String> = self.state.uids().filter(|uid| !listed.contains(uid)).map(str::to_owned).collect();
-        gone.iter().for_each(|uid| self.gone(uid, None, now));
+    pub fn pods(&mut self, pods: impl IntoIterator<Item = Arc<Pod>>, now: Timestamp) {
+        let mut listed = HashSet::new();
         for pod in pods {
-            self.pod(pod, now);
-            self.follow_again(pod, now);
+            self.pod(&pod, now);
+            self.follow_again(&pod, now);
+            listed.insert(uid(&pod).to_owned());
         }
+        let gone: Vec<String> = self.state.uids().filter(|uid| !listed.contains(*uid)).map(str::to_owned).collect();
+        gone.iter().for_each(|uid| self.gone(uid, None, now));
     }
 
     /// A pod is new or changed.

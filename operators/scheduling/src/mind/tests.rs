@@ -30,8 +30,8 @@ fn written(value: &Value) -> Arc<Pod> {
 fn mind(mode: Mode, nodes: &[Value], pods: &[Value]) -> Mind {
     let mut mind = Mind::new(standing(mode));
     let nodes: Vec<_> = nodes.iter().map(|node| Arc::new(serde_json::from_value(node.clone()).unwrap())).collect();
-    mind.nodes(&nodes, at(0));
-    mind.pods(&pods.iter().map(written).collect::<Vec<_>>(), at(0));
+    mind.nodes(nodes, at(0));
+    mind.pods(pods.iter().map(written), at(0));
     mind
 }
 
