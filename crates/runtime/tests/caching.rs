@@ -4,7 +4,7 @@
 mod support;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use keelson_runtime::{Cache, Delta, Subscription};
+use keelson_runtime::{Cache, Delta, Listing, Subscription};
 use kube::{CustomResource, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -174,6 +174,34 @@ async fn an_optional_api_may_be_absent_appear_and_disappear() {
     assert!(!cache.is_available());
     assert_eq!(drain(&mut follower), ["-a"]);
     assert!(process.runtime.health().ready, "an absent input does not make a process unready");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_tells_who_is_absent_from_who_refuses_and_a_broken_object_hides_no_other() {
+    let world = World::prepared(8, json!({})).await;
+    let process = world.process("a", |_| {});
+    let list = async || process.runtime.list::<Widget>().await;
+    assert!(matches!(list().await, Listing::Absent));
+    define(&world).await;
+    widget(&world, "a", json!(1)).await;
+    widget(&world, "b", json!("large")).await;
+    widget(&world, "c", json!(3)).await;
+    let Listing::Read(read) = list().await else { panic!("it is served") };
+    assert_eq!(read.iter().map(|widget| widget.name_any()).collect::<Vec<_>>(), ["a", "c"]);
+    process.net.rule(|_, path| path.contains("widgets").then_some(Fault::Refuse(403, None)));
+    assert!(matches!(list().await, Listing::Failed(why) if why == "refused by the test"));
+    process.net.heal();
+    process.net.down();
+    assert!(matches!(list().await, Listing::Failed(why) if why.contains("connection refused")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_of_nothing_is_told_that_there_is_nothing() {
+    let world = World::prepared(9, json!({})).await;
+    let process = world.process("a", |_| {});
+    let mut follower = process.runtime.cache::<ConfigMap>().subscribe();
+    let first = tokio::time::timeout(std::time::Duration::from_secs(5), follower.next()).await;
+    assert!(matches!(first, Ok(Delta::Restarted(all)) if all.is_empty()));
 }
 
 #[tokio::test(start_paused = true)]
