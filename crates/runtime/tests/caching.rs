@@ -119,7 +119,12 @@ async fn a_relist_reaches_followers_as_the_difference_it_makes() {
     world.api("v1", "ConfigMap", Some("shop")).delete("a", &kube::api::DeleteParams::default()).await.unwrap();
     world.create("v1", "ConfigMap", Some("shop"), map("c")).await;
     world.shared.with(|api, _| api.compact());
-    assert!(cache.age() > keelson_core::Span::ZERO && health(&process, "ConfigMap").error.is_some());
+    let tried = process.net.log().iter().filter(|line| line.contains("configmaps?&limit")).count();
+    assert!((14..=40).contains(&tried), "from 0.8 s up to 30 s between two tries: {tried}");
+    let behind = cache.age();
+    assert!(behind > keelson_core::Span::seconds(100) && health(&process, "ConfigMap").error.is_some(), "{behind}");
+    seconds(10).await;
+    assert_eq!(cache.age().0 - behind.0, 10_000_000, "it has been behind since then");
     process.net.heal();
     seconds(60).await;
     assert_eq!(drain(&mut follower), ["-a", "+c"], "b did not change");

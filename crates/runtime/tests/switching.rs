@@ -49,6 +49,12 @@ async fn a_pause_takes_effect_within_a_second() {
     seconds(5).await;
     let said = status(&world).await;
     assert_eq!(find(&said["features"]["scheduling"]["conditions"], "Paused")["status"], "True");
+    world.set_platform(json!({"features": {"scheduling": {"paused": false}}})).await;
+    millis(1_000).await;
+    assert!(a.switch().acts());
+    let said: Vec<_> = a.history.decisions().into_iter().map(|decision| decision.sentence).collect();
+    assert_eq!(said, ["scheduling is paused: every action is held.", "scheduling is no longer paused."]);
+    assert_eq!(a.switch().moved_by, a.history.decisions().last().map(|decision| decision.id));
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,10 +43,16 @@ mod tests {
 
     #[test]
     fn a_point_more_leaves_the_others_in_their_order() {
-        let mut more = names(1, "|| a > 7");
-        let before = names(1, "");
-        more.retain(|name| before.contains(name));
-        let after_the_first = |names: &[String]| names.iter().skip(2).cloned().collect::<BTreeSet<_>>().len();
-        assert!(more.len() + 1 >= before.len() && after_the_first(&more) + 1 >= after_the_first(&before), "{more:#?}");
+        let mut compared = 0;
+        for seed in 0..20 {
+            let (before, mut after) = (names(seed, ""), names(seed, "|| a > 7"));
+            after.retain(|name| before.contains(name));
+            // Unless it is what its file gives first.
+            if before.first() == after.first() && before.get(1) == after.get(1) {
+                assert_eq!(before, after);
+                compared += 1;
+            }
+        }
+        assert!(compared > 5, "{compared}");
     }
 }

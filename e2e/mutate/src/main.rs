@@ -191,7 +191,8 @@ fn verdict(
             }
         }
     }
-    println!("{caught} of {} caught", points.len());
+    let hung = ends.values().flatten().filter(|by| by.contains(trial::HANGS)).count();
+    println!("{caught} of {} caught, {hung} of them because they never ended", points.len());
     if caught * 100 < points.len() * CAUGHT {
         wrong.push(format!("fewer than {CAUGHT} % are caught"));
     }

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, BinOp, Block, Expr, Signature, UnOp};
+use syn::{Attribute, BinOp, Block, Expr, Signature, Stmt, UnOp};
 
 use crate::values::values;
 
@@ -126,9 +126,15 @@ impl Finder<'_> {
         let inner = Scope { name, values: values(&signature.output) };
         let outer = std::mem::replace(&mut self.scope, inner);
         let start = body.brace_token.span.open().byte_range().end;
-        let text = self.text(body).trim_matches(['{', '}', ' ', '\n']).to_owned();
+        // What the body says already is no change.
+        let said = match body.stmts.as_slice() {
+            [] => "()",
+            [Stmt::Expr(value, None)] => self.text(value),
+            _ => "",
+        };
+        let said = said.to_owned();
         for value in self.scope.values.clone() {
-            if !body.stmts.is_empty() && text != value {
+            if value != said {
                 let line = signature.span().start().line;
                 self.push(Place::Body, line, start..start, "{ .. }".to_owned(), &value, value.clone());
             }

@@ -14,6 +14,9 @@ use crate::compile::Program;
 /// Memory that no test needs, in KiB: a mutant that never ends may grow.
 const MEMORY_KIB: &str = "6000000";
 
+/// What is said of a program that was ended.
+pub const HANGS: &str = "hangs for";
+
 /// How a run of a test program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -45,19 +48,19 @@ pub fn run(program: &Program, told: &Told<'_>, limit: Duration) -> Result<End, S
     };
     command.current_dir(&program.folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut running = Running(command.spawn().map_err(failed)?);
-    let (tell, told) = mpsc::channel();
+    let (say, heard) = mpsc::channel();
     if let Some(out) = running.0.stdout.take() {
         std::thread::spawn(move || {
             let mut lines = BufReader::new(out).lines().map_while(Result::ok);
             // A failed test, or nothing at the end of the output.
-            drop(tell.send(lines.find_map(|line| failed_test(&line))));
+            drop(say.send(lines.find_map(|line| failed_test(&line))));
         });
     }
     let began = now();
-    match told.recv_timeout(limit) {
+    match heard.recv_timeout(limit) {
         Ok(Some(test)) => return Ok(End::Failed(test)),
         Ok(None) => {}
-        Err(_) => return Ok(End::Failed(format!("hangs for {} s", limit.as_secs()))),
+        Err(_) => return Ok(End::Failed(format!("{HANGS} {} s", limit.as_secs()))),
     }
     // It has closed its output, and so ends.
     while began.elapsed() < limit {
@@ -66,7 +69,7 @@ pub fn run(program: &Program, told: &Told<'_>, limit: Duration) -> Result<End, S
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(End::Failed(format!("hangs for {} s", limit.as_secs())))
+    Ok(End::Failed(format!("{HANGS} {} s", limit.as_secs())))
 }
 
 /// The name in `test NAME ... FAILED`.
