@@ -61,7 +61,9 @@ fn cargo(args: &[&str], errors: Stdio) -> Result<(bool, Vec<Value>), String> {
     let mut cargo = Command::new("cargo");
     let format = if args.contains(&"build") { "json" } else { "json-render-diagnostics" };
     cargo.args(args).args(["--locked", "--message-format", format]).current_dir(place());
-    let done = cargo.env("CARGO_TARGET_DIR", target()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+    // What helps to build the same again with a small change is large, and here every change is everywhere.
+    cargo.env("CARGO_TARGET_DIR", target()).env("CARGO_INCREMENTAL", "0");
+    let done = cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
     let done = done.spawn().and_then(std::process::Child::wait_with_output);
     let done = done.map_err(|error| format!("cargo could not be started: {error}"))?;
     let lines = String::from_utf8_lossy(&done.stdout);
