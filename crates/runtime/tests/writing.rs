@@ -65,6 +65,19 @@ async fn an_eviction_is_repeated_while_the_server_fails_and_a_pod_that_is_gone_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plan_that_is_carried_out_by_nobody_we_wait_for_is_ended_before_the_lease_goes() {
+    let (_world, process) = World::enforcing(10).await;
+    refuse(&process, &Method::POST, "/configmaps", 503, 4);
+    let (map, create) = (config_map("a"), vec![ActionKind::Create(json!({}))]);
+    let stop = async {
+        support::millis(50).await;
+        process.runtime.shutdown().await;
+    };
+    let (acted, ()) = tokio::join!(process.act(&map, create), stop);
+    assert_eq!(acted, done());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deletion_of_what_is_gone_or_another_by_now_is_no_failure() {
     let (world, process) = World::enforcing(2).await;
     let made = world.create("v1", "ConfigMap", Some("shop"), json!({"metadata": {"name": "a"}})).await;

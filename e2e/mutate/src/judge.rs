@@ -12,10 +12,10 @@ use crate::compile::Program;
 use crate::copy::place;
 use crate::trial::{End, Told, now, run};
 
-/// A mutant hangs when a program takes so many times what it took without, and as long again as [`GRACE`].
-const PATIENCE: u32 = 4;
-/// Other programs run beside it, and may take its processor for a while.
-const GRACE: Duration = Duration::from_secs(20);
+/// A mutant hangs when a program takes so many times what it took without, and [`GRACE`] more.
+const PATIENCE: u32 = 10;
+/// Other programs run beside it, and may take its processor for a while: what was only slow must not count as caught.
+const GRACE: Duration = Duration::from_secs(60);
 /// The longest that a program may take without a mutant.
 const LONGEST: Duration = Duration::from_secs(600);
 
