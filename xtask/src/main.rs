@@ -39,6 +39,9 @@ cargo xtask COMMAND
                showed to docs/soak.jsonl; seeds that this commit already lived are left out; --dry appends nothing
   mutants [NAME]...
                put faults back, one at a time, on a copy of the last commit (e2e/mutants): each must be caught by its test
+  mutants --random N [--seed S] [--only TEXT]
+               change the runtime in N places drawn by a seed, one at a time: nine in ten must be caught by its tests, and
+               the others be listed with a reason (e2e/mutate/survivors.txt)
   bench [NAME]... [--save] [--keelson=PROGRAM]
                measure the budgets of the design, or those that are named, each beside its peer where one can run;
                --save puts what was found into docs/benchmarks.json and docs/benchmarks.md; --keelson=PROGRAM is

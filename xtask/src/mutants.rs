@@ -3,11 +3,13 @@
 //! A fault is a patch in `e2e/mutants`: a sentence, the test program and the test that catch it, and the change. They are
 //! tried on a copy of the last commit, so that the working tree is never broken. `cargo xtask check` holds that every patch
 //! still applies and names a test that exists: a list that rots proves nothing.
+//!
+//! `--random N` tries mutations that nobody thought of instead: another program does that (`e2e/mutate`), for it reads Rust.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::run::{Outcome, command, read, root, target};
+use crate::run::{Outcome, command, program, read, root, show, target};
 
 /// Where the faults are.
 const FOLDER: &str = "e2e/mutants";
@@ -31,8 +33,11 @@ enum End {
     DoesNotCompile,
 }
 
-/// Tries every fault, or those that are named.
+/// Tries every fault, or those that are named; or mutations drawn by a seed.
 pub fn run(names: &[&str]) -> Outcome {
+    if names.first().is_some_and(|first| first.starts_with("--")) {
+        return show(&program("keelson-mutate", "dev")?, names);
+    }
     let mutants = all()?;
     if let Some(unknown) = names.iter().find(|name| !mutants.iter().any(|mutant| mutant.name == **name)) {
         return Err(format!("there is no {FOLDER}/{unknown}.patch"));

@@ -184,6 +184,21 @@ mod tests {
         assert_eq!(answers().ask("demo.panic", json!(1)).await, Err(AnswerError::Failed("broken".into())));
     }
 
+    #[test]
+    fn each_kind_of_error_has_a_word_of_its_own() {
+        let text = || "x".to_owned();
+        let errors = [
+            AnswerError::Unknown { name: text(), known: text() },
+            AnswerError::Invalid { field: text(), problem: text() },
+            AnswerError::NotFound(text()),
+            AnswerError::Unavailable(text()),
+            AnswerError::Deadline(DEADLINE),
+            AnswerError::Failed(text()),
+        ];
+        let words = errors.each_ref().map(AnswerError::category);
+        assert_eq!(words, ["unknown", "invalid", "not_found", "unavailable", "deadline", "failed"]);
+    }
+
     #[tokio::test]
     async fn an_unknown_question_names_the_known_ones() {
         let error = answers().ask("demo.nothing", json!(1)).await.map_err(|error| error.to_string());

@@ -186,7 +186,8 @@ mod tests {
         let why = (0..11).find_map(|n| breaker.acted(&pod(7), true, at(n * 10)));
         assert!(why.unwrap().starts_with("Pod a/7 was acted on 11 times within 10 min"));
         let mut slow = Breaker::default();
-        assert!((0..100).all(|n| slow.acted(&pod(7), true, at(n * 61)).is_none()), "once a minute is no loop");
+        assert!((0..100).all(|n| slow.acted(&pod(7), true, at(n * 60)).is_none()), "once a minute is no loop");
+        assert!(slow.acted(&pod(7), true, at(99 * 60 + 59)).is_some(), "an eleventh within ten minutes is one");
     }
 
     #[test]
@@ -194,6 +195,57 @@ mod tests {
         let mut breaker = Breaker::default();
         assert!((0..2_000).all(|n| breaker.acted(&pod(n), true, at(n)).is_none()));
         assert_eq!((breaker.acts.len(), breaker.repeats.len()), (600, 600));
+        assert!((0..100_001).all(|n| breaker.acted(&pod(n), true, at(2_600)).is_none()));
+        assert_eq!(breaker.acts.len(), REMEMBERED, "however many there are at once");
+    }
+
+    #[test]
+    fn a_failure_counts_among_the_last_twenty_and_not_after() {
+        let mut breaker = Breaker::default();
+        let results = [vec![false; 10], vec![true; 10], vec![false; 10]].concat();
+        assert!(results.into_iter().zip(0..).all(|(ok, n)| breaker.acted(&pod(n), ok, at(n)).is_none()));
+        assert!(breaker.acted(&pod(31), false, at(31)).unwrap().starts_with("11 of the last 20"));
+    }
+
+    #[test]
+    fn what_is_open_takes_no_notice_and_says_until_when() {
+        let mut breaker = Breaker::default();
+        (0..11).for_each(|n| drop(breaker.acted(&pod(n), false, at(0))));
+        assert_eq!(breaker.opens_until(), Some(at(300)));
+        assert!((0..50).all(|n| breaker.acted(&pod(n), false, at(1)).is_none()));
+        assert!(["a", "b", "c", "d"].into_iter().all(|name| breaker.harmed(name, at(1)).is_none()));
+        assert_eq!(breaker.opens_until(), Some(at(300)), "it is not put off");
+        assert_eq!((breaker.tick(at(299)), breaker.tick(at(300)), breaker.tick(at(300))), (false, true, false));
+        assert_eq!(breaker.opens_until(), None);
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_an_hour() {
+        let mut breaker = Breaker::default();
+        (0..11).for_each(|n| drop(breaker.acted(&pod(n), false, at(0))));
+        for minutes in [10, 20, 40, 60, 60] {
+            let until = breaker.opens_until().unwrap();
+            assert!(breaker.tick(until));
+            assert!(breaker.acted(&pod(1), false, until).is_some());
+            assert_eq!(breaker.opens_until(), Some(until + Span::minutes(minutes)));
+        }
+    }
+
+    #[test]
+    fn harm_counts_for_half_an_hour() {
+        let mut breaker = Breaker::default();
+        assert_eq!((breaker.harmed("a", at(0)), breaker.harmed("b", at(1))), (None, None));
+        assert_eq!(breaker.harmed("c", at(1_800)), None, "the first is forgotten");
+        assert!(breaker.harmed("d", at(1_800)).unwrap().starts_with("3 workloads"));
+    }
+
+    #[test]
+    fn four_good_tries_do_not_close_it() {
+        let mut breaker = Breaker::default();
+        (0..11).for_each(|n| drop(breaker.acted(&pod(n), false, at(0))));
+        assert!(breaker.tick(at(300)));
+        (0..4).for_each(|n| assert_eq!(breaker.acted(&pod(n), true, at(301)), None));
+        assert!(breaker.acted(&pod(5), false, at(302)).unwrap().contains("first try after the pause"));
     }
 
     #[test]

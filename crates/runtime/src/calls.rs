@@ -187,3 +187,30 @@ const fn code_label(code: u16) -> &'static str {
         _ => "5xx",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_tells_of_itself_or_of_its_class() {
+        for (code, label) in [
+            (0, "<error>"),
+            (200, "200"),
+            (204, "2xx"),
+            (400, "4xx"),
+            (404, "404"),
+            (409, "409"),
+            (410, "410"),
+            (429, "429"),
+            (502, "5xx"),
+            (503, "503"),
+        ] {
+            assert_eq!(code_label(code), label);
+        }
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert_eq!(method_label(&method), method.as_str());
+        }
+        assert_eq!(method_label(&Method::OPTIONS), "other");
+    }
+}

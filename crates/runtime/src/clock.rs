@@ -110,6 +110,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_sleep_never_wakes_early() {
         let clock = Clock::start(Timestamp(5), 7);
+        let micros = [0, 1, 7, 8].map(|span| clock.to_process(Span(span)).as_micros());
+        assert_eq!(micros, [0, 1, 1, 2], "rounded up");
         clock.sleep_until(Timestamp(105)).await;
         assert!(clock.now() >= Timestamp(105), "{:?}", clock.now());
     }

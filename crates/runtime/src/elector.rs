@@ -354,6 +354,8 @@ mod tests {
             Err("lease 10 s must be longer than the renew deadline 10 s, or two could lead; raise the lease".into())
         );
         assert!(Timing { retry: Span::seconds(9), ..Timing::default() }.validate().is_err());
+        let just = Timing { renew_deadline: Span::seconds(12), retry: Span::seconds(10), ..Timing::default() };
+        assert!(just.validate().is_err(), "1.2 times is not above 1.2 times");
         assert!(Timing::default().validate().is_ok());
     }
 }

@@ -188,6 +188,38 @@ mod tests {
     }
 
     #[test]
+    fn an_event_says_what_it_is_about_as_the_api_does() {
+        let about = |object: &ObjectRef, warning| {
+            let said = Said { object, warning, reason: "Placed", action: "Binding", note: "x" };
+            let speaker = Speaker { controller: "keelson.dev/scheduling", instance: "a" };
+            let event = Events::default().say(&said, &speaker, Timestamp(0)).unwrap();
+            [&event["regarding"]["apiVersion"], &event["metadata"]["namespace"], &event["type"]]
+                .map(|text| text.as_str().unwrap().to_owned())
+        };
+        let deployment = ObjectRef::namespaced("Deployment", "shop", "web").in_group("apps");
+        assert_eq!(about(&deployment, false), ["apps/v1", "shop", "Normal"]);
+        let platform = ObjectRef::cluster("Platform", "default").in_group("keelson.dev");
+        assert_eq!(about(&platform, true), ["keelson.dev/v1alpha1", "default", "Warning"]);
+        assert_eq!(about(&ObjectRef::cluster("Node", "a"), false), ["v1", "default", "Normal"]);
+    }
+
+    #[test]
+    fn what_was_said_long_ago_is_forgotten() {
+        let mut events = Events::default();
+        let pod = |n: i64| ObjectRef::namespaced("Pod", "a", &n.to_string());
+        let at = |seconds| Timestamp(0) + Span::seconds(seconds);
+        (0..100).for_each(|n| assert!(say(&mut events, &pod(n), "x", at(0)).is_ok()));
+        // It is looked once a minute: now, and at 120 s.
+        assert!(say(&mut events, &pod(100), "x", at(60)).is_ok());
+        assert!(say(&mut events, &pod(101), "x", at(119)).is_ok());
+        assert_eq!((events.last.len(), events.buckets.len()), (102, 102));
+        assert!(say(&mut events, &pod(102), "x", at(120)).is_ok());
+        assert_eq!((events.last.len(), events.buckets.len()), (3, 103), "a bucket is kept until it is full");
+        assert!(say(&mut events, &pod(103), "x", at(300)).is_ok());
+        assert_eq!((events.last.len(), events.buckets.len()), (1, 4));
+    }
+
+    #[test]
     fn a_long_note_is_cut_between_characters() {
         assert_eq!(cut("ää", 3), "ä");
         let note = "ä".repeat(1_000);

@@ -134,3 +134,72 @@ impl History for MemoryHistory {
 
     async fn flush(&self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use keelson_core::{IdSource, Mode, ObjectRef, Reason, Span, Timestamp, Trigger, Verb};
+
+    use crate::Chance;
+
+    fn made(chance: &Chance, second: i64, outcome: Outcome) -> Decision {
+        let at = Timestamp(0) + Span::seconds(second);
+        Decision {
+            id: chance.decision_id(at),
+            at,
+            feature: Feature::Scheduling,
+            controller: "test".into(),
+            mode: Mode::Enforce,
+            subject: ObjectRef::namespaced("Pod", "shop", "cart"),
+            trigger: Trigger::Timer,
+            causes: Vec::new(),
+            cause_count: 0,
+            related: Vec::new(),
+            verb: Verb::Place,
+            reason: Reason::PodPlaced,
+            sentence: "A test.".into(),
+            chosen: None,
+            candidates: Vec::new(),
+            inputs: BTreeMap::new(),
+            plan: chance.plan_id(at),
+            outcome,
+            steps: Vec::new(),
+            effect: None,
+            fence: 1,
+            trace_id: String::new(),
+            took: Span::ZERO,
+            count: 1,
+            last_at: at,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_has_begun_and_not_ended_is_unfinished_the_newest_first() {
+        let (history, chance) = (MemoryHistory::default(), Chance::new(1));
+        let open: Vec<_> = (1..4).map(|second| made(&chance, second, Outcome::Pending)).collect();
+        for decision in &open {
+            history.begin(decision, None).await.unwrap();
+        }
+        history.offer(made(&chance, 4, Outcome::Would));
+        let [first, second, third] = [0, 1, 2].map(|n: usize| open.get(n).unwrap().id);
+        let unfinished = async |before| {
+            let open = history.unfinished(Feature::Scheduling, before).await.unwrap();
+            open.iter().map(|decision| decision.id).collect::<Vec<_>>()
+        };
+        assert_eq!(unfinished(None).await, [third, second, first]);
+        assert_eq!(unfinished(Some(third)).await, [second, first]);
+        history.finish(second, Outcome::Done, Vec::new());
+        assert_eq!(unfinished(None).await, [third, first]);
+    }
+
+    #[tokio::test]
+    async fn the_highest_number_stays_whatever_is_said_after_it() {
+        let history = MemoryHistory::default();
+        assert_eq!(history.highest_fence(Feature::Scheduling).await, Some(0), "nobody has led");
+        for (fence, highest) in [(3, 3), (2, 3), (5, 5)] {
+            assert!(history.led(Feature::Scheduling, fence).await);
+            assert_eq!(history.highest_fence(Feature::Scheduling).await, Some(highest));
+        }
+    }
+}

@@ -187,6 +187,40 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_differ_in_more_than_their_resources_stay_apart() {
+        let rule = || Rule::new("apps", &["deployments"], &["get"]).named(["a"]);
+        let others = [
+            Rule { resources: ["daemonsets".to_owned()].into(), ..rule() },
+            Rule { api_groups: ["batch".to_owned()].into(), ..rule() },
+            Rule { verbs: ["patch".to_owned()].into(), ..rule() },
+            rule().named(["b"]),
+        ];
+        let count = |other: &Rule| Permissions(vec![rule(), other.clone()]).tidy().0.len();
+        assert_eq!(others.each_ref().map(count), [1, 2, 2, 2]);
+        let own = || rule().in_own_namespace();
+        assert_eq!(Permissions(vec![own(), own().named(["b"])]).tidy().0.len(), 2);
+        assert_eq!(Permissions(vec![own(), rule()]).tidy().0, [rule()]);
+    }
+
+    #[test]
+    fn a_rule_contains_another_only_when_it_does_in_every_respect() {
+        let wide = Rule::new("apps", &["deployments", "daemonsets"], &["get", "list"]);
+        let narrow = Rule::new("apps", &["deployments"], &["get"]);
+        assert!(wide.contains(&narrow) && wide.contains(&narrow.clone().named(["a"])));
+        for other in [
+            Rule { api_groups: ["batch".to_owned()].into(), ..narrow.clone() },
+            Rule { resources: ["statefulsets".to_owned()].into(), ..narrow.clone() },
+            Rule { verbs: ["patch".to_owned()].into(), ..narrow.clone() },
+        ] {
+            assert!(!wide.contains(&other), "{other:?}");
+        }
+        let named = wide.clone().named(["a", "b"]);
+        assert!(named.contains(&narrow.clone().named(["a"])) && !named.contains(&narrow.clone().named(["a", "c"])));
+        assert!(!named.contains(&narrow) && !wide.clone().in_own_namespace().contains(&narrow));
+        assert!(wide.clone().in_own_namespace().contains(&narrow.in_own_namespace()));
+    }
+
+    #[test]
     fn a_named_rule_does_not_contain_an_unnamed_one() {
         let named = Rule::read("", &["pods"]).named(["a"]);
         let all = Rule::new("", &["pods"], &["get"]);

@@ -226,6 +226,11 @@ mod tests {
             let refused = read(&text).unwrap_err();
             assert!(refused.contains(word), "{refused}");
         }
+        let longest = format!("{head}spec: {{}}\n# ");
+        assert!(
+            read(&format!("{longest}{}", "x".repeat((1 << 20) - longest.len()))).is_ok(),
+            "exactly as long as may be"
+        );
         std::fs::remove_file(&path).unwrap();
         assert!(read_file(&path).unwrap_err().contains("platform.yaml"));
     }

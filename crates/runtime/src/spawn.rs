@@ -179,6 +179,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_task_that_ran_for_two_minutes_is_started_again_at_once() {
+        // How long it is away after it ran for so many seconds, the tenth time.
+        let away = async |runs_for: u64| {
+            let (tasks, began) = (Tasks::default(), Arc::new(Mutex::new(Vec::new())));
+            let note = Arc::clone(&began);
+            let task = tasks.spawn(&Chance::new(1), "moody", move || {
+                note.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+                async move {
+                    tokio::time::sleep(Duration::from_secs(runs_for)).await;
+                    panic!("again");
+                }
+            });
+            tokio::time::sleep(Duration::from_secs(10_000)).await;
+            assert_eq!((task.is_finished(), tasks.running().len()), (false, 1));
+            task.abort();
+            tasks.ended().await;
+            assert_eq!((task.is_finished(), tasks.running().len()), (true, 0));
+            let began = began.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (Some(tenth), Some(next)) = (began.get(10), began.get(11)) else { panic!("{began:?}") };
+            *next - *tenth - Duration::from_secs(runs_for)
+        };
+        assert!(away(120).await <= Duration::from_millis(101));
+        assert!(away(119).await >= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_task_that_always_panics_does_not_spin() {
         let (tasks, runs) = (Tasks::default(), Arc::new(AtomicU64::new(0)));
         let counter = Arc::clone(&runs);

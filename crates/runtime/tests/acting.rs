@@ -133,9 +133,13 @@ async fn an_annotation_lowers_the_mode_of_one_object_and_never_raises_it() {
     world.create("v1", "ConfigMap", Some("shop"), uncached).await;
     let (outcome, steps) = process.act(&config_map("d"), vec![ActionKind::Delete]).await;
     assert!(outcome == Outcome::Would && steps[0].ends_with("keelson.dev/mode: Off"), "whoever caches it: {steps:?}");
+    let nameless = vec![(config_map("d"), ActionKind::Delete)];
+    let (outcome, steps) = process.act_on(&config_map(""), nameless).await;
+    assert!(outcome == Outcome::Would && steps[0].ends_with("keelson.dev/mode: Off"), "whatever it serves: {steps:?}");
     world.set_platform(json!({"features": {"scheduling": {"mode": "Observe"}}})).await;
     seconds(1).await;
     assert_eq!(process.act(&raised, vec![bind("n1")]).await.0, Outcome::Would);
+    assert_eq!(process.act(&observed, vec![bind("n1")]).await.1, ["Would"], "it lowers nothing that is so low already");
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,6 +261,45 @@ async fn when_a_later_action_fails_the_earlier_ones_are_taken_back() {
     assert_eq!(words, ["Done", "Done", "Conflict", "Undone", "Undone"], "{steps:?}");
     for name in ["new", "applied", "never"] {
         assert_eq!(world.get("v1", "ConfigMap", Some("shop"), name).await, None, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_by_then_is_taken_back_and_what_may_not_be_deleted_is_not() {
+    let (world, process) = World::enforcing(31).await;
+    world.create("v1", "ConfigMap", Some("shop"), json!({"metadata": {"name": "taken"}})).await;
+    process.net.rule(|method, path| match path {
+        _ if *method != Method::DELETE => None,
+        _ if path.ends_with("/gone") => Some(Fault::Refuse(404, None)),
+        _ => Some(Fault::Refuse(403, None)),
+    });
+    let acts = ["gone", "kept", "taken"].map(|name| (config_map(name), ActionKind::Create(json!({}))));
+    let (outcome, steps) = process.act_on(&config_map("gone"), acts.into()).await;
+    assert_eq!(outcome, Outcome::Failed);
+    assert_eq!(steps[3..], ["Failed: 403: refused by the test", "Undone"], "the last first: {steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_known_is_asked_for_once_and_what_is_missing_is_named() {
+    let (world, process) = World::enforcing(32).await;
+    let job = |name: &str| ObjectRef::namespaced("Job", "shop", name).in_group("batch");
+    let pod = json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]});
+    for name in ["a", "b"] {
+        let create = ActionKind::Create(json!({"spec": {"template": {"spec": pod}}}));
+        assert_eq!(process.act(&job(name), vec![create]).await, done());
+    }
+    assert!(world.get("batch/v1", "Job", Some("shop"), "b").await.is_some());
+    let asked = process.net.log().iter().filter(|line| line.ends_with(" GET /apis/batch/v1")).count();
+    assert_eq!(asked, 1, "{:#?}", process.net.log());
+    let account = ObjectRef::namespaced("ServiceAccount", "shop", "a");
+    assert_eq!(process.act(&account, vec![ActionKind::Create(json!({}))]).await, done());
+    let class = ObjectRef::cluster("PriorityClass", "a").in_group("scheduling.k8s.io");
+    assert_eq!(process.act(&class, vec![ActionKind::Create(json!({"value": 7}))]).await, done());
+    for (object, missing) in [
+        (account.clone().in_group("no.group"), "the API server does not have the group no.group; install it"),
+        (job("a").in_group("apps"), "the API server does not have the kind Job in \"apps\"; install it"),
+    ] {
+        assert_eq!(process.act(&object, vec![ActionKind::Delete]).await.1, [format!("Failed: {missing}")]);
     }
 }
 
@@ -408,6 +451,8 @@ async fn an_outage_of_the_api_server_does_not_open_the_breaker() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_cut_off_leaves_no_decision_pending_for_long() {
     let (_world, process, pod) = with_a_pod(21).await;
+    // What was left open before it led is looked at by now.
+    seconds(15).await;
     process.net.rule(|_, path| path.contains("/binding").then_some(Fault::Hang));
     let made = process.decision(&pod);
     let id = made.id;
@@ -496,6 +541,11 @@ async fn placeholder_ids_are_replaced_with_the_references_to_them() {
     let report = process.runtime.executor().run(Feature::Scheduling, plan, None).await;
     let (id, (outcome, _)) = report.decisions.first_key_value().unwrap();
     assert_eq!((id.0.get_version_num(), *outcome), (7, Outcome::Done));
+    assert_eq!(process.history.decisions()[0].plan.0.get_version_num(), 7);
+    let made = process.decision(&config_map("a"));
+    let plan = Plan { decisions: vec![made.clone()], ..Plan::default() };
+    process.runtime.executor().run(Feature::Scheduling, plan, None).await;
+    assert!(process.history.decisions().iter().any(|kept| (kept.id, kept.plan) == (made.id, made.plan)), "others stay");
 }
 
 struct Cloud;

@@ -4,7 +4,7 @@
 mod support;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use keelson_runtime::{Cache, Cached, Delta, Extract, Subscription};
+use keelson_runtime::{Cache, Cached, Delta, Extract, Listing, Subscription};
 use kube::{CustomResource, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,12 @@ async fn a_relist_reaches_followers_as_the_difference_it_makes() {
     world.api("v1", "ConfigMap", Some("shop")).delete("a", &kube::api::DeleteParams::default()).await.unwrap();
     world.create("v1", "ConfigMap", Some("shop"), map("c")).await;
     world.shared.with(|api, _| api.compact());
-    assert!(cache.age() > keelson_core::Span::ZERO && health(&process, "ConfigMap").error.is_some());
+    let tried = process.net.log().iter().filter(|line| line.contains("configmaps?&limit")).count();
+    assert!((14..=40).contains(&tried), "from 0.8 s up to 30 s between two tries: {tried}");
+    let behind = cache.age();
+    assert!(behind > keelson_core::Span::seconds(100) && health(&process, "ConfigMap").error.is_some(), "{behind}");
+    seconds(10).await;
+    assert_eq!(cache.age().0 - behind.0, 10_000_000, "it has been behind since then");
     process.net.heal();
     seconds(60).await;
     assert_eq!(drain(&mut follower), ["-a", "+c"], "b did not change");
@@ -202,6 +207,34 @@ async fn an_optional_api_may_be_absent_appear_and_disappear() {
     assert!(!cache.is_available());
     assert_eq!(drain(&mut follower), ["-a"]);
     assert!(process.runtime.health().ready, "an absent input does not make a process unready");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_tells_who_is_absent_from_who_refuses_and_a_broken_object_hides_no_other() {
+    let world = World::prepared(8, json!({})).await;
+    let process = world.process("a", |_| {});
+    let list = async || process.runtime.list::<Widget>().await;
+    assert!(matches!(list().await, Listing::Absent));
+    define(&world).await;
+    widget(&world, "a", json!(1)).await;
+    widget(&world, "b", json!("large")).await;
+    widget(&world, "c", json!(3)).await;
+    let Listing::Read(read) = list().await else { panic!("it is served") };
+    assert_eq!(read.iter().map(|widget| widget.name_any()).collect::<Vec<_>>(), ["a", "c"]);
+    process.net.rule(|_, path| path.contains("widgets").then_some(Fault::Refuse(403, None)));
+    assert!(matches!(list().await, Listing::Failed(why) if why == "refused by the test"));
+    process.net.heal();
+    process.net.down();
+    assert!(matches!(list().await, Listing::Failed(why) if why.contains("connection refused")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_of_nothing_is_told_that_there_is_nothing() {
+    let world = World::prepared(9, json!({})).await;
+    let process = world.process("a", |_| {});
+    let mut follower = process.runtime.cache::<ConfigMap>().subscribe();
+    let first = tokio::time::timeout(std::time::Duration::from_secs(5), follower.next()).await;
+    assert!(matches!(first, Ok(Delta::Restarted(all)) if all.is_empty()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,9 +116,11 @@ async fn what_is_under_way_is_dropped_when_leadership_goes_and_looked_at_under_t
     let done = process.history.decisions().into_iter().find(|kept| kept.outcome == Outcome::Pending).unwrap();
     let annotations = json!({"keelson.dev/decision": done.id});
     world.merge("v1", "Pod", Some("shop"), "cart", json!({"metadata": {"annotations": annotations}})).await;
+    let kept = || process.history.decisions().into_iter().find(|kept| kept.id == done.id).unwrap();
+    seconds(30).await;
+    assert_eq!(kept().outcome, Outcome::Pending, "another may lead by now, and it is its to say");
     process.lease_net.heal();
     process.leads().await;
     seconds(10).await;
-    let kept = process.history.decisions().into_iter().find(|kept| kept.id == done.id).unwrap();
-    assert_eq!(kept.outcome, Outcome::Done, "{:?}", kept.steps);
+    assert_eq!(kept().outcome, Outcome::Done, "{:?}", kept().steps);
 }

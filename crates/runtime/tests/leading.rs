@@ -82,6 +82,7 @@ async fn a_lease_deleted_under_its_leader_makes_no_second_one() {
         for _ in 0..100 {
             millis(50).await;
             assert!(!(a.switch().leading && b.switch().leading), "two lead");
+            assert!(a.runtime.health().api.unwrap().ok, "that it is gone is an answer");
         }
     }
     assert!(a.switch().leading && a.switch().fence > 20, "whoever led knows first, and leads on under a higher number");

@@ -57,6 +57,18 @@ fn the_earlier_moment_counts() {
 }
 
 #[test]
+fn what_is_held_is_counted_by_priority_and_what_is_worked_on_is_not() {
+    let mut queue = Queue::default();
+    for (key, priority, ready_at) in [("a", LOW, 0), ("b", NORMAL, 0), ("c", NORMAL, 9)] {
+        queue.add(key, wish(priority, ready_at));
+    }
+    assert_eq!((queue.len(), queue.depths()), (3, [(LOW, 1), (NORMAL, 2)].into()));
+    assert_eq!(queue.pop(Timestamp(0)), Some("b"));
+    assert_eq!((queue.len(), queue.depths()), (2, [(LOW, 1), (NORMAL, 1)].into()));
+    assert_eq!(queue.next_ready(), Some(Timestamp(9)), "a is ready already");
+}
+
+#[test]
 fn one_normal_key_overtakes_ten_thousand_low_ones() {
     let mut queue = Queue::default();
     for key in 0..10_000 {

@@ -91,6 +91,40 @@ fn the_decider_is_pure() {
     assert_pure::<Letters>(&"w1".to_owned(), Timestamp(5));
 }
 
+/// Decides by how often it was asked.
+struct Whim;
+
+impl Controller for Whim {
+    const NAME: &'static str = "whim";
+    const FEATURE: Feature = Feature::Scheduling;
+    type Key = String;
+    type Snapshot = u8;
+
+    fn keys(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn flow(key: &String) -> String {
+        key.clone()
+    }
+    fn subject(key: &String) -> ObjectRef {
+        Letters::subject(key)
+    }
+    fn snapshot(&self, _: &String) -> Option<u8> {
+        None
+    }
+    fn decide(_: &u8, _: Timestamp) -> Plan {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let asked = i64::try_from(ASKED.fetch_add(1, Ordering::Relaxed)).unwrap();
+        Plan { requeue: Requeue::After(Span::seconds(asked)), ..Plan::default() }
+    }
+}
+
+#[test]
+#[should_panic(expected = "whim is not pure")]
+fn a_decider_that_remembers_is_found() {
+    assert_pure::<Whim>(&0, Timestamp(5));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_standby_gathers_keys_and_works_on_them_when_it_leads() {
     let world = World::prepared(1, json!({})).await;
@@ -200,6 +234,9 @@ async fn no_more_than_the_workers_act_at_once() {
     seconds(2).await;
     assert_eq!(most.load(Ordering::Relaxed), 3);
     assert_eq!(inbox.waiting(), 47);
+    assert_eq!(process.runtime.health().queues, [("letters".to_owned(), 47)].into());
+    let depth = "workqueue_depth{name=\"letters\",controller=\"letters\",priority=\"0\"}";
+    assert_eq!(value(&scrape(&process), depth), 47.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -255,6 +292,18 @@ async fn stopping_drains_what_was_begun_then_flushes_then_lets_the_lease_go() {
     let calls = process.net.log().len();
     seconds(60).await;
     assert_eq!((process.lease_net.log().len(), process.net.log().len()), (log.len(), calls), "nothing goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_has_ended_what_it_began_stops_at_once() {
+    let (_world, process) = World::enforcing(15).await;
+    let (inbox, seen) = start(&process, &[], Options::default());
+    inbox.add("w".into());
+    seconds(1).await;
+    assert_eq!(count(&seen, "w"), 1);
+    let began = tokio::time::Instant::now();
+    process.runtime.shutdown().await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use keelson_core::{Condition, ConditionStatus, Feature, Mode};
 use serde_json::{Value, json};
-use support::{World, millis, seconds};
+use support::{Fault, World, millis, seconds};
 
 fn mode(word: &str) -> Value {
     json!({"features": {"scheduling": {"mode": word}}})
@@ -49,6 +49,12 @@ async fn a_pause_takes_effect_within_a_second() {
     seconds(5).await;
     let said = status(&world).await;
     assert_eq!(find(&said["features"]["scheduling"]["conditions"], "Paused")["status"], "True");
+    world.set_platform(json!({"features": {"scheduling": {"paused": false}}})).await;
+    millis(1_000).await;
+    assert!(a.switch().acts());
+    let said: Vec<_> = a.history.decisions().into_iter().map(|decision| decision.sentence).collect();
+    assert_eq!(said, ["scheduling is paused: every action is held.", "scheduling is no longer paused."]);
+    assert_eq!(a.switch().moved_by, a.history.decisions().last().map(|decision| decision.id));
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,6 +142,54 @@ async fn what_a_feature_reports_is_in_the_status_once_and_goes_when_it_is_no_lon
     a.runtime.report(Feature::Scheduling, Vec::new());
     seconds(2).await;
     assert!(find(&status(&world).await["features"]["scheduling"]["conditions"], "Ready").is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_another_wrote_over_waits_for_the_watch_and_one_that_failed_is_tried_again() {
+    let world = World::prepared(9, mode("Observe")).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    seconds(30).await;
+    for (code, tries) in [(409, 1..=1), (500, 3..=4)] {
+        a.net.rule(move |method, path| {
+            (*method == http::Method::PATCH && path.contains("platforms")).then_some(Fault::Refuse(code, None))
+        });
+        let before = a.net.writes("platforms");
+        let message = format!("After {code}.");
+        let said =
+            Condition { kind: "Ready".into(), status: ConditionStatus::True, reason: "Deciding".into(), message };
+        a.runtime.report(Feature::Scheduling, vec![said]);
+        seconds(9).await;
+        let tried = a.net.writes("platforms") - before;
+        assert!(tries.contains(&tried), "after {code} it was tried {tried} times in nine seconds");
+        a.net.heal();
+        seconds(20).await;
+        let there = status(&world).await;
+        assert_eq!(find(&there["features"]["scheduling"]["conditions"], "Ready")["message"], format!("After {code}."));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_stands_beside_what_the_runtime_says_and_in_place_of_what_has_the_same_name() {
+    let (world, a) = World::enforcing(8).await;
+    world.set_platform(json!({"features": {"scheduling": {"paused": true}}})).await;
+    let said = |kind: &str| Condition {
+        kind: kind.into(),
+        status: ConditionStatus::True,
+        reason: "Deciding".into(),
+        message: "All is well.".into(),
+    };
+    a.runtime.report(Feature::Scheduling, vec![said("Ready")]);
+    seconds(5).await;
+    let there = status(&world).await["features"]["scheduling"]["conditions"].clone();
+    assert_eq!(
+        (&find(&there, "Ready")["reason"], &find(&there, "Paused")["reason"]),
+        (&json!("Deciding"), &json!("PausedByUser"))
+    );
+    a.runtime.report(Feature::Scheduling, vec![said("Paused")]);
+    seconds(5).await;
+    let there = status(&world).await["features"]["scheduling"]["conditions"].clone();
+    assert_eq!((there.as_array().unwrap().len(), &find(&there, "Paused")["reason"]), (1, &json!("Deciding")));
 }
 
 #[tokio::test(start_paused = true)]

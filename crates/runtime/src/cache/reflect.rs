@@ -62,7 +62,10 @@ async fn follow<K: Cached>(cache: &Cache<K>, source: &Source, round: Round) -> S
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                source.reach.worked();
+                // It begins to list, and was not answered yet.
+                if !matches!(event, Event::Init) {
+                    source.reach.worked();
+                }
                 if take(cache, &mut fresh, event, round) {
                     wait = FIRST;
                 }

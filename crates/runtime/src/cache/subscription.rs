@@ -128,3 +128,19 @@ impl<K> Drop for Subscription<K> {
         self.shared.write().followers.lines.remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_as_far_behind_as_may_be_loses_nothing_and_who_is_further_starts_again() {
+        let (mut followers, delta) = (Followers::default(), Delta::Applied(Arc::new(7_u8)));
+        followers.lines.insert(0, Line { waiting: VecDeque::new(), restart: false, wake: Arc::default() });
+        let state = |followers: &Followers<u8>| followers.lines.get(&0).map(|line| (line.waiting.len(), line.restart));
+        (0..LAG).for_each(|_| followers.tell(&delta));
+        assert_eq!(state(&followers), Some((LAG, false)));
+        followers.tell(&delta);
+        assert_eq!(state(&followers), Some((0, true)));
+    }
+}

@@ -25,8 +25,12 @@ impl Inner {
     ) -> (Mode, Option<String>) {
         let mut lowest = (effective, None);
         for object in std::iter::once(subject).chain(actions.iter().map(|action| &action.object)) {
-            if lowest.0 == Mode::Off || object.name.is_empty() {
+            if lowest.0 == Mode::Off {
                 break;
+            }
+            // What has no name yet has no annotation either.
+            if object.name.is_empty() {
+                continue;
             }
             let Some(word) = self.wanted_mode(object, lowest.0).await else { continue };
             // A word nobody understands was meant to hold something back.

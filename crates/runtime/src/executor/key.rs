@@ -88,6 +88,9 @@ mod tests {
         assert_ne!(one, key(&pod, "apply", &json!({"spec": {"a": 1, "b": [2]}})));
         assert_ne!(one, key(&pod, "create", &json!({"spec": {"a": 1, "b": [3]}})));
         assert_ne!(one, key(&pod.clone().with_uid("v"), "create", &json!({"spec": {"a": 1, "b": [2]}})));
+        let of = |intent| key(&pod, "create", &intent);
+        assert_ne!(of(json!({"b": [2, 3]})), of(json!({"b": [23]})));
+        assert_ne!(of(json!({"a": {"b": 1}, "c": 2})), of(json!({"a": {"b": 1, "c": 2}})));
     }
 
     #[test]
@@ -102,6 +105,9 @@ mod tests {
             (json!({"flat": [1]}), false),
             (json!({"flat": [1, 2]}), true),
             (json!({"missing": null}), false),
+            (json!({"list": []}), false),
+            (json!({"list": [{"type": "A", "x": 2}]}), false),
+            (json!({"flat": [1, 3]}), false),
         ] {
             assert_eq!(contains(&live, &intent), there, "{intent}");
         }

@@ -176,3 +176,41 @@ pub(super) fn set(body: &mut Value, path: &[&str], value: Value) {
         set(fields.entry((*first).to_owned()).or_insert(Value::Null), rest, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keelson_core::Timestamp;
+    use tower::BoxError;
+
+    use crate::Clock;
+
+    /// Nobody is asked.
+    fn wire() -> Wire {
+        let nobody =
+            tower::service_fn(|_: Request<Body>| std::future::pending::<Result<http::Response<Body>, BoxError>>());
+        let reach = Reach::new(Clock::start(Timestamp(0), 1));
+        Wire { client: Client::new(nobody, "default"), chance: Chance::new(1), reach }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_would_not_end_before_the_deadline_is_not_begun() {
+        let (wire, began) = (wire(), Instant::now());
+        let answer = Answer { code: 503, body: Value::Null, retry_after: Some(Span::seconds(5)) };
+        assert!(!wire.pause("/", Some(&answer), 0, began + Duration::from_secs(5)).await);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert!(wire.pause("/", Some(&answer), 0, began + Duration::from_millis(5_001)).await);
+        assert_eq!(began.elapsed(), Duration::from_secs(5), "as long as the server asked for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_double_up_to_the_longest() {
+        let wire = wire();
+        for (tries, most) in [(0, 100), (1, 200), (4, 1_600), (5, 2_000), (40, 2_000)] {
+            let began = Instant::now();
+            assert!(wire.pause("/", None, tries, began + Duration::from_secs(10)).await);
+            let (waited, most) = (began.elapsed(), Duration::from_millis(most));
+            assert!(waited >= most / 2 && waited <= most + Duration::from_millis(1), "{tries} tries: {waited:?}");
+        }
+    }
+}
