@@ -80,9 +80,9 @@ fn a_network_policy_lets_through_what_is_configured_and_nothing_else() {
 
     let open = policy(&[
         "--set=dashboard.signIn=oidc",
-        "--set=dashboard.oidc.issuer=https://id.example:8443/realm",
+        "--set=dashboard.oidc.issuer=https://example.com:8443/realm",
         "--set=dashboard.oidc.client=keelson",
-        "--set=dashboard.hosts={keelson.example}",
+        "--set=dashboard.hosts={example.com}",
         "--set=log.otlp=http://collector:4318",
         "--set=database.postgres.secretName=database",
         "--set=networkPolicy.databasePort=6432",
