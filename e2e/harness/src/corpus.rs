@@ -79,9 +79,33 @@ pub fn missing(asked: &BTreeSet<Request>, told: &BTreeSet<Request>) -> (Vec<Stri
 pub enum Server {
     /// It had all that it needs.
     Whole,
-    /// It was started again, went back in time, or was given other credentials: for moments it knows nobody (401), no rights
-    /// (403), or has nothing to answer from (429), whatever is asked. Such an answer says nothing about the request.
+    /// It was started again, went back in time, or was given other credentials: for moments it knows of no rights, and has
+    /// nothing to answer from.
     Hurt,
+}
+
+impl Server {
+    /// Whether this is said before anybody looks what is asked: 401 to whoever is not known, as when an account goes before
+    /// its last process; 403 and 429 by a server that is not itself.
+    fn says_blindly(self, code: u16) -> bool {
+        code == 401 || self == Self::Hurt && matches!(code, 403 | 429)
+    }
+}
+
+/// What is neither in the list nor told in a story. What a server says blindly needs neither where the same request is
+/// known with another answer.
+fn unknown(
+    asked: BTreeSet<Request>,
+    list: &BTreeSet<Request>,
+    told: &BTreeSet<Request>,
+    server: Server,
+) -> BTreeSet<Request> {
+    let is_known = |request: &Request| list.contains(request) || told.iter().any(|step| request.is_shown_by(step));
+    let is_blind = |request: &Request| {
+        let alike = |other: &Request| request.is_shown_by(&Request { code: request.code, ..other.clone() });
+        server.says_blindly(request.code) && list.iter().chain(told).any(alike)
+    };
+    asked.into_iter().filter(|request| !is_known(request) && !is_blind(request)).collect()
 }
 
 impl Cluster {
@@ -112,12 +136,7 @@ pub fn only_what_is_known(log: &Path, server: Server) -> Result<()> {
     let asked: BTreeSet<Request> = audited.iter().flat_map(Request::of_event).collect();
     ensure!(!asked.is_empty(), "{}: nobody asked anything", log.display());
     let (mut list, told) = (listed()?, told()?);
-    let says_nothing = |request: &Request| server == Server::Hurt && matches!(request.code, 401 | 403 | 429);
-    let new: BTreeSet<Request> = asked
-        .into_iter()
-        .filter(|request| !list.contains(request) && !told.iter().any(|step| request.is_shown_by(step)))
-        .filter(|request| !says_nothing(request))
-        .collect();
+    let new = unknown(asked, &list, &told, server);
     let mut rights = used::listed()?;
     let used: BTreeSet<_> = audited.iter().filter_map(used::of_event).filter(|right| !rights.contains(right)).collect();
     if std::env::var(ADD).is_ok_and(|how| how == "add") {
@@ -156,6 +175,23 @@ mod tests {
             assert_eq!(Request::read(line).unwrap().to_string(), line);
         }
         assert_eq!(Request::read("v1 nodes: patch quickly -> 200"), None);
+    }
+
+    #[test]
+    fn what_is_said_blindly_is_known_where_the_request_is() {
+        let list = requests(&["v1 pods: get -> 200", "v1 pods/status: patch apply -> 200"]);
+        let asked = || {
+            requests(&[
+                "v1 pods: get -> 401",
+                "v1 pods: get -> 403",
+                "v1 pods/status: patch unread -> 401",
+                "v1 nodes: get -> 401",
+            ])
+        };
+        let told = BTreeSet::new();
+        let of = |server| unknown(asked(), &list, &told, server);
+        assert_eq!(of(Server::Whole), requests(&["v1 pods: get -> 403", "v1 nodes: get -> 401"]));
+        assert_eq!(of(Server::Hurt), requests(&["v1 nodes: get -> 401"]), "nobody knows such a request");
     }
 
     #[test]

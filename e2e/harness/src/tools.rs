@@ -359,6 +359,11 @@ mod tests {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools");
         let k8s = fs::read_to_string(tools.join("k8s/go.mod")).unwrap();
         assert!(k8s.contains(&format!("k8s.io/kubernetes {KUBERNETES}")));
+        let oldest = fs::read_to_string(tools.join("k8s-oldest/go.mod")).unwrap();
+        assert!(oldest.contains(&format!("k8s.io/kubernetes {OLDEST}")));
+        let chart = fs::read_to_string(tools.join("../../deploy/helm/keelson/Chart.yaml")).unwrap();
+        let minor = OLDEST.trim_start_matches('v').rsplit_once('.').unwrap().0;
+        assert!(chart.contains(&format!("kubeVersion: \">={minor}.0-0\"")), "the oldest that the chart takes");
         let rt = fs::read_to_string(tools.join("rt/go.mod")).unwrap();
         assert!(rt.contains(&format!("github.com/containerd/containerd/v2 {CONTAINERD}")));
         let helm = fs::read_to_string(tools.join("helm/go.mod")).unwrap();
