@@ -148,3 +148,44 @@ pub(super) fn its_decision(live: &Value) -> Option<&str> {
 fn is_its(decision: &Decision, live: &Value) -> bool {
     its_decision(live) == Some(decision.id.to_string().as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use keelson_core::{Feature, ObjectRef, Reason, Timestamp, Verb};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_verb_without_a_mark_is_taken_for_done_where_the_world_is_as_it_wanted() {
+        let object = ObjectRef::namespaced("Pod", "shop", "cart");
+        let what = (Verb::Place, Reason::PodPlaced);
+        let decision = Decision::new((Feature::Scheduling, "test"), 1, object.clone(), what, "A test.", Timestamp(0));
+        let taints = json!([
+            {"op": "test", "path": "/spec/taints/0/key", "value": "a"},
+            {"op": "remove", "path": "/spec/taints"},
+            {"op": "add", "path": "/metadata/labels/x", "value": "y"},
+        ]);
+        let before = json!({"metadata": {"labels": {}}, "spec": {"taints": [{"key": "a"}]}});
+        let half = json!({"metadata": {"labels": {"x": "y"}}, "spec": {"taints": [{"key": "a"}]}});
+        let after = json!({"metadata": {"labels": {"x": "y"}}, "spec": {}});
+        let going = json!({"metadata": {"deletionTimestamp": "2026-11-28T22:00:00Z"}});
+        for (kind, live, done) in [
+            (ActionKind::Patch(taints.clone()), Some(&before), false),
+            (ActionKind::Patch(taints.clone()), Some(&half), false),
+            (ActionKind::Patch(taints), Some(&after), true),
+            (ActionKind::Evict, Some(&before), false),
+            (ActionKind::Evict, Some(&going), true),
+            (ActionKind::Evict, None, true),
+            (ActionKind::Delete, None, true),
+            (ActionKind::Scale { replicas: 3 }, Some(&json!({"spec": {"replicas": 3}})), true),
+            (ActionKind::Scale { replicas: 3 }, Some(&json!({"spec": {"replicas": 1}})), false),
+            (ActionKind::Scale { replicas: 3 }, None, false),
+        ] {
+            let action = Action { decision: decision.id, object: object.clone(), kind };
+            let look = shows(&decision, &action, live);
+            assert_eq!(matches!(look, Look::Shows(StepResult::Done, _)), done, "{action}: {look:?}");
+        }
+    }
+}
