@@ -150,7 +150,9 @@ mod tests {
             }
             let named = text.split('`').skip(1).step_by(2).filter(|word| !word.contains(' '));
             for word in named.filter(|word| {
-                ["database.", "dashboard.", "uninstall.", "features."].iter().any(|start| word.starts_with(start))
+                ["database.", "dashboard.", "uninstall.", "features.", "networkPolicy.", "monitoring."]
+                    .iter()
+                    .any(|start| word.starts_with(start))
             }) {
                 let block = word.trim_end_matches(".*");
                 let below = |one: &Described| one.path == block || one.path.starts_with(&format!("{block}."));

@@ -4,7 +4,7 @@ use crate::image;
 use crate::run::{Outcome, program, read_shown};
 use crate::suites::{self, Part};
 
-/// Builds what clusters are made of, once for each version; about ten minutes the first time.
+/// Builds what clusters are made of, once for each version; about thirteen minutes the first time.
 pub fn tools() -> Outcome {
     kubectl().map(drop)
 }

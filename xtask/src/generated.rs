@@ -14,6 +14,8 @@ enum Source {
     Keelson(&'static str),
     /// The comments of the chart's values.
     Chart,
+    /// Another file of the repository, for helm reads only what is in the chart.
+    Copy(&'static str),
     /// The page's own tool, from the API document beside it.
     Page,
     /// From what the benches saved.
@@ -27,6 +29,8 @@ const FILES: &[(&str, Source)] = &[
     ("deploy/helm/keelson/templates/crds.yaml", Source::Keelson("chart-crds")),
     ("deploy/helm/keelson/files/rights.yaml", Source::Keelson("chart-rights")),
     ("deploy/helm/keelson/README.md", Source::Chart),
+    ("deploy/helm/keelson/files/alerts.yaml", Source::Copy("deploy/prometheus/alerts.yaml")),
+    ("deploy/helm/keelson/templates/admission.yaml", Source::Keelson("chart-admission")),
     ("deploy/admission/scheduling.yaml", Source::Keelson("admission")),
     ("docs/scheduling-fields.md", Source::Keelson("scheduling-fields")),
     ("docs/settings.md", Source::Keelson("settings")),
@@ -69,6 +73,10 @@ impl Source {
         match self {
             Self::Keelson(what) => read(&program("keelson", "dev")?, &["generate", what]),
             Self::Chart => chart::readme(),
+            Self::Copy(of) => {
+                let text = fs::read_to_string(root().join(of)).map_err(|error| format!("{of}: {error}"))?;
+                Ok(format!("# Generated from {of} by `cargo xtask generate`; edits are overwritten.\n{text}"))
+            }
             Self::Page => web::types(),
             Self::Benchmarks => bench::document(),
         }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use keelson_harness::{Traces, tools, wait};
+use keelson_harness::{Traces, corpus, tools, wait};
 use serde_json::Value;
 
 /// Ended when a test panics; after that the cluster's watcher cleans up.
@@ -76,6 +76,8 @@ fn up_real_serves_the_page_places_the_shop_on_real_nodes_and_ctrl_c_leaves_nothi
     assert!(placed["chosen"].as_str().is_some_and(|node| node.starts_with("real-")), "{placed:#}");
     let html = read("curl", &["--silent", "--fail", &page]).unwrap();
     assert!(html.contains("<script"), "not the built page: {html}");
+    let log = Path::new(&kubeconfig).parent().unwrap().join("logs/audit.log");
+    corpus::only_what_is_known(&log, corpus::Server::Whole).unwrap_or_else(|error| panic!("{error:#}"));
 
     up.interrupt();
     assert!(up.0.wait().unwrap().success());

@@ -97,6 +97,8 @@ pub enum Generated {
     ChartRights,
     /// `deploy/admission/scheduling.yaml`.
     Admission,
+    /// `deploy/helm/keelson/templates/admission.yaml`.
+    ChartAdmission,
     /// `docs/scheduling-fields.md`.
     SchedulingFields,
     /// `docs/settings.md`.

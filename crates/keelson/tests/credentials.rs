@@ -44,6 +44,7 @@ fn certificates_are_rotated_under_a_controller_that_goes_on() {
     controller.tells_all(&cluster);
     let said = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(said.contains("have changed, and were read again"), "and says so");
+    cluster.asked_only_what_is_known_though_hurt().unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 #[test]
@@ -73,4 +74,5 @@ fn a_token_that_is_worthless_is_shown_and_its_successor_in_the_file_is_taken() {
     all_run(&cluster, 40);
     bound_at_most_once(&cluster);
     controller.tells_all(&cluster);
+    cluster.asked_only_what_is_known_though_hurt().unwrap_or_else(|error| panic!("{error:#}"));
 }

@@ -119,4 +119,5 @@ fn whatever_the_control_plane_does_every_pod_is_bound_once_and_the_trouble_is_sh
     controller.tells_all(&cluster);
     let harmful = late(&cluster).into_iter().find(|what| !HARMLESS.iter().any(|(harmless, _)| harmless == what));
     assert_eq!(harmful, None);
+    cluster.asked_only_what_is_known_though_hurt().unwrap_or_else(|error| panic!("{error:#}"));
 }

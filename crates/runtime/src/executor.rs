@@ -12,6 +12,7 @@ mod disruptable;
 mod hold;
 mod key;
 mod kinds;
+mod look;
 mod provider;
 mod settle;
 mod wire;
@@ -38,6 +39,7 @@ use crate::{Chance, Clock, Config, History};
 use act::Acted;
 pub(crate) use hold::look_after;
 pub use provider::{Provided, Provider};
+use settle::Unanswered;
 pub(crate) use settle::keep_settled;
 use wire::{Call, Wire};
 
@@ -72,7 +74,7 @@ pub(crate) struct Inner {
     providers: RwLock<BTreeMap<&'static str, Arc<dyn Provider>>>,
     busy: watch::Sender<usize>,
     /// Decisions of this process that may have been carried out, or may yet be.
-    unknown: Mutex<BTreeSet<DecisionId>>,
+    unknown: Mutex<BTreeMap<DecisionId, Unanswered>>,
     /// Open decisions whose objects have shown nothing of them once.
     looked_at: Mutex<BTreeSet<DecisionId>>,
 }
@@ -127,6 +129,8 @@ struct Open<'a> {
     decision: Decision,
     steps: Vec<Step>,
     undo: Vec<(String, Call)>,
+    /// What was done or sent last, but for what only tells.
+    under_way: Option<Unanswered>,
     closed: bool,
 }
 
@@ -145,7 +149,12 @@ impl Open<'_> {
         self.closed = true;
         self.inner.history.finish(self.decision.id, outcome, self.steps.clone());
         match outcome {
-            Outcome::Pending => drop(lock(&self.inner.unknown).insert(self.decision.id)),
+            Outcome::Pending => {
+                let of = self.decision.feature;
+                let nothing = Unanswered { feature: of, action: None, is_last: true };
+                let unanswered = self.under_way.take().unwrap_or(nothing);
+                lock(&self.inner.unknown).insert(self.decision.id, unanswered);
+            }
             outcome => self.inner.metrics.recorded(&self.decision, outcome),
         }
     }
@@ -319,7 +328,7 @@ impl Inner {
             );
         }
         let began = Instant::now();
-        let open = Open { inner: self, decision, steps: Vec::new(), undo: Vec::new(), closed: false };
+        let open = Open { inner: self, decision, steps: Vec::new(), undo: Vec::new(), under_way: None, closed: false };
         let mandate = self.switches.mandate(feature, open.decision.fence);
         let ended = mandate.act(self.carry_out(feature, open, actions)).await;
         self.metrics.stage(feature, "apply", began.elapsed());
@@ -353,6 +362,10 @@ impl Inner {
                 open.steps.push(self.step(action, StepResult::Unchanged, "nothing was changed that could be told"));
                 continue;
             }
+            if !matches!(action.kind, ActionKind::Event { .. }) {
+                let is_last = actions.iter().skip(at + 1).all(|action| action.kind.only_tells());
+                open.under_way = Some(Unanswered { feature, action: Some(action.clone()), is_last });
+            }
             let acted = tokio::select! {
                 biased;
                 why = cut_off(&mut switch, fence) => Acted::unknown(why),
@@ -369,7 +382,9 @@ impl Inner {
             if matches!(action.kind, ActionKind::Event { .. }) {
                 continue;
             }
-            if action.kind.disrupts() {
+            // What may have been carried out keeps its place in the budget until that is known.
+            if !acted.unknown {
+                open.under_way = None;
                 self.release_gate(std::slice::from_ref(action));
             }
             let outcome = match acted.result {

@@ -103,6 +103,11 @@ fn what_is_installed() {
 }
 
 #[test]
+fn what_is_installed_when_it_is_asked_for() {
+    replay("options");
+}
+
+#[test]
 fn every_list() {
     replay("lists");
 }

@@ -92,4 +92,5 @@ fn one_that_stood_still_for_a_minute_evicts_nothing_late_with_clocks_an_hour_apa
     assert!(newest == 2 && under(1) > 0 && under(2) > 0);
     let all = evictions_in(&audited, true);
     assert_eq!(all, under(1) + under(2), "every eviction shows its fence");
+    cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
 }

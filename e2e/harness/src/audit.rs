@@ -48,11 +48,18 @@ impl Cluster {
     /// # Errors
     /// When the cluster keeps no log ([`crate::Config::audit`]), or a line is not JSON.
     pub fn audited(&self) -> Result<Vec<Value>> {
-        let path = self.audit_log();
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("{}: start the cluster with Config::audit", path.display()))?;
-        events(&text)
+        read(&self.audit_log())
     }
+}
+
+/// The events of a log in a file.
+///
+/// # Errors
+/// As [`Cluster::audited`].
+pub fn read(log: &Path) -> Result<Vec<Value>> {
+    let text =
+        fs::read_to_string(log).with_context(|| format!("{}: start the cluster with Config::audit", log.display()))?;
+    events(&text)
 }
 
 /// The events of a log; what follows the last line's end is still being written.

@@ -54,11 +54,21 @@ pub struct Config {
     pub dns: bool,
     /// Whether the API server keeps a log of every request (see [`crate::audit`]).
     pub audit: bool,
+    /// Whether the API server is the oldest that is supported; everything else is the newest.
+    pub oldest: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { real_nodes: 0, kwok_nodes: 0, controllers: true, default_scheduler: true, dns: false, audit: true }
+        Self {
+            real_nodes: 0,
+            kwok_nodes: 0,
+            controllers: true,
+            default_scheduler: true,
+            dns: false,
+            audit: true,
+            oldest: false,
+        }
     }
 }
 
@@ -104,7 +114,8 @@ impl Cluster {
         let mut cluster = Self { nodes, doors, space, run, port, token, kubectl, kwok_nodes: 0, started: false };
         cluster.door(listener, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         cluster.network()?;
-        cluster.store_and_api(&etcd, &kubernetes, config.audit)?;
+        let api = if config.oldest { Toolset::Oldest.ready()? } else { kubernetes.clone() };
+        cluster.store_and_api(&etcd, &api, config.audit)?;
         // Nodes boot while the API server does.
         let programs = Programs { kubernetes: &kubernetes, runtime: &runtime };
         for number in 0..config.real_nodes {

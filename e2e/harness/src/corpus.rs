@@ -16,10 +16,15 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::asked::Request;
+use crate::audit;
 use crate::cluster::Cluster;
+use crate::used;
 
 /// Environment variable that has a run add to the list.
 const ADD: &str = "KEELSON_ASKED";
+
+/// Beside the stories: in what servers are known to differ from them.
+const EXCUSES: [&str; 2] = ["differences.json", "oldest.json"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/sim/tests/exchanges")
@@ -47,7 +52,7 @@ pub fn told() -> Result<BTreeSet<Request>> {
     let mut told = BTreeSet::new();
     for entry in fs::read_dir(folder())? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") && name != "differences.json" {
+        if name.ends_with(".json") && !EXCUSES.contains(&name.as_str()) {
             let story: Value = serde_json::from_str(&text(&name)?).with_context(|| name.clone())?;
             let steps = story.get("steps").and_then(Value::as_array).with_context(|| format!("{name}: no steps"))?;
             told.extend(steps.iter().filter(|step| step.get("setup").is_none()).filter_map(Request::of_step));
@@ -69,34 +74,90 @@ pub fn missing(asked: &BTreeSet<Request>, told: &BTreeSet<Request>) -> (Vec<Stri
     (untold.map(ToString::to_string).collect(), never.collect())
 }
 
+/// What the API server was like that was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// It had all that it needs.
+    Whole,
+    /// It was started again, went back in time, or was given other credentials: for moments it knows of no rights, and has
+    /// nothing to answer from.
+    Hurt,
+}
+
+impl Server {
+    /// Whether this is said before anybody looks what is asked: 401 to whoever is not known, as when an account goes before
+    /// its last process; 403 and 429 by a server that is not itself.
+    fn says_blindly(self, code: u16) -> bool {
+        code == 401 || self == Self::Hurt && matches!(code, 403 | 429)
+    }
+}
+
+/// What is neither in the list nor told in a story. What a server says blindly needs neither where the same request is
+/// known with another answer.
+fn unknown(
+    asked: BTreeSet<Request>,
+    list: &BTreeSet<Request>,
+    told: &BTreeSet<Request>,
+    server: Server,
+) -> BTreeSet<Request> {
+    let is_known = |request: &Request| list.contains(request) || told.iter().any(|step| request.is_shown_by(step));
+    let is_blind = |request: &Request| {
+        let alike = |other: &Request| request.is_shown_by(&Request { code: request.code, ..other.clone() });
+        server.says_blindly(request.code) && list.iter().chain(told).any(alike)
+    };
+    asked.into_iter().filter(|request| !is_known(request) && !is_blind(request)).collect()
+}
+
 impl Cluster {
-    /// Whether everything that clients asked of this cluster is in the list or in a story; with `KEELSON_ASKED=add`, what
-    /// is not is added.
+    /// [`only_what_is_known`] of this cluster.
     ///
     /// # Errors
     /// With what is new and the command that adds it.
     pub fn asked_only_what_is_known(&self) -> Result<()> {
-        let asked: BTreeSet<Request> = self.audited()?.iter().flat_map(Request::of_event).collect();
-        ensure!(!asked.is_empty(), "{}: nobody asked anything", self.audit_log().display());
-        let (mut list, told) = (listed()?, told()?);
-        let new: Vec<Request> = asked
-            .into_iter()
-            .filter(|request| !list.contains(request) && !told.iter().any(|step| request.is_shown_by(step)))
-            .collect();
-        if std::env::var(ADD).is_ok_and(|how| how == "add") {
-            list.extend(new);
-            let lines: String = list.iter().map(|request| format!("{request}\n")).collect();
-            return Ok(fs::write(folder().join("asked.txt"), lines)?);
-        }
-        if new.is_empty() {
-            return Ok(());
-        }
+        only_what_is_known(&self.audit_log(), Server::Whole)
+    }
+
+    /// The same of a cluster whose API server a test has hurt.
+    ///
+    /// # Errors
+    /// With what is new and the command that adds it.
+    pub fn asked_only_what_is_known_though_hurt(&self) -> Result<()> {
+        only_what_is_known(&self.audit_log(), Server::Hurt)
+    }
+}
+
+/// Whether everything that clients asked, as an audit log has it, is in the list or in a story, and every right that Keelson
+/// used in that of [`crate::used`]; with `KEELSON_ASKED=add`, what is not is added.
+///
+/// # Errors
+/// With what is new and the command that adds it.
+pub fn only_what_is_known(log: &Path, server: Server) -> Result<()> {
+    let audited = audit::read(log)?;
+    let asked: BTreeSet<Request> = audited.iter().flat_map(Request::of_event).collect();
+    ensure!(!asked.is_empty(), "{}: nobody asked anything", log.display());
+    let (mut list, told) = (listed()?, told()?);
+    let new = unknown(asked, &list, &told, server);
+    let mut rights = used::listed()?;
+    let used: BTreeSet<_> = audited.iter().filter_map(used::of_event).filter(|right| !rights.contains(right)).collect();
+    if std::env::var(ADD).is_ok_and(|how| how == "add") {
+        list.extend(new);
+        let lines: String = list.iter().map(|request| format!("{request}\n")).collect();
+        fs::write(folder().join("asked.txt"), lines)?;
+        rights.extend(used);
+        return used::write(&rights);
+    }
+    if !new.is_empty() {
         let lines: String = new.iter().map(|request| format!("\n  {request}")).collect();
         bail!(
             "this run asked what no recorded exchange has:{lines}\nadd it with {ADD}=add and the same command, then record \
              a story for it (crates/sim/tests/exchanges/README.md)"
         )
     }
+    if !used.is_empty() {
+        let lines: String = used.iter().map(|right| format!("\n  {right}")).collect();
+        bail!("Keelson used rights that no run has used:{lines}\nadd them with {ADD}=add and the same command")
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -114,6 +175,23 @@ mod tests {
             assert_eq!(Request::read(line).unwrap().to_string(), line);
         }
         assert_eq!(Request::read("v1 nodes: patch quickly -> 200"), None);
+    }
+
+    #[test]
+    fn what_is_said_blindly_is_known_where_the_request_is() {
+        let list = requests(&["v1 pods: get -> 200", "v1 pods/status: patch apply -> 200"]);
+        let asked = || {
+            requests(&[
+                "v1 pods: get -> 401",
+                "v1 pods: get -> 403",
+                "v1 pods/status: patch unread -> 401",
+                "v1 nodes: get -> 401",
+            ])
+        };
+        let told = BTreeSet::new();
+        let of = |server| unknown(asked(), &list, &told, server);
+        assert_eq!(of(Server::Whole), requests(&["v1 pods: get -> 403", "v1 nodes: get -> 401"]));
+        assert_eq!(of(Server::Hurt), requests(&["v1 nodes: get -> 401"]), "nobody knows such a request");
     }
 
     #[test]

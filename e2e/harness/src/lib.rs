@@ -35,6 +35,7 @@ pub mod space;
 pub mod stand_in;
 pub mod tools;
 pub mod traces;
+pub mod used;
 pub mod wait;
 
 pub use cluster::{Cluster, Config};

@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 
 /// Version the Kubernetes binaries report; follows `e2e/tools/k8s/go.mod`.
 const KUBERNETES: &str = "v1.36.3";
+/// Version the oldest supported API server reports; follows `e2e/tools/k8s-oldest/go.mod` and the chart's `kubeVersion`.
+const OLDEST: &str = "v1.34.4";
 /// Version containerd reports; follows `e2e/tools/rt/go.mod`.
 const CONTAINERD: &str = "v2.4.2";
 /// Version helm reports; follows `e2e/tools/helm/go.mod`.
@@ -40,6 +42,8 @@ const STAGES: [&str; 5] = [
 pub enum Toolset {
     /// kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kubelet, kube-proxy.
     Kubernetes,
+    /// kube-apiserver of the oldest Kubernetes that is supported.
+    Oldest,
     /// etcd.
     Etcd,
     /// kwok and `stages.yaml`.
@@ -65,14 +69,15 @@ struct Build {
 
 impl Toolset {
     /// What clusters are made of.
-    pub const CLUSTER: [Self; 7] =
-        [Self::Kubernetes, Self::Etcd, Self::Kwok, Self::Runtime, Self::Dns, Self::Pause, Self::Helm];
+    pub const CLUSTER: [Self; 8] =
+        [Self::Kubernetes, Self::Oldest, Self::Etcd, Self::Kwok, Self::Runtime, Self::Dns, Self::Pause, Self::Helm];
 
     /// Name of the folder in `e2e/tools`.
     #[must_use]
     pub fn folder(self) -> &'static str {
         match self {
             Self::Kubernetes => "k8s",
+            Self::Oldest => "k8s-oldest",
             Self::Etcd => "etcd",
             Self::Kwok => "kwok",
             Self::Runtime => "rt",
@@ -95,6 +100,10 @@ impl Toolset {
                     "k8s.io/kubernetes/cmd/kubectl",
                     "k8s.io/kubernetes/cmd/kubelet",
                 ])
+            }],
+            Self::Oldest => vec![Build {
+                ldflags: format!("-s -w -X k8s.io/component-base/version.gitVersion={OLDEST}"),
+                ..plain(&["k8s.io/kubernetes/cmd/kube-apiserver"])
             }],
             Self::Etcd => vec![plain(&["go.etcd.io/etcd/server/v3"])],
             Self::Kwok => vec![plain(&["sigs.k8s.io/kwok/cmd/kwok"])],
@@ -167,9 +176,9 @@ impl Toolset {
 
     fn build(self, source: &Path, into: &Path) -> Result<()> {
         for build in self.builds() {
-            // A single package is named after its set (etcd's would be "v3"); several are named by Go.
-            let out = match build.packages {
-                [_] if self != Self::Runtime => into.join(self.folder()),
+            // etcd's package would be called "v3", and those of our own ".".
+            let out = match self {
+                Self::Etcd | Self::Dns | Self::Pause => into.join(self.folder()),
                 _ => into.join(""),
             };
             let mut go = go(source);
@@ -350,6 +359,11 @@ mod tests {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools");
         let k8s = fs::read_to_string(tools.join("k8s/go.mod")).unwrap();
         assert!(k8s.contains(&format!("k8s.io/kubernetes {KUBERNETES}")));
+        let oldest = fs::read_to_string(tools.join("k8s-oldest/go.mod")).unwrap();
+        assert!(oldest.contains(&format!("k8s.io/kubernetes {OLDEST}")));
+        let chart = fs::read_to_string(tools.join("../../deploy/helm/keelson/Chart.yaml")).unwrap();
+        let minor = OLDEST.trim_start_matches('v').rsplit_once('.').unwrap().0;
+        assert!(chart.contains(&format!("kubeVersion: \">={minor}.0-0\"")), "the oldest that the chart takes");
         let rt = fs::read_to_string(tools.join("rt/go.mod")).unwrap();
         assert!(rt.contains(&format!("github.com/containerd/containerd/v2 {CONTAINERD}")));
         let helm = fs::read_to_string(tools.join("helm/go.mod")).unwrap();

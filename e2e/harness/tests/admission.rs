@@ -188,4 +188,5 @@ fn the_admission_policy_names_what_keelson_cannot_place_and_lets_other_pods_pass
     for spec in shop() {
         assert_eq!(create(&cluster, "keelson", &spec).0, 201);
     }
+    cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
 }

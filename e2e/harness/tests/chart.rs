@@ -143,7 +143,12 @@ fn security(keelson: &Installed) {
 }
 
 fn enforce(keelson: &mut Installed) {
-    let enforce = ["features.scheduling.ceiling=Enforce", "features.scheduling.mode=Enforce"];
+    let enforce = [
+        "features.scheduling.ceiling=Enforce",
+        "features.scheduling.mode=Enforce",
+        "features.scheduling.admission=Deny",
+        "networkPolicy.enabled=true",
+    ];
     keelson.release(&chart(), &enforce);
     let difference = keelson.until("the difference is shown", || keelson.condition("ValuesDiffer").context("not yet"));
     let message = difference["message"].as_str().unwrap();
@@ -167,9 +172,29 @@ fn enforce(keelson: &mut Installed) {
     let exec = ["exec", "--namespace", NAMESPACE, "deployment/keelson", "--", "keelson", "store", "backup", "-", file];
     let backup = keelson.cluster.kubectl(&exec).unwrap();
     assert!(backup.lines().any(|line| line.contains("\"waits\"")), "the pod's decisions are in the backup: {backup}");
+    told_at_once(keelson);
     let account = "system:serviceaccount:keelson-system:keelson";
     let (said, _) = keelson.keelson(&["doctor", "--ceiling", "Enforce", "--as", account]);
     assert!(said.contains("ok    permissions"), "{said}");
+}
+
+/// What Keelson cannot place does not come in, once the API server has noticed the policy; other pods do.
+fn told_at_once(keelson: &Installed) {
+    let create = |scheduler: &str| {
+        let spec = json!({"schedulerName": scheduler, "containers": [{"name": "main", "image": "a:1"}],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "claims"}, "spec": spec});
+        let json = [("Content-Type", "application/json")];
+        let path = "/api/v1/namespaces/default/pods?dryRun=All";
+        keelson.cluster.request("POST", path, &json, pod.to_string().as_bytes()).unwrap()
+    };
+    let refusal = keelson.until("the API server refuses", || {
+        let answer = create("keelson");
+        ensure!(answer.status == 422, "{}", answer.status);
+        Ok(String::from_utf8(answer.body)?)
+    });
+    assert!(refusal.contains("schedulerName keelson cannot place such a pod"), "{refusal}");
+    assert_eq!(create("default-scheduler").status, 201);
 }
 
 fn toggled(keelson: &mut Installed) {

@@ -29,6 +29,7 @@ pub fn print(what: Generated) -> Result<String> {
         Generated::ChartCrds => chart_crds(),
         Generated::ChartRights => chart_rights(),
         Generated::Admission => documents(&fields::admission_policy(keelson_api::names::SCHEDULER, OnRefused::Warn)),
+        Generated::ChartAdmission => chart_admission(),
         Generated::SchedulingFields => Ok(fields::markdown()),
         Generated::Settings => settings::markdown(),
         Generated::Metrics => Ok(metrics::markdown()),
@@ -60,6 +61,17 @@ fn chart_crds() -> Result<String> {
         }
     }
     Ok(text + "{{- end }}\n")
+}
+
+/// The admission policy as a template of the chart, for the scheduler's name and the action of the values.
+fn chart_admission() -> Result<String> {
+    const GUARD: &str = "{{- with .Values.features.scheduling }}\n{{- if ne .admission \"None\" }}\n\
+                         {{- $scheduler := .settings.schedulerName }}\n";
+    const LABELS: &str = "metadata:\n  labels: {{- include \"keelson.labels\" $ | nindent 4 }}\n";
+    let policy = documents(&fields::admission_policy("{{$scheduler}}", OnRefused::Warn))?;
+    let policy = policy.trim_start_matches(HEAD).replace("metadata:\n", LABELS);
+    let policy = policy.replace("  - Warn\n", "  - {{ .admission }}\n");
+    Ok(format!("{HEAD}{GUARD}{policy}{{{{- end }}}}\n{{{{- end }}}}\n"))
 }
 
 /// The rights of each part of Keelson for each ceiling, one resource at a time: the chart adds up what is installed.

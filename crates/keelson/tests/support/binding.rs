@@ -133,23 +133,29 @@ impl Controller {
         until(what, 45, || self.connection("api").filter(|(is, _)| *is == ok));
     }
 
-    /// Every decision says how it went, and that of each pod is there, done, and names its node.
+    /// [`tell_all`] of it alone.
     pub fn tells_all(&self, cluster: &Cluster) -> Vec<Value> {
-        let open = |decision: &&Value| decision["outcome"] == "Pending";
-        let decisions = until("every decision says how it went", 30, || {
-            let decisions = self.decisions();
-            (!decisions.iter().any(|decision| open(&decision))).then_some(decisions)
-        });
-        let by_id: BTreeMap<&str, &Value> = decisions.iter().map(|it| (it["id"].as_str().unwrap(), it)).collect();
-        for pod in pods(cluster) {
-            let by = pod["metadata"]["annotations"]["keelson.dev/decision"].as_str().unwrap();
-            let decision =
-                by_id.get(by).unwrap_or_else(|| panic!("{} was bound by {by}, which is lost", pod["metadata"]["name"]));
-            let told = (&decision["outcome"], &decision["chosen"]);
-            assert_eq!(told, (&json!("Done"), &pod["spec"]["nodeName"]), "{decision:#}");
-        }
-        decisions
+        tell_all(&[self], cluster)
     }
+}
+
+/// Every decision says how it went, and that of each pod is there, done, and names its node. Controllers that share no store
+/// tell it together.
+pub fn tell_all(controllers: &[&Controller], cluster: &Cluster) -> Vec<Value> {
+    let open = |decision: &&Value| decision["outcome"] == "Pending";
+    let decisions = until("every decision says how it went", 30, || {
+        let decisions: Vec<Value> = controllers.iter().flat_map(|controller| controller.decisions()).collect();
+        (!decisions.iter().any(|decision| open(&decision))).then_some(decisions)
+    });
+    let by_id: BTreeMap<&str, &Value> = decisions.iter().map(|it| (it["id"].as_str().unwrap(), it)).collect();
+    for pod in pods(cluster) {
+        let by = pod["metadata"]["annotations"]["keelson.dev/decision"].as_str().unwrap();
+        let decision =
+            by_id.get(by).unwrap_or_else(|| panic!("{} was bound by {by}, which is lost", pod["metadata"]["name"]));
+        let told = (&decision["outcome"], &decision["chosen"]);
+        assert_eq!(told, (&json!("Done"), &pod["spec"]["nodeName"]), "{decision:#}");
+    }
+    decisions
 }
 
 /// The Lease's holder and number; an empty one when it is not there.

@@ -1,7 +1,8 @@
 //! Carrying out one action.
 //!
 //! Every verb answers the same questions: is it so already (then nothing is written), is it still the same object (then
-//! only is it touched), and what would take it back.
+//! only is it touched), and what would take it back. A write of which nobody knows in the end whether it was carried out is
+//! no failure: that is said, and a later look tells (see `look`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as Stored;
 use keelson_api::{conditions, names};
@@ -12,7 +13,8 @@ use tokio::time::{Duration, Instant};
 use super::Inner;
 use super::key::{ANNOTATION, contains, key};
 use super::kinds::Place;
-use super::wire::{APPLY, Answer, Call, JSON_PATCH, MERGE, set};
+use super::look::{bound, count, its_decision, its_key, made};
+use super::wire::{APPLY, Answer, Call, JSON_PATCH, MERGE, is_lost, set};
 
 /// The longest an action may take, repeats included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -49,6 +51,10 @@ impl Acted {
     fn gone() -> Self {
         Self::new(StepResult::Unchanged, "the object is gone")
     }
+    /// The object was to go and is gone: by an earlier try whose answer was lost, unless there was none.
+    fn taken_away(after_a_loss: bool) -> Self {
+        if after_a_loss { Self::new(StepResult::Done, "the object is gone; the answer was lost") } else { Self::gone() }
+    }
     /// Ours or another's: nobody can tell any more.
     fn so_by_now() -> Self {
         Self::new(StepResult::Unchanged, "it is so by now")
@@ -71,11 +77,18 @@ impl Acted {
     }
 }
 
+/// What goes wrong before anything is written is a failure.
+impl From<String> for Acted {
+    fn from(why: String) -> Self {
+        Self::failed(why)
+    }
+}
+
 impl Inner {
     /// Carries out one action of a decision.
     pub(super) async fn act(&self, feature: Feature, decision: &Decision, action: &Action) -> Acted {
         let deadline = Instant::now() + DEADLINE;
-        self.try_act(feature, decision, action, deadline).await.unwrap_or_else(Acted::failed)
+        self.try_act(feature, decision, action, deadline).await.unwrap_or_else(|acted| acted)
     }
 
     async fn try_act(
@@ -84,10 +97,10 @@ impl Inner {
         decision: &Decision,
         action: &Action,
         deadline: Instant,
-    ) -> Result<Acted, String> {
+    ) -> Result<Acted, Acted> {
         let object = &action.object;
         match &action.kind {
-            ActionKind::Event { .. } => return self.event(feature, action, deadline).await,
+            ActionKind::Event { .. } => return Ok(self.event(feature, action, deadline).await?),
             ActionKind::Orders(payload) | ActionKind::Call(payload) => {
                 let key = key(object, action.kind.verb(), &payload.body);
                 return Ok(self.provide(object, payload, &key).await);
@@ -106,7 +119,7 @@ impl Inner {
             ActionKind::Scale { replicas } => self.scale(object, &place, *replicas, deadline).await,
             ActionKind::Resize(intent) => self.resize(object, &place, intent, deadline).await,
             ActionKind::Event { .. } | ActionKind::Orders(_) | ActionKind::Call(_) => {
-                Err("acted on before its place is asked for".to_owned())
+                Err(Acted::failed("acted on before its place is asked for"))
             }
         }
     }
@@ -137,7 +150,7 @@ impl Inner {
         place: &Place,
         intent: &Value,
         deadline: Instant,
-    ) -> Result<Acted, String> {
+    ) -> Result<Acted, Acted> {
         let key = key(object, "create", intent);
         let mut body = named(object, place, intent);
         mark(&mut body, decision, &key);
@@ -146,27 +159,24 @@ impl Inner {
         }
         let collection = ObjectRef { name: String::new(), ..object.clone() };
         // The last moments are kept for reading what became of a creation whose answers were all lost.
-        let answer = self.wire.until(&Call::post(place.path(&collection, ""), body), deadline - LOOK).await;
-        match &answer {
+        let answer = self.wire.write(&Call::post(place.path(&collection, ""), body), deadline - LOOK).await;
+        let not_seen = match answer {
             Ok(answer) if answer.is_ok() => {
                 let undo = Call::delete(place.path(object, ""), answer.text("/metadata/uid"));
                 return Ok(Acted::done().undone_by(undo));
             }
-            Ok(answer) if answer.code != 409 && !answer.is_transient() => return Ok(Acted::rejected(answer)),
-            _ => {}
-        }
-        // It may exist. Ours, when an earlier try or an earlier life of this process made it.
-        let there = self.wire.until(&Call::get(place.path(object, "")), deadline).await?;
-        if !there.is_ok() {
-            return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected));
-        }
-        Ok(match its_key(&there.body) {
-            Some(its_key) if its_key == key && its_decision(&there.body) == Some(decision.id.to_string().as_str()) => {
-                Acted::new(StepResult::Done, "it exists and carries this decision")
+            Ok(answer) if answer.code != 409 && !answer.after_a_loss && !answer.is_transient() => {
+                return Ok(Acted::rejected(&answer));
             }
-            Some(its_key) if its_key == key => Acted::new(StepResult::Unchanged, "created before"),
-            _ => Acted::new(StepResult::Conflict, "it exists and was not made by this decision"),
-        })
+            Ok(answer) if !answer.after_a_loss => Acted::rejected(&answer),
+            Ok(answer) => Acted::unknown(answer.refusal()),
+            Err(why) => Acted::unknown(why),
+        };
+        // It may exist. Ours, when an earlier try or an earlier life of this process made it.
+        let there = self.wire.until(&Call::get(place.path(object, "")), deadline).await;
+        let Some(there) = there.ok().filter(Answer::is_ok) else { return Ok(not_seen) };
+        let (result, detail) = made(decision, &key, &there.body);
+        Ok(Acted::new(result, detail))
     }
 
     async fn apply(
@@ -177,7 +187,7 @@ impl Inner {
         place: &Place,
         intent: &Value,
         deadline: Instant,
-    ) -> Result<Acted, String> {
+    ) -> Result<Acted, Acted> {
         let key = key(object, "apply", intent);
         let live = self.read(object, place.path(object, ""), deadline).await?;
         if live.is_none() && !object.uid.is_empty() {
@@ -192,11 +202,13 @@ impl Inner {
             set(&mut body, &["metadata", "resourceVersion"], json!(version(live)));
         }
         let path = format!("{}?fieldManager={}", place.path(object, ""), names::field_manager(feature));
-        let mut answer = self.wire.until(&Call::patch(path.clone(), APPLY, body.clone()), deadline).await?;
+        let call = Call::patch(path.clone(), APPLY, body.clone());
+        let mut answer = self.wire.write(&call, deadline).await.map_err(Acted::unknown)?;
         let met = owners(&answer);
         if !met.is_empty() && met.iter().all(|(_, field)| field.contains("keelson.dev/")) {
             // Two of our features meet in nothing but our own annotations, and the later decision is the one to show.
-            answer = self.wire.until(&Call::patch(format!("{path}&force=true"), APPLY, body), deadline).await?;
+            let call = Call::patch(format!("{path}&force=true"), APPLY, body);
+            answer = self.wire.write(&call, deadline).await.map_err(Acted::unknown)?;
         }
         let id = decision.id.to_string();
         let carries = |live: &Value| its_decision(live) == Some(id.as_str());
@@ -220,7 +232,7 @@ impl Inner {
         place: &Place,
         intent: &Value,
         deadline: Instant,
-    ) -> Result<Acted, String> {
+    ) -> Result<Acted, Acted> {
         let Some(live) = self.read(object, place.path(object, ""), deadline).await? else { return Ok(Acted::gone()) };
         let wanted = named(object, place, intent);
         if contains(&live, &wanted) {
@@ -229,7 +241,7 @@ impl Inner {
         let mut body = wanted.clone();
         set(&mut body, &["metadata", "resourceVersion"], json!(version(&live)));
         let path = format!("{}?fieldManager={}", place.path(object, "status"), names::field_manager(feature));
-        let answer = self.wire.until(&Call::patch(path, APPLY, body), deadline).await?;
+        let answer = self.wire.write(&Call::patch(path, APPLY, body), deadline).await.map_err(Acted::unknown)?;
         let is_so = |live: &Value| contains(live, &wanted);
         if self.is_so_by_now(&answer, object, place.path(object, ""), is_so, deadline).await? {
             return Ok(Acted::so_by_now());
@@ -250,11 +262,15 @@ impl Inner {
         path: String,
         is_so: impl Fn(&Value) -> bool,
         deadline: Instant,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Acted> {
         if answer.code != 409 || !owners(answer).is_empty() {
             return Ok(false);
         }
-        Ok(self.read(object, path, deadline).await?.is_some_and(|live| is_so(&live)))
+        match self.read(object, path, deadline).await {
+            Ok(live) => Ok(live.is_some_and(|live| is_so(&live))),
+            Err(why) if answer.after_a_loss => Err(Acted::unknown(why)),
+            Err(_) => Ok(false),
+        }
     }
 
     /// A refused apply; when somebody else owns a field, it is remembered who.
@@ -270,13 +286,7 @@ impl Inner {
     }
 
     /// A JSON Patch is tried on what is there first: a failing test is a conflict, and no change is no write.
-    async fn patch(
-        &self,
-        object: &ObjectRef,
-        place: &Place,
-        patch: &Value,
-        deadline: Instant,
-    ) -> Result<Acted, String> {
+    async fn patch(&self, object: &ObjectRef, place: &Place, patch: &Value, deadline: Instant) -> Result<Acted, Acted> {
         let path = place.path(object, "");
         let Some(live) = self.read(object, path.clone(), deadline).await? else { return Ok(Acted::gone()) };
         let operations: json_patch::Patch =
@@ -288,26 +298,30 @@ impl Inner {
         if changed == live {
             return Ok(Acted::new(StepResult::Unchanged, ""));
         }
-        let answer = self.wire.until(&Call::patch(path, JSON_PATCH, patch.clone()), deadline).await?;
+        let call = Call::patch(path, JSON_PATCH, patch.clone());
+        let answer = self.wire.write(&call, deadline).await.map_err(Acted::unknown)?;
         Ok(match answer.code {
             _ if answer.is_ok() => Acted::done(),
+            // The test that fails may have met what an earlier try changed.
+            409 | 422 if answer.after_a_loss => Acted::unknown(answer.refusal()),
             // The server says 422 for a failed test.
             422 => Acted::new(StepResult::Conflict, answer.refusal()),
             _ => Acted::refused(&answer),
         })
     }
 
-    async fn delete(&self, object: &ObjectRef, place: &Place, deadline: Instant) -> Result<Acted, String> {
-        let answer = self.wire.until(&Call::delete(place.path(object, ""), &object.uid), deadline).await?;
+    async fn delete(&self, object: &ObjectRef, place: &Place, deadline: Instant) -> Result<Acted, Acted> {
+        let call = Call::delete(place.path(object, ""), &object.uid);
+        let answer = self.wire.write(&call, deadline).await.map_err(Acted::unknown)?;
         Ok(match answer.code {
             _ if answer.is_ok() => Acted::done(),
             // 409 is the precondition: another object has its name now.
-            404 | 409 => Acted::gone(),
+            404 | 409 => Acted::taken_away(answer.after_a_loss),
             _ => Acted::rejected(&answer),
         })
     }
 
-    async fn evict(&self, object: &ObjectRef, place: &Place, deadline: Instant) -> Result<Acted, String> {
+    async fn evict(&self, object: &ObjectRef, place: &Place, deadline: Instant) -> Result<Acted, Acted> {
         let mut body = json!({
             "apiVersion": "policy/v1",
             "kind": "Eviction",
@@ -317,21 +331,22 @@ impl Inner {
             set(&mut body, &["deleteOptions", "preconditions", "uid"], json!(object.uid));
         }
         let call = Call::post(place.path(object, "eviction"), body);
-        let mut tries = 0;
+        let (mut tries, mut lost) = (0, false);
         loop {
             let answer = self.wire.once(&call).await;
             match answer.as_ref().map(|answer| answer.code) {
                 Ok(200..=299) => return Ok(Acted::done()),
-                Ok(404 | 409) => return Ok(Acted::gone()),
+                Ok(404 | 409) => return Ok(Acted::taken_away(lost)),
                 // A disruption budget said no: that is an answer, not a failure.
-                Ok(429) => return Ok(Acted::new(StepResult::Held, refusal(&answer))),
-                Ok(500 | 502..=504) | Err(_)
-                    if self.wire.pause(&call.path, answer.as_ref().ok(), tries, deadline).await =>
-                {
-                    tries += 1
-                }
-                _ => return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected)),
+                Ok(429) if !lost => return Ok(Acted::new(StepResult::Held, refusal(&answer))),
+                Ok(429 | 500 | 502..=504) | Err(_) => lost |= is_lost(&answer),
+                Ok(_) => return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected)),
             }
+            if !self.wire.pause(&call.path, answer.as_ref().ok(), tries, deadline).await {
+                let refused = || answer.as_ref().map_or_else(Acted::failed, Acted::rejected);
+                return Ok(if lost { Acted::unknown(refusal(&answer)) } else { refused() });
+            }
+            tries += 1;
         }
     }
 
@@ -343,7 +358,7 @@ impl Inner {
         place: &Place,
         node: &str,
         deadline: Instant,
-    ) -> Result<Acted, String> {
+    ) -> Result<Acted, Acted> {
         let mut body = json!({
             "apiVersion": "v1",
             "kind": "Binding",
@@ -355,7 +370,7 @@ impl Inner {
         }
         annotate(&mut body, decision);
         let call = Call::post(place.path(pod, "binding"), body);
-        let mut tries = 0;
+        let (mut tries, mut lost_once) = (0, false);
         loop {
             let answer = self.wire.once(&call).await;
             let lost = match answer.as_ref().map(|answer| answer.code) {
@@ -371,40 +386,24 @@ impl Inner {
                     Ok(None) => return Ok(Acted::gone()),
                     Err(why) => return Ok(Acted::unknown(why)),
                 };
-                let bound_to = live.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or_default();
-                if bound_to == node {
-                    return Ok(match its_decision(&live) {
-                        Some(by) if by == decision.id.to_string() => {
-                            Acted::new(StepResult::Done, "the pod says it is bound")
-                        }
-                        Some(by) => Acted::new(StepResult::Unchanged, format!("bound there by decision {by}")),
-                        None => Acted::new(StepResult::Unchanged, "bound there by somebody else"),
-                    });
-                }
-                if !bound_to.is_empty() {
-                    return Ok(Acted::new(StepResult::Conflict, format!("the pod is bound to {bound_to}")));
+                if let Some((result, detail)) = bound(decision, node, &live) {
+                    return Ok(Acted::new(result, detail));
                 }
                 if answer.as_ref().is_ok_and(|answer| answer.code == 409) {
                     return Ok(Acted::new(StepResult::Conflict, refusal(&answer)));
                 }
             }
+            lost_once |= lost;
             if !self.wire.pause(&call.path, answer.as_ref().ok(), tries, deadline).await {
-                return Ok(if lost { Acted::unknown(refusal(&answer)) } else { Acted::failed(refusal(&answer)) });
+                return Ok(if lost_once { Acted::unknown(refusal(&answer)) } else { Acted::failed(refusal(&answer)) });
             }
             tries += 1;
         }
     }
 
-    async fn scale(
-        &self,
-        object: &ObjectRef,
-        place: &Place,
-        replicas: i32,
-        deadline: Instant,
-    ) -> Result<Acted, String> {
+    async fn scale(&self, object: &ObjectRef, place: &Place, replicas: i32, deadline: Instant) -> Result<Acted, Acted> {
         let path = place.path(object, "scale");
         let Some(live) = self.read(object, path.clone(), deadline).await? else { return Ok(Acted::gone()) };
-        let count = |live: &Value| live.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or_default();
         let before = count(&live);
         if before == i64::from(replicas) {
             return Ok(Acted::new(StepResult::Unchanged, ""));
@@ -413,7 +412,8 @@ impl Inner {
             let metadata = json!({"resourceVersion": over});
             Call::patch(path.clone(), MERGE, json!({"metadata": metadata, "spec": {"replicas": replicas}}))
         };
-        let answer = self.wire.until(&to(i64::from(replicas), version(&live)), deadline).await?;
+        let answer =
+            self.wire.write(&to(i64::from(replicas), version(&live)), deadline).await.map_err(Acted::unknown)?;
         let is_so = |live: &Value| count(live) == i64::from(replicas);
         if self.is_so_by_now(&answer, object, path.clone(), is_so, deadline).await? {
             return Ok(Acted::so_by_now());
@@ -428,7 +428,7 @@ impl Inner {
         place: &Place,
         intent: &Value,
         deadline: Instant,
-    ) -> Result<Acted, String> {
+    ) -> Result<Acted, Acted> {
         let Some(live) = self.read(object, place.path(object, ""), deadline).await? else { return Ok(Acted::gone()) };
         if contains(&live, intent) {
             return Ok(Acted::new(StepResult::Unchanged, ""));
@@ -438,7 +438,7 @@ impl Inner {
         let mut body = intent.clone();
         set(&mut body, &["metadata", "resourceVersion"], json!(version(&live)));
         let call = Call::patch(place.path(object, "resize"), kind, body);
-        let answer = self.wire.until(&call, deadline).await?;
+        let answer = self.wire.write(&call, deadline).await.map_err(Acted::unknown)?;
         let is_so = |live: &Value| contains(live, intent);
         if self.is_so_by_now(&answer, object, place.path(object, ""), is_so, deadline).await? {
             return Ok(Acted::so_by_now());
@@ -473,7 +473,7 @@ impl Inner {
             conditions::set(&mut list, condition, generation, self.clock.now());
         }
         let intent = json!({"status": {"observedGeneration": generation, "conditions": list}});
-        let acted = self.apply_status(feature, object, &place, &intent, deadline).await?;
+        let acted = self.apply_status(feature, object, &place, &intent, deadline).await.unwrap_or_else(|acted| acted);
         match acted.result {
             StepResult::Done | StepResult::Unchanged => Ok(()),
             _ => Err(acted.detail),
@@ -505,16 +505,6 @@ fn version(live: &Value) -> &str {
 fn mark(body: &mut Value, decision: &Decision, key: &str) {
     annotate(body, decision);
     set(body, &["metadata", "annotations", ANNOTATION], json!(key));
-}
-
-/// The key of the act that last made or applied an object.
-fn its_key(live: &Value) -> Option<&str> {
-    live.pointer("/metadata/annotations")?.get(ANNOTATION)?.as_str()
-}
-
-/// The decision that an object or a bound pod carries.
-pub(super) fn its_decision(live: &Value) -> Option<&str> {
-    live.pointer("/metadata/annotations")?.get(names::DECISION)?.as_str()
 }
 
 fn annotate(body: &mut Value, decision: &Decision) {

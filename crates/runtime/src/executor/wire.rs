@@ -66,6 +66,8 @@ pub(super) struct Answer {
     pub(super) code: u16,
     pub(super) body: Value,
     retry_after: Option<Span>,
+    /// Whether an earlier try of the same call was lost, so that what the server met may be the call's own work.
+    pub(super) after_a_loss: bool,
 }
 
 impl Answer {
@@ -89,6 +91,12 @@ impl Answer {
     pub(super) fn text(&self, pointer: &str) -> &str {
         self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
+}
+
+/// Whether a call may have been carried out although nobody said so. 429 and 503 are said before a request is looked at;
+/// 500, 502 and 504 also by whoever lost sight of it.
+pub(super) fn is_lost(answer: &Result<Answer, String>) -> bool {
+    answer.as_ref().map_or(true, |answer| matches!(answer.code, 500 | 502 | 504))
 }
 
 /// Makes calls; clones share the connection.
@@ -118,14 +126,28 @@ impl Wire {
 
     /// The call, repeated until it is answered for good or `deadline` is near.
     pub(super) async fn until(&self, call: &Call, deadline: Instant) -> Result<Answer, String> {
-        let mut tries = 0;
+        self.repeat(call, deadline).await.0
+    }
+
+    /// The same for a write. `Err` when nobody knows in the end whether it was carried out, or may yet be.
+    pub(super) async fn write(&self, call: &Call, deadline: Instant) -> Result<Answer, String> {
+        let (answer, lost) = self.repeat(call, deadline).await;
+        let answer = answer?;
+        if lost && answer.is_transient() {
+            return Err(answer.refusal());
+        }
+        Ok(Answer { after_a_loss: lost, ..answer })
+    }
+
+    /// The last answer, and whether any try of the call was lost.
+    async fn repeat(&self, call: &Call, deadline: Instant) -> (Result<Answer, String>, bool) {
+        let (mut tries, mut lost) = (0, false);
         loop {
             let answer = self.once(call).await;
-            if answer.as_ref().is_ok_and(|answer| !answer.is_transient()) {
-                return answer;
-            }
-            if !self.pause(&call.path, answer.as_ref().ok(), tries, deadline).await {
-                return answer;
+            lost |= is_lost(&answer);
+            let for_good = answer.as_ref().is_ok_and(|answer| !answer.is_transient());
+            if for_good || !self.pause(&call.path, answer.as_ref().ok(), tries, deadline).await {
+                return (answer, lost);
             }
             tries += 1;
         }
@@ -159,7 +181,12 @@ impl Wire {
         let bytes = response.into_body().collect_bytes().await.map_err(|error| error.to_string())?;
         let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let seconds = seconds.or_else(|| body.pointer("/details/retryAfterSeconds")?.as_i64());
-        Ok(Answer { code, body, retry_after: seconds.filter(|seconds| *seconds > 0).map(Span::seconds) })
+        Ok(Answer {
+            code,
+            body,
+            retry_after: seconds.filter(|seconds| *seconds > 0).map(Span::seconds),
+            after_a_loss: false,
+        })
     }
 }
 
@@ -196,7 +223,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wait_that_would_not_end_before_the_deadline_is_not_begun() {
         let (wire, began) = (wire(), Instant::now());
-        let answer = Answer { code: 503, body: Value::Null, retry_after: Some(Span::seconds(5)) };
+        let answer = Answer { code: 503, body: Value::Null, retry_after: Some(Span::seconds(5)), after_a_loss: false };
         assert!(!wire.pause("/", Some(&answer), 0, began + Duration::from_secs(5)).await);
         assert_eq!(began.elapsed(), Duration::ZERO);
         assert!(wire.pause("/", Some(&answer), 0, began + Duration::from_millis(5_001)).await);

@@ -23,6 +23,13 @@ fn always(kind: &Kind, object: &Value) -> Vec<Cause> {
     match (kind.group, kind.plural) {
         ("", "nodes") => taints(spec.items(&["taints"])),
         ("", "services") => ports(spec.items(&["ports"])),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings") => {
+            const ACTIONS: &[&str] = &["Audit", "Deny", "Warn"];
+            let actions = spec.items(&["validationActions"]).iter().enumerate();
+            let strange = actions.filter(|(_, action)| !action.as_str().is_some_and(|word| ACTIONS.contains(&word)));
+            let field = |index: usize| format!("spec.validationActions[{index}]");
+            strange.map(|(index, action)| Cause::unsupported(field(index), action, ACTIONS)).collect()
+        }
         ("coordination.k8s.io", "leases") => {
             let seconds = spec.int(&["leaseDurationSeconds"]).filter(|seconds| *seconds <= 0);
             let wrong =

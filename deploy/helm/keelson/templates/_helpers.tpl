@@ -2,9 +2,14 @@
 {{- if contains "keelson" .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-keelson" .Release.Name | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
-{{- define "keelson.selector" -}}
+{{/* Everything of this installation. */}}
+{{- define "keelson.pods" -}}
 app.kubernetes.io/name: keelson
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "keelson.selector" -}}
+{{ include "keelson.pods" . }}
 app.kubernetes.io/component: controller
 {{- end }}
 
@@ -61,9 +66,23 @@ app.kubernetes.io/part-of: keelson
 {{- else if and (eq .Values.dashboard.signIn "proxy") (not .Values.dashboard.proxy.secretName) }}
 {{- fail "dashboard.signIn is proxy and dashboard.proxy.secretName is empty: name the Secret that holds what the proxy sends in X-Keelson-Proxy-Secret" }}
 {{- end }}
+{{- with .Values.monitoring.serviceMonitor }}
+{{- if and .enabled (eq $.Values.dashboard.signIn "none") }}
+{{- fail "monitoring.serviceMonitor.enabled is true and dashboard.signIn is none: /metrics is on the pod's loopback then, where nobody can scrape it; set dashboard.signIn to token, oidc or proxy, or send metrics to a collector with log.otlp" }}
+{{- else if and .enabled (not .tokenSecretName) }}
+{{- fail "monitoring.serviceMonitor.enabled is true and monitoring.serviceMonitor.tokenSecretName is empty: name the Secret with the token that Prometheus shows; /metrics answers nobody without one" }}
+{{- end }}
+{{- end }}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
 {{- fail "serviceAccount.create is false and serviceAccount.name is empty: name the ServiceAccount that is there" }}
 {{- end }}
+{{- end }}
+
+{{/* The port of a URL. */}}
+{{- define "keelson.port" -}}
+{{- $url := urlParse . -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- if $port }}{{ $port }}{{ else if eq $url.scheme "http" }}80{{ else }}443{{ end }}
 {{- end }}
 
 {{/* The highest ceiling of any feature. */}}

@@ -191,6 +191,11 @@ fn others(kind: &Kind, object: &mut Value) {
                 &["spec", "policyTypes"],
                 if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) },
             );
+            for way in ["ingress", "egress"] {
+                let rules = object.pointer_mut(&format!("/spec/{way}")).and_then(Value::as_array_mut);
+                let ports = rules.into_iter().flatten().filter_map(|rule| rule.get_mut("ports")?.as_array_mut());
+                ports.flatten().for_each(|port| port.default_to(&["protocol"], "TCP"));
+            }
         }
         "rolebindings" | "clusterrolebindings" => {
             object.default_to(&["roleRef", "apiGroup"], "rbac.authorization.k8s.io");

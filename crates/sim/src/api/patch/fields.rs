@@ -210,7 +210,8 @@ impl Fields {
 
     /// The fields of something new. Frames (Go structs that are never omitted) were there before, empty.
     fn added(shape: Shape<'_>, name: &str, value: &Value) -> Self {
-        if !shape.is_frame(name) {
+        let is_one_value = shape.atomic_map() && value.as_object().is_some_and(|map| !map.is_empty());
+        if !shape.is_frame(name) || is_one_value {
             return Self::grown(shape, value);
         }
         let mut set = Self::grown(shape, value);

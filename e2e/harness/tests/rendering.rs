@@ -1,0 +1,178 @@
+//! What the chart makes of its values, without a cluster: each option brings its objects, alone and only when it is asked for.
+//!
+//! Needs helm, which is built from `e2e/tools/helm`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use keelson_harness::helm;
+use keelson_harness::tools::Toolset;
+use serde_json::{Value, json};
+
+const ALERTS: &str = include_str!("../../../deploy/prometheus/alerts.yaml");
+const POLICY: &str = include_str!("../../../deploy/admission/scheduling.yaml");
+/// The kinds of Prometheus' operator.
+const OPERATOR: &str = "--api-versions=monitoring.coreos.com/v1";
+const OPTIONS: [&str; 4] = [
+    "--set=networkPolicy.enabled=true",
+    "--set=monitoring.rules.enabled=true",
+    "--set=features.scheduling.admission=Deny",
+    OPERATOR,
+];
+
+/// What helm says to the arguments: the objects, or why not.
+fn render(args: &[&str]) -> Result<Vec<Value>, String> {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(Toolset::Helm.ready().unwrap().join("helm"));
+    for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+        command.env(name, home.path());
+    }
+    command.args(["template", "keelson"]).arg(helm::chart("keelson")).arg("--namespace=keelson-system").args(args);
+    let output = command.output().unwrap();
+    match output.status.success() {
+        true => Ok(serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap()),
+        false => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+fn of_kind(objects: &[Value], kind: &str) -> Option<Value> {
+    objects.iter().find(|object| object["kind"] == kind).cloned()
+}
+
+fn kinds(objects: &[Value]) -> BTreeSet<String> {
+    objects.iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_made() {
+    let plain = kinds(&render(&[OPERATOR]).unwrap());
+    let all = kinds(&render(&OPTIONS).unwrap());
+    let more: Vec<_> = all.difference(&plain).map(String::as_str).collect();
+    let optional = ["NetworkPolicy", "PrometheusRule", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    assert_eq!(more, optional);
+    assert!(plain.is_subset(&all));
+}
+
+#[test]
+fn no_option_needs_a_right() {
+    let rules =
+        |objects: Vec<Value>| ["ClusterRole", "Role"].map(|kind| of_kind(&objects, kind).unwrap()["rules"].clone());
+    assert_eq!(rules(render(&[]).unwrap()), rules(render(&OPTIONS).unwrap()));
+}
+
+#[test]
+fn a_network_policy_lets_through_what_is_configured_and_nothing_else() {
+    let policy = |args: &[&str]| {
+        let all: Vec<&str> = ["--set=networkPolicy.enabled=true"].iter().chain(args).copied().collect();
+        of_kind(&render(&all).unwrap(), "NetworkPolicy").unwrap()["spec"].clone()
+    };
+    let to = |spec: &Value| -> Vec<Vec<String>> {
+        let ports = |rule: &Value| -> Vec<String> {
+            rule["ports"].as_array().unwrap().iter().map(|port| port["port"].to_string()).collect()
+        };
+        spec["egress"].as_array().unwrap().iter().map(ports).collect()
+    };
+    let closed = policy(&[]);
+    assert_eq!(closed["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(closed["ingress"], json!([]), "the page is on the pod's loopback");
+    assert_eq!(to(&closed), [["53", "53"], ["443", "6443"]]);
+
+    let open = policy(&[
+        "--set=dashboard.signIn=oidc",
+        "--set=dashboard.oidc.issuer=https://example.com:8443/realm",
+        "--set=dashboard.oidc.client=keelson",
+        "--set=dashboard.hosts={example.com}",
+        "--set=log.otlp=http://collector:4318",
+        "--set=database.postgres.secretName=database",
+        "--set=networkPolicy.databasePort=6432",
+        "--set=networkPolicy.apiServerPorts={8443}",
+        "--set-json=networkPolicy.from=[{\"namespaceSelector\": {}}]",
+    ]);
+    assert_eq!(to(&open), [vec!["53", "53"], vec!["8443"], vec!["6432"], vec!["4318"], vec!["8443"]]);
+    let page = json!([{"ports": [{"protocol": "TCP", "port": "page"}], "from": [{"namespaceSelector": {}}]}]);
+    assert_eq!(open["ingress"], page);
+    let usual = policy(&["--set=log.otlp=http://collector"]);
+    assert_eq!(to(&usual)[2], ["80"], "a URL without a port means its scheme's");
+
+    // It is about the pods that the chart makes: the controller's, and that of the uninstallation.
+    let objects = render(&["--set=networkPolicy.enabled=true"]).unwrap();
+    for kind in ["Deployment", "Job"] {
+        let labels = of_kind(&objects, kind).unwrap()["spec"]["template"]["metadata"]["labels"].clone();
+        for (name, value) in closed["podSelector"]["matchLabels"].as_object().unwrap() {
+            assert_eq!(labels[name], *value, "{kind}: {name}");
+        }
+    }
+}
+
+#[test]
+fn monitoring_is_made_where_its_kinds_are() {
+    let asked = [
+        "--set=monitoring.rules.enabled=true",
+        "--set=monitoring.rules.labels.release=prometheus",
+        "--set=monitoring.serviceMonitor.enabled=true",
+        "--set=monitoring.serviceMonitor.tokenSecretName=prometheus",
+        "--set=monitoring.serviceMonitor.interval=15s",
+        "--set=dashboard.signIn=token",
+        "--set=dashboard.tlsSecretName=page",
+    ];
+    let without = kinds(&render(&asked).unwrap());
+    assert!(!without.contains("ServiceMonitor") && !without.contains("PrometheusRule"), "{without:?}");
+    let with = render(&[&asked[..], &[OPERATOR]].concat()).unwrap();
+    let rules = of_kind(&with, "PrometheusRule").unwrap();
+    let judged: Value = serde_saphyr::from_str(ALERTS).unwrap();
+    assert_eq!(rules["spec"], judged, "the alerts that promtool judges");
+    assert_eq!(rules["metadata"]["labels"]["release"], "prometheus");
+    let monitor = of_kind(&with, "ServiceMonitor").unwrap();
+    let endpoint = json!({"port": "page", "path": "/metrics", "interval": "15s", "scheme": "https",
+        "authorization": {"credentials": {"name": "prometheus", "key": "token"}},
+        "tlsConfig": {"serverName": "keelson.keelson-system.svc", "ca": {"secret": {"name": "page", "key": "ca.crt"}}}});
+    assert_eq!(monitor["spec"]["endpoints"], json!([endpoint]));
+    let service = of_kind(&with, "Service").unwrap();
+    for (name, value) in monitor["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(service["metadata"]["labels"][name], *value, "it finds the Service");
+    }
+    assert_eq!(service["spec"]["ports"][0]["name"], "page");
+}
+
+#[test]
+fn the_admission_policy_is_the_one_that_is_tested_field_by_field() {
+    let values = ["--set=features.scheduling.admission=Warn"];
+    let of = |objects: &[Value], kind: &str| {
+        let mut object = of_kind(objects, kind).unwrap();
+        object["metadata"].as_object_mut().unwrap().remove("labels");
+        object
+    };
+    let tested: Vec<Value> = serde_saphyr::from_multiple(POLICY).unwrap();
+    let made = render(&values).unwrap();
+    for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+        assert_eq!(of(&made, kind), of(&tested, kind));
+    }
+    let other = ["--set=features.scheduling.admission=Deny", "--set=features.scheduling.settings.schedulerName=tide"];
+    let made = render(&other).unwrap();
+    assert_eq!(of(&made, "ValidatingAdmissionPolicyBinding")["spec"]["validationActions"], json!(["Deny"]));
+    let policy = of(&made, "ValidatingAdmissionPolicy").to_string();
+    assert!(policy.contains("schedulerName == 'tide'") && policy.contains("schedulerName tide cannot"), "{policy}");
+    let platform = of_kind(&made, "ConfigMap").unwrap()["data"]["platform.yaml"].as_str().unwrap().to_owned();
+    assert!(!platform.contains("admission"), "the Platform has no such setting: {platform}");
+}
+
+#[test]
+fn an_option_that_is_wrong_is_refused_by_its_name() {
+    for (value, said) in [
+        ("features.scheduling.admission=On", "/features/scheduling/admission"),
+        ("networkPolicy.enable=true", "enable"),
+        ("networkPolicy.apiServerPorts={0}", "/networkPolicy/apiServerPorts/0"),
+        ("networkPolicy.databasePort=70000", "/networkPolicy/databasePort"),
+        ("monitoring.rule.enabled=true", "rule"),
+        ("monitoring.serviceMonitor.enabled=true", "dashboard.signIn is none"),
+        (
+            "monitoring.serviceMonitor.enabled=true,dashboard.signIn=token",
+            "monitoring.serviceMonitor.tokenSecretName is empty",
+        ),
+        ("monitoring.serviceMonitor.interval=soon", "/monitoring/serviceMonitor/interval"),
+    ] {
+        let refusal = render(&[&format!("--set={value}")]).unwrap_err();
+        assert!(refusal.contains(said), "{value}: {refusal}");
+    }
+}
