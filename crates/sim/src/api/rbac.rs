@@ -39,22 +39,18 @@ impl Api {
         let collection = matches!(call.verb, Verb::List | Verb::Watch) && call.name.is_empty();
         let selected = if collection { select::single_name(&call.query) } else { None };
         let name = selected.as_deref().unwrap_or(&call.name);
-        let wish = Wish {
-            verb: call.verb.name(),
-            group: call.kind.group,
-            resource,
-            name,
-            namespace: &call.namespace,
-            path: "",
-        };
+        // A namespace lies in itself: a role in it may grant it.
+        let is_one = call.kind.plural == "namespaces" && call.kind.group.is_empty() && call.verb != Verb::Create;
+        let namespace = if is_one { call.name.as_str() } else { call.namespace.as_str() };
+        let wish = Wish { verb: call.verb.name(), group: call.kind.group, resource, name, namespace, path: "" };
         let known = call.user.groups.iter().any(|group| group == "system:authenticated");
         // What the role system:basic-user gives everyone.
         if (known && call.kind.plural.starts_with("selfsubject")) || self.allows(&call.user, &wish) {
             return Ok(());
         }
-        let place = match (call.kind.namespaced, call.namespace.as_str()) {
-            (true, namespace) if !namespace.is_empty() => format!("in the namespace {namespace:?}"),
-            _ => "at the cluster scope".to_owned(),
+        let place = match namespace {
+            "" => "at the cluster scope".to_owned(),
+            namespace => format!("in the namespace {namespace:?}"),
         };
         let why = format!(
             "User {:?} cannot {} resource {:?} in API group {:?} {place}",
