@@ -122,12 +122,12 @@ impl<K: Cached> Cache<K> {
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let key = (namespace.to_owned(), name.to_owned());
-        let slot = self.shared.read().objects.get(&key)?.clone();
-        if let Some(object) = slot.unpacked() {
+        let body = self.shared.read().objects.get(&key)?.body.clone();
+        if let Some(object) = body.unpacked() {
             return Some(object);
         }
-        let object = slot.object()?;
-        self.shared.write().objects.was_read(&key, &slot, &object);
+        let object = body.object()?;
+        self.shared.write().objects.was_read(&key, &body, &object);
         Some(object)
     }
 

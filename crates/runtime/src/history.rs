@@ -139,38 +139,21 @@ impl History for MemoryHistory {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use keelson_core::{IdSource, Mode, ObjectRef, Reason, Span, Timestamp, Trigger, Verb};
+    use keelson_core::{IdSource, Mode, ObjectRef, Reason, Span, Timestamp, Verb};
 
     use crate::Chance;
 
     fn made(chance: &Chance, second: i64, outcome: Outcome) -> Decision {
         let at = Timestamp(0) + Span::seconds(second);
+        let (pod, what) = (ObjectRef::namespaced("Pod", "shop", "cart"), (Verb::Place, Reason::PodPlaced));
+        let decision = Decision::new((Feature::Scheduling, "test"), 0, pod, what, "A test.", at);
         Decision {
             id: chance.decision_id(at),
-            at,
-            feature: Feature::Scheduling,
-            controller: "test".into(),
-            mode: Mode::Enforce,
-            subject: ObjectRef::namespaced("Pod", "shop", "cart"),
-            trigger: Trigger::Timer,
-            causes: Vec::new(),
-            cause_count: 0,
-            related: Vec::new(),
-            verb: Verb::Place,
-            reason: Reason::PodPlaced,
-            sentence: "A test.".into(),
-            chosen: None,
-            candidates: Vec::new(),
-            inputs: BTreeMap::new(),
             plan: chance.plan_id(at),
+            mode: Mode::Enforce,
             outcome,
-            steps: Vec::new(),
-            effect: None,
             fence: 1,
-            trace_id: String::new(),
-            took: Span::ZERO,
-            count: 1,
-            last_at: at,
+            ..decision
         }
     }
 

@@ -64,7 +64,7 @@ impl<K: Cached> Cache<K> {
     #[must_use]
     pub fn extract<T: Debug + Send + Sync + 'static>(&self, of: fn(&K) -> T) -> Extract<T> {
         let mut inner = self.shared.write();
-        let part = |(key, slot): (&Key, &Slot<K>)| Some((key.clone(), of(&*slot.object()?)));
+        let part = |(key, slot): (&Key, &Slot<K>)| Some((key.clone(), of(&*slot.body.object()?)));
         let rows = Arc::new(RwLock::new(inner.objects.slots().filter_map(part).collect()));
         inner.extracts.retain(|extract| extract.is_read());
         inner.extracts.push(Box::new(Extractor { of, rows: Arc::downgrade(&rows) }));

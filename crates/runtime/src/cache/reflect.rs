@@ -226,7 +226,7 @@ impl<K: Cached> Inner<K> {
         let Some(slot) = self.objects.remove(key) else { return };
         self.extracts.iter().for_each(|extract| extract.remove(key));
         if !self.followers.is_empty()
-            && let Some(object) = slot.object()
+            && let Some(object) = slot.body.object()
         {
             self.followers.tell(&Delta::Deleted(object));
         }

@@ -1,7 +1,7 @@
 //! The objects of a cache: all of them packed, and those that were read lately as they are.
 //!
 //! Promises: in order of namespace and name; what is kept unpacked is bounded by what it weighs packed, not by how many
-//! objects there are; an object is unpacked by who reads it, outside of every lock.
+//! objects there are; who gets or lists objects unpacks them outside of the lock.
 
 use std::collections::{BTreeMap, VecDeque, btree_map};
 use std::sync::Arc;
@@ -21,28 +21,34 @@ pub(super) struct Stamp {
     pub(super) version: Box<str>,
 }
 
-/// An object in a cache, which is unpacked when it is asked for.
+/// An object in a cache.
 #[derive(Debug)]
 pub(super) struct Slot<K> {
     pub(super) stamp: Stamp,
+    pub(super) body: Body<K>,
+}
+
+/// What an object says, unpacked when it is asked for. Clones share it.
+#[derive(Debug)]
+pub(super) struct Body<K> {
     packed: Packed,
     read: Option<Arc<K>>,
 }
 
-impl<K> Clone for Slot<K> {
+impl<K> Clone for Body<K> {
     fn clone(&self) -> Self {
-        Self { stamp: self.stamp.clone(), packed: self.packed.clone(), read: self.read.clone() }
+        Self { packed: self.packed.clone(), read: self.read.clone() }
     }
 }
 
-impl<K> Slot<K> {
+impl<K> Body<K> {
     /// The object, if it was read lately.
     pub(super) fn unpacked(&self) -> Option<Arc<K>> {
         self.read.clone()
     }
 }
 
-impl<K: DeserializeOwned> Slot<K> {
+impl<K: DeserializeOwned> Body<K> {
     /// The object. None only if it is not what was packed.
     pub(super) fn object(&self) -> Option<Arc<K>> {
         self.read.clone().or_else(|| self.packed.read())
@@ -82,7 +88,7 @@ impl<K> Shelf<K> {
     }
 
     pub(super) fn put(&mut self, key: Key, stamp: Stamp, packed: Packed) {
-        self.slots.insert(key, Slot { stamp, packed, read: None });
+        self.slots.insert(key, Slot { stamp, body: Body { packed, read: None } });
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Slot<K>> {
@@ -90,39 +96,39 @@ impl<K> Shelf<K> {
     }
 
     /// Keeps what somebody read out of a slot, unless it was replaced meanwhile.
-    pub(super) fn was_read(&mut self, key: &Key, from: &Slot<K>, object: &Arc<K>) {
-        let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.packed.is(&from.packed)) else { return };
-        if slot.read.replace(Arc::clone(object)).is_some() {
+    pub(super) fn was_read(&mut self, key: &Key, from: &Body<K>, object: &Arc<K>) {
+        let Some(Slot { body, .. }) = self.slots.get_mut(key) else { return };
+        if !body.packed.is(&from.packed) || body.read.replace(Arc::clone(object)).is_some() {
             return;
         }
-        self.weight += slot.packed.len();
-        self.lately.push_back((key.clone(), slot.packed.len()));
+        self.weight += body.packed.len();
+        self.lately.push_back((key.clone(), body.packed.len()));
         while self.weight > LATELY
             && let Some((first, weight)) = self.lately.pop_front()
         {
             self.weight -= weight;
             if let Some(slot) = self.slots.get_mut(&first) {
-                slot.read = None;
+                slot.body.read = None;
             }
         }
     }
 
     /// Everything there is now.
     pub(super) fn content(&self) -> Content<K> {
-        Content(self.slots.values().cloned().collect::<Vec<_>>().into_iter())
+        Content(self.slots.values().map(|slot| slot.body.clone()).collect::<Vec<_>>().into_iter())
     }
 
     /// What there is in a namespace now.
     pub(super) fn within(&self, namespace: &str) -> Content<K> {
         let from = self.slots.range((namespace.to_owned(), String::new())..);
         let within = from.take_while(|(key, _)| key.0 == namespace);
-        Content(within.map(|(_, slot)| slot.clone()).collect::<Vec<_>>().into_iter())
+        Content(within.map(|(_, slot)| slot.body.clone()).collect::<Vec<_>>().into_iter())
     }
 }
 
 /// Everything a cache held at one moment, by namespace and name; each object is unpacked when it is its turn.
 #[derive(Debug)]
-pub struct Content<K>(std::vec::IntoIter<Slot<K>>);
+pub struct Content<K>(std::vec::IntoIter<Body<K>>);
 
 impl<K> Clone for Content<K> {
     fn clone(&self) -> Self {
@@ -148,7 +154,7 @@ impl<K: DeserializeOwned> Iterator for Content<K> {
     type Item = Arc<K>;
 
     fn next(&mut self) -> Option<Arc<K>> {
-        self.0.by_ref().find_map(|slot| slot.object())
+        self.0.by_ref().find_map(|body| body.object())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -183,14 +189,14 @@ mod tests {
     }
 
     fn read(shelf: &mut Shelf<String>, n: usize) -> Arc<String> {
-        let slot = shelf.get(&key(n)).unwrap().clone();
+        let slot = shelf.get(&key(n)).unwrap().body.clone();
         let object = slot.object().unwrap();
         shelf.was_read(&key(n), &slot, &object);
         object
     }
 
     fn unpacked(shelf: &Shelf<String>) -> usize {
-        shelf.slots.values().filter(|slot| slot.read.is_some()).count()
+        shelf.slots.values().filter(|slot| slot.body.read.is_some()).count()
     }
 
     #[test]
@@ -206,8 +212,8 @@ mod tests {
         (0..1_000).for_each(|n| drop(read(&mut shelf, n)));
         assert!(shelf.weight <= LATELY);
         assert!((20..500).contains(&unpacked(&shelf)), "{}", unpacked(&shelf));
-        assert!(shelf.get(&key(999)).unwrap().read.is_some());
-        assert!(shelf.get(&key(0)).unwrap().read.is_none());
+        assert!(shelf.get(&key(999)).unwrap().body.read.is_some());
+        assert!(shelf.get(&key(0)).unwrap().body.read.is_none());
         assert_eq!(shelf.lately.len(), unpacked(&shelf));
     }
 
@@ -225,7 +231,7 @@ mod tests {
     #[test]
     fn what_was_replaced_while_it_was_read_is_not_kept() {
         let mut shelf = shelf(1);
-        let slot = shelf.get(&key(0)).unwrap().clone();
+        let slot = shelf.get(&key(0)).unwrap().body.clone();
         let object = slot.object().unwrap();
         shelf.put(key(0), Stamp { uid: "0".into(), version: "2".into() }, Packed::new("\"new\""));
         shelf.was_read(&key(0), &slot, &object);
