@@ -77,7 +77,6 @@ pub(crate) async fn stand(mut candidate: Candidate) {
         }
     }
     let mut elector = Elector::new(&candidate.config.identity, candidate.config.timing);
-    elector.at_least(candidate.known_fence().await);
     let (mut written, mut reading) = (None, None);
     let start = Instant::now();
     loop {
@@ -120,7 +119,7 @@ pub(crate) async fn stand(mut candidate: Candidate) {
 
 impl Candidate {
     /// The highest number that the history knows of: the lease may be deleted, or of an older backup. Whoever waits for a
-    /// history that is away leads nobody, so it is not waited for.
+    /// history that is away leads nobody, so it is not waited for long.
     async fn known_fence(&self) -> u64 {
         let known = timeout(HISTORY, self.config.history.highest_fence(self.feature)).await;
         known.ok().flatten().unwrap_or_else(|| {
@@ -185,7 +184,12 @@ impl Candidate {
                 "the cluster was restored from an older state: everything is read again before anybody leads"
             );
         }
-        let next = elector.next(lease.as_ref().map(record), elapsed(start));
+        let mut next = elector.next(lease.as_ref().map(record), elapsed(start));
+        if matches!(next, Next::Acquire { .. }) {
+            // Who led while this process was stopped, and was undone by a backup, is in the history alone.
+            elector.at_least(self.known_fence().await);
+            next = elector.next(lease.as_ref().map(record), elapsed(start));
+        }
         let (fence, taking) = match next {
             Next::Acquire { fence } => (fence, true),
             Next::Renew { fence } => (fence, false),

@@ -234,3 +234,17 @@ async fn a_number_is_not_used_twice_though_the_lease_is_gone_with_whoever_knew_i
     b.leads().await;
     assert_eq!((a.history.highest_fence(Feature::Scheduling).await, b.switch().fence), (Some(2), 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_was_had_while_a_standby_was_stopped_and_that_a_backup_has_undone_is_not_used_twice() {
+    let world = World::prepared(16, json!({})).await;
+    let a = world.process("a", |_| {});
+    a.leads().await;
+    let standby = world.process("b", |config| config.history = a.history.clone());
+    seconds(30).await;
+    // Meanwhile others led; the Lease that the standby finds knows nothing of them.
+    assert!(a.history.led(Feature::Scheduling, 7).await);
+    a.runtime.shutdown().await;
+    standby.leads().await;
+    assert_eq!(standby.switch().fence, 8);
+}
