@@ -28,6 +28,9 @@ const SECTIONS: Record<string, (page: Page) => Promise<{ path: string; shows: st
   "no such decision": async () => ({ path: "/decision/01a20a36-4c94-7c29-ba35-d33514b3210c", shows: ".failure" }),
 };
 
+// Half of all tests are these: they are shared among the workers.
+test.describe.configure({ mode: "parallel" });
+
 for (const [size, viewport] of Object.entries(SIZES)) {
   for (const colorScheme of ["light", "dark"] as const) {
     test.describe(`${size}, ${colorScheme}`, () => {

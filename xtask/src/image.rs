@@ -14,7 +14,8 @@ use keelson_image::{Archive, Image, Program, archive, elf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::run::{Outcome, command, read, root, target};
+use crate::run::{Outcome, command, read, root, show, target};
+use crate::setup::{self, Need};
 use crate::web;
 
 /// The most that the stripped program may take (issue of the spine: 40 MB).
@@ -28,21 +29,47 @@ const NAME: &str = "keelson.local/keelson";
 struct Machine {
     /// By the name Rust uses.
     rust: &'static str,
-    /// What links for it, where that is not this machine's own.
-    linker: Option<&'static str>,
+    /// What makes and runs its programs on machines of another kind; none where nobody has tried.
+    cross: Option<Cross>,
 }
 
-const MACHINES: [Machine; 2] =
-    [Machine { rust: "x86_64", linker: None }, Machine { rust: "aarch64", linker: Some("aarch64-linux-gnu-gcc") }];
+/// Debian's compiler for another kind of machine, and what plays that machine.
+struct Cross {
+    compiler: &'static str,
+    emulator: &'static str,
+    needs: &'static [Need],
+}
+
+const MACHINES: [Machine; 2] = [
+    Machine { rust: "x86_64", cross: None },
+    Machine {
+        rust: "aarch64",
+        cross: Some(Cross {
+            compiler: "aarch64-linux-gnu-gcc",
+            emulator: "qemu-aarch64-static",
+            needs: &[
+                Need::Package("gcc-aarch64-linux-gnu"),
+                Need::Package("libc6-dev-arm64-cross"),
+                Need::Package("qemu-user-static"),
+            ],
+        }),
+    },
+];
 
 /// `cargo xtask image [--arch ARCH] [--twice]`.
 pub fn image(args: &[&str]) -> Outcome {
     match args {
         [] => build(native()?).map(drop),
         ["--twice"] => twice(),
-        ["--arch", name] => build(of(name)?).map(drop),
+        ["--arch", name] => of(name)?.made(name),
         _ => Err("use `cargo xtask image`, with --arch amd64 or --arch arm64, or with --twice".to_owned()),
     }
+}
+
+/// What is needed to make images for other kinds of machines.
+#[cfg(test)]
+pub fn needs() -> impl Iterator<Item = Need> {
+    MACHINES.iter().filter_map(|machine| machine.cross.as_ref()).flat_map(|cross| cross.needs).copied()
 }
 
 /// Makes the image of this machine's kind.
@@ -79,6 +106,7 @@ fn build(machine: &Machine) -> Result<String, String> {
     let made = pack(machine, &binary, commit.trim())?;
     let digest = made.digests.first().cloned().unwrap_or_default();
     let bill = machine.bill(&binary)?;
+    machine.starts(&program)?;
     let files = [("tar", &made.bytes), ("cdx.json", &bill), ("digest", &digest.clone().into_bytes())];
     for (kind, bytes) in files {
         let path = folder.join(format!("{name}.{kind}"));
@@ -122,6 +150,36 @@ impl Machine {
         format!("{}-unknown-linux-gnu", self.rust)
     }
 
+    /// What it takes when it is another machine than this.
+    fn foreign(&self) -> Option<&Cross> {
+        self.cross.as_ref().filter(|_| self.rust != std::env::consts::ARCH)
+    }
+
+    /// Sees to it that programs for it can be built here, then makes its image.
+    fn made(&self, name: &str) -> Outcome {
+        if let Some(cross) = self.foreign() {
+            setup::require(cross.needs, &format!("image --arch {name}"))?;
+        }
+        let triple = self.triple();
+        let library = read("rustc", &["--print", "target-libdir", "--target", &triple])?;
+        if !Path::new(library.trim()).is_dir() {
+            show("rustup", &["target", "add", &triple])?;
+        }
+        build(self).map(drop)
+    }
+
+    /// A program that says its version was linked with all that it needs.
+    fn starts(&self, program: &Path) -> Outcome {
+        let program = program.display().to_string();
+        let said = match self.foreign() {
+            Some(cross) => read(cross.emulator, &[&program, "version"]),
+            None => read(&program, &["version"]),
+        };
+        let said = said.map_err(|error| format!("the program does not start: {error}"))?;
+        eprintln!("image: it says {:?}", said.lines().next().unwrap_or_default());
+        Ok(())
+    }
+
     /// Builds the program from the sources in a folder and returns where it is.
     fn program(&self, sources: &Path, into: &Path, commit: &str) -> Result<PathBuf, String> {
         let triple = self.triple();
@@ -137,19 +195,16 @@ impl Machine {
         cargo.current_dir(sources).args(["build", "--locked", "--workspace", "--bin", "keelson", "--profile", "image"]);
         cargo.arg("--target").arg(&triple).arg("--target-dir").arg(into);
         cargo.arg("--config").arg(format!("target.{triple}.rustflags={flags:?}"));
-        if let Some(linker) = self.linker.filter(|_| self.rust != std::env::consts::ARCH) {
-            cargo.arg("--config").arg(format!("target.{triple}.linker={linker:?}"));
-            cargo.env(format!("CC_{}", triple.replace('-', "_")), linker);
+        if let Some(Cross { compiler, .. }) = self.foreign() {
+            cargo.arg("--config").arg(format!("target.{triple}.linker={compiler:?}"));
+            cargo.env(format!("CC_{}", triple.replace('-', "_")), compiler);
         }
         // Neither may come from a person's shell: the flags above are the whole truth.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env("KEELSON_COMMIT", commit);
         eprintln!("  $ cargo build --profile image --target {triple} (static)");
         let status = cargo.status().map_err(|error| format!("cargo could not be started: {error}"))?;
         if !status.success() {
-            let fix = self.linker.map_or_else(String::new, |linker| {
-                format!("; for another kind of machine it takes `rustup target add {triple}` and {linker}")
-            });
-            return Err(format!("cargo build for {triple} ended with {status}{fix}"));
+            return Err(format!("cargo build for {triple} ended with {status}"));
         }
         Ok(into.join(&triple).join("image/keelson"))
     }
@@ -166,20 +221,25 @@ impl Machine {
             cargo: &json("cargo metadata", &read("cargo", &args)?)?,
             lock: &file("Cargo.lock")?,
             page: &json("web/package-lock.json", &file("web/package-lock.json")?)?,
-            linked: &[libc()?],
+            linked: &[self.libc()?],
         };
         let sha256 = format!("{:x}", Sha256::digest(binary));
         let bill = bill("keelson", &sha256, &sources).ok_or("the workspace has no program keelson")?;
         serde_json::to_vec_pretty(&bill).map_err(|error| error.to_string())
     }
-}
 
-/// The C library that is linked into a static program.
-fn libc() -> Result<Linked, String> {
-    let said = read("getconf", &["GNU_LIBC_VERSION"])?;
-    let version = said.trim().rsplit(' ').next().unwrap_or_default().to_owned();
-    let purl = format!("pkg:generic/glibc@{version}");
-    Ok(Linked { purl, name: "glibc".to_owned(), version, licence: "LGPL-2.1-or-later".to_owned() })
+    /// The C library that is linked into the program, as the compiler that links it has it.
+    fn libc(&self) -> Result<Linked, String> {
+        let compiler = self.foreign().map_or("cc", |cross| cross.compiler);
+        let macros = read(compiler, &["-E", "-dM", "-include", "features.h", "-x", "c", "/dev/null"])?;
+        let number = |name: &str| macros.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let (major, minor) = number("#define __GLIBC__ ")
+            .zip(number("#define __GLIBC_MINOR__ "))
+            .ok_or_else(|| format!("{compiler} has no glibc"))?;
+        let version = format!("{major}.{minor}");
+        let purl = format!("pkg:generic/glibc@{version}");
+        Ok(Linked { purl, name: "glibc".to_owned(), version, licence: "LGPL-2.1-or-later".to_owned() })
+    }
 }
 
 fn pack(machine: &Machine, binary: &[u8], commit: &str) -> Result<Archive, String> {

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         ["image", rest @ ..] => image::image(rest),
         ["tour"] => tour::tour(),
         ["web"] => web::build(),
-        ["setup"] => setup::setup(),
+        ["setup"] => setup::setup(&layers::needs()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -49,9 +49,13 @@ const PACKAGES: &[Package] = &[
     Package { package: "nodejs", witness: "/usr/bin/node" },
     Package { package: "npm", witness: "/usr/bin/npm" },
     Package { package: "chromium", witness: "/usr/bin/chromium" },
+    Package { package: "gcc-aarch64-linux-gnu", witness: "/usr/bin/aarch64-linux-gnu-gcc" },
+    Package { package: "libc6-dev-arm64-cross", witness: "/usr/aarch64-linux-gnu/lib/libc.a" },
+    Package { package: "qemu-user-static", witness: "/usr/bin/qemu-aarch64-static" },
 ];
 
-/// Everything that any layer needs of Debian.
+/// Every package that something of ours needs.
+#[cfg(test)]
 pub fn every_package() -> Vec<Need> {
     PACKAGES.iter().map(|known| Need::Package(known.package)).collect()
 }
@@ -106,10 +110,9 @@ impl Machine {
     }
 }
 
-/// Installs everything that is missing, or says what does.
-pub fn setup() -> Outcome {
-    let every = [&every_package()[..], &[Need::Go, Need::Cache]].concat();
-    require(&every, "setup")?;
+/// Installs everything of these that is missing, or says what does.
+pub fn setup(needs: &[Need]) -> Outcome {
+    require(needs, "setup")?;
     eprintln!("setup: everything is there");
     Ok(())
 }
