@@ -89,7 +89,6 @@ const LAYERS: &[Layer] = &[
     layer("generated files", PAGE, generated::compare),
     layer("alerts", &[Need::Package("prometheus")], alerts::check),
     layer("image", PAGE, image::here),
-    // Frames are counted: what runs beside it waits for clocks.
     layer("page, seen", BROWSER, web::see),
     layer("database", &[Need::Package("postgresql-15")], || suites::run(Part::Database, 2, &[])).beside(),
     layer("real cluster", CLUSTER, cluster::test_real),
