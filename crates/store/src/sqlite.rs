@@ -26,20 +26,23 @@ use crate::error::signed;
 use crate::fold::{can_fold, fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, Batch, Schema, sql_backup, sql_insert, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Batch, Schema, sql_backup, sql_find, sql_insert, sql_samples, sql_store, sql_sweep};
 use crate::unreadable::Unreadable;
 use crate::{
     Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
     Swept, keeps_recording,
 };
 
+pub(crate) mod text;
+
 const HAS_META: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_meta'";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEGER NOT NULL) STRICT";
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/sqlite/0001_start.sql"),
     include_str!("../migrations/sqlite/0002_quotas.sql"),
     include_str!("../migrations/sqlite/0003_about.sql"),
     include_str!("../migrations/sqlite/0004_filters.sql"),
+    include_str!("../migrations/sqlite/0005_texts.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a call waits for another process that holds the file; the recorder tries again anyway.
@@ -131,6 +134,10 @@ impl SqliteStore {
         Ok(&self.reader)
     }
 
+    const fn why_slow(&self) -> Option<String> {
+        None
+    }
+
     /// A transaction that sees one moment: in the write-ahead log that begins with its first question.
     async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.reader.begin().await?)
@@ -150,6 +157,7 @@ impl SqliteStore {
 }
 
 sql_store!(SqliteStore, Sqlite, SqliteConnection);
+sql_find!(SqliteStore, Sqlite, SqliteConnection);
 sql_insert!(SqliteStore, Sqlite, SqliteConnection);
 sql_sweep!(SqliteStore, SqliteConnection);
 sql_samples!(SqliteStore, SqliteConnection);

@@ -17,8 +17,11 @@ use keelson_store::{
 mod decisions;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/questions.rs"]
+mod questions;
 
 use decisions::{decision, effect, id, pending};
+use questions::a_question_finds_what_reading_every_row_would;
 
 fn bound(detail: &str) -> Step {
     let action = "bind Pod shop/a to node-3".to_owned();
@@ -505,6 +508,7 @@ conformance! {
     a_batch_recorded_twice_counts_its_repeats_once
     what_the_journal_kept_is_applied_in_order_and_only_once
     every_field_of_the_filter_restricts
+    a_question_finds_what_reading_every_row_would
     a_decision_is_found_by_everything_it_is_about
     what_followed_from_a_decision_is_found_oldest_first
     decisions_are_found_by_their_ids

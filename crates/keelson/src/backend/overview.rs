@@ -138,6 +138,9 @@ impl Live {
             detail
                 .push_str(&format!("; {count} stored decisions cannot be read and are left out, the first is {first}"));
         }
+        if let Some(why) = recorder.store().shortcoming() {
+            detail.push_str(&format!("; {why}"));
+        }
         Connection { name: ConnectionName::Store, ok, since, detail }
     }
 
