@@ -54,6 +54,7 @@ fn first_id(millis: i64) -> DecisionId {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
 
     fn ids(stretch: &Stretch) -> (Option<u128>, Option<u128>, bool) {
