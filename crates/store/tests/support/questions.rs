@@ -12,7 +12,7 @@ pub(crate) async fn a_question_finds_what_reading_every_row_would(store: &dyn St
     let reasons = [Reason::Unschedulable, Reason::PodPlaced];
     let named = |n: u32| match n {
         7 | 1_333 => format!("odd-%_!\"-Zürich-{n}"),
-        _ if n % 97 == 0 => format!("some-{n}"),
+        _ if n.is_multiple_of(97) => format!("some-{n}"),
         _ => format!("p{n:04}"),
     };
     let row = |n: u32| {
@@ -23,8 +23,8 @@ pub(crate) async fn a_question_finds_what_reading_every_row_would(store: &dyn St
             id: id(u128::try_from(shown).unwrap() << 80 | u128::from(n)),
             at,
             last_at: at,
-            subject: ObjectRef::namespaced("Pod", ["shop", "bank"][usize::from(n % 7 == 0)], &named(n)),
-            reason: reasons[usize::from(n % 100 == 0)],
+            subject: ObjectRef::namespaced("Pod", ["shop", "bank"][usize::from(n.is_multiple_of(7))], &named(n)),
+            reason: reasons[usize::from(n.is_multiple_of(100))],
             outcome: Outcome::NoAction,
             ..decision(n, "")
         }
