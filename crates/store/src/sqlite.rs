@@ -33,7 +33,10 @@ use crate::{
     Swept, keeps_recording,
 };
 
+mod checkpoint;
 pub(crate) mod text;
+
+use checkpoint::Checkpoints;
 
 const HAS_META: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_meta'";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEGER NOT NULL) STRICT";
@@ -48,13 +51,15 @@ const READERS: u32 = 4;
 /// How long a call waits for another process that holds the file; the recorder tries again anyway.
 const PATIENCE: Duration = Duration::from_secs(2);
 const BEGIN: &str = "BEGIN IMMEDIATE";
-const VACUUM: &str = "PRAGMA incremental_vacuum(200)";
+/// About as many pages as a sweep empties.
+const VACUUM: &str = "PRAGMA incremental_vacuum(25)";
 
 /// A [`Store`] in a SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    checkpoints: Checkpoints,
     series: SeriesLimit,
     unreadable: Unreadable,
 }
@@ -84,13 +89,16 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("wal_autocheckpoint", "0")
+            .pragma("journal_size_limit", checkpoint::LIMIT)
             .foreign_keys(true);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing.clone()).await?;
         let mut tx = writer.begin_with(BEGIN).await?;
         Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
         tx.commit().await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(shared.read_only(true)).await?;
-        Ok(Self { writer, reader, series: SeriesLimit::default(), unreadable: Unreadable::default() })
+        let checkpoints = Checkpoints::start(writer.clone(), writing);
+        Ok(Self { writer, reader, checkpoints, series: SeriesLimit::default(), unreadable: Unreadable::default() })
     }
 
     /// Which schema a file has, and changes nothing: none when it holds nothing of ours yet.
@@ -118,6 +126,7 @@ impl SqliteStore {
 
     /// Closes the file once the calls under way are done.
     pub async fn close(&self) {
+        self.checkpoints.close().await;
         self.reader.close().await;
         self.writer.close().await;
     }
@@ -144,6 +153,7 @@ impl SqliteStore {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.checkpoints.expect();
         match self.writer.begin_with(BEGIN).await {
             // On a full disk SQLite ends a transaction by itself; the driver goes on counting it, for ever. Only a new
             // connection helps.

@@ -21,7 +21,6 @@ mod postgres;
 mod questions;
 
 use decisions::{decision, effect, id, pending};
-use questions::a_question_finds_what_reading_every_row_would;
 
 fn bound(detail: &str) -> Step {
     let action = "bind Pod shop/a to node-3".to_owned();
@@ -466,6 +465,11 @@ async fn an_export_can_be_of_a_time(store: &dyn Store) {
     let read: Vec<Decision> =
         out.split_inclusive(|b| *b == b'\n').map(|l| serde_json::from_slice(l).unwrap()).collect();
     assert_eq!(ids(&read), [5, 4, 3]);
+}
+
+async fn a_question_finds_what_reading_every_row_would(store: &dyn Store) {
+    questions::fill(store).await;
+    questions::hold(store).await;
 }
 
 macro_rules! conformance {

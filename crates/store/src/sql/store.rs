@@ -12,7 +12,14 @@ macro_rules! sql_store {
             ) -> Result<(), StoreError> {
                 sqlx::raw_sql(create_meta).execute(&mut *conn).await?;
                 let found: i64 = sqlx::query_scalar(sql::VERSION).fetch_one(&mut *conn).await?;
-                sql::Schema::new(found, migrations).check()?;
+                let schema = sql::Schema::new(found, migrations);
+                schema.check()?;
+                if (1..schema.known).contains(&found) {
+                    tracing::info!(
+                        "bringing the store from schema {found} to {}; a million decisions take some 20 seconds",
+                        schema.known
+                    );
+                }
                 for (number, sql) in (1_i64..).zip(migrations).filter(|(number, _)| *number > found) {
                     sqlx::raw_sql(*sql).execute(&mut *conn).await?;
                     let done = "INSERT INTO schema_meta (version) VALUES ($1)";

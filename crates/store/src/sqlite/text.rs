@@ -34,8 +34,8 @@ pub(crate) const LAST_PART: &str = "SELECT MAX(no) / 64 FROM text";
 pub(crate) const CANDIDATES: &str = "SELECT gram.rowid FROM gram WHERE gram MATCH $1 AND gram.rowid >= $2 \
     AND gram.rowid < $3 ORDER BY gram.rowid DESC LIMIT $4";
 pub(crate) const NEWER_IN_OLDER_PARTS: &str = "SELECT no FROM part WHERE no < $1 AND newest > $2 LIMIT 1";
-const IN_PARTS: &str = "SELECT decision.id FROM (SELECT value AS no FROM json_each(";
-const AND_TEXT: &str = ")) AS wanted CROSS JOIN text ON text.no BETWEEN wanted.no * 64 AND wanted.no * 64 + 63 \
+pub(crate) const IN_PARTS: &str = "SELECT decision.id FROM (SELECT value AS no FROM json_each(";
+pub(crate) const AND_TEXT: &str = ")) AS wanted CROSS JOIN text ON text.no BETWEEN wanted.no * 64 AND wanted.no * 64 + 63 \
     CROSS JOIN decision ON decision.id = text.decision WHERE text.search LIKE ";
 
 type Rows = Vec<(Vec<u8>, String)>;

@@ -5,30 +5,30 @@ use keelson_core::{Decision, Feature, ObjectRef, Reason, Timestamp};
 use keelson_store::{Filter, MAX_PAGE, Quota, Retention, Store};
 
 use crate::decisions::{decision, id};
-use crate::ids;
 
-/// Enough rows for every way of finding them, some of them late, repeated, of another time than their id says, or gone.
-pub(crate) async fn a_question_finds_what_reading_every_row_would(store: &dyn Store) {
+fn row(n: u32) -> Decision {
     let reasons = [Reason::Unschedulable, Reason::PodPlaced];
     let named = |n: u32| match n {
         7 | 1_333 => format!("odd-%_!\"-Zürich-{n}"),
         _ if n.is_multiple_of(97) => format!("some-{n}"),
         _ => format!("p{n:04}"),
     };
-    let row = |n: u32| {
-        let at = Timestamp(1_800_000_000_000_000 + i64::from(n) * 1_000_000);
-        // The ids of a clock that went back, and of one that is ahead.
-        let shown = at.0 / 1_000 + [0, 40_000, -30_000][usize::from(n % 50 == 3) + 2 * usize::from(n % 50 == 9)];
-        Decision {
-            id: id(u128::try_from(shown).unwrap() << 80 | u128::from(n)),
-            at,
-            last_at: at,
-            subject: ObjectRef::namespaced("Pod", ["shop", "bank"][usize::from(n.is_multiple_of(7))], &named(n)),
-            reason: reasons[usize::from(n.is_multiple_of(100))],
-            outcome: Outcome::NoAction,
-            ..decision(n, "")
-        }
-    };
+    let at = Timestamp(1_800_000_000_000_000 + i64::from(n) * 1_000_000);
+    // The ids of a clock that went back, and of one that is ahead.
+    let shown = at.0 / 1_000 + [0, 40_000, -30_000][usize::from(n % 50 == 3) + 2 * usize::from(n % 50 == 9)];
+    Decision {
+        id: id(u128::try_from(shown).unwrap() << 80 | u128::from(n)),
+        at,
+        last_at: at,
+        subject: ObjectRef::namespaced("Pod", ["shop", "bank"][usize::from(n.is_multiple_of(7))], &named(n)),
+        reason: reasons[usize::from(n.is_multiple_of(100))],
+        outcome: Outcome::NoAction,
+        ..decision(n, "")
+    }
+}
+
+/// Enough rows for every way of finding them, some of them late, repeated, of another time than their id says, or gone.
+pub(crate) async fn fill(store: &dyn Store) {
     let mut rows: Vec<_> = (1..=1_600).map(row).collect();
     rows.swap(10, 1_500);
     rows.swap(300, 900);
@@ -41,6 +41,10 @@ pub(crate) async fn a_question_finds_what_reading_every_row_would(store: &dyn St
     store.record(late).await.unwrap();
     let few = Retention { per_feature: Quota { decisions: 1_450, bytes: 1 << 30 }, ..Retention::default() };
     while store.sweep(Timestamp(0), &few).await.unwrap().is_partial() {}
+}
+
+/// Asks a filled store.
+pub(crate) async fn hold(store: &dyn Store) {
     let mut out = Vec::new();
     store.export(&Filter::default(), &mut out).await.unwrap();
     let lines = std::str::from_utf8(&out).unwrap().lines();
@@ -73,7 +77,7 @@ pub(crate) async fn a_question_finds_what_reading_every_row_would(store: &dyn St
             let (mut found, mut page) = (Vec::new(), Filter { limit, ..question.clone() });
             loop {
                 let answer = store.decisions(&page).await.unwrap();
-                found.extend(ids(&answer.decisions));
+                found.extend(answer.decisions.iter().map(|row| row.id.0.as_u128()));
                 match answer.next {
                     Some(next) => page.before = Some(next),
                     None => break,
