@@ -65,7 +65,11 @@ fn filters(total: u32, k: u32) -> Vec<(&'static str, Filter)> {
     ]
 }
 
-async fn fill(store: &SqliteStore, total: u32) -> Result<f64> {
+/// Puts decisions into a store. Returns how many a second.
+///
+/// # Errors
+/// When the store refuses them.
+pub async fn fill(store: &SqliteStore, total: u32) -> Result<f64> {
     let start = now();
     let all: Vec<u32> = (1..=total).collect();
     for batch in all.chunks(AT_ONCE) {

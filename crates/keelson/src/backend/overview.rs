@@ -46,7 +46,7 @@ impl Live {
 
     pub(super) fn feature(&self, feature: Feature, now: Timestamp, seen: &Seen) -> FeatureView {
         let standing = self.standing(feature);
-        let tally = self.tally();
+        let mut tally = self.tally();
         let (mut counts, sparkline) = (tally.counts(feature, now, seen), tally.sparkline(feature, now, seen));
         drop(tally);
         let queue = self.queue().seen(seen);
