@@ -13,7 +13,8 @@ use crate::run::{Outcome, program, read, root, show, target};
 use crate::web;
 
 /// Every bench, in the document's order; the program knows the same but for the page.
-const NAMES: &[&str] = &["queue", "reconcile", "store", "history", "simulator", "cache", "controller", "page"];
+const NAMES: &[&str] =
+    &["queue", "reconcile", "store", "history", "simulator", "cache", "controller", "served", "page"];
 const SAVED: &str = "docs/benchmarks.json";
 const DOCUMENT: &str = "docs/benchmarks.md";
 

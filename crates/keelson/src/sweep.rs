@@ -13,8 +13,9 @@ use tokio::time::sleep;
 
 /// How often, when nothing is waiting.
 const EVERY: Duration = Duration::from_secs(10);
-/// Between two batches. With [`keelson_store::SWEEP_ROWS`] this is 2,000 rows a second, more than are ever written for long.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two batches. With [`keelson_store::SWEEP_ROWS`] and what a batch takes this is some 900 rows a second, more than
+/// are ever written for long.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Sweeps for as long as it is polled. A store that is away is swept when it is back.
 pub async fn keep_within(store: Arc<dyn Store>, retention: Retention, clock: Clock) {

@@ -6,8 +6,11 @@
 //! Promises: memory grows with the subjects of an hour and with nothing else; time is the decisions' own; the same
 //! decisions give the same counts in whatever order and however often they are told.
 
+mod hour;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use hour::{Hour, Sums};
 use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Outcome, Reason, Span, Timestamp, Verb};
 use keelson_dashboard::Seen;
 use keelson_dashboard::view::{Counts, Point};
@@ -68,13 +71,6 @@ pub struct Tally {
     open: BTreeMap<DecisionId, (Feature, ObjectRef, Word)>,
 }
 
-#[derive(Debug, Default)]
-struct Hour {
-    words: BTreeMap<ObjectRef, Word>,
-    /// The same by moment, so that forgetting costs only what is forgotten.
-    ages: BTreeSet<(Timestamp, ObjectRef)>,
-}
-
 impl Tally {
     /// Takes in a decision that was made or repeated.
     pub fn decision(&mut self, decision: &Decision) {
@@ -98,34 +94,24 @@ impl Tally {
 
     fn say(&mut self, feature: Feature, subject: &ObjectRef, word: Word) {
         let now = word.at;
-        // What never ended was cut off.
-        self.open.retain(|_, (.., open)| now.since(open.at) < WINDOW);
-        let hour = self.features.entry(feature).or_default();
-        match hour.words.get(subject) {
-            Some(newer) if newer.at > word.at => return,
-            Some(older) => drop(hour.ages.remove(&(older.at, subject.clone()))),
-            None => {}
+        // What never ended was cut off. Ids are in the order of their time: only what goes is looked at.
+        while self.open.first_key_value().is_some_and(|(_, (.., open))| now.since(open.at) >= WINDOW) {
+            self.open.pop_first();
         }
-        hour.ages.insert((word.at, subject.clone()));
-        hour.words.insert(subject.clone(), word);
-        let newest = hour.ages.last().map_or(now, |(at, _)| *at);
-        while hour.ages.first().is_some_and(|(at, _)| newest.since(*at) >= WINDOW) {
-            if let Some((_, subject)) = hour.ages.pop_first() {
-                hour.words.remove(&subject);
-            }
-        }
+        self.features.entry(feature).or_default().say(subject, word);
     }
 
     /// The namespaces of all subjects.
     #[must_use]
     pub fn namespaces(&self) -> BTreeSet<String> {
-        let subjects = self.features.values().flat_map(|hour| hour.words.keys());
-        subjects
-            .map(|subject| subject.namespace.as_str())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        self.features.values().flat_map(|hour| hour.sums.keys()).cloned().collect()
+    }
+
+    /// The sums over the hour before `now` of each namespace that is seen.
+    fn sums(&mut self, feature: Feature, now: Timestamp, seen: &Seen) -> impl Iterator<Item = &Sums> {
+        let hour = self.features.entry(feature).or_default();
+        hour.pass(now);
+        hour.sums.iter().filter(|(namespace, _)| seen.has(namespace)).map(|(_, sums)| sums)
     }
 
     /// The last word about each subject of the hour before `now`, of those that are seen.
@@ -137,12 +123,12 @@ impl Tally {
 
     /// How many subjects met which end in the hour before `now`. Who waits now, the feature knows.
     #[must_use]
-    pub fn counts(&self, feature: Feature, now: Timestamp, seen: &Seen) -> Counts {
+    pub fn counts(&mut self, feature: Feature, now: Timestamp, seen: &Seen) -> Counts {
         let mut counts = Counts::default();
-        for word in self.words(feature, now, seen) {
-            counts.placed += u64::from(word.is_placed());
-            counts.would += u64::from(word.is_would());
-            counts.failed += u64::from(word.is_failed());
+        for sums in self.sums(feature, now, seen) {
+            counts.placed += sums.placed.unsigned_abs();
+            counts.would += sums.would.unsigned_abs();
+            counts.failed += sums.failed.unsigned_abs();
         }
         counts
     }
@@ -150,12 +136,12 @@ impl Tally {
     /// Subjects that were placed or compared, per minute over the hour before `now`, oldest first, zero where there were
     /// none.
     #[must_use]
-    pub fn sparkline(&self, feature: Feature, now: Timestamp, seen: &Seen) -> Vec<Point> {
+    pub fn sparkline(&mut self, feature: Feature, now: Timestamp, seen: &Seen) -> Vec<Point> {
         let last = now.0.div_euclid(STEP);
         let mut minutes: BTreeMap<i64, i64> = (last - 59..=last).map(|minute| (minute, 0)).collect();
-        for word in self.words(feature, now, seen).filter(|word| word.is_placed() || word.is_would()) {
-            if let Some(count) = minutes.get_mut(&word.since.0.div_euclid(STEP)) {
-                *count += 1;
+        for (minute, many) in self.sums(feature, now, seen).flat_map(|sums| &sums.minutes) {
+            if let Some(count) = minutes.get_mut(minute) {
+                *count += many;
             }
         }
         minutes.into_iter().map(|(minute, value)| Point { at: Timestamp(minute * STEP), value }).collect()
@@ -212,11 +198,11 @@ mod tests {
         }
     }
 
-    fn counts(tally: &Tally, now: Timestamp) -> Counts {
+    fn counts(tally: &mut Tally, now: Timestamp) -> Counts {
         tally.counts(SCHEDULING, now, &Seen::Everything)
     }
 
-    fn sum(tally: &Tally, minute: i64) -> i64 {
+    fn sum(tally: &mut Tally, minute: i64) -> i64 {
         tally.sparkline(SCHEDULING, Timestamp(minute * MINUTE), &Seen::Everything).iter().map(|point| point.value).sum()
     }
 
@@ -227,9 +213,9 @@ mod tests {
             tally.decision(&decision("a", minute, Verb::Compare, Outcome::NoAction));
         }
         let at = |minute: i64| Timestamp(minute * MINUTE);
-        assert_eq!(counts(&tally, at(30)).would, 1);
-        assert_eq!(counts(&tally, at(88)).would, 1, "last seen at 29");
-        assert_eq!(counts(&tally, at(89)).would, 0);
+        assert_eq!(counts(&mut tally, at(30)).would, 1);
+        assert_eq!(counts(&mut tally, at(88)).would, 1, "last seen at 29");
+        assert_eq!(counts(&mut tally, at(89)).would, 0);
         tally.decision(&decision("b", 95, Verb::Refuse, Outcome::NoAction));
         let kept: usize = tally.features.values().map(|hour| hour.words.len() + hour.ages.len()).sum();
         assert_eq!(kept, 2, "only b is kept");
@@ -241,11 +227,11 @@ mod tests {
         tally.decision(&decision("a", 1, Verb::Wait, Outcome::Failed));
         let placed = decision("a", 2, Verb::Place, Outcome::Pending);
         tally.decision(&placed);
-        assert_eq!(counts(&tally, placed.at), Counts { failed: 1, ..Counts::default() });
+        assert_eq!(counts(&mut tally, placed.at), Counts { failed: 1, ..Counts::default() });
         tally.outcome(placed.id, Outcome::Done, placed.at);
         tally.outcome(placed.id, Outcome::Done, placed.at);
-        assert_eq!(counts(&tally, placed.at), Counts { placed: 1, ..Counts::default() });
-        assert_eq!((tally.sparkline(SCHEDULING, placed.at, &Seen::Everything).len(), sum(&tally, 2)), (60, 1));
+        assert_eq!(counts(&mut tally, placed.at), Counts { placed: 1, ..Counts::default() });
+        assert_eq!((tally.sparkline(SCHEDULING, placed.at, &Seen::Everything).len(), sum(&mut tally, 2)), (60, 1));
         assert!(tally.open.is_empty());
         tally.decision(&decision("b", 3, Verb::Place, Outcome::Pending));
         tally.decision(&decision("c", 70, Verb::Wait, Outcome::NoAction));
@@ -264,12 +250,45 @@ mod tests {
         told.iter().for_each(|decision| once.decision(decision));
         told.iter().rev().chain(&told).for_each(|decision| again.decision(decision));
         let now = Timestamp(5 * MINUTE);
-        assert_eq!(counts(&once, now), Counts { placed: 1, would: 1, failed: 1, ..Counts::default() });
-        assert_eq!(counts(&once, now), counts(&again, now));
+        assert_eq!(counts(&mut once, now), Counts { placed: 1, would: 1, failed: 1, ..Counts::default() });
+        assert_eq!(counts(&mut once, now), counts(&mut again, now));
         assert_eq!(
             once.sparkline(SCHEDULING, now, &Seen::Everything),
             again.sparkline(SCHEDULING, now, &Seen::Everything)
         );
+    }
+
+    #[test]
+    fn sums_are_those_of_the_words_that_are_kept() {
+        let (mut tally, mut chance) = (Tally::default(), 7_u32);
+        for _ in 0..3_000 {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let of = |n: u32| i64::from((chance >> 8) / n % 97);
+            let verb = if of(3) % 2 == 0 { Verb::Place } else { Verb::Compare };
+            let outcome = match of(7) % 3 {
+                0 => Outcome::Done,
+                1 => Outcome::Failed,
+                _ => Outcome::Would,
+            };
+            let mut said = decision(&format!("p{}", of(11) % 40), of(13) * 2, verb, outcome);
+            said.subject.namespace = format!("team-{}", of(17) % 3);
+            tally.decision(&said);
+            let now = Timestamp(of(19) * 2 * MINUTE);
+            let seen = Seen::Only(Arc::new(["team-1".to_owned(), "team-2".to_owned()].into()));
+            let (counts, line) = (tally.counts(SCHEDULING, now, &seen), tally.sparkline(SCHEDULING, now, &seen));
+            let words: Vec<_> = tally.words(SCHEDULING, now, &seen).collect();
+            let many = |is: fn(&Word) -> bool| words.iter().filter(|word| is(word)).count() as u64;
+            assert_eq!(counts.placed, many(Word::is_placed));
+            assert_eq!(counts.would, many(Word::is_would));
+            assert_eq!(counts.failed, many(Word::is_failed));
+            let first = now.0.div_euclid(STEP) - 59;
+            let drawn = |word: &&&Word| {
+                let minute = word.since.0.div_euclid(STEP);
+                (word.is_placed() || word.is_would()) && (first..first + 60).contains(&minute)
+            };
+            let drawn = words.iter().filter(drawn).map(|_| 1).sum::<i64>();
+            assert_eq!(line.iter().map(|point| point.value).sum::<i64>(), drawn);
+        }
     }
 
     #[test]
@@ -281,7 +300,7 @@ mod tests {
         tally.decision(&hidden);
         assert_eq!(tally.namespaces(), ["secret".to_owned(), "shop".to_owned()].into());
         let (now, shop) = (Timestamp(2 * MINUTE), Seen::Only(Arc::new(["shop".to_owned()].into())));
-        assert_eq!(counts(&tally, now).placed, 2);
+        assert_eq!(counts(&mut tally, now).placed, 2);
         assert_eq!(tally.counts(SCHEDULING, now, &shop).placed, 1);
         assert_eq!(tally.sparkline(SCHEDULING, now, &shop).iter().map(|point| point.value).sum::<i64>(), 1);
         assert_eq!(tally.words(SCHEDULING, now, &Seen::Only(Arc::default())).count(), 0);

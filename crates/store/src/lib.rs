@@ -103,6 +103,11 @@ pub trait Store: Send + Sync {
         Vec::new()
     }
 
+    /// What makes questions slow that need not be, and how to mend it; none when that is nothing.
+    fn shortcoming(&self) -> Option<String> {
+        None
+    }
+
     /// Says how the actions of a decision ended; `steps` replaces the steps there were.
     ///
     /// # Errors

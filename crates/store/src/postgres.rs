@@ -25,7 +25,7 @@ use crate::error::signed;
 use crate::fold::{can_fold, fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, Batch, Schema, sql_backup, sql_insert, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Batch, Schema, sql_backup, sql_find, sql_insert, sql_samples, sql_store, sql_sweep};
 use crate::unreadable::Unreadable;
 use crate::{
     Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
@@ -34,17 +34,19 @@ use crate::{
 
 mod changes;
 mod servers;
+mod trigrams;
 
 pub use changes::{CHANNEL, Changes, POLL};
 pub use servers::Servers;
 
 const HAS_META: &str = "SELECT to_regclass('schema_meta') IS NOT NULL";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version BIGINT NOT NULL)";
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/postgres/0001_start.sql"),
     include_str!("../migrations/postgres/0002_quotas.sql"),
     include_str!("../migrations/postgres/0003_about.sql"),
     include_str!("../migrations/postgres/0004_filters.sql"),
+    include_str!("../migrations/postgres/0005_texts.sql"),
 ];
 const CONNECTIONS: u32 = 8;
 /// How long a call waits for a connection.
@@ -57,8 +59,8 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,
-    /// Whether the schema is known to be this build's.
-    migrated: Arc<OnceCell<()>>,
+    /// Set when the schema is known to be this build's; holds why texts are found slowly, when they are.
+    migrated: Arc<OnceCell<Option<String>>>,
     servers: Servers,
     series: SeriesLimit,
     unreadable: Unreadable,
@@ -160,15 +162,35 @@ impl PostgresStore {
         Ok(())
     }
 
+    async fn find_in(
+        conn: &mut PgConnection,
+        filter: &Filter,
+        stretch: sql::Stretch,
+        wanted: i64,
+    ) -> Result<Vec<(Vec<u8>, String)>, StoreError> {
+        let has_text = |q: &mut sqlx::QueryBuilder<Postgres>| {
+            if let Some(text) = &filter.text {
+                q.push(" AND search LIKE ").push_bind(sql::like(text)).push(" ESCAPE '!'");
+            }
+        };
+        Self::walk(conn, filter, stretch, wanted, has_text).await
+    }
+
     async fn reader(&self) -> Result<&PgPool, StoreError> {
         let migrate = async || {
             self.servers.turn(&self.pool).await;
             let mut tx = self.lock().await?;
             Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
-            Ok::<_, StoreError>(tx.commit().await?)
+            let shortcoming = trigrams::make(&mut tx).await?;
+            tx.commit().await?;
+            Ok::<_, StoreError>(shortcoming)
         };
         self.migrated.get_or_try_init(migrate).await?;
         Ok(&self.pool)
+    }
+
+    fn why_slow(&self) -> Option<String> {
+        self.migrated.get().cloned().flatten()
     }
 
     /// A transaction that sees one moment.
@@ -201,6 +223,7 @@ impl PostgresStore {
 }
 
 sql_store!(PostgresStore, Postgres, PgConnection);
+sql_find!(PostgresStore, Postgres, PgConnection);
 sql_insert!(PostgresStore, Postgres, PgConnection);
 sql_sweep!(PostgresStore, PgConnection);
 sql_samples!(PostgresStore, PgConnection);

@@ -9,8 +9,8 @@
 use keelson_core::{Decision, DecisionId, Span, Timestamp};
 use uuid::Uuid;
 
-/// The most rows of each sort that one sweep deletes.
-pub const SWEEP_ROWS: u32 = 200;
+/// The most rows of each sort that one sweep deletes: a writer waits for at most two sweeps, some 6 ms each in SQLite.
+pub const SWEEP_ROWS: u32 = 25;
 /// One recording in this many stays as long as its decision.
 pub const KEPT_RECORDINGS: u64 = 1_000;
 

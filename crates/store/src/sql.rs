@@ -11,18 +11,22 @@ use crate::fold::{search_text, subject_key};
 
 mod backup;
 mod batch;
+mod find;
 mod insert;
 #[cfg(test)]
 mod plans;
 mod samples;
 mod store;
+mod stretch;
 mod sweep;
 
 pub(crate) use backup::sql_backup;
 pub(crate) use batch::{ABOUT_PUTS, Batch, INSERTS, ROWS};
+pub(crate) use find::sql_find;
 pub(crate) use insert::sql_insert;
 pub(crate) use samples::sql_samples;
 pub(crate) use store::sql_store;
+pub(crate) use stretch::{DRIFT, Drift, Stretch, stretches};
 pub(crate) use sweep::sql_sweep;
 
 pub(crate) const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_meta";

@@ -26,32 +26,40 @@ use crate::error::signed;
 use crate::fold::{can_fold, fold, folds_into, next_version, subject_key};
 use crate::retention::{cut_to_stub, first_id, horizon};
 use crate::samples::SeriesLimit;
-use crate::sql::{self, Batch, Schema, sql_backup, sql_insert, sql_samples, sql_store, sql_sweep};
+use crate::sql::{self, Batch, Schema, sql_backup, sql_find, sql_insert, sql_samples, sql_store, sql_sweep};
 use crate::unreadable::Unreadable;
 use crate::{
     Entry, Filter, MAX_PAGE, Page, Quota, Resolution, Retention, SWEEP_ROWS, Sample, StateValue, Store, StoreError,
     Swept, keeps_recording,
 };
 
+mod checkpoint;
+pub(crate) mod text;
+
+use checkpoint::Checkpoints;
+
 const HAS_META: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_meta'";
 const CREATE_META: &str = "CREATE TABLE IF NOT EXISTS schema_meta (version INTEGER NOT NULL) STRICT";
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/sqlite/0001_start.sql"),
     include_str!("../migrations/sqlite/0002_quotas.sql"),
     include_str!("../migrations/sqlite/0003_about.sql"),
     include_str!("../migrations/sqlite/0004_filters.sql"),
+    include_str!("../migrations/sqlite/0005_texts.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a call waits for another process that holds the file; the recorder tries again anyway.
 const PATIENCE: Duration = Duration::from_secs(2);
 const BEGIN: &str = "BEGIN IMMEDIATE";
-const VACUUM: &str = "PRAGMA incremental_vacuum(200)";
+/// About as many pages as a sweep empties.
+const VACUUM: &str = "PRAGMA incremental_vacuum(25)";
 
 /// A [`Store`] in a SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    checkpoints: Checkpoints,
     series: SeriesLimit,
     unreadable: Unreadable,
 }
@@ -81,13 +89,16 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("wal_autocheckpoint", "0")
+            .pragma("journal_size_limit", checkpoint::LIMIT)
             .foreign_keys(true);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing.clone()).await?;
         let mut tx = writer.begin_with(BEGIN).await?;
         Self::migrate(&mut tx, CREATE_META, &MIGRATIONS).await?;
         tx.commit().await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(shared.read_only(true)).await?;
-        Ok(Self { writer, reader, series: SeriesLimit::default(), unreadable: Unreadable::default() })
+        let checkpoints = Checkpoints::start(writer.clone(), writing);
+        Ok(Self { writer, reader, checkpoints, series: SeriesLimit::default(), unreadable: Unreadable::default() })
     }
 
     /// Which schema a file has, and changes nothing: none when it holds nothing of ours yet.
@@ -115,6 +126,7 @@ impl SqliteStore {
 
     /// Closes the file once the calls under way are done.
     pub async fn close(&self) {
+        self.checkpoints.close().await;
         self.reader.close().await;
         self.writer.close().await;
     }
@@ -131,12 +143,17 @@ impl SqliteStore {
         Ok(&self.reader)
     }
 
+    const fn why_slow(&self) -> Option<String> {
+        None
+    }
+
     /// A transaction that sees one moment: in the write-ahead log that begins with its first question.
     async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.reader.begin().await?)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.checkpoints.expect();
         match self.writer.begin_with(BEGIN).await {
             // On a full disk SQLite ends a transaction by itself; the driver goes on counting it, for ever. Only a new
             // connection helps.
@@ -150,6 +167,7 @@ impl SqliteStore {
 }
 
 sql_store!(SqliteStore, Sqlite, SqliteConnection);
+sql_find!(SqliteStore, Sqlite, SqliteConnection);
 sql_insert!(SqliteStore, Sqlite, SqliteConnection);
 sql_sweep!(SqliteStore, SqliteConnection);
 sql_samples!(SqliteStore, SqliteConnection);

@@ -17,6 +17,8 @@ use keelson_store::{
 mod decisions;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/questions.rs"]
+mod questions;
 
 use decisions::{decision, effect, id, pending};
 
@@ -465,6 +467,11 @@ async fn an_export_can_be_of_a_time(store: &dyn Store) {
     assert_eq!(ids(&read), [5, 4, 3]);
 }
 
+async fn a_question_finds_what_reading_every_row_would(store: &dyn Store) {
+    questions::fill(store).await;
+    questions::hold(store).await;
+}
+
 macro_rules! conformance {
     ($($law:ident)*) => {
         mod memory {
@@ -505,6 +512,7 @@ conformance! {
     a_batch_recorded_twice_counts_its_repeats_once
     what_the_journal_kept_is_applied_in_order_and_only_once
     every_field_of_the_filter_restricts
+    a_question_finds_what_reading_every_row_would
     a_decision_is_found_by_everything_it_is_about
     what_followed_from_a_decision_is_found_oldest_first
     decisions_are_found_by_their_ids

@@ -19,6 +19,8 @@ use tokio::time::{sleep, timeout};
 mod decisions;
 #[path = "support/flood.rs"]
 mod flood;
+#[path = "support/questions.rs"]
+mod questions;
 
 use decisions::{decision, id, pending};
 
@@ -71,6 +73,76 @@ async fn the_first_schema_is_brought_up_to_date_with_what_it_holds() {
     let store = SqliteStore::open(&path).await.unwrap();
     let three = Retention { per_feature: Quota { decisions: 3, bytes: 1 << 30 }, ..Retention::default() };
     assert_eq!(store.sweep(Timestamp(0), &three).await.unwrap().by_quota, 4);
+}
+
+#[tokio::test]
+async fn what_is_older_than_an_index_is_found_as_what_is_newer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (new, old) = (dir.path().join("new.db"), dir.path().join("old.db"));
+    let store = SqliteStore::open(&new).await.unwrap();
+    questions::fill(&store).await;
+    store.close().await;
+    let mut conn = other_connection(&old).await;
+    for schema in [
+        include_str!("../migrations/sqlite/0001_start.sql"),
+        include_str!("../migrations/sqlite/0002_quotas.sql"),
+        include_str!("../migrations/sqlite/0003_about.sql"),
+        include_str!("../migrations/sqlite/0004_filters.sql"),
+    ] {
+        run(&mut conn, schema).await;
+    }
+    run(&mut conn, "CREATE TABLE schema_meta (version INTEGER NOT NULL) STRICT; INSERT INTO schema_meta VALUES (4)")
+        .await;
+    run(&mut conn, &format!("ATTACH '{}' AS new", new.display())).await;
+    run(&mut conn, "INSERT INTO decision SELECT * FROM new.decision; INSERT INTO about SELECT * FROM new.about").await;
+    conn.close().await.unwrap();
+    assert_eq!(SqliteStore::inspect(&old).await.unwrap().found, 4);
+    questions::hold(&SqliteStore::open(&old).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_is_written_reaches_the_file_though_no_writer_copies_it_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("keelson.db"), dir.path().join("copy.db"));
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.record(&[decision(1, "a")]).await.unwrap();
+    let is_there = async || {
+        // Without the write-ahead log; caught in the middle of a copy, it may be no database at all.
+        std::fs::copy(&path, &copy).unwrap();
+        let there = match SqliteStore::open(&copy).await {
+            Ok(copied) => copied.decision(id(1)).await.is_ok_and(|found| found.is_some()),
+            Err(_) => false,
+        };
+        for of in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(dir.path().join(format!("copy.db{of}")));
+        }
+        there
+    };
+    timeout(Duration::from_secs(20), async {
+        while !is_there().await {
+            sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn the_log_begins_anew_under_a_writer_that_never_rests() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keelson.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let log = dir.path().join("keelson.db-wal");
+    let (mut n, mut longest, mut written) = (0, 0, 0);
+    // Three times what a log may take.
+    while written < 3 * (64 << 20) {
+        let before = std::fs::metadata(&log).unwrap().len();
+        store.record(&(1..=500).map(|i| pending(n * 500 + i)).collect::<Vec<_>>()).await.unwrap();
+        n += 1;
+        written += 500 * 2 * 1_000;
+        longest = longest.max(before);
+    }
+    assert!(longest < 2 * (64 << 20), "{longest} bytes");
 }
 
 #[tokio::test]

@@ -38,6 +38,19 @@ pub fn on_processor() -> Duration {
     Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
 }
 
+/// How long all threads of this process but the first have had a processor; what ended meanwhile is not counted.
+#[must_use]
+pub fn of_others() -> Duration {
+    let first = std::process::id().to_string();
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let others = threads.filter(|thread| thread.file_name().to_str() != Some(first.as_str()));
+    let nanos = others.filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
 /// The resident memory of a process in megabytes (10⁶ bytes); `self` is this one.
 #[must_use]
 pub fn resident(process: &str) -> f64 {

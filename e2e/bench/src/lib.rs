@@ -26,6 +26,7 @@ pub mod decisions;
 pub mod history;
 pub mod queue;
 pub mod reconcile;
+pub mod served;
 pub mod simulator;
 pub mod store;
 
@@ -125,6 +126,7 @@ pub const BENCHES: &[(&str, Bench)] = &[
     ("simulator", simulator::run),
     ("cache", cache::run),
     ("controller", controller::run),
+    ("served", served::run),
 ];
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Live {
 
     pub(super) fn feature(&self, feature: Feature, now: Timestamp, seen: &Seen) -> FeatureView {
         let standing = self.standing(feature);
-        let tally = self.tally();
+        let mut tally = self.tally();
         let (mut counts, sparkline) = (tally.counts(feature, now, seen), tally.sparkline(feature, now, seen));
         drop(tally);
         let queue = self.queue().seen(seen);
@@ -137,6 +137,9 @@ impl Live {
         if let (count, Some(first)) = kept.unreadable {
             detail
                 .push_str(&format!("; {count} stored decisions cannot be read and are left out, the first is {first}"));
+        }
+        if let Some(why) = recorder.store().shortcoming() {
+            detail.push_str(&format!("; {why}"));
         }
         Connection { name: ConnectionName::Store, ok, since, detail }
     }

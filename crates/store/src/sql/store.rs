@@ -1,7 +1,7 @@
 //! The store over a SQL driver: decisions, state and recordings.
 
 /// Implements [`crate::Store`] for a type with `begin()` (a writing transaction that excludes other writers), `reader()`
-/// (a pool whose schema is up to date), `unreadable`, `series` (a limit) and `after_sweep()`.
+/// (a pool whose schema is up to date), `find()`, `why_slow()`, `unreadable`, `series` (a limit) and `after_sweep()`.
 macro_rules! sql_store {
     ($store:ty, $db:ty, $conn:ty) => {
         impl $store {
@@ -12,7 +12,14 @@ macro_rules! sql_store {
             ) -> Result<(), StoreError> {
                 sqlx::raw_sql(create_meta).execute(&mut *conn).await?;
                 let found: i64 = sqlx::query_scalar(sql::VERSION).fetch_one(&mut *conn).await?;
-                sql::Schema::new(found, migrations).check()?;
+                let schema = sql::Schema::new(found, migrations);
+                schema.check()?;
+                if (1..schema.known).contains(&found) {
+                    tracing::info!(
+                        "bringing the store from schema {found} to {}; a million decisions take some 20 seconds",
+                        schema.known
+                    );
+                }
                 for (number, sql) in (1_i64..).zip(migrations).filter(|(number, _)| *number > found) {
                     sqlx::raw_sql(*sql).execute(&mut *conn).await?;
                     let done = "INSERT INTO schema_meta (version) VALUES ($1)";
@@ -118,43 +125,12 @@ macro_rules! sql_store {
                 self.unreadable.ids()
             }
 
+            fn shortcoming(&self) -> Option<String> {
+                self.why_slow()
+            }
+
             async fn decisions(&self, filter: &Filter) -> Result<Page, StoreError> {
-                let mut q = sqlx::QueryBuilder::<$db>::new("SELECT id, body FROM decision WHERE 1 = 1");
-                let words = [
-                    (" AND feature = ", filter.feature.map(|f| f.as_str().to_owned())),
-                    (" AND kind = ", filter.kind.clone()),
-                    (" AND namespace = ", filter.namespace.clone()),
-                    (" AND name = ", filter.name.clone()),
-                    (" AND verb = ", filter.verb.map(|v| v.as_str().to_owned())),
-                    (" AND reason = ", filter.reason.map(|r| r.as_str().to_owned())),
-                    (" AND outcome = ", filter.outcome.map(|o| o.as_str().to_owned())),
-                ];
-                for (condition, word) in words {
-                    if let Some(word) = word {
-                        q.push(condition).push_bind(word);
-                    }
-                }
-                if let Some(about) = &filter.about {
-                    for (condition, word) in sql::ABOUT.iter().zip([&about.kind, &about.namespace, &about.name]) {
-                        q.push(*condition).push_bind(word.clone());
-                    }
-                    q.push(")");
-                }
-                if let Some(since) = filter.since {
-                    q.push(" AND last_at >= ").push_bind(since.0);
-                }
-                if let Some(until) = filter.until {
-                    q.push(" AND at < ").push_bind(until.0);
-                }
-                if let Some(before) = filter.before {
-                    q.push(" AND id < ").push_bind(before.0.as_bytes().to_vec());
-                }
-                if let Some(text) = &filter.text {
-                    q.push(" AND search LIKE ").push_bind(sql::like(text)).push(" ESCAPE '!'");
-                }
-                let limit = filter.page_size();
-                q.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit) + 1);
-                let mut rows: Vec<(Vec<u8>, String)> = q.build_query_as().fetch_all(self.reader().await?).await?;
+                let (limit, mut rows) = (filter.page_size(), self.find(filter).await?);
                 // A row that is left out is still a place where the next page may begin.
                 let next =
                     Page::cursor(&mut rows, limit, |(id, _)| DecisionId(Uuid::from_slice(id).unwrap_or_default()));
