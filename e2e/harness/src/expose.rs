@@ -141,8 +141,9 @@ mod tests {
 
     use super::*;
 
-    /// A door to an echo server in this very network; entering a network takes root.
-    fn door() -> Door {
+    /// A door to an echo server in this very network; entering a network takes root. Each test has an address of its own, or
+    /// the port that one gives up could be the next one's.
+    fn door(at: &str) -> Door {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let inside = server.local_addr().unwrap();
         thread::spawn(move || {
@@ -150,13 +151,13 @@ mod tests {
                 thread::spawn(move || copy(&stream, &stream));
             }
         });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind((at, 0)).unwrap();
         Door::open(listener, File::open("/proc/self/ns/net").unwrap(), inside).unwrap()
     }
 
     #[test]
     fn what_goes_in_comes_out_and_the_end_of_a_stream_is_passed_on() {
-        let door = door();
+        let door = door("127.0.0.2");
         let mut client = TcpStream::connect(door.outside).unwrap();
         client.write_all(b"hello").unwrap();
         client.shutdown(Shutdown::Write).unwrap();
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_closed_door_ends_open_connections_and_accepts_no_more() {
-        let door = door();
+        let door = door("127.0.0.3");
         let mut client = TcpStream::connect(door.outside).unwrap();
         client.write_all(b"x").unwrap();
         client.read_exact(&mut [0]).unwrap();
