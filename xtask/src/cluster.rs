@@ -19,7 +19,7 @@ pub fn test_kubectl() -> Outcome {
 pub fn test_real() -> Outcome {
     // What helm installs there.
     image::here()?;
-    suites::run(Part::Cluster, 2, &[])
+    suites::run(Part::Cluster, 3, &[])
 }
 
 fn kubectl() -> Result<String, String> {

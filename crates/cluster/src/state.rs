@@ -77,6 +77,13 @@ struct Kept {
     unread: bool,
 }
 
+impl Kept {
+    /// A pod that room was made for keeps others away like one that is there.
+    const fn keeps_away(&self) -> bool {
+        self.node.is_some() || self.nominated.is_some()
+    }
+}
+
 /// The state; one writer owns it.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -178,6 +185,19 @@ impl State {
     #[must_use]
     pub fn node_of(&self, uid: &str) -> Option<&str> {
         self.pods.get(uid)?.node.as_deref()
+    }
+
+    /// The node whose room a pod takes: it is there or assumed there, or others made that room for it.
+    #[must_use]
+    pub fn room_of(&self, uid: &str) -> Option<&str> {
+        let pod = self.pods.get(uid)?;
+        pod.node.as_deref().or(pod.nominated.as_deref())
+    }
+
+    /// Whether a pod keeps others away.
+    #[must_use]
+    pub fn repels(&self, uid: &str) -> bool {
+        self.pods.get(uid).is_some_and(|pod| pod.keeps_away() && !pod.repels.is_empty())
     }
 
     /// Whether a pod is assumed to be where the API server does not say it is yet.
@@ -293,8 +313,7 @@ impl State {
             }
             None => self.keep_nomination(&uid, &pod),
         }
-        // A pod that room was made for keeps others away like one that is there.
-        if pod.node.is_some() || pod.nominated.is_some() {
+        if pod.keeps_away() {
             self.keep_terms(&pod);
         }
         self.pods.insert(uid, pod);

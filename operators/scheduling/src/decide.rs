@@ -15,7 +15,7 @@ use std::borrow::Borrow;
 use keelson_core::{Decision, Mode, Outcome, Plan, Reason, Requeue, Span, Verb};
 use keelson_placement::classes::Known;
 use keelson_placement::explain::leaders;
-use keelson_placement::{Choice, Explanation, Node, choose, explain, failures, smallest_change};
+use keelson_placement::{Choice, Explanation, Node, choose, explain, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated, owners};
 pub(crate) use words::feasible;
@@ -115,7 +115,7 @@ fn stops(ask: &Ask) -> Option<Finding> {
         return Some(Finding::refusal(Reason::UnsupportedFeature, words::refused(&refused), Waits::NONE));
     }
     let (pod, key) = ask.repelled_by.as_ref()?;
-    Some(Finding::refusal(Reason::UnsupportedFeature, words::repelled(pod, key), Waits::PODS))
+    Some(Finding::refusal(Reason::UnsupportedFeature, words::repelled(pod, key), Waits::REPELLER))
 }
 
 fn find<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
@@ -141,13 +141,10 @@ fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
 fn unschedulable<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
     let explanation = explain(&ask.pod, nodes, ask.seed);
     let change = smallest_change(&ask.pod, nodes, ask.seed);
-    let all = nodes.iter().flat_map(|node| failures(&ask.pod, node.borrow()));
-    // A cluster without nodes waits for nodes.
-    let waits = all.fold(Waits::NODES, |waits, failure| waits.and(Waits::of(&failure)));
     let sentence = words::unschedulable(&explanation, change.as_ref());
     let message = explanation.histogram.clone();
     let (verb, reason, node) = (Verb::Wait, Reason::Unschedulable, None);
-    Finding { verb, reason, sentence, message, node, feasible: Some(0), explanation, waits }
+    Finding { verb, reason, sentence, message, node, feasible: Some(0), explanation, waits: Waits::NODE }
 }
 
 /// Below Enforce the pod stays where it is, and the record says what would have become of it.
@@ -157,6 +154,7 @@ fn held_back(ask: &Ask, found: Finding) -> Finding {
         verb: Verb::Wait,
         reason: Reason::SchedulerNotEnforcing,
         message: None,
+        waits: Waits::TIME.and(found.waits),
         ..found
     }
 }

@@ -8,22 +8,25 @@
 
 mod books;
 mod seen;
+mod wake;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
-use keelson_cluster::{Event, State, View, read};
+use keelson_cluster::read::ReadPod;
+use keelson_cluster::{Event, State, View};
 use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Span, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
+use wake::Held;
 
 use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
 use crate::effect::{Effects, Placement, Seen, predicted};
 use crate::observe;
-use crate::queue::{Attempt, Backoff, Change, Counts, Queue, Waiting};
+use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
 use crate::recording;
 use crate::used::{Missing, NodeUse};
 
@@ -70,6 +73,13 @@ pub struct Job {
     pub waited: Span,
 }
 
+/// A pod that has no node, whoever's it is.
+#[derive(Debug, Clone)]
+struct Unbound {
+    written: Arc<Pod>,
+    read: ReadPod,
+}
+
 /// The scheduler's state.
 #[derive(Debug, Clone)]
 pub struct Mind {
@@ -80,7 +90,7 @@ pub struct Mind {
     used: Arc<NodeUse>,
     books: Books,
     standing: Standing,
-    unbound: HashMap<String, Arc<Pod>>,
+    unbound: HashMap<String, Unbound>,
     /// The uids of those that wait for this scheduler, whether it decides or not.
     ours: HashSet<String>,
     /// Those of them that are refused until they are changed.
@@ -147,7 +157,7 @@ impl Mind {
         self.standing = standing;
         self.queue.set_backoff(self.standing.backoff);
         // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
-        let mut pods: Vec<Arc<Pod>> = self.unbound.values().cloned().collect();
+        let mut pods: Vec<Arc<Pod>> = self.unbound.values().map(|pod| Arc::clone(&pod.written)).collect();
         pods.sort_by(|a, b| {
             a.metadata.creation_timestamp.cmp(&b.metadata.creation_timestamp).then_with(|| uid(a).cmp(uid(b)))
         });
@@ -172,24 +182,27 @@ impl Mind {
             let uid = self.queue.pop(at.now)?.uid;
             // One that was bound and is not seen bound yet stays assumed: it must not be bound twice.
             let waits = self.unbound.get(&uid).filter(|_| !self.state.is_assumed(&uid));
-            let Some(written) = waits.cloned() else {
+            let Some(unbound) = waits.cloned() else {
                 self.queue.remove(&uid);
                 continue;
             };
             let waited = self.queue.due_since(&uid).map_or(Span::ZERO, |due| at.now.since(due));
-            return Some(Job { waited, ..self.decide(&uid, &written, at) });
+            return Some(Job { waited, ..self.decide(&uid, unbound, at) });
         }
         None
     }
 
-    fn decide(&mut self, uid: &str, written: &Pod, at: Moment) -> Job {
-        let mut ask = Ask::new(written, read::pod(written), self.state.live(), self.standing.settings.clone(), at);
+    fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
+        let mut ask = Ask::new(&written, read, self.state.live(), self.standing.settings.clone(), at);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
         let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_alone(&mut ask))) else {
             return self.panicked(uid, ask);
         };
-        if is_said(written, &decided.plan) {
+        if is_said(&written, &decided.plan) {
             decided.plan.actions.clear();
+        } else {
+            // What is written may not arrive: it is said again until the pod says it.
+            decided.waits = decided.waits.and(Waits::TIME);
         }
         let bound_to = decided.node.filter(|_| ask.settings.mode == Mode::Enforce);
         let mut recording = None;
@@ -267,9 +280,10 @@ impl Mind {
         }
         // The watch may have said meanwhile that it has a node: then there is nothing to forget.
         if self.state.is_assumed(uid) {
+            let held = Held::by(uid, &self.state);
             self.state.apply(Event::Forgotten { uid: uid.to_owned() });
             self.effects.forget(uid);
-            self.queue.changed(Change::PodLeft, now);
+            self.gave_up(uid, held, now);
         }
         if self.standing.decides() {
             self.queue.report(uid, Attempt::Failed, now);
@@ -281,7 +295,7 @@ impl Mind {
     /// The next comparison with another scheduler's choice.
     pub fn next_comparison(&mut self, at: Moment) -> Option<Job> {
         let (seen, written) = self.comparisons.pop_front()?;
-        let read = read::pod(&written);
+        let read = keelson_cluster::read::pod(&written);
         let actual = read.bound_to.clone()?;
         let ask = Ask::new(&written, read, self.state.live(), self.standing.settings.clone(), at);
         let decision = observe::compare(&ask, &self.state.live().nodes_for(&ask.pod), &actual);
@@ -346,8 +360,8 @@ impl Mind {
     pub fn waiting_by_namespace(&self) -> BTreeMap<&str, (usize, usize)> {
         let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for uid in &self.ours {
-            let pod = self.unbound.get(uid).and_then(|pod| pod.metadata.namespace.as_deref());
-            let (waiting, refused) = counts.entry(pod.unwrap_or_default()).or_default();
+            let namespace = self.unbound.get(uid).map_or("", |pod| &pod.read.pod.namespace);
+            let (waiting, refused) = counts.entry(namespace).or_default();
             *waiting += 1;
             *refused += usize::from(self.refused.contains(uid));
         }
@@ -374,7 +388,7 @@ impl Mind {
     /// A pod that waits for a node, whoever's it is.
     #[must_use]
     pub fn waiting_pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
-        self.unbound.get(self.state.uid_of(&format!("{namespace}/{name}"))?)
+        self.unbound.get(self.state.uid_of(&format!("{namespace}/{name}"))?).map(|pod| &pod.written)
     }
 
     /// How it stands.
@@ -402,19 +416,14 @@ fn uid(pod: &Pod) -> &str {
     pod.metadata.uid.as_deref().unwrap_or_default()
 }
 
-/// The node was changed in a way that helps pods waiting for this.
-fn helps(before: Option<&keelson_cluster::Member>, after: &keelson_cluster::ReadNode) -> Vec<Change> {
-    let Some(before) = before else {
-        return vec![Change::NodeAdded];
-    };
+/// Whether a node may hold pods now that it could not hold before.
+fn may_hold_more(before: Option<&keelson_cluster::Member>, after: &keelson_cluster::ReadNode) -> bool {
+    let Some(before) = before else { return true };
     let (old, new) = (&before.node, &after.node);
-    let grew = new.allocatable.iter().any(|(name, amount)| amount > old.allocatable.get(name));
-    let untainted =
-        old.taints.iter().any(|taint| !new.taints.contains(taint)) || (old.unschedulable && !new.unschedulable);
-    [(grew, Change::NodeGrew), (old.labels != new.labels, Change::NodeLabelled), (untainted, Change::NodeUntainted)]
-        .into_iter()
-        .filter_map(|(happened, change)| happened.then_some(change))
-        .collect()
+    new.allocatable.iter().any(|(name, amount)| amount > old.allocatable.get(name))
+        || old.labels != new.labels
+        || old.taints.iter().any(|taint| !new.taints.contains(taint))
+        || (old.unschedulable && !new.unschedulable)
 }
 
 /// A node that was read, or a list of them.
@@ -433,10 +442,12 @@ impl Mind {
 
     /// A node is new or changed.
     pub fn node(&mut self, node: &Node, now: Timestamp) {
-        let read = read::node(node);
-        let changes = helps(self.state.member(&read.node.name), &read);
+        let read = keelson_cluster::read::node(node);
+        let name = may_hold_more(self.state.member(&read.node.name), &read).then(|| read.node.name.clone());
         self.state.apply(Event::NodeApplied(Box::new(read)));
-        changes.into_iter().for_each(|change| self.queue.changed(change, now));
+        if let Some(name) = name {
+            self.changed_on(&name, now);
+        }
     }
 
     /// What nodes use was heard anew, or why it was not.

@@ -2,7 +2,8 @@
 //!
 //! A pod is active, backing off, waiting for a change that could help it, gated, or in flight (popped and not reported
 //! yet). The rules are kube-scheduler's: priority before time; a back-off that doubles; a pod that no node could hold
-//! waits for a change that can cure one of its failures, and for five minutes at most.
+//! waits for a change that helps it, and for five minutes at most. One that is refused for what it says itself waits for a
+//! change of itself alone.
 //!
 //! Promises: nothing is popped twice at once; a change that can help a pod is never lost, not even while the pod is in
 //! flight; gated pods are never popped; the same calls give the same order; nothing here looks at every pod.
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use keelson_core::{Span, Timestamp};
 
-pub use waits::{Change, Waits};
+pub use waits::Waits;
 
 /// A pod in a queue lasts this long without a helpful change (kube-scheduler's podMaxInUnschedulablePodsDuration).
 pub const LONGEST_WAIT: Span = Span::minutes(5);
@@ -162,7 +163,7 @@ impl Queue {
         };
         let uid = pod.uid.clone();
         let next = match entry.place {
-            Place::InFlight(_) => Place::InFlight(Waits::ALL),
+            Place::InFlight(seen) => Place::InFlight(seen.and(Waits::ITSELF)),
             _ if pod.gated => Place::Gated,
             Place::Gated => Place::Active,
             Place::Waiting(_) => {
@@ -187,16 +188,16 @@ impl Queue {
         self.entries.remove(uid);
     }
 
-    /// Something changed: the pods it can help are tried again, after their back-off.
-    pub fn changed(&mut self, change: Change, now: Timestamp) {
-        let cures = change.cures();
+    /// Something changed that some wait for: those whom it helps are tried again, after their back-off. Whoever is in flight
+    /// is taken to be helped.
+    pub fn changed(&mut self, what: Waits, now: Timestamp, helps: impl Fn(&str) -> bool) {
         for uid in &self.in_flight {
             if let Some(Entry { place: Place::InFlight(seen), .. }) = self.entries.get_mut(uid) {
-                *seen = seen.and(cures);
+                *seen = seen.and(what);
             }
         }
-        let helped = self.waiting.iter().filter(|(waits, _)| waits.meets(cures)).flat_map(|(_, pods)| pods);
-        let mut helped: Vec<_> = helped.cloned().collect();
+        let helped = self.waiting.iter().filter(|(waits, _)| waits.meets(what)).flat_map(|(_, pods)| pods);
+        let mut helped: Vec<_> = helped.filter(|(_, uid)| helps(uid)).cloned().collect();
         // Who waited longest is tried first, whatever it waited for.
         helped.sort_unstable();
         helped.iter().for_each(|(_, uid)| self.wake(uid, now));
@@ -231,7 +232,9 @@ impl Queue {
         self.take(uid);
         match attempt {
             _ if gated => self.put(uid, Place::Gated, now),
-            Attempt::Unschedulable(waits) if !waits.meets(seen) => self.put(uid, Place::Waiting(waits), now),
+            Attempt::Unschedulable(waits) if !waits.and(Waits::ITSELF).meets(seen) => {
+                self.put(uid, Place::Waiting(waits), now);
+            }
             Attempt::Unschedulable(_) => self.back_off(uid, Ended::Unschedulable, now),
             _ => self.back_off(uid, Ended::InError, now),
         }
@@ -241,7 +244,7 @@ impl Queue {
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         let backing_off = self.backing_off.values().filter_map(|pods| pods.first()).map(|(until, _)| *until);
-        let flush = (!self.waiting.is_empty()).then(|| self.flushed + FLUSH_EVERY);
+        let flush = self.waiting.keys().any(|waits| *waits != Waits::NONE).then(|| self.flushed + FLUSH_EVERY);
         backing_off.chain(flush).min()
     }
 
@@ -261,6 +264,12 @@ impl Queue {
     #[must_use]
     pub fn is_in_flight(&self, uid: &str) -> bool {
         self.in_flight.contains(uid)
+    }
+
+    /// Who waits for a change.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.waiting.values().flatten().map(|(_, uid)| uid.as_str())
     }
 
     /// How many pods are where.
@@ -297,7 +306,8 @@ impl Queue {
             let long = |pods: &BTreeSet<(Since, String)>| {
                 pods.iter().take_while(|(since, _)| now.since(since.0) > LONGEST_WAIT).cloned().collect::<Vec<_>>()
             };
-            let mut long: Vec<_> = self.waiting.values().flat_map(long).collect();
+            let flushed = self.waiting.iter().filter(|(waits, _)| **waits != Waits::NONE);
+            let mut long: Vec<_> = flushed.flat_map(|(_, pods)| long(pods)).collect();
             long.sort_unstable();
             long.iter().for_each(|(_, uid)| self.wake(uid, now));
         }

@@ -116,9 +116,7 @@ fn a_pod_that_cannot_fit_says_by_how_much_and_what_would_help() {
             "lastTransitionTime": "1970-01-12T13:46:40Z", "observedGeneration": 3,
         })
     );
-    assert!(
-        decided.waits.meets(Waits::ROOM) && decided.waits.meets(Waits::NODES) && !decided.waits.meets(Waits::LABELS)
-    );
+    assert_eq!(decided.waits, Waits::NODE);
 }
 
 #[test]
@@ -173,7 +171,7 @@ fn a_pod_that_another_keeps_away_is_refused_by_that_pods_name() {
     let refused = decided(&state, &pod("cart", "500m"), Mode::Enforce);
     assert_eq!(refused.plan.decisions[0].reason, Reason::UnsupportedFeature);
     assert!(refused.plan.decisions[0].sentence.contains("pod shop/guard (topology key zone)"));
-    assert_eq!(refused.waits, Waits::PODS);
+    assert_eq!(refused.waits, Waits::REPELLER);
     assert_eq!(decided(&state, &pod("other", "500m"), Mode::Enforce).node.as_deref(), Some("n1"));
 }
 

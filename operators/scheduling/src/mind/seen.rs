@@ -8,7 +8,7 @@ use keelson_api::names;
 use keelson_cluster::{Event, read};
 use keelson_core::{DecisionId, ResourceName, Timestamp};
 
-use super::{COMPARISONS, Change, Mind, Placement, uid};
+use super::{COMPARISONS, Held, Mind, Placement, Unbound, uid};
 use crate::decide::Settings;
 use crate::effect::Seen;
 use crate::observe;
@@ -35,28 +35,30 @@ impl Mind {
             self.gone(&other, Some(&key), now);
         }
         let uid = read.pod.uid.clone();
-        let (bound_to, waits) = (read.bound_to.clone(), read.bound_to.is_none() && !read.ended);
-        let left =
-            self.state.node_of(&uid).is_some_and(|node| read.ended || bound_to.as_deref().is_some_and(|to| to != node));
+        let (is_bound, waits) = (read.bound_to.is_some(), read.bound_to.is_none() && !read.ended);
+        let held = Held::by(&uid, &self.state);
         let shrank = self.state.claim_of(&uid).is_some_and(|claim| {
             let less = |name: &ResourceName, amount: i64| read.pod.requests.get(name) < amount;
             claim.requests.iter().any(|(name, amount)| less(name, amount))
         });
-        let nominated = read.nominated.is_some();
+        let unbound = waits.then(|| Unbound { written: Arc::clone(pod), read: read.clone() });
         self.state.apply(Event::PodApplied(Box::new(read)));
         let seen = Seen { view: self.state.live(), used: &self.used };
         self.measured.extend(self.effects.changed(pod, &seen, now));
-        let before = if waits { self.unbound.insert(uid.clone(), Arc::clone(pod)) } else { self.unbound.remove(&uid) };
-        let was_nominated = before.as_ref().is_some_and(|before| read::pod(before).nominated.is_some());
-        if left || shrank || (was_nominated && !nominated && waits) {
-            self.queue.changed(Change::PodLeft, now);
+        let before = match unbound {
+            Some(unbound) => self.unbound.insert(uid.clone(), unbound),
+            None => self.unbound.remove(&uid),
+        };
+        self.gave_up(&uid, held, now);
+        if let Some(node) = self.state.room_of(&uid).filter(|_| shrank).map(str::to_owned) {
+            self.changed_on(&node, now);
         }
         if waits {
-            self.wants(pod, before.as_deref(), now);
+            self.wants(pod, before.as_ref().map(|before| before.written.as_ref()), now);
         } else {
             self.queue.remove(&uid);
             self.not_ours(&uid);
-            if bound_to.is_some() && before.is_some() {
+            if is_bound && before.is_some() {
                 self.was_bound(pod, now);
             }
         }
@@ -71,7 +73,7 @@ impl Mind {
     }
 
     fn gone(&mut self, uid: &str, key: Option<&str>, now: Timestamp) {
-        let held = self.state.node_of(uid).is_some() || self.unbound.contains_key(uid);
+        let held = Held::by(uid, &self.state);
         self.state.apply(Event::PodDeleted { uid: uid.to_owned() });
         self.measured.extend(self.effects.deleted(uid, now));
         self.unbound.remove(uid);
@@ -80,9 +82,7 @@ impl Mind {
         if let Some(key) = key {
             self.books.forget(key);
         }
-        if held {
-            self.queue.changed(Change::PodLeft, now);
-        }
+        self.gave_up(uid, held, now);
     }
 
     /// Queues a pod of ours. What we write into its status ourselves changes nothing about it.

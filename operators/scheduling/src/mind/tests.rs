@@ -14,20 +14,20 @@ fn standing(mode: Mode) -> Standing {
     Standing { settings, backoff, leading: true, held: false, moved_by: None }
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp(seconds * 1_000_000)
 }
 
-fn moment(seconds: i64) -> Moment {
+pub(super) fn moment(seconds: i64) -> Moment {
     let id: DecisionId = format!("00000000-0000-7000-8000-{seconds:012}").parse().unwrap();
     Moment { decision: id, plan: PlanId(id.0), now: at(seconds) }
 }
 
-fn written(value: &Value) -> Arc<Pod> {
+pub(super) fn written(value: &Value) -> Arc<Pod> {
     Arc::new(serde_json::from_value(value.clone()).unwrap())
 }
 
-fn mind(mode: Mode, nodes: &[Value], pods: &[Value]) -> Mind {
+pub(super) fn mind(mode: Mode, nodes: &[Value], pods: &[Value]) -> Mind {
     let mut mind = Mind::new(standing(mode));
     let nodes: Vec<_> = nodes.iter().map(|node| Arc::new(serde_json::from_value(node.clone()).unwrap())).collect();
     mind.nodes(nodes, at(0));
@@ -35,11 +35,11 @@ fn mind(mode: Mode, nodes: &[Value], pods: &[Value]) -> Mind {
     mind
 }
 
-fn reason(job: &Job) -> Reason {
+pub(super) fn reason(job: &Job) -> Reason {
     job.plan.decisions[0].reason
 }
 
-fn bound(mut value: Value, node: &str) -> Value {
+pub(super) fn bound(mut value: Value, node: &str) -> Value {
     value["spec"]["nodeName"] = json!(node);
     value["status"] = json!({"phase": "Pending"});
     value
@@ -224,6 +224,21 @@ fn an_effect_is_measured_also_after_a_restart() {
         (measured[0].1.sentence.as_str(), measured[0].1.as_predicted),
         ("Running after 2 s. Told from requests only: metrics.k8s.io was not asked yet.", Some(true))
     );
+}
+
+#[test]
+fn a_refusal_is_said_again_until_the_pod_says_it_and_then_no_more() {
+    let mut refused = pod("claims", "100m");
+    refused["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}]);
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[refused.clone()]);
+    let first = mind.next(moment(1)).unwrap();
+    let again = mind.next(moment(340)).expect("the words may not have arrived");
+    assert_eq!((reason(&first), again.plan.actions.len()), (reason(&again), first.plan.actions.len()));
+    let ActionKind::ApplyStatus(status) = &again.plan.actions[1].kind else { panic!("{again:?}") };
+    refused["status"] = status["status"].clone();
+    mind.pod(&written(&refused), at(341));
+    assert!(mind.next(moment(680)).unwrap().plan.actions.is_empty());
+    assert_eq!((mind.next(moment(100_000)), mind.due()), (None, None));
 }
 
 #[test]

@@ -53,16 +53,16 @@ fn a_failed_attempt_is_tried_again_after_its_backoff_and_not_before() {
 }
 
 #[test]
-fn only_a_change_that_can_help_wakes_a_pod() {
+fn only_a_change_that_helps_it_wakes_a_pod() {
     let mut queue = Queue::new(BACKOFF);
     queue.apply(pod("p", 0), at(0));
     queue.pop(at(0)).unwrap();
-    queue.report("p", Attempt::Unschedulable(Waits::LABELS), at(0));
-    for change in [Change::PodLeft, Change::NodeGrew, Change::NodeUntainted] {
-        queue.changed(change, at(5));
-        assert_eq!(popped(&mut queue, at(5)), None, "{change:?}");
-    }
-    queue.changed(Change::NodeLabelled, at(6));
+    queue.report("p", Attempt::Unschedulable(Waits::NODE), at(0));
+    queue.changed(Waits::REPELLER, at(5), |_| true);
+    assert_eq!(popped(&mut queue, at(5)), None, "it does not wait for that");
+    queue.changed(Waits::NODE, at(5), |uid| uid != "p");
+    assert_eq!(popped(&mut queue, at(5)), None, "the node cannot hold it");
+    queue.changed(Waits::NODE, at(6), |uid| uid == "p");
     assert_eq!(popped(&mut queue, at(6)).as_deref(), Some("p"));
 }
 
@@ -71,8 +71,8 @@ fn a_change_during_the_attempt_counts_as_if_it_came_after() {
     let mut queue = Queue::new(BACKOFF);
     queue.apply(pod("p", 0), at(0));
     queue.pop(at(0)).unwrap();
-    queue.changed(Change::PodLeft, at(0));
-    queue.report("p", Attempt::Unschedulable(Waits::ROOM), at(0));
+    queue.changed(Waits::NODE, at(0), |_| true);
+    queue.report("p", Attempt::Unschedulable(Waits::NODE), at(0));
     assert_eq!(queue.counts().backing_off, 1);
     // Nothing else is active, so it need not sit its back-off out.
     assert_eq!(popped(&mut queue, at(0)).as_deref(), Some("p"));
@@ -83,17 +83,29 @@ fn a_wait_ends_after_five_minutes_whatever_happens() {
     let mut queue = Queue::new(BACKOFF);
     queue.apply(pod("p", 0), at(0));
     queue.pop(at(0)).unwrap();
-    queue.report("p", Attempt::Unschedulable(Waits::LABELS), at(0));
+    queue.report("p", Attempt::Unschedulable(Waits::NODE), at(0));
     assert_eq!(popped(&mut queue, at(299)), None);
     assert!(queue.due().is_some());
     assert_eq!(popped(&mut queue, at(330)).as_deref(), Some("p"));
 }
 
 #[test]
+fn who_is_refused_for_what_it_says_itself_waits_for_a_change_of_itself_alone() {
+    let mut queue = Queue::new(BACKOFF);
+    queue.apply(pod("p", 0), at(0));
+    queue.pop(at(0)).unwrap();
+    queue.report("p", Attempt::Unschedulable(Waits::NONE), at(0));
+    queue.changed(Waits::NODE, at(5), |_| true);
+    assert_eq!((popped(&mut queue, at(100_000)), queue.due()), (None, None));
+    queue.apply(pod("p", 1), at(100_000));
+    assert_eq!(popped(&mut queue, at(100_000)).as_deref(), Some("p"));
+}
+
+#[test]
 fn a_gated_pod_is_never_popped_until_its_gates_are_gone() {
     let mut queue = Queue::new(BACKOFF);
     queue.apply(Waiting { gated: true, ..pod("p", 0) }, at(0));
-    queue.changed(Change::NodeAdded, at(1));
+    queue.changed(Waits::NODE, at(1), |_| true);
     assert_eq!((popped(&mut queue, at(1)), queue.counts().gated), (None, 1));
     queue.apply(pod("p", 0), at(2));
     assert_eq!(popped(&mut queue, at(2)).as_deref(), Some("p"));
@@ -105,12 +117,9 @@ enum Call {
     Remove(u8),
     Pop,
     Report(u8, u8),
-    Changed(u8),
+    Changed(bool),
     Wait(u8),
 }
-
-const CHANGES: [Change; 5] =
-    [Change::NodeAdded, Change::NodeGrew, Change::NodeLabelled, Change::NodeUntainted, Change::PodLeft];
 
 proptest! {
     /// Against a model that remembers, for each pod, whether something that cures its last failure came since it was
@@ -121,7 +130,7 @@ proptest! {
         1 => (0..4_u8).prop_map(Call::Remove),
         4 => Just(Call::Pop),
         4 => (0..4_u8, 0..4_u8).prop_map(|(uid, how)| Call::Report(uid, how)),
-        3 => (0..5_u8).prop_map(Call::Changed),
+        3 => any::<bool>().prop_map(Call::Changed),
         2 => (0..20_u8).prop_map(Call::Wait),
     ], 0..80)) {
         let mut queue = Queue::new(BACKOFF);
@@ -149,7 +158,7 @@ proptest! {
                 }
                 Call::Report(uid, how) => {
                     let uid = uid.to_string();
-                    let waits = [Waits::ROOM, Waits::LABELS, Waits::TAINTS][how as usize % 3];
+                    let waits = [Waits::NODE, Waits::REPELLER, Waits::NONE][how as usize % 3];
                     let attempt = if how == 3 { Attempt::Failed } else { Attempt::Unschedulable(waits) };
                     queue.report(&uid, attempt, now);
                     if let Some(entry) = model.get_mut(&uid).filter(|entry| entry.1) {
@@ -159,13 +168,13 @@ proptest! {
                         entry.3 = waits;
                     }
                 }
-                Call::Changed(which) => {
-                    let change = CHANGES[which as usize];
-                    queue.changed(change, now);
+                Call::Changed(node) => {
+                    let what = if node { Waits::NODE } else { Waits::REPELLER };
+                    queue.changed(what, now, |_| true);
                     for entry in model.values_mut() {
                         if entry.1 {
-                            entry.3 = entry.3.and(change.cures());
-                        } else if entry.3.meets(change.cures()) {
+                            entry.3 = entry.3.and(what);
+                        } else if entry.3.meets(what) {
                             entry.2 = true;
                         }
                     }

@@ -1,0 +1,168 @@
+//! Whoever waits is held against every node after every change.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use keelson_core::Mode;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::tests::{at, bound, mind, moment, reason, written};
+use crate::decide::tests::{node, pod};
+use crate::decide::{Ask, decide};
+use crate::mind::Mind;
+
+/// A pod that keeps away whoever has its label.
+fn repeller(name: &str) -> Value {
+    let mut value = bound(pod(name, "100m"), "n0");
+    let term = json!({"labelSelector": {"matchLabels": {"shy": "yes"}}, "topologyKey": "kubernetes.io/hostname"});
+    value["spec"]["affinity"] = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    value
+}
+
+fn shy(name: &str) -> Value {
+    let mut value = pod(name, "100m");
+    value["metadata"]["labels"] = json!({"shy": "yes"});
+    value
+}
+
+fn nominated(mut value: Value, node: &str) -> Value {
+    value["status"] = json!({"phase": "Pending", "nominatedNodeName": node});
+    value
+}
+
+#[test]
+fn a_pod_that_leaves_wakes_whom_its_node_can_hold_now_and_nobody_else() {
+    let full = |name: &str, node: &str, cpu: &str| bound(pod(name, cpu), node);
+    let pods = [full("a", "n1", "900m"), full("b", "n2", "900m"), pod("small", "300m"), pod("large", "800m")];
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000), node("n2", 1_000)], &pods);
+    while mind.next(moment(1)).is_some() {}
+    assert_eq!(mind.queue.counts().waiting, 2);
+    mind.pod(&written(&full("a", "n1", "600m")), at(20));
+    let woken = mind.next(moment(21)).unwrap();
+    assert!((woken.binds, mind.queue.counts().waiting) == (true, 1) && woken.uid.contains("small"), "{woken:?}");
+}
+
+#[test]
+fn whom_a_pod_keeps_away_waits_for_that_pod_and_not_for_another() {
+    let other = bound(pod("other", "100m"), "n0");
+    let mut mind = mind(Mode::Enforce, &[node("n0", 1_000)], &[other.clone(), repeller("guard"), shy("s")]);
+    while mind.next(moment(1)).is_some() {}
+    mind.pod_gone(&written(&other), at(20));
+    assert!(mind.next(moment(21)).is_none(), "it is kept away as before");
+    mind.pod_gone(&written(&repeller("guard")), at(40));
+    assert!(mind.next(moment(41)).unwrap().binds);
+}
+
+#[test]
+fn room_that_was_made_for_a_pod_which_goes_elsewhere_is_taken() {
+    let guest = || pod("guest", "800m");
+    let nodes = [node("n1", 1_000), node("n2", 1_000)];
+    let mut mind = mind(Mode::Enforce, &nodes, &[bound(pod("b", "900m"), "n2"), nominated(guest(), "n1")]);
+    mind.pod(&written(&pod("waits", "500m")), at(1));
+    while let Some(job) = mind.next(moment(1)) {
+        assert!(!job.uid.contains("waits") || !job.binds, "{:?}", reason(&job));
+        // The guest's own binding is its scheduler's.
+        if job.binds {
+            mind.ended(&job.uid, false, at(1));
+        }
+    }
+    mind.pod(&written(&bound(guest(), "n2")), at(20));
+    assert!(std::iter::from_fn(|| mind.next(moment(21))).any(|job| job.binds && job.uid.contains("waits")));
+}
+
+#[derive(Debug, Clone)]
+enum Happens {
+    Node { node: u8, cpu: i64, tainted: bool },
+    NodeGone(u8),
+    Pod { pod: u8, cpu: u8, at: Where },
+    Gone(u8),
+    Decide,
+    Ended { bound: bool },
+    Time(i64),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Where {
+    Waits,
+    Shy,
+    Bound(u8),
+    Nominated(u8),
+    Guards,
+    Over,
+}
+
+fn made(number: u8, cpu: u8, at: Where) -> Value {
+    let name = format!("p{number}");
+    let plain = pod(&name, &format!("{}m", 200 * u32::from(cpu)));
+    match at {
+        Where::Waits => plain,
+        Where::Shy => shy(&name),
+        Where::Bound(node) => bound(plain, &format!("n{node}")),
+        Where::Nominated(node) => nominated(plain, &format!("n{node}")),
+        Where::Guards => repeller(&name),
+        Where::Over => {
+            let mut over = bound(plain, "n0");
+            over["status"]["phase"] = json!("Succeeded");
+            over
+        }
+    }
+}
+
+fn carry(mind: &mut Mind, happens: &Happens, now: &mut i64, binding: &mut Vec<String>) {
+    match *happens {
+        Happens::Node { node: number, cpu, tainted } => {
+            let mut value = node(&format!("n{number}"), 300 * cpu);
+            if tainted {
+                value["spec"] = json!({"taints": [{"key": "k", "effect": "NoSchedule"}]});
+            }
+            mind.node(&serde_json::from_value(value).unwrap(), at(*now));
+        }
+        Happens::NodeGone(number) => mind.node_gone(&format!("n{number}")),
+        Happens::Pod { pod, cpu, at: place } => mind.pod(&written(&made(pod, cpu, place)), at(*now)),
+        Happens::Gone(pod) => mind.pod_gone(&written(&made(pod, 1, Where::Waits)), at(*now)),
+        Happens::Decide => binding.extend(mind.next(moment(*now)).filter(|job| job.binds).map(|job| job.uid)),
+        Happens::Ended { bound } => {
+            if let Some(uid) = binding.pop() {
+                mind.ended(&uid, bound, at(*now));
+            }
+        }
+        Happens::Time(seconds) => *now += seconds,
+    }
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let place = prop_oneof![
+        5 => Just(Where::Waits),
+        2 => Just(Where::Shy),
+        3 => (0..3_u8).prop_map(Where::Bound),
+        2 => (0..3_u8).prop_map(Where::Nominated),
+        1 => Just(Where::Guards),
+        1 => Just(Where::Over),
+    ];
+    prop_oneof![
+        2 => (0..3_u8, 1..4_i64, any::<bool>()).prop_map(|(node, cpu, tainted)| Happens::Node { node, cpu, tainted }),
+        1 => (0..3_u8).prop_map(Happens::NodeGone),
+        5 => (0..6_u8, 1..5_u8, place).prop_map(|(pod, cpu, at)| Happens::Pod { pod, cpu, at }),
+        2 => (0..6_u8).prop_map(Happens::Gone),
+        6 => Just(Happens::Decide),
+        2 => any::<bool>().prop_map(|bound| Happens::Ended { bound }),
+        1 => (1..30_i64).prop_map(Happens::Time),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn nobody_waits_whom_a_node_can_hold(all in prop::collection::vec(happens(), 0..60)) {
+        let (mut mind, mut now, mut binding) = (mind(Mode::Enforce, &[], &[]), 1, Vec::new());
+        for happens in &all {
+            carry(&mut mind, happens, &mut now, &mut binding);
+            for uid in mind.queue.waiting() {
+                let pod = &mind.unbound[uid];
+                let settings = mind.standing.settings.clone();
+                let ask = Ask::new(&pod.written, pod.read.clone(), mind.state.live(), settings, moment(now));
+                let decided = decide(&ask, &mind.state.live().nodes_for(&ask.pod));
+                prop_assert_eq!(decided.node, None, "{} waits after {:?}", uid, happens);
+            }
+        }
+    }
+}
