@@ -14,7 +14,7 @@ pub fn test_kubectl() -> Outcome {
     suites::run(Part::Kubectl, 2, &[("KUBECTL", &kubectl()?)])
 }
 
-/// The tests on a real cluster. It lives in namespaces and cgroups of its own, which takes root. Two programs at
+/// The tests on a real cluster. It lives in namespaces and cgroups of its own, which takes root. Three programs at
 /// a time: most of the time they wait for clocks.
 pub fn test_real() -> Outcome {
     // What helm installs there.

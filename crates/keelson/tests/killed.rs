@@ -8,7 +8,8 @@
 mod binding;
 mod support;
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use binding::{Controller, HARMLESS, bound_once, cluster, job, late, lease, running};
 use nix::sys::signal::Signal;
@@ -44,23 +45,47 @@ fn kills() -> usize {
     std::env::var("KEELSON_KILLS").map_or(10, |kills| kills.parse().expect("KEELSON_KILLS is a number"))
 }
 
+/// Waits until its journal grows: every action is written there before it begins.
+fn an_action_begins(folder: &Path) {
+    let bytes = || -> u64 {
+        let Ok(files) = std::fs::read_dir(folder.join("journal")) else { return 0 };
+        files.filter_map(|file| file.ok()?.metadata().ok()).map(|file| file.len()).sum()
+    };
+    let (since, mut least) = (Instant::now(), u64::MAX);
+    loop {
+        let now = bytes();
+        if now > least {
+            return;
+        }
+        least = now;
+        assert!(since.elapsed() < Duration::from_secs(30), "no action began within 30 s");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn killed_at_any_point_it_binds_every_pod_once_and_says_how_each_went() {
     let (seed, kills) = (u64::from(std::process::id()), kills());
-    // About as many as are made in that time, so that there is work at every point.
-    let count = 40 * kills;
     println!("seed {seed}, {kills} kills");
     let mut draw = Draw(seed);
     let (cluster, kubeconfig) = cluster(20);
     let folder = tempfile::tempdir().unwrap();
-    job(&cluster, count);
-    for _ in 0..kills {
+    for nth in 1..=kills {
+        // More work each time, so that there is some at every point.
+        job(&cluster, 40 * nth);
         // The pod's name stays the same when its container starts again.
         let controller = Controller::start(&kubeconfig, folder.path(), "keelson-0", &[], &SHORT);
         // Two seconds of waiting for the Lease, then the work of the time without a leader at once, then what comes.
-        std::thread::sleep(Duration::from_millis(draw.between(1_000, 4_000)));
+        // Every second death waits for an action to begin: where the machine is busy, chance alone may miss them all.
+        if nth % 2 == 0 {
+            an_action_begins(folder.path());
+            std::thread::sleep(Duration::from_millis(draw.between(0, 20)));
+        } else {
+            std::thread::sleep(Duration::from_millis(draw.between(1_000, 4_000)));
+        }
         controller.signal(Signal::SIGKILL);
     }
+    let count = 40 * kills;
     let last = Controller::start(&kubeconfig, folder.path(), "keelson-0", &[], &SHORT);
     until("every pod runs", 180, || (running(&cluster) == count).then_some(()));
     let decisions = last.tells_all(&cluster);
