@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionId, Feature, Mode, ObjectRef, PlanId, Reason, Span, Timestamp};
+use crate::{Action, DecisionId, Feature, Mode, ObjectRef, PlanId, Reason, Span, Timestamp};
 
 /// The most causes a record names; [`Decision::cause_count`] tells how many there were.
 pub const MAX_CAUSES: usize = 8;
@@ -58,6 +58,9 @@ pub struct Decision {
     pub plan: PlanId,
     /// How the plan's actions for this decision ended.
     pub outcome: Outcome,
+    /// What is to be done, while that is not known to have ended: whoever comes next looks how each went.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
     /// What was done, step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
@@ -121,6 +124,7 @@ impl Decision {
             inputs: BTreeMap::new(),
             plan: PlanId::UNNAMED,
             outcome: Outcome::NoAction,
+            actions: Vec::new(),
             steps: Vec::new(),
             effect: None,
             fence: 0,
@@ -128,6 +132,14 @@ impl Decision {
             took: Span::ZERO,
             count: 1,
             last_at: now,
+        }
+    }
+
+    /// Says how its actions ended, or that nobody knows yet ([`Outcome::Pending`]).
+    pub fn ended(&mut self, outcome: Outcome, steps: Vec<Step>) {
+        (self.outcome, self.steps) = (outcome, steps);
+        if outcome != Outcome::Pending {
+            self.actions.clear();
         }
     }
 

@@ -53,6 +53,7 @@ fn placed(at: Timestamp) -> Decision {
         inputs: BTreeMap::from([("nodes".into(), "2".into())]),
         plan: Seed(2).plan_id(at),
         outcome: Outcome::Pending,
+        actions: Vec::new(),
         steps: vec![],
         effect: None,
         fence: 7,

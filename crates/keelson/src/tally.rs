@@ -152,7 +152,7 @@ impl Tally {
 mod tests {
     use std::sync::Arc;
 
-    use keelson_core::{IdSource, Mode, PlanId, Trigger};
+    use keelson_core::{IdSource, Mode};
 
     use super::*;
 
@@ -169,33 +169,9 @@ mod tests {
     fn decision(name: &str, minute: i64, verb: Verb, outcome: Outcome) -> Decision {
         let at = Timestamp(minute * MINUTE);
         let ids = Fixed(name.bytes().next().unwrap_or(0));
-        Decision {
-            id: ids.decision_id(at),
-            at,
-            feature: SCHEDULING,
-            controller: "scheduler".into(),
-            mode: Mode::Enforce,
-            subject: ObjectRef::namespaced("Pod", "shop", name),
-            trigger: Trigger::Timer,
-            causes: vec![],
-            cause_count: 0,
-            related: vec![],
-            verb,
-            reason: Reason::PodPlaced,
-            sentence: String::new(),
-            chosen: None,
-            candidates: vec![],
-            inputs: BTreeMap::new(),
-            plan: PlanId(ids.decision_id(at).0),
-            outcome,
-            steps: vec![],
-            effect: None,
-            fence: 1,
-            trace_id: String::new(),
-            took: Span(0),
-            count: 1,
-            last_at: at,
-        }
+        let (subject, what) = (ObjectRef::namespaced("Pod", "shop", name), (verb, Reason::PodPlaced));
+        let new = Decision::new((SCHEDULING, "scheduler"), 0, subject, what, "", at);
+        Decision { id: ids.decision_id(at), mode: Mode::Enforce, outcome, fence: 1, ..new }
     }
 
     fn counts(tally: &mut Tally, now: Timestamp) -> Counts {

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
-    Plan, Reason, Span, Step, StepResult, Timestamp, Trigger, Verb,
+    Plan, Reason, Span, Step, StepResult, Timestamp, Verb,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -316,6 +316,8 @@ impl Inner {
             return self.only_record(decision, Outcome::Would, self.steps(actions, StepResult::Held, &why));
         }
         decision.outcome = Outcome::Pending;
+        decision.actions =
+            actions.iter().filter(|action| !matches!(action.kind, ActionKind::Event { .. })).cloned().collect();
         let began = Instant::now();
         let begun = self.history.begin(&decision, recording.cloned()).await;
         self.metrics.stage(feature, "persist", began.elapsed());
@@ -435,32 +437,14 @@ impl Inner {
             "keelson.decision.id" = %id,
         );
         let _in_it = span.entered();
+        let what = (remark.verb, remark.reason);
         let decision = Decision {
             id,
-            at: now,
-            feature,
-            controller: remark.controller.to_owned(),
             mode: switch.effective,
-            subject: remark.subject,
-            trigger: Trigger::Timer,
-            causes: Vec::new(),
-            cause_count: 0,
-            related: Vec::new(),
-            verb: remark.verb,
-            reason: remark.reason,
-            sentence: remark.sentence,
-            chosen: None,
-            candidates: Vec::new(),
-            inputs: BTreeMap::new(),
             plan: self.chance.plan_id(now),
-            outcome: Outcome::NoAction,
-            steps: Vec::new(),
-            effect: None,
             fence: switch.fence,
             trace_id: (self.trace_id)(),
-            took: Span::ZERO,
-            count: 1,
-            last_at: now,
+            ..Decision::new((feature, remark.controller), 0, remark.subject, what, remark.sentence, now)
         };
         self.only_record(decision, Outcome::NoAction, Vec::new());
     }

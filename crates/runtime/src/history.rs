@@ -98,7 +98,7 @@ impl History for MemoryHistory {
     fn finish(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) {
         self.with(|rows| {
             if let Some(decision) = rows.decisions.get_mut(&id) {
-                (decision.outcome, decision.steps) = (outcome, steps);
+                decision.ended(outcome, steps);
             }
         });
     }

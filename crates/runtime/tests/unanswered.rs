@@ -3,8 +3,11 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use http::Method;
 use keelson_core::{ActionKind, Decision, ObjectRef, Outcome};
+use keelson_runtime::{History, MemoryHistory};
 use serde_json::{Value, json};
 use support::{Fault, Process, World, bind, config_map, done, seconds, with_a_pod};
 
@@ -64,15 +67,42 @@ async fn with_a_deployment(world: &World) -> ObjectRef {
     ObjectRef::namespaced("Deployment", "shop", "web").in_group("apps")
 }
 
-/// Both fates of one verb, each in a world of its own.
+/// Acts and is killed; another leads after it, who has the record of the beginning and no more.
+async fn dies_and_another_looks(
+    world: &World,
+    process: &Process,
+    fate: Fate,
+    object: &ObjectRef,
+    kind: ActionKind,
+) -> Decision {
+    cut_off_at_the_first_write(process, fate);
+    process.act(object, vec![kind]).await;
+    let begun = Decision { steps: Vec::new(), ..newest(process) };
+    process.net.down();
+    process.lease_net.down();
+    let history = Arc::new(MemoryHistory::default());
+    history.begin(&begun, None).await.unwrap();
+    let next = world.process("b", |config| config.history = history.clone());
+    next.leads().await;
+    seconds(20).await;
+    history.decisions().into_iter().find(|kept| kept.id == begun.id).unwrap()
+}
+
+/// Both fates of one verb, each in a world of its own, seen by who acted and by who comes after it.
 async fn ends_as_it_went(what: impl AsyncFn(&World, &ObjectRef) -> (ObjectRef, ActionKind)) {
     for fate in [Fate::CarriedOut, Fate::LostOnTheWay] {
-        let (world, process, pod) = with_a_pod(1).await;
-        let (object, kind) = what(&world, &pod).await;
-        seconds(1).await;
-        let kept = acts_and_looks(&process, fate, &object, kind.clone()).await;
-        assert_eq!(kept.outcome, fate.outcome(), "{fate:?} {kind:?}: {:?}", kept.steps);
-        assert_eq!(kept.steps.last().unwrap().action, "look how it went");
+        for killed in [false, true] {
+            let (world, process, pod) = with_a_pod(1).await;
+            let (object, kind) = what(&world, &pod).await;
+            seconds(1).await;
+            let kept = match killed {
+                false => acts_and_looks(&process, fate, &object, kind.clone()).await,
+                true => dies_and_another_looks(&world, &process, fate, &object, kind.clone()).await,
+            };
+            assert_eq!(kept.outcome, fate.outcome(), "{fate:?} {kind:?}, killed {killed}: {:?}", kept.steps);
+            assert_eq!(kept.steps.last().unwrap().action, "look how it went");
+            assert_eq!(kept.actions, [], "what ended is not kept as open");
+        }
     }
 }
 

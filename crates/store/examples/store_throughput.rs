@@ -48,6 +48,7 @@ fn decision(n: u32) -> Decision {
         inputs: BTreeMap::from([("requested cpu".to_owned(), "500m".to_owned())]),
         plan: PlanId(Uuid::from_u128(u128::from(n))),
         outcome: Outcome::Pending,
+        actions: Vec::new(),
         steps: Vec::new(),
         effect: None,
         fence: 1,

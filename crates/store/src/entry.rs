@@ -54,8 +54,7 @@ impl Entry {
     pub fn amend(&self, decision: &mut Decision) {
         match self {
             Self::Outcome { outcome, steps, .. } => {
-                decision.outcome = *outcome;
-                decision.steps.clone_from(steps);
+                decision.ended(*outcome, steps.clone());
             }
             Self::Effect { effect, .. } => decision.effect = Some(effect.clone()),
             Self::Decision(_) | Self::Recording { .. } => {}

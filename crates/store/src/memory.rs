@@ -203,10 +203,7 @@ impl Store for MemoryStore {
     }
 
     async fn set_outcome(&self, id: DecisionId, outcome: Outcome, steps: Vec<Step>) -> Result<(), StoreError> {
-        self.rows().change(id, |d| {
-            d.outcome = outcome;
-            d.steps = steps;
-        })
+        self.rows().change(id, |d| d.ended(outcome, steps))
     }
 
     async fn set_effect(&self, id: DecisionId, effect: Effect) -> Result<(), StoreError> {

@@ -106,10 +106,11 @@ pub fn keeps_recording(id: DecisionId) -> bool {
     (random & ((1 << 62) - 1)).is_multiple_of(KEPT_RECORDINGS)
 }
 
-/// Drops what a stub has not: candidates, inputs, steps and effect.
+/// Drops what a stub has not: candidates, inputs, actions, steps and effect.
 pub(crate) fn cut_to_stub(decision: &mut Decision) {
     decision.candidates = Vec::new();
     decision.inputs.clear();
+    decision.actions = Vec::new();
     decision.steps = Vec::new();
     decision.effect = None;
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::decision::{Outcome, Trigger, Verb};
-use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, PlanId, Reason, Span, Timestamp};
+use keelson_core::decision::{Outcome, Verb};
+use keelson_core::{Decision, DecisionId, Feature, ObjectRef, Reason, Timestamp};
 use keelson_store::{Filter, MAX_PAGE, MemoryStore, Store};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -12,33 +12,11 @@ use uuid::Uuid;
 fn decision(n: usize, subject: u8, reason: u8) -> Decision {
     let n = u32::try_from(n).unwrap() + 1;
     let at = Timestamp(i64::from(n));
-    Decision {
-        id: DecisionId(Uuid::from_u128(u128::from(n))),
-        at,
-        feature: Feature::Scheduling,
-        controller: "placement".to_owned(),
-        mode: Mode::Observe,
-        subject: ObjectRef::namespaced("Pod", "shop", &format!("p{subject}")),
-        trigger: Trigger::Timer,
-        causes: Vec::new(),
-        cause_count: 0,
-        related: Vec::new(),
-        verb: Verb::Wait,
-        reason: if reason == 0 { Reason::Unschedulable } else { Reason::UnsupportedFeature },
-        sentence: String::new(),
-        chosen: None,
-        candidates: Vec::new(),
-        inputs: BTreeMap::new(),
-        plan: PlanId(Uuid::nil()),
-        outcome: if reason == 2 { Outcome::Pending } else { Outcome::NoAction },
-        steps: Vec::new(),
-        effect: None,
-        fence: 1,
-        trace_id: String::new(),
-        took: Span::ZERO,
-        count: 1,
-        last_at: at,
-    }
+    let subject = ObjectRef::namespaced("Pod", "shop", &format!("p{subject}"));
+    let reason_of = if reason == 0 { Reason::Unschedulable } else { Reason::UnsupportedFeature };
+    let outcome = if reason == 2 { Outcome::Pending } else { Outcome::NoAction };
+    let new = Decision::new((Feature::Scheduling, "placement"), n.into(), subject, (Verb::Wait, reason_of), "", at);
+    Decision { id: DecisionId(Uuid::from_u128(u128::from(n))), outcome, fence: 1, ..new }
 }
 
 type Key = (String, Reason, Outcome);

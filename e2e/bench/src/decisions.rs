@@ -86,6 +86,7 @@ pub fn decision(n: u32) -> Decision {
         inputs: BTreeMap::from([("requested cpu".to_owned(), "500m".to_owned())]),
         plan: PlanId(id(n).0),
         outcome,
+        actions: Vec::new(),
         steps: Vec::new(),
         effect: None,
         fence: 1,

@@ -12,7 +12,7 @@ mod words;
 
 use std::borrow::Borrow;
 
-use keelson_core::{Decision, Mode, Outcome, Plan, Reason, Requeue, Span, Verb};
+use keelson_core::{Decision, Mode, Plan, Reason, Requeue, Verb};
 use keelson_placement::classes::Known;
 use keelson_placement::explain::leaders;
 use keelson_placement::{Choice, Explanation, Node, choose, explain, smallest_change};
@@ -161,32 +161,16 @@ fn held_back(ask: &Ask, found: Finding) -> Finding {
 
 /// A record of what was asked, without a verdict.
 pub(crate) fn record_of(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> Decision {
+    let what = (Verb::Wait, Reason::Unschedulable);
     Decision {
         id: ask.decision,
-        at: ask.now,
-        feature: keelson_core::Feature::Scheduling,
-        controller: CONTROLLER.to_owned(),
         mode: ask.settings.mode,
-        subject: ask.subject(),
         trigger: ask.trigger.clone(),
-        causes: Vec::new(),
-        cause_count: 0,
         related: ask.related(chosen.map(|node| node.name.as_str())),
-        verb: Verb::Wait,
-        reason: Reason::Unschedulable,
-        sentence: String::new(),
         chosen: chosen.map(|node| node.name.clone()),
-        candidates: Vec::new(),
         inputs: words::inputs(ask, nodes, chosen),
         plan: ask.plan,
-        outcome: Outcome::NoAction,
-        steps: Vec::new(),
-        effect: None,
-        fence: 0,
-        trace_id: String::new(),
-        took: Span::ZERO,
-        count: 1,
-        last_at: ask.now,
+        ..Decision::new((keelson_core::Feature::Scheduling, CONTROLLER), 0, ask.subject(), what, "", ask.now)
     }
 }
 

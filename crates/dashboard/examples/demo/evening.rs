@@ -324,6 +324,7 @@ impl World {
             inputs: [].into(),
             plan: self.ids.plan_id(at),
             outcome: Outcome::Pending,
+            actions: Vec::new(),
             steps: vec![],
             effect: None,
             fence: 7,

@@ -273,6 +273,7 @@ pub fn decision(second: i64) -> Decision {
         inputs: BTreeMap::from([("nodes".into(), "2".into())]),
         plan: Seed(2).plan_id(at),
         outcome: Outcome::Done,
+        actions: Vec::new(),
         steps: vec![Step { at, action: "bind".into(), result: StepResult::Conflict, detail: "gone".into() }],
         effect: Some(Effect {
             at,

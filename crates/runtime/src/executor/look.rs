@@ -23,12 +23,16 @@ pub(super) enum Look {
     /// How it ended.
     Shows(StepResult, String),
     /// Nothing of it, yet.
-    Nothing(&'static str),
+    Nothing(String),
 }
 
 impl Look {
     fn done(detail: &str) -> Self {
         Self::Shows(StepResult::Done, detail.to_owned())
+    }
+
+    fn nothing(why: &str) -> Self {
+        Self::Nothing(why.to_owned())
     }
 }
 
@@ -37,7 +41,7 @@ impl Inner {
     pub(super) async fn look(&self, decision: &Decision, action: &Action) -> Result<Look, String> {
         let (object, deadline) = (&action.object, Instant::now() + READ);
         if matches!(action.kind, ActionKind::Event { .. } | ActionKind::Orders(_) | ActionKind::Call(_)) {
-            return Ok(Look::Nothing("no object shows how it went"));
+            return Ok(Look::nothing("no object shows how it went"));
         }
         let place = self.kinds.place(&self.wire, object, deadline).await?;
         let subresource = if matches!(action.kind, ActionKind::Scale { .. }) { "scale" } else { "" };
@@ -46,14 +50,35 @@ impl Inner {
     }
 
     /// Looks how a decision went of which only the record is left: whoever began it is gone.
-    pub(super) async fn look_at_subject(&self, decision: &Decision) -> Result<Look, String> {
+    pub(super) async fn look_at_all(&self, decision: &Decision) -> Result<Look, String> {
+        if decision.actions.is_empty() {
+            return self.look_at_subject(decision).await;
+        }
+        let mut all = (StepResult::Unchanged, String::new());
+        let only_tells = decision.actions.iter().all(|action| action.kind.only_tells());
+        for action in decision.actions.iter().filter(|action| only_tells || !action.kind.only_tells()) {
+            match self.look(decision, action).await? {
+                Look::Shows(StepResult::Unchanged, detail) if all.0 == StepResult::Unchanged => all.1 = detail,
+                Look::Shows(StepResult::Unchanged, _) => {}
+                Look::Shows(StepResult::Done, detail) => all = (StepResult::Done, detail),
+                Look::Shows(result, detail) => return Ok(Look::Shows(result, format!("{action}: {detail}"))),
+                Look::Nothing(detail) => {
+                    return Ok(Look::Nothing(format!("the process ended first; {action}: {detail}")));
+                }
+            }
+        }
+        Ok(Look::Shows(all.0, all.1))
+    }
+
+    /// Looks at the subject of a decision whose actions were events, or that an older version began.
+    async fn look_at_subject(&self, decision: &Decision) -> Result<Look, String> {
         let (object, deadline) = (&decision.subject, Instant::now() + READ);
         let place = self.kinds.place(&self.wire, object, deadline).await?;
         let live = self.read(object, place.path(object, ""), deadline).await?;
         Ok(match live.as_ref().map(|live| is_its(decision, live)) {
             Some(true) => Look::done("the object carries this decision"),
-            Some(false) => Look::Nothing("the process ended first; the object shows nothing of it"),
-            None => Look::Nothing("the process ended first; the object is gone by now"),
+            Some(false) => Look::nothing("the process ended first; the object shows nothing of it"),
+            None => Look::nothing("the process ended first; the object is gone by now"),
         })
     }
 }
@@ -62,11 +87,11 @@ impl Inner {
 fn shows(decision: &Decision, action: &Action, live: Option<&Value>) -> Look {
     let so = |is_so: bool| match is_so {
         true => Look::done("it is so; the answer was lost"),
-        false => Look::Nothing("the object shows nothing of it"),
+        false => Look::nothing("the object shows nothing of it"),
     };
     let takes_away = matches!(action.kind, ActionKind::Delete | ActionKind::Evict);
     let Some(live) = live else {
-        let gone = Look::Nothing("the object is gone, or was never there");
+        let gone = Look::nothing("the object is gone, or was never there");
         return if takes_away { Look::done("the object is gone; the answer was lost") } else { gone };
     };
     match &action.kind {

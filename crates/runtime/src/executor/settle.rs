@@ -64,7 +64,7 @@ impl Inner {
                 let unanswered = unknown.get(&decision.id);
                 let look = match unanswered.and_then(|unanswered| unanswered.action.as_ref()) {
                     Some(action) => self.look(decision, action).await?,
-                    None => self.look_at_subject(decision).await?,
+                    None => self.look_at_all(decision).await?,
                 };
                 if matches!(look, Look::Nothing(_)) && lock(&self.looked_at).insert(decision.id) {
                     again += 1;
@@ -86,7 +86,7 @@ impl Inner {
     fn settled(&self, decision: &Decision, unanswered: Option<&Unanswered>, look: Look) {
         let (result, detail) = match look {
             Look::Shows(result, detail) => (result, detail),
-            Look::Nothing(why) => (StepResult::Failed, why.to_owned()),
+            Look::Nothing(why) => (StepResult::Failed, why),
         };
         let whole = unanswered.is_none_or(|unanswered| unanswered.is_last);
         let taken_back = decision.steps.iter().any(|step| step.result == StepResult::Undone);

@@ -11,8 +11,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use keelson_core::{
-    Action, ActionKind, Decision, DecisionId, Feature, Mode, ObjectRef, Outcome, Plan, Reason, Span, Timestamp,
-    Trigger, Verb,
+    Action, ActionKind, Decision, DecisionId, Feature, Mode, ObjectRef, Outcome, Plan, Reason, Timestamp, Verb,
 };
 use keelson_runtime::elector::Timing;
 use keelson_runtime::{Calls, Clock, Config, MemoryHistory, Runtime};
@@ -305,33 +304,8 @@ impl Process {
 }
 
 pub fn decision(id: DecisionId, plan: keelson_core::PlanId, subject: &ObjectRef, now: Timestamp) -> Decision {
-    Decision {
-        id,
-        at: now,
-        feature: Feature::Scheduling,
-        controller: "test".into(),
-        mode: Mode::Off,
-        subject: subject.clone(),
-        trigger: Trigger::Timer,
-        causes: Vec::new(),
-        cause_count: 0,
-        related: Vec::new(),
-        verb: Verb::Place,
-        reason: Reason::PodPlaced,
-        sentence: "A test.".into(),
-        chosen: None,
-        candidates: Vec::new(),
-        inputs: BTreeMap::new(),
-        plan,
-        outcome: Outcome::NoAction,
-        steps: Vec::new(),
-        effect: None,
-        fence: 0,
-        trace_id: String::new(),
-        took: Span::ZERO,
-        count: 1,
-        last_at: now,
-    }
+    let what = (Verb::Place, Reason::PodPlaced);
+    Decision { id, plan, ..Decision::new((Feature::Scheduling, "test"), 0, subject.clone(), what, "A test.", now) }
 }
 
 pub fn bind(node: &str) -> ActionKind {

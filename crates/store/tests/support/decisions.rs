@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::decision::{Effect, Outcome, Trigger, Verb};
+use keelson_core::decision::{Effect, Outcome, Verb};
 use keelson_core::{Decision, DecisionId, Feature, Mode, ObjectRef, PlanId, Reason, Span, Timestamp};
 use uuid::Uuid;
 
@@ -14,32 +14,15 @@ pub(crate) fn id(n: u128) -> DecisionId {
 /// Decision `n`, made `n` seconds after the epoch about pod shop/`name`.
 pub(crate) fn decision(n: u32, name: &str) -> Decision {
     let at = Timestamp(i64::from(n) * 1_000_000);
+    let (subject, what) = (ObjectRef::namespaced("Pod", "shop", name), (Verb::Wait, Reason::Unschedulable));
+    let sentence = "Needs 500m cpu, 100% of node-3 is taken.";
     Decision {
         id: id(u128::from(n)),
-        at,
-        feature: Feature::Scheduling,
-        controller: "placement".to_owned(),
         mode: Mode::Enforce,
-        subject: ObjectRef::namespaced("Pod", "shop", name),
-        trigger: Trigger::Timer,
-        causes: Vec::new(),
-        cause_count: 0,
-        related: Vec::new(),
-        verb: Verb::Wait,
-        reason: Reason::Unschedulable,
-        sentence: "Needs 500m cpu, 100% of node-3 is taken.".to_owned(),
-        chosen: None,
-        candidates: Vec::new(),
-        inputs: BTreeMap::new(),
         plan: PlanId(Uuid::from_u128(u128::from(n))),
-        outcome: Outcome::NoAction,
-        steps: Vec::new(),
-        effect: None,
         fence: 1,
-        trace_id: String::new(),
         took: Span::micros(62),
-        count: 1,
-        last_at: at,
+        ..Decision::new((Feature::Scheduling, "placement"), 0, subject, what, sentence, at)
     }
 }
 
