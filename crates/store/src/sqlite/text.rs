@@ -21,13 +21,13 @@ use keelson_core::DecisionId;
 /// How many of the newest rows are read at first.
 const NEAR: i64 = 1_000;
 /// The same when an index of a column already narrows them: it is worth more than a text that may be common.
-const NEAR_IN_INDEX: i64 = 6_000;
+const NEAR_IN_INDEX: i64 = 4_000;
 /// How many trigrams are asked for: each costs a walk through where it occurs, and twelve leave hardly a part too many.
 const GRAMS: usize = 12;
 /// How many parts are read at first; each further time eight times as many.
 const PARTS: i64 = 8;
 
-const HAS_TEXT: &str = " AND EXISTS (SELECT 1 FROM text WHERE text.decision = decision.id AND text.search LIKE ";
+const HAS_TEXT: &str = " AND decision.search LIKE ";
 pub(crate) const BOUNDS: &str = "SELECT COALESCE(MIN(no), 0), COALESCE(MAX(no), -1) FROM part \
     WHERE newest >= $1 AND oldest < $2";
 pub(crate) const LAST_PART: &str = "SELECT MAX(no) / 64 FROM text";
@@ -49,7 +49,7 @@ impl SqliteStore {
     ) -> Result<Rows, StoreError> {
         let Some(text) = &filter.text else { return Self::walk(conn, filter, stretch, wanted, |_| {}).await };
         let has_text = |q: &mut QueryBuilder<Sqlite>| {
-            q.push(HAS_TEXT).push_bind(sql::like(text)).push(" ESCAPE '!')");
+            q.push(HAS_TEXT).push_bind(sql::like(text)).push(" ESCAPE '!'");
         };
         let grams = grams(text);
         if grams.is_empty() {
