@@ -4,8 +4,9 @@
 //! cache's. Measured is what the process has resident after the list, less what it had before it.
 
 use std::convert::Infallible;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -16,9 +17,12 @@ use kube::client::{Body, ClientBuilder};
 use serde_json::{Value, json};
 use tower::service_fn;
 
-use crate::clock::resident;
+use crate::clock::{median, resident};
 use crate::reconcile::framework;
-use crate::{Better, Row, Setting};
+use crate::{Better, Row, Setting, Size};
+
+/// Megabytes of ten thousand pods.
+const GOAL: f64 = 25.0;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -124,11 +128,33 @@ fn pod(n: usize) -> Value {
     })
 }
 
-/// Runs it.
+/// Weighs it five times, each in a process of its own: what the allocator keeps depends on which threads met.
+///
+/// # Errors
+/// When one of them fails.
+pub fn run(setting: &Setting) -> Result<Vec<Row>> {
+    let mut rows = once(setting)?;
+    let Some(first) = rows.first_mut().filter(|_| setting.size == Size::Full) else { return Ok(rows) };
+    let mut weights = vec![first.value];
+    for _ in 0..4 {
+        let said = Command::new(std::env::current_exe()?).arg("cache-once").output()?;
+        anyhow::ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let said = String::from_utf8(said.stdout)?;
+        let value =
+            said.lines().next().and_then(|line| line.split(" MB").next()?.split_whitespace().last()?.parse().ok());
+        weights.push(value.context("the process did not say what the cache weighs")?);
+    }
+    first.value = median(&mut weights);
+    first.how += &format!("; the middle of {weights:.1?}");
+    *first = first.clone().goal(GOAL);
+    Ok(rows)
+}
+
+/// Weighs it in this process.
 ///
 /// # Errors
 /// When the framework does not start.
-pub fn run(setting: &Setting) -> Result<Vec<Row>> {
+pub fn once(setting: &Setting) -> Result<Vec<Row>> {
     let pods = setting.of(10_000, 100);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (grown, held) = runtime.block_on(async {
@@ -160,7 +186,7 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
         size_of::<Volume>()
     );
     Ok(vec![
-        Row::new("cache: 10,000 pods, pruned", weight, "MB", Better::Lower, &how).goal(25.0),
+        Row::new("cache: 10,000 pods, pruned", weight, "MB", Better::Lower, &how).goal(GOAL),
         Row::new("of that the bare structs", each as f64 / 100.0, "MB", Better::Lower, &bare),
     ])
 }

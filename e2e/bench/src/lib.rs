@@ -125,6 +125,7 @@ pub const BENCHES: &[(&str, Bench)] = &[
     ("history", history::run),
     ("simulator", simulator::run),
     ("cache", cache::run),
+    ("cache-once", cache::once),
     ("controller", controller::run),
     ("served", served::run),
 ];

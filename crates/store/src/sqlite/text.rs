@@ -21,7 +21,7 @@ use keelson_core::DecisionId;
 /// How many of the newest rows are read at first.
 const NEAR: i64 = 1_000;
 /// The same when an index of a column already narrows them: it is worth more than a text that may be common.
-const NEAR_IN_INDEX: i64 = 4_000;
+const NEAR_IN_INDEX: i64 = 2_500;
 /// How many trigrams are asked for: each costs a walk through where it occurs, and twelve leave hardly a part too many.
 const GRAMS: usize = 12;
 /// How many parts are read at first; each further time eight times as many.
