@@ -9,6 +9,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::image;
 use crate::run::{Outcome, program, read, root, show, target};
 use crate::web;
 
@@ -32,7 +33,7 @@ pub fn bench(args: &[&str]) -> Outcome {
     // The one that is shipped: it takes longest to build, and only one bench looks at it.
     let keelson = match built {
         Some(built) => built.to_owned(),
-        None if chosen.contains(&"controller") => program("keelson", "release")?,
+        None if chosen.contains(&"controller") => image::shipped()?,
         None => String::new(),
     };
     let folder = target().join("bench");

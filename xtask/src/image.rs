@@ -77,6 +77,13 @@ pub fn here() -> Outcome {
     build(native()?).map(drop)
 }
 
+/// Makes the image of this machine's kind and returns where its program is: the one that is shipped.
+pub fn shipped() -> Result<String, String> {
+    let machine = native()?;
+    build(machine)?;
+    Ok(target().join("image").join(machine.triple()).join("image/keelson").display().to_string())
+}
+
 fn native() -> Result<&'static Machine, String> {
     of(archive::architecture(std::env::consts::ARCH))
 }

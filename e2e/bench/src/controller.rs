@@ -84,7 +84,9 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
         let size = std::fs::metadata(&setting.keelson)?.len() as f64 / 1e6;
         let how =
             format!("the evening of `keelson up` (36 machines) over HTTPS on loopback, SQLite; median of {times}");
-        let shipped = format!("{}, with the page in it", setting.keelson.display());
+        let here = std::env::current_dir()?;
+        let program = setting.keelson.strip_prefix(&here).unwrap_or(&setting.keelson);
+        let shipped = format!("{}, with the page in it", program.display());
         let still = format!("resident {rest:?} after it was ready, leading");
         Ok(vec![
             Row::new("controller: start to ready, caches read", median(&mut took), "ms", Better::Lower, &how)
