@@ -338,7 +338,7 @@ impl Inner {
     }
 
     fn only_record(&self, mut decision: Decision, outcome: Outcome, steps: Vec<Step>) -> (Outcome, Vec<Step>) {
-        (decision.outcome, decision.steps) = (outcome, steps.clone());
+        decision.ended(outcome, steps.clone());
         self.metrics.recorded(&decision, outcome);
         self.history.offer(decision);
         (outcome, steps)

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::Method;
 use keelson_core::{
@@ -475,12 +475,15 @@ async fn a_pod_that_has_the_name_of_one_that_went_is_left_alone() {
     assert_eq!(node_of(&world, "cart").await, None);
 }
 
-/// A history that has no room for what has actions.
-struct Full;
+/// A history that has no room for what has actions, and what it was offered.
+#[derive(Default)]
+struct Full(Mutex<Vec<Decision>>);
 
 #[async_trait::async_trait]
 impl History for Full {
-    fn offer(&self, _: Decision) {}
+    fn offer(&self, decision: Decision) {
+        self.0.lock().unwrap().push(decision);
+    }
     async fn begin(&self, _: &Decision, _: Option<Vec<u8>>) -> Result<(), HistoryError> {
         Err(HistoryError { reason: "the journal is full".into() })
     }
@@ -501,7 +504,8 @@ impl History for Full {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_recorded_is_not_done() {
     let world = World::prepared(22, json!({"features": {"scheduling": {"mode": "Enforce"}}})).await;
-    let process = world.process("a", |config| config.history = Arc::new(Full));
+    let full = Arc::new(Full::default());
+    let process = world.process("a", |config| config.history = full.clone());
     process.leads().await;
     world.node("n1").await;
     let decision = process.decision(&world.pod("cart").await);
@@ -512,6 +516,8 @@ async fn what_cannot_be_recorded_is_not_done() {
     assert_eq!((outcome, steps[0].result), (Outcome::Would, StepResult::Held));
     assert!(steps[0].detail.contains("the journal is full; free the store"), "{steps:?}");
     assert_eq!(node_of(&world, "cart").await, None);
+    let offered = full.0.lock().unwrap().pop().unwrap();
+    assert_eq!((offered.outcome, offered.actions), (Outcome::Would, Vec::new()), "nothing of it is open");
 }
 
 #[tokio::test(start_paused = true)]
