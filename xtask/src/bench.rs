@@ -13,7 +13,7 @@ use crate::image;
 use crate::run::{Outcome, program, read, root, show, target};
 use crate::web;
 
-/// Every bench, in the document's order; the program knows the same but for the page.
+/// Every bench, in the document's order. The program knows all but the page, and the part of the cache's that it runs again.
 const NAMES: &[&str] =
     &["queue", "reconcile", "store", "history", "simulator", "cache", "controller", "served", "page"];
 const SAVED: &str = "docs/benchmarks.json";

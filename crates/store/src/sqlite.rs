@@ -153,7 +153,7 @@ impl SqliteStore {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.checkpoints.expect();
+        self.checkpoints.expect().await;
         match self.writer.begin_with(BEGIN).await {
             // On a full disk SQLite ends a transaction by itself; the driver goes on counting it, for ever. Only a new
             // connection helps.
