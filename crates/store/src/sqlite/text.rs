@@ -1,8 +1,8 @@
 //! Finding a text among a million rows.
 //!
-//! A text that is common is found by reading the newest rows. One that is rare is found by its trigrams: they tell which
-//! parts of 64 texts can hold it, and only those are read (migration 5). Neither is known beforehand, so first a bounded
-//! number of the newest rows is read; what is missing then is not common.
+//! A text that is rare is found by its trigrams: they tell which parts of 64 texts can hold it, and only those are read
+//! (migration 5). One that is common would be found in too many of them, and is found by reading the newest rows. What is
+//! missing then is common elsewhere, or not among what is asked for: it is looked for part by part.
 //!
 //! Promise: what is found is what reading every row would find. Parts hold the texts in the order of their arrival, which
 //! is nearly that of their ids; the search goes on as long as an older part may hold a newer id.
@@ -26,6 +26,8 @@ const NEAR_IN_INDEX: i64 = 2_500;
 const GRAMS: usize = 12;
 /// How many parts are read at first; each further time eight times as many.
 const PARTS: i64 = 8;
+/// A text that fewer parts can hold is rare: reading them all is less than reading the newest rows.
+const RARE: i64 = 32;
 
 const HAS_TEXT: &str = " AND decision.search LIKE ";
 pub(crate) const BOUNDS: &str = "SELECT COALESCE(MIN(no), 0), COALESCE(MAX(no), -1) FROM part \
@@ -58,6 +60,10 @@ impl SqliteStore {
         let Some(last) = Self::end_of_near(conn, filter, stretch).await? else {
             return Self::walk(conn, filter, stretch, wanted, has_text).await;
         };
+        if let Some(parts) = Self::all_parts(conn, stretch, &grams).await? {
+            let ids = Self::ids_in_parts(conn, filter, stretch, wanted, text, &parts).await?;
+            return Self::bodies(conn, ids).await;
+        }
         let near = Stretch { from: Some(last), ..stretch };
         let mut rows = Self::walk(conn, filter, near, wanted, has_text).await?;
         let left = wanted - i64::try_from(rows.len()).unwrap_or(wanted);
@@ -82,6 +88,44 @@ impl SqliteStore {
         Ok(id.map(|id| DecisionId(Uuid::from_slice(&id).unwrap_or_default())))
     }
 
+    /// Which parts can hold a text; none when it is not rare.
+    async fn all_parts(
+        conn: &mut SqliteConnection,
+        stretch: Stretch,
+        grams: &str,
+    ) -> Result<Option<Vec<i64>>, StoreError> {
+        let (lowest, highest) = Self::bounds(conn, stretch).await?;
+        let mut parts = Self::candidates(conn, grams, lowest, highest + 1, RARE).await?;
+        let is_rare = i64::try_from(parts.len()).is_ok_and(|many| many < RARE);
+        parts.extend(Self::last_part(conn).await?);
+        Ok(is_rare.then_some(parts))
+    }
+
+    /// The first and the last part that can hold what a stretch holds.
+    async fn bounds(conn: &mut SqliteConnection, stretch: Stretch) -> Result<(i64, i64), StoreError> {
+        let bytes = |id: DecisionId| id.0.as_bytes().to_vec();
+        let from = stretch.from.map_or_else(|| vec![0; 16], bytes);
+        let before = stretch.before.map_or_else(|| vec![255; 16], bytes);
+        Ok(sqlx::query_as(BOUNDS).bind(from).bind(before).fetch_one(conn).await?)
+    }
+
+    /// The last part, which is not indexed until it is full.
+    async fn last_part(conn: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar(LAST_PART).fetch_one(conn).await?)
+    }
+
+    /// The newest of the parts that hold the trigrams, from `lowest` to below `below`.
+    async fn candidates(
+        conn: &mut SqliteConnection,
+        grams: &str,
+        lowest: i64,
+        below: i64,
+        many: i64,
+    ) -> Result<Vec<i64>, StoreError> {
+        let query = sqlx::query_scalar(CANDIDATES).bind(grams.to_owned()).bind(lowest).bind(below).bind(many);
+        Ok(query.fetch_all(conn).await?)
+    }
+
     async fn find_in_parts(
         conn: &mut SqliteConnection,
         filter: &Filter,
@@ -90,18 +134,12 @@ impl SqliteStore {
         text: &str,
         grams: &str,
     ) -> Result<Rows, StoreError> {
-        let bytes = |id: DecisionId| id.0.as_bytes().to_vec();
-        let from = stretch.from.map_or_else(|| vec![0; 16], bytes);
-        let before = stretch.before.map_or_else(|| vec![255; 16], bytes);
-        let (lowest, highest): (i64, i64) =
-            sqlx::query_as(BOUNDS).bind(from).bind(before).fetch_one(&mut *conn).await?;
-        // The last part is not indexed until it is full.
-        let last: Option<i64> = sqlx::query_scalar(LAST_PART).fetch_one(&mut *conn).await?;
+        let (lowest, highest) = Self::bounds(conn, stretch).await?;
+        let last = Self::last_part(conn).await?;
         let (mut parts, mut below, mut many): (Vec<i64>, _, _) = (last.into_iter().collect(), highest + 1, PARTS);
         let mut found = BTreeMap::new();
         loop {
-            let query = sqlx::query_scalar(CANDIDATES).bind(grams.to_owned()).bind(lowest).bind(below).bind(many);
-            let candidates: Vec<i64> = query.fetch_all(&mut *conn).await?;
+            let candidates = Self::candidates(conn, grams, lowest, below, many).await?;
             let is_end = i64::try_from(candidates.len()).unwrap_or(many) < many;
             below = candidates.last().copied().unwrap_or(lowest);
             parts.extend(candidates);
@@ -127,9 +165,13 @@ impl SqliteStore {
             parts.clear();
             many *= 8;
         }
+        Self::bodies(conn, found.into_keys()).await
+    }
+
+    async fn bodies(conn: &mut SqliteConnection, ids: impl IntoIterator<Item = Vec<u8>>) -> Result<Rows, StoreError> {
         let mut q = QueryBuilder::new("SELECT id, body FROM decision WHERE id IN (");
         let mut list = q.separated(", ");
-        for id in found.into_keys() {
+        for id in ids {
             list.push_bind(id);
         }
         list.push_unseparated(") ORDER BY id DESC");
