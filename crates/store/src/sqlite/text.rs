@@ -57,13 +57,13 @@ impl SqliteStore {
         if grams.is_empty() {
             return Self::walk(conn, filter, stretch, wanted, has_text).await;
         }
-        let Some(last) = Self::end_of_near(conn, filter, stretch).await? else {
-            return Self::walk(conn, filter, stretch, wanted, has_text).await;
-        };
         if let Some(parts) = Self::all_parts(conn, stretch, &grams).await? {
             let ids = Self::ids_in_parts(conn, filter, stretch, wanted, text, &parts).await?;
             return Self::bodies(conn, ids).await;
         }
+        let Some(last) = Self::end_of_near(conn, filter, stretch).await? else {
+            return Self::walk(conn, filter, stretch, wanted, has_text).await;
+        };
         let near = Stretch { from: Some(last), ..stretch };
         let mut rows = Self::walk(conn, filter, near, wanted, has_text).await?;
         let left = wanted - i64::try_from(rows.len()).unwrap_or(wanted);
