@@ -39,7 +39,19 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
-    ("keelson-bench", &["keelson", "keelson-core", "keelson-runtime", "keelson-sim", "keelson-store"], &["axum"]),
+    (
+        "keelson-bench",
+        &[
+            "keelson",
+            "keelson-cluster",
+            "keelson-core",
+            "keelson-placement",
+            "keelson-runtime",
+            "keelson-sim",
+            "keelson-store",
+        ],
+        &["axum"],
+    ),
     ("keelson-image", &[], &["kube", "tokio"]),
     ("keelson-harness", &["keelson-image"], &["kube"]),
     (

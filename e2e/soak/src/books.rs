@@ -13,7 +13,7 @@ use keelson_sim::world::demand::of_pod;
 use keelson_sim::world::invariants::minds;
 use keelson_sim::world::kinds::{EVENTS, LEASES, NODES, PODS};
 use keelson_sim::world::neighbours::{Assumed, Neighbours};
-use keelson_sim::world::read::{Key, annotation, at, condition, holds, int, is_leaving, list, text, time, uid};
+use keelson_sim::world::read::{Key, annotation, condition, holds, int, is_leaving, text, time, uid};
 use keelson_sim::world::seen::Seen;
 use keelson_sim::world::standin::fits;
 use serde_json::Value;
@@ -173,7 +173,7 @@ impl Books {
         for pod in waiting {
             let said = condition(&pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
             self.judge(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(&pod)));
-            if self.is_beyond_us(&pod) {
+            if self.is_kept_away(&pod) {
                 continue;
             }
             let demand = of_pod(&pod);
@@ -192,16 +192,9 @@ impl Books {
         self.judge(PROGRESS, true, String::new);
     }
 
-    /// What the scheduler refuses to judge yet, by name: such a pod waits, and says so.
-    fn is_beyond_us(&self, pod: &Value) -> bool {
-        let near = |field: &str| {
-            at(pod, &format!("spec.affinity.{field}.requiredDuringSchedulingIgnoredDuringExecution")).is_some()
-        };
-        let spread = list(pod, "spec.topologySpreadConstraints");
-        near("podAffinity")
-            || near("podAntiAffinity")
-            || spread.iter().any(|rule| text(rule, "whenUnsatisfiable") == "DoNotSchedule")
-            || self.seen.all(PODS).any(|(_, other)| !text(other, "spec.nodeName").is_empty() && minds(other, pod))
+    /// Whether somebody who runs wants it away: where that leaves room is not judged here.
+    fn is_kept_away(&self, pod: &Value) -> bool {
+        self.seen.all(PODS).any(|(_, other)| !text(other, "spec.nodeName").is_empty() && minds(other, pod))
     }
 
     fn judge(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
