@@ -166,6 +166,8 @@ type points struct {
 
 // answer is one line of output.
 type answer struct {
+	// Failed is why kube-scheduler itself gives up with an error; no node is feasible then.
+	Failed    string             `json:"failed,omitempty"`
 	PreFilter map[string]verdict `json:"prefilter"`
 	// Ran names the plugins whose Filter was asked, in order: those that PreFilter neither skipped nor rejected.
 	Ran []string `json:"ran"`
@@ -199,11 +201,13 @@ func (b *bench) hear(ctx context.Context, asked *request) (*answer, error) {
 		return nil, err
 	}
 	cycle, err := judge.cycle(ctx, asked.Pod, given)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = judge.scoreEach(ctx, asked.Pod, cycle, given)
 	}
-	if err := judge.scoreEach(ctx, asked.Pod, cycle, given); err != nil {
-		return nil, err
+	if err != nil {
+		given.Failed = err.Error()
+		given.Feasible, given.Score, given.Total = []string{}, map[string]map[string]points{}, map[string]int64{}
+		return given, nil
 	}
 	if asked.Preempt && len(cycle.feasible) == 0 {
 		given.Preemption, err = judge.preempt(ctx, asked.Pod, cycle)

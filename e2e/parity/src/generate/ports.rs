@@ -1,0 +1,47 @@
+//! What NodePorts looks at.
+
+use serde_json::{Value, json};
+
+use super::{Making, items, push};
+
+impl Making {
+    pub(super) fn ports(&mut self, pod: &mut Value) {
+        if !self.dice.chance(60) {
+            return;
+        }
+        let host_network = self.dice.chance(10);
+        if host_network {
+            pod["spec"]["hostNetwork"] = json!(true);
+        }
+        if self.dice.chance(25) {
+            let mut init =
+                json!({"name": "init", "image": "registry.example/app:1", "ports": [self.port(host_network)]});
+            if self.dice.chance(60) {
+                init["restartPolicy"] = json!("Always");
+            }
+            push(&mut pod["spec"]["initContainers"], init);
+        }
+        for container in items(&mut pod["spec"]["containers"]) {
+            if self.dice.chance(70) {
+                let ports: Vec<Value> = self.dice.times(1, 2).map(|_| self.port(host_network)).collect();
+                container["ports"] = Value::Array(ports);
+            }
+        }
+    }
+
+    fn port(&mut self, host_network: bool) -> Value {
+        let dice = &mut self.dice;
+        let number = dice.pick(&[8080, 8081, 9090, 53]);
+        let mut port = json!({"containerPort": number});
+        if host_network || dice.chance(80) {
+            port["hostPort"] = json!(number);
+        }
+        if dice.chance(60) {
+            port["protocol"] = json!(dice.pick(&["TCP", "UDP", "SCTP"]));
+        }
+        if dice.chance(50) {
+            port["hostIP"] = json!(dice.pick(&["0.0.0.0", "127.0.0.1", "10.0.0.1", "::"]));
+        }
+        port
+    }
+}
