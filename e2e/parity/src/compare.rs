@@ -20,6 +20,19 @@ pub struct Disagreement {
     pub ours: String,
 }
 
+impl Disagreement {
+    /// The same for all that differ in the same way: without the node and without numbers.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let words = format!("{}: {}; {}", self.plugin, self.theirs, self.ours);
+        words
+            .split(|letter: char| letter.is_ascii_digit())
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("#")
+    }
+}
+
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}: upstream says {}; we say {}", self.plugin, self.node, self.theirs, self.ours)

@@ -10,6 +10,7 @@
 //! | [`request`], [`oracle`] | the question, and who answers it |
 //! | [`ours`] | what our engine answers; grows with it |
 //! | [`mod@compare`] | where the two differ |
+//! | [`mod@shrink`] | the smallest case that still differs |
 //! | [`coverage`] | which outcomes of which plugin the cases reached |
 //!
 //! Promises: a seed is a repro (`keelson-parity --seed N`); a plugin that is not in [`COMPARED`] is still generated and
@@ -24,6 +25,7 @@ pub mod oracle;
 pub mod ours;
 pub mod request;
 pub mod run;
+pub mod shrink;
 
 /// What of a plugin is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

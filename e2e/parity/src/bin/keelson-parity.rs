@@ -1,15 +1,21 @@
 //! Compares our placement with kube-scheduler's plugins over a range of seeds, or shows one.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use keelson_parity::compare::compare;
 use keelson_parity::coverage::Coverage;
 use keelson_parity::feature::Mode;
 use keelson_parity::generate::case;
 use keelson_parity::oracle::Oracle;
+use keelson_parity::ours;
+use keelson_parity::request::Request;
 use keelson_parity::run::{judge, mode_of};
+use keelson_parity::shrink::shrink;
+use serde_json::Value;
 
 /// Compares our placement with kube-scheduler's plugins over a range of seeds, or shows one.
 #[derive(Parser)]
@@ -23,6 +29,9 @@ struct Flags {
     /// `mixed`, or the one plugin whose features are used; by default each seed has its own.
     #[arg(long)]
     mode: Option<Mode>,
+    /// With `--seed`: the smallest case that still differs, for each way in which it does.
+    #[arg(long, requires = "seed")]
+    shrink: bool,
     /// How many findings are printed.
     #[arg(long, default_value_t = 10)]
     shown: usize,
@@ -50,14 +59,37 @@ fn main() -> ExitCode {
 fn show(flags: &Flags, seed: u64) -> Result<bool> {
     let mode = flags.mode.unwrap_or_else(|| mode_of(seed));
     let mut oracle = Oracle::start()?;
-    let case = case(seed, mode);
-    println!("{}", serde_json::to_string(&case.request)?);
-    print!("{}", oracle.answer_to(&serde_json::to_string(&case.request)?)?);
     let finding = judge(&mut oracle, &mut Coverage::default(), seed, mode)?;
-    for one in finding.iter().flat_map(|finding| &finding.disagreements) {
+    let disagreements = finding.map(|finding| finding.disagreements).unwrap_or_default();
+    let asked = case(seed, mode).request;
+    if flags.shrink {
+        let kinds: BTreeMap<_, _> = disagreements.iter().map(|one| (one.kind(), one)).collect();
+        for one in kinds.values() {
+            let smallest = shrink(&mut oracle, &asked, one)?;
+            tell(&mut oracle, &smallest)?;
+        }
+    } else {
+        tell(&mut oracle, &asked)?;
+    }
+    Ok(disagreements.is_empty())
+}
+
+/// A question, the oracle's answer, and where we differ.
+fn tell(oracle: &mut Oracle, asked: &Request) -> Result<()> {
+    let question = serde_json::to_string(&brief(&serde_json::to_value(asked)?))?;
+    println!("{question}\n{}", oracle.answer_to(&question)?.trim_end());
+    let told = oracle.ask(asked)?;
+    for one in compare(&told, &ours::judge(asked, &told.feasible)?) {
         println!("{one}");
     }
-    Ok(finding.is_none())
+    Ok(())
+}
+
+/// The question without its empty parts.
+fn brief(asked: &Value) -> Value {
+    let empty = |value: &Value| matches!(value, Value::Null) || value.as_array().is_some_and(Vec::is_empty);
+    let kept = asked.as_object().into_iter().flatten().filter(|(_, value)| !empty(value));
+    Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 /// A range, with what was reached and the first findings.

@@ -52,7 +52,7 @@ impl Making {
 
     fn condition(&mut self) -> Value {
         if self.dice.chance(4) {
-            return json!({"key": CORES, "operator": "Gt", "values": ["few"]});
+            return json!({"key": CORES, "operator": "Gt", "values": [self.dice.pick(&["few", "-3"])]});
         }
         self.readable_condition()
     }
@@ -66,7 +66,7 @@ impl Making {
             4 | 5 => json!({"key": key, "operator": "NotIn", "values": dice.some(values, 2)}),
             6 => json!({"key": key, "operator": "Exists"}),
             7 => json!({"key": key, "operator": "DoesNotExist"}),
-            8 => json!({"key": CORES, "operator": "Gt", "values": [dice.pick(&["1", "4", "8", "-3"])]}),
+            8 => json!({"key": CORES, "operator": "Gt", "values": [dice.pick(&["1", "4", "8"])]}),
             _ => json!({"key": CORES, "operator": "Lt", "values": [dice.pick(&["3", "8", "16"])]}),
         }
     }

@@ -122,7 +122,7 @@ impl Making {
         let namespace = pod["metadata"]["namespace"].clone();
         let class = match self.dice.between(0, 19) {
             0..=5 => return self.reached(pod),
-            6 => return json!({"persistentVolumeClaim": {"claimName": "missing"}}),
+            6 => return json!({"persistentVolumeClaim": {"claimName": "missing-0"}}),
             7 | 8 => return self.ephemeral(pod),
             9 | 10 => "now",
             11..=13 => "late",
