@@ -21,6 +21,12 @@ pub struct Disagreement {
 }
 
 impl Disagreement {
+    /// Whether it is about a verdict, not about points.
+    #[must_use]
+    pub fn is_verdict(&self) -> bool {
+        ![" raw", " normalized"].iter().any(|end| self.theirs.ends_with(end))
+    }
+
     /// The same for all that differ in the same way: without the node and without numbers.
     #[must_use]
     pub fn kind(&self) -> String {

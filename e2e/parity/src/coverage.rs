@@ -9,7 +9,135 @@ use std::fmt;
 use crate::oracle::{Answer, Code, Points, Preemption, Verdict};
 
 /// Outcomes that a full run must reach, by plugin.
-pub const EXPECTED: &[(&str, &[&str])] = &[];
+pub const EXPECTED: &[(&str, &[&str])] = &[
+    ("kube-scheduler", &["all nodes feasible", "some nodes feasible", "one feasible node", "no feasible node"]),
+    ("NodeUnschedulable", &["Success", "UnschedulableAndUnresolvable: node(s) were unschedulable"]),
+    ("NodeName", &["Success", "UnschedulableAndUnresolvable: node(s) didn't match the requested node name"]),
+    (
+        "TaintToleration",
+        &[
+            "Success",
+            "UnschedulableAndUnresolvable: node(s) had untolerated taint(s)",
+            "score: all 100",
+            "score: different",
+            "score: one node",
+        ],
+    ),
+    (
+        "NodeAffinity",
+        &[
+            "Skip",
+            "Success",
+            "UnschedulableAndUnresolvable: node(s) didn't match Pod's node affinity/selector",
+            "UnschedulableAndUnresolvable: node(s) didn't satisfy plugin(s) [NodeAffinity]",
+            "UnschedulableAndUnresolvable: pod affinity terms conflict",
+            "score: all 100",
+            "score: different",
+            "score: skipped",
+        ],
+    ),
+    ("NodePorts", &["Skip", "Success", "Unschedulable: node(s) didn't have free ports for the requested pod ports"]),
+    (
+        "NodeResourcesFit",
+        &[
+            "Success",
+            "Unschedulable: Insufficient cpu",
+            "Unschedulable: Insufficient memory",
+            "Unschedulable: Insufficient ephemeral-storage",
+            "Unschedulable: Insufficient example.com/gpu",
+            "Unschedulable: Too many pods",
+            "UnschedulableAndUnresolvable: Insufficient cpu",
+            "UnschedulableAndUnresolvable: Insufficient memory",
+            "UnschedulableAndUnresolvable: Insufficient ephemeral-storage",
+            "UnschedulableAndUnresolvable: Insufficient example.com/gpu",
+            "UnschedulableAndUnresolvable: Insufficient hugepages-2Mi",
+            "score: different",
+        ],
+    ),
+    ("NodeResourcesBalancedAllocation", &["score: all alike", "score: different", "score: skipped"]),
+    ("ImageLocality", &["score: all 0", "score: different"]),
+    (
+        "VolumeRestrictions",
+        &[
+            "Skip",
+            "Success",
+            "Unschedulable: node(s) had no available disk",
+            "Unschedulable: node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already \
+             in-use by another pod",
+            "UnschedulableAndUnresolvable: persistentvolumeclaim \"…\" not found",
+        ],
+    ),
+    ("NodeVolumeLimits", &["Skip", "Success", "Unschedulable: node(s) exceed max volume count"]),
+    (
+        "VolumeBinding",
+        &[
+            "Skip",
+            "Success",
+            "UnschedulableAndUnresolvable: PVC … was not created for pod … (pod is not owner)",
+            "UnschedulableAndUnresolvable: node(s) did not have enough free storage",
+            "UnschedulableAndUnresolvable: node(s) didn't find available persistent volumes to bind",
+            "UnschedulableAndUnresolvable: node(s) didn't match PersistentVolume's node affinity",
+            "UnschedulableAndUnresolvable: node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
+            "UnschedulableAndUnresolvable: persistentvolumeclaim \"…\" bound to non-existent persistentvolume \"…\"",
+            "UnschedulableAndUnresolvable: persistentvolumeclaim \"…\" is being deleted",
+            "UnschedulableAndUnresolvable: persistentvolumeclaim \"…\" not found",
+            "UnschedulableAndUnresolvable: pod has unbound immediate PersistentVolumeClaims",
+            "UnschedulableAndUnresolvable: waiting for ephemeral volume controller to create the persistentvolumeclaim \"…\"",
+        ],
+    ),
+    (
+        "VolumeZone",
+        &[
+            "Skip",
+            "Success",
+            "UnschedulableAndUnresolvable: PersistentVolume had no name",
+            "UnschedulableAndUnresolvable: PersistentVolumeClaim had no pv name and storageClass name",
+            "UnschedulableAndUnresolvable: node(s) had no available volume zone",
+            "UnschedulableAndUnresolvable: persistentvolume \"…\" not found",
+            "UnschedulableAndUnresolvable: persistentvolumeclaim \"…\" not found",
+            "UnschedulableAndUnresolvable: storageclass.storage.k8s.io \"…\" not found",
+        ],
+    ),
+    (
+        "PodTopologySpread",
+        &[
+            "Skip",
+            "Success",
+            "Unschedulable: node(s) didn't match pod topology spread constraints",
+            "UnschedulableAndUnresolvable: node(s) didn't match pod topology spread constraints (missing required label)",
+            "score: all 100",
+            "score: different",
+            "score: skipped",
+        ],
+    ),
+    (
+        "InterPodAffinity",
+        &[
+            "Skip",
+            "Success",
+            "Unschedulable: node(s) didn't match pod anti-affinity rules",
+            "Unschedulable: node(s) didn't satisfy existing pods anti-affinity rules",
+            "UnschedulableAndUnresolvable: node(s) didn't match pod affinity rules",
+            "score: all 0",
+            "score: different",
+            "score: skipped",
+        ],
+    ),
+    (
+        "DefaultPreemption",
+        &[
+            "breaks a budget",
+            "spares a budget",
+            "chooses: the best",
+            "evicts one",
+            "evicts several",
+            "nobody: no candidates",
+            "nobody: no node would be helped",
+            "nobody: not eligible due to a terminating pod on the nominated node.",
+            "nobody: not eligible due to preemptionPolicy=Never.",
+        ],
+    ),
+];
 
 /// How often each outcome occurred.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -87,7 +215,7 @@ impl Coverage {
     }
 }
 
-/// Quoted names, and those of objects that are numbered, say nothing of the outcome.
+/// Quoted names, and those of objects, which are numbered, say nothing of the outcome.
 fn nameless(text: &str) -> String {
     let mut quoted = false;
     let kept = text.split('"').map(|part| {
@@ -95,10 +223,9 @@ fn nameless(text: &str) -> String {
         if quoted { part } else { "…" }
     });
     let kept = kept.collect::<Vec<_>>().join("\"");
-    let words = kept
-        .split(' ')
-        .map(|word| if word.ends_with(|last: char| last.is_ascii_digit()) && word.contains('-') { "…" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    let named =
+        |word: &str| word.contains('-') && word.trim_end_matches(':').ends_with(|last: char| last.is_ascii_digit());
+    kept.split(' ').map(|word| if named(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 fn spread(scores: Option<&BTreeMap<String, Points>>) -> &'static str {

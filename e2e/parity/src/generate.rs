@@ -6,6 +6,8 @@
 //! Promises: the same seed and mode give the same case; objects are what an API server could have stored; coverage.rs counts
 //! which outcomes were reached, and a test holds that all of them were.
 
+#![allow(clippy::indexing_slicing, reason = "a JSON object answers null for a field that it has not")]
+
 mod basics;
 mod disks;
 mod images;
@@ -121,7 +123,9 @@ impl Making {
     /// The pod to judge comes last: by then there is something to meet.
     fn roles(&mut self) -> Vec<Role> {
         let nodes = u32::try_from(self.request.nodes.len()).unwrap_or(1);
-        let mut roles = vec![Role::Standing; self.dice.times(nodes / 2, 4 * nodes).len()];
+        // There must be somebody to evict.
+        let crowd = if self.uses(Feature::DefaultPreemption) { 2 * nodes..=7 * nodes } else { nodes / 2..=4 * nodes };
+        let mut roles = vec![Role::Standing; self.dice.times(*crowd.start(), *crowd.end()).len()];
         if self.uses(Feature::Nominated) {
             roles.extend(self.dice.times(1, 4).map(|_| Role::Nominated));
         }

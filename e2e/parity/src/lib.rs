@@ -9,7 +9,7 @@
 //! | [`generate`], [`feature`] | cases from seeds, with any features or those of one plugin alone |
 //! | [`request`], [`oracle`] | the question, and who answers it |
 //! | [`ours`] | what our engine answers; grows with it |
-//! | [`mod@compare`] | where the two differ |
+//! | [`mod@compare`], [`mod@known`] | where the two differ, and where that is known |
 //! | [`mod@shrink`] | the smallest case that still differs |
 //! | [`coverage`] | which outcomes of which plugin the cases reached |
 //!
@@ -21,6 +21,7 @@ pub mod coverage;
 pub mod dice;
 pub mod feature;
 pub mod generate;
+pub mod known;
 pub mod oracle;
 pub mod ours;
 pub mod request;

@@ -35,7 +35,7 @@ impl Making {
             0 => return json!({}),
             1..=4 => return json!({"matchFields": [self.field()]}),
             5 => return json!({"matchFields": [self.field()], "matchExpressions": [self.condition()]}),
-            6 => return json!({"matchFields": [self.field(), self.field()]}),
+            6 | 7 => return json!({"matchFields": [self.field(), self.field()]}),
             _ => {}
         }
         let conditions: Vec<Value> = self.dice.times(1, 2).map(|_| self.condition()).collect();
@@ -51,7 +51,7 @@ impl Making {
     }
 
     fn condition(&mut self) -> Value {
-        if self.dice.chance(4) {
+        if self.dice.chance(8) {
             return json!({"key": CORES, "operator": "Gt", "values": [self.dice.pick(&["few", "-3"])]});
         }
         self.readable_condition()

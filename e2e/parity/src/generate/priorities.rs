@@ -49,7 +49,7 @@ impl Making {
         if dice.chance(80) {
             // Large enough to find no room.
             let asked =
-                json!({"cpu": dice.pick(&["500m", "1", "2", "4"]), "memory": dice.pick(&["512Mi", "1Gi", "3Gi"])});
+                json!({"cpu": dice.pick(&["500m", "1", "2", "4"]), "memory": dice.pick(&["1Gi", "2Gi", "4Gi"])});
             pod["spec"]["containers"] =
                 json!([{"name": "c0", "image": "registry.example/app:1", "resources": {"requests": asked}}]);
             pod["spec"]["resources"] = Value::Null;

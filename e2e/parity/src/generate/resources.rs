@@ -99,7 +99,9 @@ impl Making {
         if self.dice.chance(75) {
             asked["memory"] = json!(self.dice.pick(&["128Mi", "1Gi", "5Gi"]));
         }
-        pod["spec"]["resources"] = json!({"requests": asked});
+        // A limit alone is the request of what no container asks for.
+        let limits = if self.dice.chance(35) { json!({"cpu": "4", "memory": "6Gi"}) } else { json!({}) };
+        pod["spec"]["resources"] = json!({"requests": asked, "limits": limits});
         if self.dice.chance(30) {
             pod["spec"]["overhead"] = json!({"cpu": "50m"});
         }

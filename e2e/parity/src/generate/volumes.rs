@@ -229,9 +229,12 @@ impl Making {
         disk["storageClassName"] = json!("now");
         disk["accessModes"] = json!(modes);
         disk["capacity"] = json!({"storage": "10Gi"});
-        self.request.persistent_volumes.push(json!({
-            "metadata": {"name": name, "labels": labels}, "spec": disk, "status": {"phase": "Bound"},
-        }));
+        // A disk may be gone while its claim is not.
+        if self.dice.chance(96) {
+            self.request.persistent_volumes.push(json!({
+                "metadata": {"name": name, "labels": labels}, "spec": disk, "status": {"phase": "Bound"},
+            }));
+        }
         self.keep(claim)
     }
 }

@@ -1,0 +1,104 @@
+//! Where we are known to differ from upstream, and why.
+//!
+//! A row says what differs, in which cases, and what to make of it. A disagreement that no row explains fails the run; a row
+//! that explains nothing any more does, too, so that the list holds what is true today.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON object answers null for a field that it has not")]
+
+use serde_json::Value;
+
+use crate::compare::Disagreement;
+use crate::request::Request;
+
+/// A way in which we are known to differ.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// What to call it.
+    pub name: &'static str,
+    /// What differs, and whose it is.
+    pub why: &'static str,
+    explains: fn(&Request, &Disagreement) -> bool,
+}
+
+/// All of them.
+pub const KNOWN: &[Known] = &[
+    Known {
+        name: "no pods allowed",
+        why: "Upstream says that evicting helps a node on which no pod is allowed; we say that it never does.",
+        explains: |asked, one| {
+            let node = asked.nodes.iter().find(|node| node["metadata"]["name"] == one.node.as_str());
+            let allowed = node.map_or(&Value::Null, |node| &node["status"]["allocatable"]["pods"]);
+            let same = one.theirs.replace("Unschedulable:", "UnschedulableAndUnresolvable:") == one.ours;
+            is_fit(one) && same && (allowed.is_null() || allowed == "0")
+        },
+    },
+    Known {
+        name: "nominated pods are scored",
+        why: "Upstream scores nodes as they are; we score them with the pods that wait for room there.",
+        explains: |asked, one| scores_resources(one) && !asked.nominated.is_empty(),
+    },
+    Known {
+        name: "a resize under way",
+        why: "Upstream takes the largest of spec, allocatedResources and resources of every resource that any of them names, \
+              unless status.resources is missing, and leaves the spec out when the resize is infeasible; we raise what the spec \
+              names.",
+        explains: |asked, one| {
+            let resized = |pod: &Value| !pod["status"]["containerStatuses"].is_null();
+            (is_fit(one) || scores_resources(one)) && asked.pods.iter().any(resized)
+        },
+    },
+    Known {
+        name: "requests of a whole pod",
+        why: "Upstream's LeastAllocated counts the containers of the pod that it places and not its spec.resources, which it \
+              counts once the pod runs; we count them in both.",
+        explains: |asked, one| scores_resources(one) && !asked.pod["spec"]["resources"].is_null(),
+    },
+    Known {
+        name: "a limit of a whole pod",
+        why: "Where spec.resources has a limit and no request, the API server makes the sum of the containers' requests the \
+              pod's, and the limit only of what no container asks for; we take the limit.",
+        explains: |asked, one| {
+            let limited =
+                |pod: &Value| pod["spec"]["resources"]["limits"].as_object().is_some_and(|list| !list.is_empty());
+            (is_fit(one) || scores_resources(one)) && (limited(&asked.pod) || asked.pods.iter().any(limited))
+        },
+    },
+    Known {
+        name: "words of node affinity by name",
+        why: "Both refuse; of a pod that names nodes in matchFields, upstream says whether its terms conflict and leaves out \
+              only nodes that every term does, before its node selector is asked.",
+        explains: |asked, one| {
+            let refused = |text: &str| text.starts_with("UnschedulableAndUnresolvable");
+            is_affinity(one) && refused(&one.theirs) && refused(&one.ours) && required(asked).contains("matchFields")
+        },
+    },
+    Known {
+        name: "a bound below zero",
+        why: "Upstream takes the value of Gt and Lt for a label value, which cannot begin with a sign, and matches no node; we \
+              compare the numbers.",
+        explains: |asked, one| is_affinity(one) && required(asked).contains("\"-3\""),
+    },
+];
+
+fn is_fit(one: &Disagreement) -> bool {
+    one.plugin == "NodeResourcesFit" && one.is_verdict()
+}
+
+fn is_affinity(one: &Disagreement) -> bool {
+    one.plugin == "NodeAffinity" && one.is_verdict()
+}
+
+fn scores_resources(one: &Disagreement) -> bool {
+    ["NodeResourcesFit", "NodeResourcesBalancedAllocation"].contains(&one.plugin) && !one.is_verdict()
+}
+
+/// The required node affinity of the pod to judge, as text.
+fn required(asked: &Request) -> String {
+    asked.pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"].to_string()
+}
+
+/// The row that explains a disagreement.
+#[must_use]
+pub fn known(asked: &Request, one: &Disagreement) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| (known.explains)(asked, one))
+}
