@@ -23,6 +23,8 @@ pub enum Part {
     Database,
     /// kubectl, which `KUBECTL` names, and Debian's Python client.
     Kubectl,
+    /// kube-scheduler's own plugins, which Go builds.
+    Oracle,
     /// A real cluster.
     Cluster,
 }
@@ -37,6 +39,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-sim", "api_kubectl", Part::Kubectl),
     ("keelson-sim", "api_clients", Part::Kubectl),
     ("keelson", "up", Part::Kubectl),
+    ("keelson-parity", "judged", Part::Oracle),
     ("keelson", "real", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
     ("keelson", "hurt", Part::Cluster),

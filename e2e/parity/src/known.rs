@@ -72,12 +72,6 @@ pub const KNOWN: &[Known] = &[
             is_affinity(one) && refused(&one.theirs) && refused(&one.ours) && required(asked).contains("matchFields")
         },
     },
-    Known {
-        name: "a bound below zero",
-        why: "Upstream takes the value of Gt and Lt for a label value, which cannot begin with a sign, and matches no node; we \
-              compare the numbers.",
-        explains: |asked, one| is_affinity(one) && required(asked).contains("\"-3\""),
-    },
 ];
 
 fn is_fit(one: &Disagreement) -> bool {

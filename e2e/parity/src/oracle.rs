@@ -111,6 +111,8 @@ pub struct Answer {
     pub total: BTreeMap<String, i64>,
     /// Whom a preemption would evict; absent when it was not asked for or some node is feasible.
     pub preemption: Option<Preemption>,
+    /// What an API server would say against the objects; empty when it was not asked for.
+    pub refusals: Vec<String>,
 }
 
 impl Answer {

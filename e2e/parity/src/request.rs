@@ -40,6 +40,8 @@ pub struct Request {
     pub nominated: Vec<Nominated>,
     /// Whether to ask for a preemption.
     pub preempt: bool,
+    /// Whether to ask which objects an API server would refuse.
+    pub validate: bool,
 }
 
 /// A pod that waits for room on a node.

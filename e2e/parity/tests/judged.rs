@@ -39,6 +39,15 @@ fn a_seed_makes_the_same_case_again_and_the_oracle_the_same_answer() {
 }
 
 #[test]
+fn the_objects_of_a_case_are_what_an_api_server_would_store() {
+    let mut oracle = Oracle::start().unwrap();
+    for seed in 0..SEEDS {
+        let asked = Request { validate: true, ..case(seed, mode_of(seed)).request };
+        assert_eq!(oracle.ask(&asked).unwrap().refusals, Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_case_of_one_plugin_uses_nothing_else() {
     let mut oracle = Oracle::start().unwrap();
     for seed in 0..200 {

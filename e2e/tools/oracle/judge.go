@@ -50,10 +50,7 @@ func newBench(ctx context.Context) (*bench, error) {
 	metrics.Register()
 	client := fake.NewClientset()
 	factory := informers.NewSharedInformerFactory(client, 0)
-	world, err := newWorld(factory)
-	if err != nil {
-		return nil, err
-	}
+	world := newWorld(factory)
 	// The same as scheduler.New hands to its profiles, but for what binds.
 	claims := assumecache.NewAssumeCache(klog.FromContext(ctx), factory.Resource().V1().ResourceClaims().Informer(), "ResourceClaim", "", nil)
 	slices := resourceslicetracker.Options{
@@ -180,6 +177,8 @@ type answer struct {
 	Weights    map[string]int32             `json:"weights"`
 	Total      map[string]int64             `json:"total"`
 	Preemption *preemption                  `json:"preemption,omitempty"`
+	// Refusals are there when they were asked for.
+	Refusals []string `json:"refusals,omitempty"`
 }
 
 // hear judges one request.
@@ -193,10 +192,13 @@ func (b *bench) hear(ctx context.Context, asked *request) (*answer, error) {
 	if err := b.world.show(ctx, asked); err != nil {
 		return nil, err
 	}
+	given := &answer{Weights: map[string]int32{}}
+	if asked.Validate {
+		given.Refusals = refusals(asked)
+	}
 	if _, err := framework.NewPodInfo(asked.Pod); err != nil {
 		return nil, fmt.Errorf("pod: %w", err)
 	}
-	given := &answer{Weights: map[string]int32{}}
 	if err := judge.filterEach(ctx, asked.Pod, given); err != nil {
 		return nil, err
 	}

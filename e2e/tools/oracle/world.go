@@ -14,8 +14,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
-	coredefaults "k8s.io/kubernetes/pkg/apis/core/v1"
-	storagedefaults "k8s.io/kubernetes/pkg/apis/storage/v1"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	internalcache "k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
@@ -45,6 +44,8 @@ type request struct {
 	} `json:"nominated"`
 	// Preempt asks whom DefaultPreemption would evict when no node is feasible.
 	Preempt bool `json:"preempt"`
+	// Validate asks which objects an API server would refuse.
+	Validate bool `json:"validate"`
 	// Profile is a KubeSchedulerProfile of kubescheduler.config.k8s.io/v1; absent, the default one.
 	Profile json.RawMessage `json:"profile"`
 }
@@ -53,7 +54,6 @@ type request struct {
 // snapshot is made by the scheduler's own cache, whose order of nodes it keeps.
 type world struct {
 	informers informers.SharedInformerFactory
-	defaults  *runtime.Scheme
 	*snapshot
 	*nominator
 }
@@ -61,15 +61,8 @@ type world struct {
 // snapshot is the lister that plugins keep; what it reads is replaced with each request.
 type snapshot struct{ *internalcache.Snapshot }
 
-func newWorld(factory informers.SharedInformerFactory) (*world, error) {
-	defaults := runtime.NewScheme()
-	if err := coredefaults.RegisterDefaults(defaults); err != nil {
-		return nil, err
-	}
-	if err := storagedefaults.RegisterDefaults(defaults); err != nil {
-		return nil, err
-	}
-	return &world{factory, defaults, &snapshot{internalcache.NewEmptySnapshot()}, &nominator{}}, nil
+func newWorld(factory informers.SharedInformerFactory) *world {
+	return &world{factory, &snapshot{internalcache.NewEmptySnapshot()}, &nominator{}}
 }
 
 // show fills the stores and the snapshot with the cluster of a request. Fields that the API server would have defaulted are
@@ -78,25 +71,25 @@ func (w *world) show(ctx context.Context, asked *request) error {
 	if asked.Pod == nil {
 		return fmt.Errorf("pod: is missing; give the pod to judge")
 	}
-	w.defaults.Default(asked.Pod)
+	legacyscheme.Scheme.Default(asked.Pod)
 	core, storage, apps := w.informers.Core().V1(), w.informers.Storage().V1(), w.informers.Apps().V1()
 	policy := w.informers.Policy().V1()
 	for _, err := range []error{
-		fill(w, core.Nodes().Informer(), asked.Nodes),
-		fill(w, core.Pods().Informer(), append(asked.Pods[:len(asked.Pods):len(asked.Pods)], asked.Pod)),
-		fill(w, core.Namespaces().Informer(), asked.Namespaces),
-		fill(w, core.Services().Informer(), asked.Services),
-		fill(w, core.ReplicationControllers().Informer(), asked.ReplicationControllers),
-		fill(w, apps.ReplicaSets().Informer(), asked.ReplicaSets),
-		fill(w, apps.StatefulSets().Informer(), asked.StatefulSets),
-		fill(w, core.PersistentVolumes().Informer(), asked.Volumes),
-		fill(w, core.PersistentVolumeClaims().Informer(), asked.Claims),
-		fill(w, storage.StorageClasses().Informer(), asked.StorageClasses),
-		fill(w, storage.CSINodes().Informer(), asked.CSINodes),
-		fill(w, storage.CSIDrivers().Informer(), asked.CSIDrivers),
-		fill(w, storage.CSIStorageCapacities().Informer(), asked.Capacities),
-		fill(w, storage.VolumeAttachments().Informer(), asked.Attachments),
-		fill(w, policy.PodDisruptionBudgets().Informer(), asked.Budgets),
+		fill(core.Nodes().Informer(), asked.Nodes),
+		fill(core.Pods().Informer(), append(asked.Pods[:len(asked.Pods):len(asked.Pods)], asked.Pod)),
+		fill(core.Namespaces().Informer(), asked.Namespaces),
+		fill(core.Services().Informer(), asked.Services),
+		fill(core.ReplicationControllers().Informer(), asked.ReplicationControllers),
+		fill(apps.ReplicaSets().Informer(), asked.ReplicaSets),
+		fill(apps.StatefulSets().Informer(), asked.StatefulSets),
+		fill(core.PersistentVolumes().Informer(), asked.Volumes),
+		fill(core.PersistentVolumeClaims().Informer(), asked.Claims),
+		fill(storage.StorageClasses().Informer(), asked.StorageClasses),
+		fill(storage.CSINodes().Informer(), asked.CSINodes),
+		fill(storage.CSIDrivers().Informer(), asked.CSIDrivers),
+		fill(storage.CSIStorageCapacities().Informer(), asked.Capacities),
+		fill(storage.VolumeAttachments().Informer(), asked.Attachments),
+		fill(policy.PodDisruptionBudgets().Informer(), asked.Budgets),
 		w.take(ctx, asked),
 		w.nominate(asked),
 	} {
@@ -107,10 +100,10 @@ func (w *world) show(ctx context.Context, asked *request) error {
 	return nil
 }
 
-func fill[T runtime.Object](w *world, informer cache.SharedIndexInformer, objects []T) error {
+func fill[T runtime.Object](informer cache.SharedIndexInformer, objects []T) error {
 	list := make([]any, len(objects))
 	for i, object := range objects {
-		w.defaults.Default(object)
+		legacyscheme.Scheme.Default(object)
 		list[i] = object
 	}
 	return informer.GetIndexer().Replace(list, "")

@@ -52,7 +52,7 @@ impl Making {
 
     fn condition(&mut self) -> Value {
         if self.dice.chance(8) {
-            return json!({"key": CORES, "operator": "Gt", "values": [self.dice.pick(&["few", "-3"])]});
+            return json!({"key": CORES, "operator": "Gt", "values": ["few"]});
         }
         self.readable_condition()
     }

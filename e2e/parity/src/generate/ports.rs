@@ -21,10 +21,16 @@ impl Making {
             }
             push(&mut pod["spec"]["initContainers"], init);
         }
+        let mut taken: Vec<Value> = Vec::new();
         for container in items(&mut pod["spec"]["containers"]) {
-            if self.dice.chance(70) {
-                let ports: Vec<Value> = self.dice.times(1, 2).map(|_| self.port(host_network)).collect();
-                container["ports"] = Value::Array(ports);
+            for _ in self.dice.times(0, 2) {
+                let port = self.port(host_network);
+                // A pod may not take a port of its own twice.
+                let same = |other: &Value| ["hostPort", "hostIP"].iter().all(|key| other[*key] == port[*key]);
+                if !taken.iter().any(same) {
+                    taken.push(port.clone());
+                    push(&mut container["ports"], port);
+                }
             }
         }
     }

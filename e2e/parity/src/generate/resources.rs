@@ -80,6 +80,9 @@ impl Making {
                 (requests[resource], limits[resource]) = (amount.clone(), amount);
             }
         }
+        if !requests[HUGE].is_null() && requests["cpu"].is_null() && limits["cpu"].is_null() {
+            requests["cpu"] = json!("100m");
+        }
         json!({"name": name, "image": "registry.example/app:1", "resources": {"requests": requests, "limits": limits}})
     }
 

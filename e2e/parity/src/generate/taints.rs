@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Making, Role, push};
+use super::{Making, Role, items, push};
 use crate::feature::Feature;
 
 const KEYS: &[&str] = &["dedicated", "gpu", "node.kubernetes.io/not-ready"];
@@ -18,6 +18,9 @@ impl Making {
         if tainted && self.dice.chance(if self.uses(Feature::TaintToleration) { 55 } else { 15 }) {
             for _ in self.dice.times(1, 3) {
                 let (key, effect) = (self.dice.pick(KEYS), self.dice.pick(EFFECTS));
+                if items(&mut node["spec"]["taints"]).any(|other| other["key"] == key && other["effect"] == effect) {
+                    continue;
+                }
                 push(
                     &mut node["spec"]["taints"],
                     json!({"key": key, "value": self.dice.pick(VALUES), "effect": effect}),

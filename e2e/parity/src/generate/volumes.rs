@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::words::{HOSTNAME, REGION, ZONE, ZONES};
-use super::{Making, Role, push};
+use super::{Making, Role, items, push};
 use crate::feature::Feature;
 
 /// A driver whose volumes are attached, and counted.
@@ -32,7 +32,10 @@ impl Making {
             if name != "local" && self.dice.chance(45) {
                 for _ in self.dice.times(1, 2) {
                     let zones = json!({"key": ZONE, "values": self.dice.some(ZONES, 2)});
-                    push(&mut class["allowedTopologies"], json!({"matchLabelExpressions": [zones]}));
+                    let term = json!({"matchLabelExpressions": [zones]});
+                    if !items(&mut class["allowedTopologies"]).any(|other| *other == term) {
+                        push(&mut class["allowedTopologies"], term);
+                    }
                 }
             }
             self.request.storage_classes.push(class);
