@@ -54,13 +54,13 @@ pub const KNOWN: &[Known] = &[
         explains: |asked, one| scores_resources(one) && !asked.pod["spec"]["resources"].is_null(),
     },
     Known {
-        name: "a limit of a whole pod",
-        why: "Where spec.resources has a limit and no request, the API server makes the sum of the containers' requests the \
-              pod's, and the limit only of what no container asks for; we take the limit.",
+        name: "what a whole pod asks besides",
+        why: "The API server completes spec.resources: where it has no request of a resource, the sum of what the containers \
+              ask for becomes the pod's, and its limit only of what no container asks for. So a limit does not stand for the \
+              request, and scores count no default for a container that asks nothing; we do both.",
         explains: |asked, one| {
-            let limited =
-                |pod: &Value| pod["spec"]["resources"]["limits"].as_object().is_some_and(|list| !list.is_empty());
-            (is_fit(one) || scores_resources(one)) && (limited(&asked.pod) || asked.pods.iter().any(limited))
+            let whole = |pod: &Value| !pod["spec"]["resources"].is_null();
+            (is_fit(one) || scores_resources(one)) && (whole(&asked.pod) || asked.pods.iter().any(whole))
         },
     },
     Known {

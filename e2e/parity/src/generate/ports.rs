@@ -26,7 +26,7 @@ impl Making {
             for _ in self.dice.times(0, 2) {
                 let port = self.port(host_network);
                 // A pod may not take a port of its own twice.
-                let same = |other: &Value| ["hostPort", "hostIP"].iter().all(|key| other[*key] == port[*key]);
+                let same = |other: &Value| ["containerPort", "hostIP"].iter().all(|key| other[*key] == port[*key]);
                 if !taken.iter().any(same) {
                     taken.push(port.clone());
                     push(&mut container["ports"], port);
@@ -39,7 +39,8 @@ impl Making {
         let dice = &mut self.dice;
         let number = dice.pick(&[8080, 8081, 9090, 53]);
         let mut port = json!({"containerPort": number});
-        if host_network || dice.chance(80) {
+        // On the host's network a container's port is the node's, with or without saying so.
+        if dice.chance(if host_network { 50 } else { 80 }) {
             port["hostPort"] = json!(number);
         }
         if dice.chance(60) {

@@ -165,8 +165,13 @@ impl Making {
         self.bound(pod, json!({}), disk, &["ReadWriteOnce"])
     }
 
-    /// A claim that is bound to a disk with zone labels.
+    /// A claim that is bound to a disk with zone labels, or not bound yet.
     fn zoned(&mut self, pod: &Value) -> Value {
+        if self.dice.chance(12) {
+            let class = self.dice.pick(&["late", "late", "now", "absent"]);
+            let claim = self.claim(&pod["metadata"]["namespace"], Some(class));
+            return self.keep(claim);
+        }
         let dice = &mut self.dice;
         let labels = match dice.between(0, 9) {
             0..=4 => json!({ZONE: dice.pick(ZONES)}),
