@@ -39,6 +39,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-sim", "api_kubectl", Part::Kubectl),
     ("keelson-sim", "api_clients", Part::Kubectl),
     ("keelson", "up", Part::Kubectl),
+    ("keelson-parity", "fields", Part::Oracle),
     ("keelson-parity", "judged", Part::Oracle),
     ("keelson", "real", Part::Cluster),
     ("keelson", "killed", Part::Cluster),

@@ -254,3 +254,28 @@ impl fmt::Display for Coverage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_has_no_names_of_objects() {
+        assert_eq!(
+            nameless("looking up PVC pay/p-36-own-37: claim \"p-36\" not found"),
+            "looking up PVC … claim \"…\" not found"
+        );
+        assert_eq!(
+            nameless("node(s) didn't match Pod's node affinity/selector"),
+            "node(s) didn't match Pod's node affinity/selector"
+        );
+    }
+
+    #[test]
+    fn an_outcome_that_never_occurred_is_missing() {
+        let mut coverage = Coverage::default();
+        let all = coverage.missing().len();
+        coverage.add("NodeName", "Success".to_owned());
+        assert_eq!(coverage.missing().len(), all - 1);
+    }
+}

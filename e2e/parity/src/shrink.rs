@@ -115,3 +115,25 @@ fn without(value: &Value, path: &str) -> Option<Value> {
     }
     Some(made)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_part_is_tried_but_what_an_object_needs() {
+        let asked =
+            json!({"pod": {"metadata": {"name": "p", "labels": {"a/b": "c"}}, "spec": {"tolerations": [1, 2]}}});
+        let mut paths = Vec::new();
+        collect(&asked, String::new(), &mut paths);
+        let expected =
+            ["metadata/labels", "metadata/labels/a~1b", "spec/tolerations", "spec/tolerations/1", "spec/tolerations/0"];
+        assert_eq!(paths, expected.map(|path| format!("/pod/{path}")));
+        assert_eq!(without(&asked, "/pod/spec/tolerations/1").unwrap()["pod"]["spec"], json!({"tolerations": [1]}));
+        assert_eq!(without(&asked, "/pod/metadata/labels/a~1b").unwrap()["pod"]["metadata"]["labels"], json!({}));
+        assert_eq!(without(&asked, "/pod/nothing"), None);
+    }
+}

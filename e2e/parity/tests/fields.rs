@@ -138,9 +138,9 @@ fn take(value: &mut Value, field: &str) -> bool {
         Value::Object(fields) => {
             let empty = Value::Array(Vec::new());
             let taken = fields.remove(field).is_some_and(|was| was != empty && !was.is_null());
-            fields.values_mut().fold(taken, |taken, inner| take(inner, field) || taken)
+            fields.values_mut().fold(taken, |taken, inner| take(inner, field) | taken)
         }
-        Value::Array(items) => items.iter_mut().fold(false, |taken, inner| take(inner, field) || taken),
+        Value::Array(items) => items.iter_mut().fold(false, |taken, inner| take(inner, field) | taken),
         _ => false,
     }
 }
