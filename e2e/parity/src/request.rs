@@ -18,8 +18,12 @@ pub struct Request {
     pub namespaces: Vec<Value>,
     /// Services, for the default spread.
     pub services: Vec<Value>,
+    /// ReplicationControllers, for the default spread.
+    pub replication_controllers: Vec<Value>,
     /// ReplicaSets, for the default spread.
     pub replica_sets: Vec<Value>,
+    /// StatefulSets, for the default spread.
+    pub stateful_sets: Vec<Value>,
     /// PersistentVolumes.
     pub persistent_volumes: Vec<Value>,
     /// PersistentVolumeClaims.

@@ -4,7 +4,7 @@
 
 use keelson_parity::feature::{Feature, Mode};
 use keelson_parity::generate::case;
-use keelson_parity::oracle::{Code, Oracle};
+use keelson_parity::oracle::{Answer, Code, Oracle};
 use keelson_parity::request::Request;
 use keelson_parity::run::{Run, mode_of};
 use serde_json::{Value, json};
@@ -95,6 +95,37 @@ fn every_plugin_is_asked_about_a_node_and_not_only_the_first_that_refuses() {
     assert_eq!(refusing, ["NodeAffinity", "NodeResourcesFit", "NodeUnschedulable", "TaintToleration"]);
     assert_eq!(told.verdict("NodeResourcesFit", "n").reasons, ["Too many pods", "Insufficient cpu"]);
     assert!(told.feasible.is_empty());
+}
+
+#[test]
+fn a_profile_sets_the_arguments_and_weights_of_plugins() {
+    let node = |name: &str, cpu: &str| json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": cpu, "pods": "9"}}});
+    let question = |profile: Value| {
+        json!({
+            "nodes": [node("small", "2"), node("large", "8")],
+            "pod": {
+                "metadata": {"name": "p", "namespace": "d", "uid": "p"},
+                "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]},
+            },
+            "profile": profile,
+        })
+    };
+    let strategy = json!({"type": "MostAllocated", "resources": [{"name": "cpu", "weight": 1}]});
+    let packing = json!({
+        "plugins": {"score": {"enabled": [{"name": "NodeResourcesFit", "weight": 7}]}},
+        "pluginConfig": [{"name": "NodeResourcesFit", "args": {"scoringStrategy": strategy}}],
+    });
+    let mut oracle = Oracle::start().unwrap();
+    // The plain profile is asked again after the other one: they do not mix.
+    for (profile, weight, better) in [(Value::Null, 1, "large"), (packing, 7, "small"), (Value::Null, 1, "large")] {
+        let line = oracle.answer_to(&question(profile).to_string()).unwrap();
+        let told: Answer = serde_json::from_str(&line).unwrap();
+        assert_eq!(told.weights["NodeResourcesFit"], weight);
+        let points = &told.score["NodeResourcesFit"];
+        let worse = if better == "large" { "small" } else { "large" };
+        assert!(points[better].raw > points[worse].raw, "{points:?}");
+        assert_eq!(told.contradictions(), Vec::<String>::new());
+    }
 }
 
 #[test]

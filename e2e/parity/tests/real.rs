@@ -110,7 +110,7 @@ fn refusal(told: &Answer, nodes: usize) -> String {
     };
     // The first that evictions cannot help ends the round; of the others the last one's words stay.
     let first = rejecting(Code::UnschedulableAndUnresolvable).next();
-    if let Some(plugin) = first.or_else(|| rejecting(Code::Unschedulable).last()) {
+    if let Some(plugin) = first.or_else(|| rejecting(Code::Unschedulable).next_back()) {
         return format!("{start}{}.", told.prefilter[plugin].reasons.join(", "));
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();

@@ -82,6 +82,9 @@ func newBench(ctx context.Context) (*bench, error) {
 
 // of returns the judge for a profile, made when it is first asked for.
 func (b *bench) of(ctx context.Context, profile json.RawMessage) (*judge, error) {
+	if string(profile) == "null" {
+		profile = nil
+	}
 	if known := b.judges[string(profile)]; known != nil {
 		return known, nil
 	}

@@ -49,8 +49,8 @@ impl Making {
         if dice.chance(25) {
             term["namespaceSelector"] = selector(dice, TEAM_LABELS);
         }
-        if dice.chance(10) && term["labelSelector"].is_object() {
-            label_keys(&mut term, labels, true);
+        if dice.chance(12) && term["labelSelector"].is_object() {
+            label_keys(&mut term, labels, dice.pick(&["matchLabelKeys", "mismatchLabelKeys"]), true);
         }
         term
     }

@@ -6,15 +6,19 @@ use super::words::{DISK, HOSTNAME, POD_LABELS, REGION, ZONE, ZONES, selector};
 use super::{Making, push};
 use crate::feature::Feature;
 
+const APPS: &[&str] = &["web", "db", "cache"];
+/// Who makes pods, and is asked which others it made.
+const OWNERS: [(&str, &str); 3] =
+    [("v1", "ReplicationController"), ("apps/v1", "ReplicaSet"), ("apps/v1", "StatefulSet")];
 const KEYS: &[&str] = &[ZONE, ZONE, HOSTNAME, HOSTNAME, REGION, DISK];
 
 impl Making {
     pub(super) fn spread(&mut self, pod: &mut Value) {
         if self.dice.chance(40) {
-            let owner = format!("rs-{}", self.dice.pick(&["web", "db", "cache"]));
-            pod["metadata"]["ownerReferences"] = json!([{
-                "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner, "controller": true,
-            }]);
+            let (version, kind) = self.dice.pick(&OWNERS);
+            let owner = self.dice.pick(APPS);
+            pod["metadata"]["ownerReferences"] =
+                json!([{"apiVersion": version, "kind": kind, "name": owner, "uid": owner, "controller": true}]);
         }
         // Without constraints the cluster's defaults hold.
         if self.dice.chance(30) {
@@ -61,18 +65,18 @@ impl Making {
         if dice.chance(20) && made["labelSelector"].is_object() {
             // Since 1.34 the API server merges them into the selector; an older one left that to the scheduler.
             let merged = dice.chance(70);
-            label_keys(&mut made, labels, merged);
+            label_keys(&mut made, labels, "matchLabelKeys", merged);
         }
         made
     }
 
-    /// Services and ReplicaSets by which pods without constraints are spread.
+    /// Services and owners by which pods without constraints are spread.
     pub(super) fn owners(&mut self) {
         if !self.uses(Feature::PodTopologySpread) {
             return;
         }
         for namespace in ["shop", "pay", "lab"] {
-            for app in ["web", "db", "cache"] {
+            for app in APPS {
                 let labels = json!({"app": app});
                 if self.dice.chance(50) {
                     let metadata = json!({"name": app, "namespace": namespace});
@@ -83,25 +87,35 @@ impl Making {
                     };
                     self.request.services.push(json!({"metadata": metadata, "spec": {"selector": selector}}));
                 }
-                if self.dice.chance(70) {
-                    self.request.replica_sets.push(json!({
-                        "metadata": {"name": format!("rs-{app}"), "namespace": namespace, "uid": format!("rs-{app}")},
-                        "spec": {"selector": {"matchLabels": labels}},
-                    }));
+                for (_, kind) in OWNERS {
+                    if !self.dice.chance(60) {
+                        continue;
+                    }
+                    let plain = kind == "ReplicationController";
+                    let selector = if plain { labels.clone() } else { json!({"matchLabels": labels}) };
+                    let metadata = json!({"name": app, "namespace": namespace, "uid": app});
+                    let owner = json!({"metadata": metadata, "spec": {"selector": selector}});
+                    match kind {
+                        "ReplicationController" => self.request.replication_controllers.push(owner),
+                        "ReplicaSet" => self.request.replica_sets.push(owner),
+                        _ => self.request.stateful_sets.push(owner),
+                    }
                 }
             }
         }
     }
 }
 
-/// `matchLabelKeys: [version]`, unless the selector has that key already, and what the API server makes of it.
-pub(super) fn label_keys(term: &mut Value, labels: &Value, merged: bool) {
+/// `matchLabelKeys: [version]`, or a term's `mismatchLabelKeys`, unless the selector has that key already, and what the API
+/// server makes of it.
+pub(super) fn label_keys(term: &mut Value, labels: &Value, field: &str, merged: bool) {
     if term["labelSelector"].to_string().contains("version") {
         return;
     }
-    term["matchLabelKeys"] = json!(["version"]);
+    term[field] = json!(["version"]);
     if let Some(value) = labels["version"].as_str().filter(|_| merged) {
-        let added = json!({"key": "version", "operator": "In", "values": [value]});
+        let operator = if field == "matchLabelKeys" { "In" } else { "NotIn" };
+        let added = json!({"key": "version", "operator": operator, "values": [value]});
         push(&mut term["labelSelector"]["matchExpressions"], added);
     }
 }

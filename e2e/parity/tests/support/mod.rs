@@ -19,11 +19,13 @@ const KINDS: [&str; 6] = [
     "/apis/storage.k8s.io/v1/csidrivers",
     "/apis/storage.k8s.io/v1/volumeattachments",
 ];
-const WITHIN: [(&str, &str); 5] = [
+const WITHIN: [(&str, &str); 7] = [
     ("/api/v1", "pods"),
     ("/api/v1", "persistentvolumeclaims"),
     ("/api/v1", "services"),
+    ("/api/v1", "replicationcontrollers"),
     ("/apis/apps/v1", "replicasets"),
+    ("/apis/apps/v1", "statefulsets"),
     ("/apis/policy/v1", "poddisruptionbudgets"),
 ];
 const CAPACITIES: &str = "/apis/storage.k8s.io/v1/namespaces/kube-system/csistoragecapacities";
@@ -126,13 +128,21 @@ impl Api {
             service["spec"]["ports"] = json!([{"port": 80}]);
             rest.push((within("/api/v1", "services", &service), service));
         }
-        for set in &asked.replica_sets {
-            let mut set = set.clone();
-            let labels = set["spec"]["selector"]["matchLabels"].clone();
-            let containers = asked.pod["spec"]["containers"].clone();
-            set["spec"]["template"] = json!({"metadata": {"labels": labels}, "spec": {"containers": containers}});
-            set["spec"]["replicas"] = json!(0);
-            rest.push((within("/apis/apps/v1", "replicasets", &set), set));
+        for (list, group, kind) in [
+            (&asked.replication_controllers, "/api/v1", "replicationcontrollers"),
+            (&asked.replica_sets, "/apis/apps/v1", "replicasets"),
+            (&asked.stateful_sets, "/apis/apps/v1", "statefulsets"),
+        ] {
+            for owner in list {
+                let mut owner = owner.clone();
+                let labels = owner["metadata"]["name"].clone();
+                owner["spec"]["template"] = json!({
+                    "metadata": {"labels": {"app": labels}},
+                    "spec": {"containers": [{"name": "c", "image": "registry.example/app:1"}]},
+                });
+                owner["spec"]["replicas"] = json!(0);
+                rest.push((within(group, kind, &owner), owner));
+            }
         }
         for budget in &asked.pod_disruption_budgets {
             rest.push((within("/apis/policy/v1", "poddisruptionbudgets", budget), budget.clone()));
@@ -162,6 +172,8 @@ impl Api {
             pods: self.list("/api/v1/pods").await,
             namespaces: self.list("/api/v1/namespaces").await,
             services: self.list("/api/v1/services").await,
+            replication_controllers: self.list("/api/v1/replicationcontrollers").await,
+            stateful_sets: self.list("/apis/apps/v1/statefulsets").await,
             replica_sets: self.list("/apis/apps/v1/replicasets").await,
             persistent_volumes: self.list(KINDS[1]).await,
             persistent_volume_claims: self.list("/api/v1/persistentvolumeclaims").await,
@@ -254,7 +266,8 @@ fn as_asked(pod: &Value) -> Value {
 
 /// Takes back what the API server makes of `matchLabelKeys`.
 fn unmerge(value: &mut Value) {
-    if value.get("matchLabelKeys").is_some_and(Value::is_array)
+    let keys = ["matchLabelKeys", "mismatchLabelKeys"];
+    if keys.iter().any(|keys| value.get(*keys).is_some_and(Value::is_array))
         && let Some(conditions) = value.pointer_mut("/labelSelector/matchExpressions").and_then(Value::as_array_mut)
     {
         conditions.retain(|condition| condition["key"] != "version");
