@@ -220,14 +220,15 @@ impl Api {
         join_all(paths.iter().map(|path| self.send("DELETE", path, &now))).await.into_iter().for_each(|ended| {
             ended.unwrap();
         });
-        for path in paths {
-            for left in self.list(&path).await {
+        join_all(paths.iter().map(async |path| {
+            for left in self.list(path).await {
                 let one = format!("{path}/{}", left["metadata"]["name"].as_str().unwrap());
                 // Who would take the finaliser away does not run here; it may be gone meanwhile.
                 let _ = self.send("PATCH", &one, &json!({"metadata": {"finalizers": null}})).await;
             }
-            until(&path, async || self.list(&path).await.is_empty().then_some(())).await;
-        }
+            until(path, async || self.list(path).await.is_empty().then_some(())).await;
+        }))
+        .await;
     }
 }
 
