@@ -35,7 +35,7 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "nominated pods are scored",
         why: "Upstream scores nodes as they are; we score them with the pods that wait for room there.",
-        explains: |asked, one| scores_resources(one) && !asked.nominated.is_empty(),
+        explains: |asked, one| scores_resources(one) && asked.nominated.iter().any(|wish| wish.node == one.node),
     },
     Known {
         name: "a resize under way",
@@ -44,7 +44,7 @@ pub const KNOWN: &[Known] = &[
               names.",
         explains: |asked, one| {
             let resized = |pod: &Value| !pod["status"]["containerStatuses"].is_null();
-            (is_fit(one) || scores_resources(one)) && asked.pods.iter().any(resized)
+            (is_fit(one) || scores_resources(one)) && on_node(asked, one).any(resized)
         },
     },
     Known {
@@ -60,7 +60,7 @@ pub const KNOWN: &[Known] = &[
               request, and scores count no default for a container that asks nothing; we do both.",
         explains: |asked, one| {
             let whole = |pod: &Value| !pod["spec"]["resources"].is_null();
-            (is_fit(one) || scores_resources(one)) && (whole(&asked.pod) || asked.pods.iter().any(whole))
+            (is_fit(one) || scores_resources(one)) && (whole(&asked.pod) || on_node(asked, one).any(whole))
         },
     },
     Known {
@@ -73,6 +73,14 @@ pub const KNOWN: &[Known] = &[
         },
     },
 ];
+
+/// The pods on the node that is judged differently, and those that wait for room there.
+fn on_node<'a>(asked: &'a Request, one: &'a Disagreement) -> impl Iterator<Item = &'a Value> {
+    let there = |pod: &&Value| {
+        [&pod["spec"]["nodeName"], &pod["status"]["nominatedNodeName"]].contains(&&Value::from(one.node.as_str()))
+    };
+    asked.pods.iter().filter(there)
+}
 
 fn is_fit(one: &Disagreement) -> bool {
     one.plugin == "NodeResourcesFit" && one.is_verdict()
