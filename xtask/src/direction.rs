@@ -59,6 +59,11 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
         &["keelson", "keelson-api", "keelson-core", "keelson-runtime", "keelson-sim", "keelson-store"],
         &["axum", "sqlx"],
     ),
+    (
+        "keelson-parity",
+        &["keelson-cluster", "keelson-core", "keelson-harness", "keelson-placement"],
+        &["kube", "tokio", "axum", "sqlx"],
+    ),
     ("keelson-mutate", &[], &["kube", "tokio"]),
     ("keelson-example", &["keelson-core", "keelson-runtime"], &["axum", "sqlx"]),
     ("keelson-bully", &["keelson-core", "keelson-runtime"], &["axum", "sqlx"]),

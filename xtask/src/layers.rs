@@ -86,6 +86,7 @@ const LAYERS: &[Layer] = &[
     layer("tests", &[], || suites::run(Part::Plain, 2, &[])),
     layer("cluster tools", TOOLS, || cluster::tools().and_then(|()| check::tools())),
     layer("kubectl", CLIENTS, cluster::test_kubectl),
+    layer("parity", &[Need::Go, Need::Cache], || suites::run(Part::Oracle, 2, &[])),
     layer("generated files", PAGE, generated::compare),
     layer("alerts", &[Need::Package("prometheus")], alerts::check),
     layer("image", PAGE, image::here),

@@ -23,6 +23,8 @@ pub enum Part {
     Database,
     /// kubectl, which `KUBECTL` names, and Debian's Python client.
     Kubectl,
+    /// kube-scheduler's own plugins, which Go builds.
+    Oracle,
     /// A real cluster.
     Cluster,
 }
@@ -37,6 +39,9 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-sim", "api_kubectl", Part::Kubectl),
     ("keelson-sim", "api_clients", Part::Kubectl),
     ("keelson", "up", Part::Kubectl),
+    ("keelson-parity", "fields", Part::Oracle),
+    ("keelson-parity", "judged", Part::Oracle),
+    ("keelson-parity", "real", Part::Cluster),
     ("keelson", "real", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
     ("keelson", "hurt", Part::Cluster),
@@ -57,6 +62,7 @@ const LONG: &[(&str, &str)] = &[
     ("keelson", "killed"),
     ("keelson-bully", "stopped"),
     ("keelson", "hurt"),
+    ("keelson-parity", "real"),
     ("keelson-bully", "real"),
     ("keelson", "restored"),
     ("keelson", "credentials"),

@@ -56,6 +56,8 @@ pub enum Toolset {
     Pause,
     /// helm, as people install charts.
     Helm,
+    /// oracle, which answers what kube-scheduler's own plugins say.
+    Oracle,
 }
 
 /// One run of `go build`.
@@ -68,9 +70,18 @@ struct Build {
 }
 
 impl Toolset {
-    /// What clusters are made of.
-    pub const CLUSTER: [Self; 8] =
-        [Self::Kubernetes, Self::Oldest, Self::Etcd, Self::Kwok, Self::Runtime, Self::Dns, Self::Pause, Self::Helm];
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Kubernetes,
+        Self::Oldest,
+        Self::Etcd,
+        Self::Kwok,
+        Self::Runtime,
+        Self::Dns,
+        Self::Pause,
+        Self::Helm,
+        Self::Oracle,
+    ];
 
     /// Name of the folder in `e2e/tools`.
     #[must_use]
@@ -84,6 +95,7 @@ impl Toolset {
             Self::Dns => "dns",
             Self::Pause => "pause",
             Self::Helm => "helm",
+            Self::Oracle => "oracle",
         }
     }
 
@@ -123,7 +135,7 @@ impl Toolset {
                 },
                 Build { cgo: "1", tags: "seccomp", ..plain(&["github.com/opencontainers/runc"]) },
             ],
-            Self::Dns | Self::Pause => vec![plain(&["."])],
+            Self::Dns | Self::Pause | Self::Oracle => vec![plain(&["."])],
             Self::Helm => vec![Build {
                 ldflags: format!("-s -w -X helm.sh/helm/v4/internal/version.version={HELM}"),
                 ..plain(&["helm.sh/helm/v4/cmd/helm"])
@@ -178,7 +190,7 @@ impl Toolset {
         for build in self.builds() {
             // etcd's package would be called "v3", and those of our own ".".
             let out = match self {
-                Self::Etcd | Self::Dns | Self::Pause => into.join(self.folder()),
+                Self::Etcd | Self::Dns | Self::Pause | Self::Oracle => into.join(self.folder()),
                 _ => into.join(""),
             };
             let mut go = go(source);
@@ -326,6 +338,19 @@ mod tests {
         programs(&["sh"], "").unwrap();
         let text = programs(&["sh", "keelson-no-such-tool"], "apt-get install it").unwrap_err().to_string();
         assert_eq!(text, "the test cluster needs keelson-no-such-tool: apt-get install it");
+    }
+
+    #[test]
+    fn the_judge_is_the_scheduler_that_clusters_run() {
+        let required = |folder: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools").join(folder).join("go.mod");
+            let text = fs::read_to_string(path).unwrap();
+            text.lines()
+                .find_map(|line| line.trim_start_matches("require ").trim().strip_prefix("k8s.io/kubernetes "))
+                .map(str::to_owned)
+        };
+        assert_eq!(required("oracle").as_deref(), Some(KUBERNETES));
+        assert_eq!(required("k8s"), required("oracle"));
     }
 
     #[test]

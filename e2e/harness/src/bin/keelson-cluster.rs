@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn build() -> Result<()> {
-    for toolset in Toolset::CLUSTER {
+    for toolset in Toolset::ALL {
         toolset.ready()?;
     }
     println!("kubectl {}", Toolset::Kubernetes.ready()?.join("kubectl").display());

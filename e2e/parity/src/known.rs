@@ -1,0 +1,106 @@
+//! Where we are known to differ from upstream, and why.
+//!
+//! A row says what differs, in which cases, and what to make of it. A disagreement that no row explains fails the run; a row
+//! that explains nothing any more does, too, so that the list holds what is true today.
+
+#![allow(clippy::indexing_slicing, reason = "a JSON object answers null for a field that it has not")]
+
+use serde_json::Value;
+
+use crate::compare::Disagreement;
+use crate::request::Request;
+
+/// A way in which we are known to differ.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// What to call it.
+    pub name: &'static str,
+    /// What differs, and whose it is.
+    pub why: &'static str,
+    explains: fn(&Request, &Disagreement) -> bool,
+}
+
+/// All of them.
+pub const KNOWN: &[Known] = &[
+    Known {
+        name: "no pods allowed",
+        why: "Upstream says that evicting helps a node on which no pod is allowed; we say that it never does.",
+        explains: |asked, one| {
+            let node = asked.nodes.iter().find(|node| node["metadata"]["name"] == one.node.as_str());
+            let allowed = node.map_or(&Value::Null, |node| &node["status"]["allocatable"]["pods"]);
+            let same = one.theirs.replace("Unschedulable:", "UnschedulableAndUnresolvable:") == one.ours;
+            is_fit(one) && same && (allowed.is_null() || allowed == "0")
+        },
+    },
+    Known {
+        name: "nominated pods are scored",
+        why: "Upstream scores nodes as they are; we score them with the pods that wait for room there.",
+        explains: |asked, one| scores_resources(one) && asked.nominated.iter().any(|wish| wish.node == one.node),
+    },
+    Known {
+        name: "a resize under way",
+        why: "Upstream takes the largest of spec, allocatedResources and resources of every resource that any of them names, \
+              unless status.resources is missing, and leaves the spec out when the resize is infeasible; we raise what the spec \
+              names.",
+        explains: |asked, one| {
+            let resized = |pod: &Value| !pod["status"]["containerStatuses"].is_null();
+            (is_fit(one) || scores_resources(one)) && on_node(asked, one).any(resized)
+        },
+    },
+    Known {
+        name: "requests of a whole pod",
+        why: "Upstream's LeastAllocated counts the containers of the pod that it places and not its spec.resources, which it \
+              counts once the pod runs; we count them in both.",
+        explains: |asked, one| scores_resources(one) && !asked.pod["spec"]["resources"].is_null(),
+    },
+    Known {
+        name: "what a whole pod asks besides",
+        why: "The API server completes spec.resources: where it has no request of a resource, the sum of what the containers \
+              ask for becomes the pod's, and its limit only of what no container asks for. So a limit does not stand for the \
+              request, and scores count no default for a container that asks nothing; we do both.",
+        explains: |asked, one| {
+            let whole = |pod: &Value| !pod["spec"]["resources"].is_null();
+            (is_fit(one) || scores_resources(one)) && (whole(&asked.pod) || on_node(asked, one).any(whole))
+        },
+    },
+    Known {
+        name: "words of node affinity by name",
+        why: "Both refuse; of a pod that names nodes in matchFields, upstream says whether its terms conflict and leaves out \
+              only nodes that every term does, before its node selector is asked.",
+        explains: |asked, one| {
+            let refused = |text: &str| text.starts_with("UnschedulableAndUnresolvable");
+            is_affinity(one) && refused(&one.theirs) && refused(&one.ours) && required(asked).contains("matchFields")
+        },
+    },
+];
+
+/// The pods on the node that is judged differently, and those that wait for room there.
+fn on_node<'a>(asked: &'a Request, one: &'a Disagreement) -> impl Iterator<Item = &'a Value> {
+    let there = |pod: &&Value| {
+        [&pod["spec"]["nodeName"], &pod["status"]["nominatedNodeName"]].contains(&&Value::from(one.node.as_str()))
+    };
+    asked.pods.iter().filter(there)
+}
+
+fn is_fit(one: &Disagreement) -> bool {
+    one.plugin == "NodeResourcesFit" && one.is_verdict()
+}
+
+fn is_affinity(one: &Disagreement) -> bool {
+    one.plugin == "NodeAffinity" && one.is_verdict()
+}
+
+fn scores_resources(one: &Disagreement) -> bool {
+    ["NodeResourcesFit", "NodeResourcesBalancedAllocation"].contains(&one.plugin) && !one.is_verdict()
+}
+
+/// The required node affinity of the pod to judge, as text.
+fn required(asked: &Request) -> String {
+    asked.pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"].to_string()
+}
+
+/// The row that explains a disagreement.
+#[must_use]
+pub fn known(asked: &Request, one: &Disagreement) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| (known.explains)(asked, one))
+}

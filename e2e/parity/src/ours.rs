@@ -1,0 +1,78 @@
+//! What our engine says, in the shape of the oracle's answer.
+//!
+//! This is the one file that knows both sides: when the engine learns a plugin, its verdicts and scores are added here, and
+//! its row to [`crate::COMPARED`].
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use keelson_cluster::{Event, State, read};
+use keelson_placement::filter::Failure;
+use keelson_placement::{failures, score::score, taints};
+
+use crate::oracle::{Code, Points, Scores, Verdict};
+use crate::request::{Request, typed};
+
+/// Our verdicts and scores.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ours {
+    /// By node, then by plugin; a plugin without a row says yes.
+    pub verdicts: BTreeMap<String, BTreeMap<String, Verdict>>,
+    /// Of the nodes that were compared.
+    pub scores: Scores,
+}
+
+/// Judges the pod of a request; scores compare the nodes that the oracle found feasible, so that a verdict that differs does
+/// not make every score differ.
+///
+/// # Errors
+/// When an object is none of Kubernetes'.
+pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
+    let mut state = State::default();
+    for node in &request.nodes {
+        state.apply(Event::node(&typed(node).with_context(|| node.to_string())?));
+    }
+    for pod in &request.pods {
+        state.apply(Event::pod(&typed(pod).with_context(|| pod.to_string())?));
+    }
+    let read = read::pod(&typed(&request.pod).with_context(|| request.pod.to_string())?);
+    let mut pod = read.pod;
+    // One that is to be judged is not bound; the name in its spec is a wish.
+    pod.node_name = read.bound_to;
+    let view = state.view();
+    let nodes = view.nodes_for(&pod);
+    let mut ours = Ours::default();
+    for node in &nodes {
+        let mut by_plugin: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
+        for failure in failures(&pod, node) {
+            by_plugin.entry(failure.check().to_owned()).or_default().push(failure);
+        }
+        let verdicts = by_plugin.into_iter().map(|(plugin, found)| (plugin, verdict(&found))).collect();
+        ours.verdicts.insert(node.name.clone(), verdicts);
+    }
+    let compared: Vec<_> = nodes.iter().map(AsRef::as_ref).filter(|node| feasible.contains(&node.name)).collect();
+    for (node, scores) in compared.iter().zip(score(&pod, &compared)) {
+        for part in scores.parts() {
+            let raw = if part.name == "TaintToleration" {
+                taints::disliked(&pod.tolerations, &node.taints)
+            } else {
+                part.value
+            };
+            let points = Points { raw, normalized: part.value };
+            ours.scores.entry(part.name.to_string()).or_default().insert(node.name.clone(), points);
+        }
+    }
+    Ok(ours)
+}
+
+/// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them.
+fn verdict(found: &[Failure]) -> Verdict {
+    let code = if found.iter().all(Failure::may_pass_with_time) {
+        Code::Unschedulable
+    } else {
+        Code::UnschedulableAndUnresolvable
+    };
+    let mut reasons: Vec<String> = found.iter().map(Failure::reason_text).collect();
+    reasons.dedup();
+    Verdict::new(code, reasons)
+}

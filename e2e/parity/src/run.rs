@@ -1,0 +1,102 @@
+//! Many seeds, one after another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::compare::{Disagreement, compare};
+use crate::coverage::Coverage;
+use crate::feature::{Feature, Mode};
+use crate::generate::{Case, case};
+use crate::known::{KNOWN, known};
+use crate::oracle::Oracle;
+use crate::ours;
+
+/// A case on which the two sides differ and nobody knows why.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The case.
+    pub case: Case,
+    /// Where they differ.
+    pub disagreements: Vec<Disagreement>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Case { seed, mode, request, .. } = &self.case;
+        writeln!(f, "seed {seed} ({mode}): cargo run --bin keelson-parity -- --seed {seed} --mode {mode} --shrink")?;
+        self.disagreements.iter().try_for_each(|one| writeln!(f, "  {one}"))?;
+        writeln!(f, "  {}", serde_json::to_string(request).unwrap_or_default())
+    }
+}
+
+/// The mode of a seed: every other case uses any features, the rest those of one plugin, in turn.
+#[must_use]
+pub fn mode_of(seed: u64) -> Mode {
+    let count = Feature::ALL.len() as u64;
+    let only = usize::try_from((seed / 2) % count).ok().and_then(|at| Feature::ALL.get(at));
+    match only {
+        Some(only) if seed % 2 == 1 => Mode::Only(*only),
+        _ => Mode::Mixed,
+    }
+}
+
+/// A run, and what it has seen.
+#[derive(Debug)]
+pub struct Run {
+    /// Who is asked.
+    pub oracle: Oracle,
+    /// The outcomes that were reached.
+    pub coverage: Coverage,
+    explained: BTreeMap<&'static str, u64>,
+}
+
+impl Run {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When the oracle cannot be started.
+    pub fn start() -> Result<Self> {
+        Ok(Self { oracle: Oracle::start()?, coverage: Coverage::default(), explained: BTreeMap::new() })
+    }
+
+    /// Judges the case of a seed on both sides.
+    ///
+    /// # Errors
+    /// When the oracle cannot judge, or contradicts itself.
+    pub fn judge(&mut self, seed: u64, mode: Mode) -> Result<Option<Finding>> {
+        let at = || format!("seed {seed} ({mode})");
+        let case = case(seed, mode);
+        let told = self.oracle.ask(&case.request).with_context(at)?;
+        let contradictions = told.contradictions();
+        ensure!(contradictions.is_empty(), "{}: the oracle contradicts itself: {contradictions:?}", at());
+        self.coverage.count(&told);
+        let ours = ours::judge(&case.request, &told.feasible).with_context(at)?;
+        let mut disagreements = compare(&told, &ours);
+        disagreements.retain(|one| {
+            let row = known(&case.request, one);
+            row.into_iter().for_each(|row| *self.explained.entry(row.name).or_default() += 1);
+            row.is_none()
+        });
+        Ok((!disagreements.is_empty()).then_some(Finding { case, disagreements }))
+    }
+
+    /// The rows of [`KNOWN`] that explained nothing.
+    #[must_use]
+    pub fn stale(&self) -> Vec<&'static str> {
+        KNOWN.iter().map(|row| row.name).filter(|name| !self.explained.contains_key(name)).collect()
+    }
+}
+
+/// What was reached, and what was explained.
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.coverage)?;
+        for row in KNOWN {
+            let count = self.explained.get(row.name).copied().unwrap_or_default();
+            writeln!(f, "{count:>9}  known: {}. {}", row.name, row.why)?;
+        }
+        Ok(())
+    }
+}
