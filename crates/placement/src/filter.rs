@@ -156,9 +156,7 @@ impl Failure {
             Self::Ports { .. } => true,
             Self::TooManyPods { allowed, .. } => *allowed > 0,
             Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
-            Self::Skew { .. } | Self::NoPeers { place: Some(_), .. } | Self::Peers { .. } | Self::Repelled { .. } => {
-                true
-            }
+            Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } => true,
             _ => false,
         }
     }

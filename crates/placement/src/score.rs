@@ -98,6 +98,12 @@ impl Scores {
 /// [`Cycle::new`] where pods elsewhere bear on it.
 #[must_use]
 pub fn score(cycle: &Cycle<'_>, nodes: &[&Node]) -> Vec<Scores> {
+    scored(cycle, nodes).into_iter().map(|(_, scores)| scores).collect()
+}
+
+/// The same beside the numbers that say something only in comparison.
+#[must_use]
+pub fn scored(cycle: &Cycle<'_>, nodes: &[&Node]) -> Vec<(Raw, Scores)> {
     let pod = cycle.pod;
     let peers = Preferences::new(cycle, nodes);
     let holders = Holders::count(pod, cycle.snapshot.nodes());
@@ -108,25 +114,25 @@ pub fn score(cycle: &Cycle<'_>, nodes: &[&Node]) -> Vec<Scores> {
     let range = Range::of(&raws);
     let asked = Asked::by(pod);
     let alone = |node: &Node| Scores { image: holders.score(pod, node), ..alone(&asked, &Room::of(node)) };
-    nodes.iter().zip(raws).map(|(node, raw)| range.compared(alone(node), raw)).collect()
+    nodes.iter().zip(raws).map(|(node, raw)| (raw, range.compared(alone(node), raw))).collect()
 }
 
 /// The numbers of a node that say something only in comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Raw {
+pub struct Raw {
     /// Untolerated `PreferNoSchedule` taints.
-    pub(crate) disliked: i64,
+    pub disliked: i64,
     /// Summed weights of the preferences it meets.
-    pub(crate) preferred: i64,
-    /// What being one more there costs; none where it is not spread.
-    pub(crate) spread: Spread,
+    pub preferred: i64,
+    /// What being one more there costs.
+    pub spread: Spread,
     /// How much the pods there and the pod like each other.
-    pub(crate) drawn: i64,
+    pub drawn: i64,
 }
 
 /// What spreading says of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) enum Spread {
+pub enum Spread {
     /// The pod is not spread by preference.
     #[default]
     Not,

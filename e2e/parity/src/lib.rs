@@ -44,8 +44,11 @@ pub const COMPARED: &[(&str, &[Part])] = &[
     ("NodeUnschedulable", &[Part::Verdict]),
     ("NodeName", &[Part::Verdict]),
     ("TaintToleration", &[Part::Verdict, Part::Raw, Part::Normalized]),
-    ("NodeAffinity", &[Part::Verdict, Part::Normalized]),
+    ("NodeAffinity", &[Part::Verdict, Part::Raw, Part::Normalized]),
     ("NodePorts", &[Part::Verdict]),
     ("NodeResourcesFit", &[Part::Verdict, Part::Raw, Part::Normalized]),
     ("NodeResourcesBalancedAllocation", &[Part::Raw, Part::Normalized]),
+    ("PodTopologySpread", &[Part::Verdict, Part::Normalized]),
+    ("InterPodAffinity", &[Part::Verdict, Part::Normalized]),
+    ("ImageLocality", &[Part::Raw, Part::Normalized]),
 ];

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Namespace;
 use keelson_cluster::{Event, State, read};
 use keelson_placement::filter::Failure;
-use keelson_placement::{failures, score::score, taints};
+use keelson_placement::score::{Spread, scored};
+use keelson_placement::{Cycle, failures_at};
 
 use crate::oracle::{Code, Points, Scores, Verdict};
 use crate::request::{Request, typed};
@@ -39,26 +41,38 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
     let mut pod = read.pod;
     // One that is to be judged is not bound; the name in its spec is a wish.
     pod.node_name = read.bound_to;
+    for namespace in &request.namespaces {
+        let namespace: Namespace = typed(namespace).with_context(|| namespace.to_string())?;
+        let (name, labels) =
+            (namespace.metadata.name.unwrap_or_default(), namespace.metadata.labels.unwrap_or_default());
+        state.apply(Event::NamespaceApplied { name, labels });
+    }
     let view = state.view();
-    let nodes = view.nodes_for(&pod);
+    let snapshot = view.snapshot_for(&pod);
+    let cycle = Cycle::new(&pod, &snapshot);
     let mut ours = Ours::default();
-    for node in &nodes {
+    for (index, node) in snapshot.nodes().enumerate() {
         let mut by_plugin: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
-        for failure in failures(&pod, node) {
+        for failure in failures_at(&cycle, index) {
             by_plugin.entry(failure.check().to_owned()).or_default().push(failure);
         }
         let verdicts = by_plugin.into_iter().map(|(plugin, found)| (plugin, verdict(&found))).collect();
         ours.verdicts.insert(node.name.clone(), verdicts);
     }
-    let compared: Vec<_> = nodes.iter().map(AsRef::as_ref).filter(|node| feasible.contains(&node.name)).collect();
-    for (node, scores) in compared.iter().zip(score(&pod, &compared)) {
+    let compared: Vec<_> = snapshot.nodes().filter(|node| feasible.contains(&node.name)).collect();
+    for (node, (raw, scores)) in compared.iter().zip(scored(&cycle, &compared)) {
         for part in scores.parts() {
-            let raw = if part.name == "TaintToleration" {
-                taints::disliked(&pod.tolerations, &node.taints)
-            } else {
-                part.value
-            };
-            let points = Points { raw, normalized: part.value };
+            let points = |raw| Points { raw, normalized: part.value };
+            let points = points(match part.name.as_ref() {
+                "TaintToleration" => raw.disliked,
+                "NodeAffinity" => raw.preferred,
+                "InterPodAffinity" => raw.drawn,
+                "PodTopologySpread" => match raw.spread {
+                    Spread::Costs(cost) => cost,
+                    Spread::Not | Spread::Nowhere => 0,
+                },
+                _ => part.value,
+            });
             ours.scores.entry(part.name.to_string()).or_default().insert(node.name.clone(), points);
         }
     }
@@ -67,6 +81,9 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
 
 /// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them.
 fn verdict(found: &[Failure]) -> Verdict {
+    // Where pods elsewhere are counted, upstream names the first rule that is broken.
+    let first = matches!(found.first().map(Failure::check), Some("PodTopologySpread" | "InterPodAffinity"));
+    let found = if first { found.get(..1).unwrap_or_default() } else { found };
     let code = if found.iter().all(Failure::may_pass_with_time) {
         Code::Unschedulable
     } else {
