@@ -15,7 +15,7 @@ use crate::web;
 
 /// Every bench, in the document's order. The program knows all but the page, and the part of the cache's that it runs again.
 const NAMES: &[&str] =
-    &["queue", "reconcile", "store", "history", "simulator", "cache", "controller", "served", "page"];
+    &["queue", "reconcile", "store", "history", "placement", "simulator", "cache", "controller", "served", "page"];
 const SAVED: &str = "docs/benchmarks.json";
 const DOCUMENT: &str = "docs/benchmarks.md";
 

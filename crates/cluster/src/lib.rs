@@ -6,7 +6,6 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`read`] | Kubernetes' Node and Pod in placement's words, with what could not be read |
-//! | [`repel`] | existing pods' required anti-affinity |
 //! | [`state`] | events in |
 //! | [`view`], [`cell`] | views out, and the page's rows |
 //!
@@ -28,12 +27,10 @@
 pub mod blocks;
 pub mod cell;
 pub mod read;
-pub mod repel;
 pub mod state;
 pub mod view;
 
 pub use cell::Cell;
 pub use read::{Problem, ReadNode, ReadPod};
-pub use repel::Repel;
 pub use state::{Event, State};
 pub use view::{Member, Nominated, View};

@@ -5,6 +5,7 @@
 //! a manifest that was never stored reads as the stored one would.
 
 mod node;
+mod peers;
 mod pod;
 
 use std::collections::BTreeMap;

@@ -7,14 +7,13 @@
 //! Promises: however events are ordered and repeated, the same last objects give the same state; an assumption survives
 //! every event that does not decide it, and nothing else does; pods may come before their node and stay after it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use keelson_placement::{Claim, Node, Nodes};
+use keelson_placement::{Claim, Labels, Log, LogChange, Namespaces, Node, Nodes};
 
 use crate::read::{self, ReadNode, ReadPod};
-use crate::repel::Repel;
 use crate::view::{Member, Nominated, View};
 
 /// Something that happened.
@@ -33,6 +32,18 @@ pub enum Event {
     PodDeleted {
         /// Its uid.
         uid: String,
+    },
+    /// A namespace was made or changed.
+    NamespaceApplied {
+        /// Its name.
+        name: String,
+        /// Its labels.
+        labels: Labels,
+    },
+    /// A namespace is gone.
+    NamespaceDeleted {
+        /// Its name.
+        name: String,
     },
     /// A pod is about to be bound.
     Assumed {
@@ -73,15 +84,7 @@ struct Kept {
     nominated: Option<Arc<str>>,
     priority: i32,
     claim: Arc<Claim>,
-    repels: Arc<Vec<Repel>>,
     unread: bool,
-}
-
-impl Kept {
-    /// A pod that room was made for keeps others away like one that is there.
-    const fn keeps_away(&self) -> bool {
-        self.node.is_some() || self.nominated.is_some()
-    }
 }
 
 /// The state; one writer owns it.
@@ -93,9 +96,7 @@ pub struct State {
     pods: HashMap<Arc<str>, Kept>,
     uids: HashMap<Arc<str>, Arc<str>>,
     claims: Shared<Claim>,
-    terms: Shared<Vec<Repel>>,
-    changed: VecDeque<u32>,
-    forgotten_changes: u64,
+    log: Log,
     nodes: usize,
 }
 
@@ -131,6 +132,8 @@ impl State {
             Event::NodeDeleted { name } => self.node_deleted(&name),
             Event::PodApplied(pod) => self.pod_applied(*pod),
             Event::PodDeleted { uid } => self.pod_deleted(&uid),
+            Event::NamespaceApplied { name, labels } => self.namespace(name, Some(labels)),
+            Event::NamespaceDeleted { name } => self.namespace(name, None),
             Event::Assumed { uid, node } => self.assume(&uid, Some(&node)),
             Event::Forgotten { uid } => self.assume(&uid, None),
             Event::ForgottenAll => {
@@ -194,10 +197,11 @@ impl State {
         pod.node.as_deref().or(pod.nominated.as_deref())
     }
 
-    /// Whether a pod keeps others away.
+    /// What a pod means to others: its claim, while it is on a node or room was made for it.
     #[must_use]
-    pub fn repels(&self, uid: &str) -> bool {
-        self.pods.get(uid).is_some_and(|pod| pod.keeps_away() && !pod.repels.is_empty())
+    pub fn claim_elsewhere(&self, uid: &str) -> Option<&Arc<Claim>> {
+        let pod = self.pods.get(uid)?;
+        (pod.node.is_some() || pod.nominated.is_some()).then_some(&pod.claim)
     }
 
     /// Whether a pod is assumed to be where the API server does not say it is yet.
@@ -206,16 +210,32 @@ impl State {
         self.pods.get(uid).is_some_and(|pod| pod.assumed)
     }
 
+    fn namespace(&mut self, name: String, labels: Option<Labels>) {
+        if self.view.namespaces.get(&name) == labels.as_ref() {
+            return;
+        }
+        let namespaces = Arc::make_mut(&mut self.view.namespaces);
+        match labels {
+            Some(labels) => namespaces.insert(name, labels),
+            None => namespaces.remove(&name),
+        };
+        self.note(LogChange::Namespaces);
+    }
+
     fn node_applied(&mut self, read: ReadNode) {
         let slot = self.slot(&read.node.name);
         let ReadNode { mut node, capacity, ready, zone, instance_type, problems } = read;
         if let Some(member) = self.touch(slot) {
-            let before = std::mem::replace(&mut member.node, Node::new("", []));
-            node.succeed(before);
+            node.succeed(member.node.clone());
             let unread = std::mem::take(&mut member.unread);
             let was_known = member.known;
+            // Nodes are written every few minutes only to say that they are alive.
+            let same = was_known && member.node == node;
             *member = Member { node, capacity, ready, zone, instance_type, problems, unread, known: true };
             self.nodes += usize::from(!was_known);
+            if !same {
+                self.note(LogChange::Node(slot as usize));
+            }
         }
     }
 
@@ -228,6 +248,7 @@ impl State {
                 *member = Member { node, unread: std::mem::take(&mut member.unread), ..Member::default() };
                 self.nodes -= usize::from(was_known);
             }
+            self.note(LogChange::Node(slot as usize));
             self.release(slot);
         }
     }
@@ -249,7 +270,6 @@ impl State {
             nominated: read.nominated.as_deref().map(Arc::from),
             priority: read.pod.priority,
             claim: self.claims.share(Arc::new(read.pod.claim())),
-            repels: self.terms.share(Arc::new(read.repels)),
             unread: !read.problems.is_empty(),
         };
         self.replace(&read.pod.uid, Some(next));
@@ -286,14 +306,16 @@ impl State {
                     .as_ref()
                     .is_some_and(|next| (&next.node, &next.claim, next.unread) == (&pod.node, &pod.claim, pod.unread));
                 if let Some(member) = (!stays).then(|| self.touch(slot)).flatten() {
-                    member.node.remove(&uid);
+                    let was_there = member.node.remove(&uid);
                     member.unread.remove(&pod.key);
+                    if was_there {
+                        self.note(LogChange::Went(slot as usize, Arc::clone(&pod.claim)));
+                    }
                 }
                 self.release(slot);
             } else {
                 self.forget_nomination(&uid, &pod);
             }
-            self.forget_terms(&pod);
         }
         let Some(pod) = next else {
             return;
@@ -309,32 +331,12 @@ impl State {
                     if pod.unread {
                         member.unread.insert(Arc::clone(&pod.key));
                     }
+                    self.note(LogChange::Came(slot as usize, Arc::clone(&pod.claim)));
                 }
             }
             None => self.keep_nomination(&uid, &pod),
         }
-        if pod.keeps_away() {
-            self.keep_terms(&pod);
-        }
         self.pods.insert(uid, pod);
-    }
-
-    fn keep_terms(&mut self, pod: &Kept) {
-        for term in pod.repels.iter() {
-            Arc::make_mut(&mut self.view.repels).entry(term.clone()).or_default().insert(Arc::clone(&pod.key));
-        }
-    }
-
-    fn forget_terms(&mut self, pod: &Kept) {
-        for term in pod.repels.iter() {
-            let repels = Arc::make_mut(&mut self.view.repels);
-            if let Some(holders) = repels.get_mut(term) {
-                holders.remove(&pod.key);
-                if holders.is_empty() {
-                    repels.remove(term);
-                }
-            }
-        }
     }
 
     fn keep_nomination(&mut self, uid: &Arc<str>, pod: &Kept) {
@@ -374,14 +376,13 @@ impl State {
         slot
     }
 
-    /// A member, to change; the change is noted.
+    /// A member, to change; whoever changes what counts there notes it.
     fn touch(&mut self, slot: u32) -> Option<&mut Member> {
-        if self.changed.len() > 1_024 + 4 * self.view.slots.len() {
-            self.changed.pop_front();
-            self.forgotten_changes += 1;
-        }
-        self.changed.push_back(slot);
         self.view.slots.get_mut(slot as usize)
+    }
+
+    fn note(&mut self, change: LogChange) {
+        self.log.write(change, 1_024 + 4 * self.view.slots.len());
     }
 
     /// Frees the slot of a node that does not exist and holds nothing.
@@ -409,13 +410,17 @@ impl Nodes for State {
         self.view.slots.len() - self.nodes
     }
 
-    fn changes(&self) -> u64 {
-        self.forgotten_changes + self.changed.len() as u64
+    fn claims(&self, slot: usize) -> impl Iterator<Item = &Arc<Claim>> {
+        let member = u32::try_from(slot).ok().and_then(|slot| self.view.slot(slot));
+        member.into_iter().flat_map(|member| member.node.shared_claims())
     }
 
-    fn changed_since(&self, before: u64) -> Option<impl Iterator<Item = usize>> {
-        let skip = usize::try_from(before.checked_sub(self.forgotten_changes)?).ok()?;
-        Some(self.changed.iter().skip(skip).map(|slot| *slot as usize))
+    fn namespaces(&self) -> &Namespaces {
+        &self.view.namespaces
+    }
+
+    fn log(&self) -> &Log {
+        &self.log
     }
 }
 

@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::Resources;
-use keelson_placement::{Claim, Node, Pod};
+use keelson_placement::{Claim, Namespaces, Node, Pod, Reserved, Snapshot};
 
 use crate::blocks::Blocks;
 use crate::cell::Cell;
 use crate::read::Problem;
-use crate::repel::Repel;
 
 /// One node and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +71,7 @@ pub struct Nominated {
 #[derive(Debug, Clone, Default)]
 pub struct View {
     pub(crate) slots: Blocks<Member>,
-    pub(crate) repels: Arc<BTreeMap<Repel, BTreeSet<Arc<str>>>>,
+    pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
 }
 
@@ -100,35 +99,36 @@ impl View {
         self.slot(slot).filter(|member| member.known).map(|member| &member.node)
     }
 
-    /// The nodes as they are for `pod`: without itself, and with the room taken that others made for pods of at least its
+    /// The cluster as it is for `pod`: without itself, and with the room reserved that others made for pods of at least its
     /// priority.
     #[must_use]
-    pub fn nodes_for(&self, pod: &Pod) -> Vec<Cow<'_, Node>> {
+    pub fn snapshot_for(&self, pod: &Pod) -> Snapshot<'_> {
         let mut nodes: Vec<_> = self.members().map(|member| Cow::Borrowed(&member.node)).collect();
-        let ahead =
-            |(uid, nominated): &(&Arc<str>, &Nominated)| uid.as_ref() != pod.uid && nominated.priority >= pod.priority;
-        for (uid, nominated) in self.nominated.iter().filter(ahead) {
-            if let Some(node) = nodes.iter_mut().find(|node| node.name == nominated.node.as_ref()) {
-                node.to_mut().hold(Arc::clone(uid), Arc::clone(&nominated.claim));
-            }
-        }
         for node in nodes.iter_mut().filter(|node| node.claim(&pod.uid).is_some()) {
             node.to_mut().remove(&pod.uid);
         }
-        nodes
+        let mut reserved: BTreeMap<usize, Vec<Reserved>> = BTreeMap::new();
+        let ahead =
+            |(uid, nominated): &(&Arc<str>, &Nominated)| uid.as_ref() != pod.uid && nominated.priority >= pod.priority;
+        for (uid, nominated) in self.nominated.iter().filter(ahead) {
+            if let Some(index) = nodes.iter().position(|node| node.name == nominated.node.as_ref()) {
+                let claim = Arc::clone(&nominated.claim);
+                reserved.entry(index).or_default().push(Reserved { uid: Arc::clone(uid), claim });
+            }
+        }
+        Snapshot { nodes, namespaces: Cow::Borrowed(&self.namespaces), reserved }
+    }
+
+    /// The labels of namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
     }
 
     /// Whether room was made for a pod of at least this priority.
     #[must_use]
     pub fn has_nominations(&self, priority: i32) -> bool {
         self.nominated.values().any(|nominated| nominated.priority >= priority)
-    }
-
-    /// A pod that keeps a pod with these labels away somewhere, and the topology key of its term.
-    #[must_use]
-    pub fn repelled_by(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<(&str, &str)> {
-        let (term, holders) = self.repels.iter().find(|(term, _)| term.touches(namespace, labels))?;
-        Some((holders.first()?.as_ref(), term.topology_key.as_str()))
     }
 
     /// One row a node, by name.

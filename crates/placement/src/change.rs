@@ -7,16 +7,15 @@
 //! Promises: nothing is proposed that was not tried; nothing is proposed for a pod that fits; no request is lowered to
 //! nothing, for a pod without what it asked is another pod.
 
-use std::borrow::Borrow;
-
 use keelson_core::ResourceName;
 use keelson_core::resources::Round;
 use serde::{Deserialize, Serialize};
 
 use crate::choose::choose;
-use crate::filter::{Failure, failures};
-use crate::node::Node;
+use crate::cycle::Cycle;
+use crate::filter::{Failure, failures_at};
 use crate::pod::Pod;
+use crate::snapshot::Snapshot;
 
 /// One request, lowered. Amounts are in the unit of the resource: milli-cpu, bytes, or whole units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,10 +41,11 @@ impl std::fmt::Display for Change {
 /// reduction of one request alone is enough. Shares are compared, because cpu and bytes have no common unit; equal
 /// shares fall to the first resource, then to the first node name.
 #[must_use]
-pub fn smallest_change<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Option<Change> {
+pub fn smallest_change(pod: &Pod, snapshot: &Snapshot<'_>, seed: u64) -> Option<Change> {
     let mut best: Option<(i128, Change)> = None;
-    for node in nodes.iter().map(Borrow::borrow) {
-        let found = failures(pod, node);
+    let cycle = Cycle::new(pod, snapshot);
+    for (index, node) in snapshot.nodes().enumerate() {
+        let found = failures_at(&cycle, index);
         let shortfall = match found.as_slice() {
             [] => return None,
             [Failure::Insufficient { shortfall, .. }] if shortfall.free > 0 => shortfall,
@@ -65,7 +65,7 @@ pub fn smallest_change<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Op
     }
     let (_, change) = best?;
     let smaller = lowered(pod, &change);
-    let holder = choose(&smaller, nodes, seed).node.and_then(|index| nodes.get(index))?.borrow();
+    let holder = choose(&smaller, snapshot, seed).node.and_then(|index| snapshot.node(index))?;
     Some(Change { node: holder.name.clone(), ..change })
 }
 
@@ -89,6 +89,7 @@ pub fn lowered(pod: &Pod, change: &Change) -> Pod {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
+    use crate::node::Node;
     use crate::requests::PodRequests;
 
     const MIB: i64 = 1 << 20;
@@ -105,24 +106,27 @@ mod tests {
     #[test]
     fn the_nearest_node_sets_the_change_and_the_changed_pod_fits() {
         let nodes = [node("far", 200, 1_000), node("near", 380, 1_000), node("both", 400, 10)];
-        let change = smallest_change(&pod(500, 100), &nodes, 1).unwrap();
+        let change = smallest_change(&pod(500, 100), &Snapshot::of(&nodes), 1).unwrap();
         assert_eq!(change.to_string(), "with 380m cpu instead of 500m it would fit on near");
         let smaller = lowered(&pod(500, 100), &change);
-        assert_eq!(choose(&smaller, &nodes, 1).node, Some(1));
+        assert_eq!(choose(&smaller, &Snapshot::of(&nodes), 1).node, Some(1));
     }
 
     #[test]
     fn the_smaller_share_wins_between_resources() {
         let nodes = [node("cpu", 250, 1_000), node("memory", 1_000, 90)];
-        let change = smallest_change(&pod(500, 100), &nodes, 1).unwrap();
+        let change = smallest_change(&pod(500, 100), &Snapshot::of(&nodes), 1).unwrap();
         assert_eq!((change.resource, change.to), (ResourceName::Memory, 90 * MIB));
     }
 
     #[test]
     fn nothing_is_proposed_for_a_pod_that_fits_or_that_no_single_request_would_help() {
-        assert_eq!(smallest_change(&pod(100, 10), &[node("small", 50, 50), node("n", 500, 500)], 1), None);
-        assert_eq!(smallest_change(&pod(500, 500), &[node("both", 100, 100)], 1), None);
-        assert_eq!(smallest_change(&pod(500, 500), &[node("none", 0, 1_000)], 1), None);
-        assert_eq!(smallest_change(&pod(500, 10), &[node("cordoned", 400, 1_000).cordoned()], 1), None);
+        assert_eq!(
+            smallest_change(&pod(100, 10), &Snapshot::of(&[node("small", 50, 50), node("n", 500, 500)]), 1),
+            None
+        );
+        assert_eq!(smallest_change(&pod(500, 500), &Snapshot::of(&[node("both", 100, 100)]), 1), None);
+        assert_eq!(smallest_change(&pod(500, 500), &Snapshot::of(&[node("none", 0, 1_000)]), 1), None);
+        assert_eq!(smallest_change(&pod(500, 10), &Snapshot::of(&[node("cordoned", 400, 1_000).cordoned()]), 1), None);
     }
 }

@@ -5,14 +5,14 @@
 //!
 //! Promises: the choice depends on the set of nodes, not on their order; the chosen node passes every check.
 
-use std::borrow::Borrow;
-
 use serde::{Deserialize, Serialize};
 
-use crate::filter::fits;
+use crate::cycle::Cycle;
+use crate::filter::fits_at;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::score::{self, Scores};
+use crate::snapshot::Snapshot;
 
 /// The outcome of one choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,35 +35,39 @@ pub(crate) struct Ranked {
 }
 
 /// The best node for `pod`. `seed` decides between equals; hand in another for every pod. The nodes must not hold the pod
-/// itself: one that is asked about again is taken off its node first. `O(nodes × checks + feasible × log feasible)`.
+/// itself: one that is asked about again is taken off its node first. `O(nodes × checks + feasible × log feasible)`, and as
+/// [`Cycle::new`].
 #[must_use]
-pub fn choose<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Choice {
-    let ranked = rank(pod, nodes, seed);
+pub fn choose(pod: &Pod, snapshot: &Snapshot<'_>, seed: u64) -> Choice {
+    choice_of(&rank(&Cycle::new(pod, snapshot), seed), snapshot)
+}
+
+pub(crate) fn choice_of(ranked: &[Ranked], snapshot: &Snapshot<'_>) -> Choice {
     let best = ranked.first();
     Choice {
         node: best.map(|best| best.index),
         feasible: ranked.len(),
-        nodes: nodes.len(),
+        nodes: snapshot.nodes.len(),
         total: best.map_or(0, |best| best.scores.total()),
     }
 }
 
 /// Where one feasible node stands among all: its place from 1, and its weighted total.
 #[must_use]
-pub fn standing<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64, index: usize) -> Option<(usize, i64)> {
-    let ranked = rank(pod, nodes, seed);
+pub fn standing(cycle: &Cycle<'_>, seed: u64, index: usize) -> Option<(usize, i64)> {
+    let ranked = rank(cycle, seed);
     let place = ranked.iter().position(|ranked| ranked.index == index)?;
     Some((place + 1, ranked.get(place)?.scores.total()))
 }
 
 /// Every feasible node, best first.
-pub(crate) fn rank<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Vec<Ranked> {
+pub(crate) fn rank(cycle: &Cycle<'_>, seed: u64) -> Vec<Ranked> {
     let feasible: Vec<(usize, &Node)> =
-        nodes.iter().map(Borrow::borrow).enumerate().filter(|(_, node)| fits(pod, node)).collect();
+        cycle.snapshot.nodes().enumerate().filter(|(index, _)| fits_at(cycle, *index)).collect();
     let only_nodes: Vec<&Node> = feasible.iter().map(|(_, node)| *node).collect();
     let mut ranked: Vec<(Ranked, u64, &str)> = feasible
         .iter()
-        .zip(score::score(pod, &only_nodes))
+        .zip(score::score(cycle, &only_nodes))
         .map(|((index, node), scores)| (Ranked { index: *index, scores }, lot(seed, &node.name), node.name.as_str()))
         .collect();
     ranked.sort_by(|(a, lot_a, name_a), (b, lot_b, name_b)| {
@@ -84,6 +88,7 @@ pub(crate) fn hash(name: &str) -> u64 {
 
 /// The lot of a hashed name: the finaliser of SplitMix64, because names that differ in their last letter must not draw
 /// neighbouring lots, and seeds that differ by one must not draw alike.
+#[inline]
 pub(crate) fn draw(seed: u64, hash: u64) -> u64 {
     let hash = hash.wrapping_add(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -112,30 +117,32 @@ mod tests {
     #[test]
     fn the_emptier_node_wins_and_full_ones_are_not_counted_as_feasible() {
         let nodes = [node("small", 400), node("half", 2_000).holding(&pod(1_000)), node("empty", 2_000)];
-        let choice = choose(&pod(500), &nodes, 7);
+        let choice = choose(&pod(500), &Snapshot::of(&nodes), 7);
         assert_eq!((choice.node, choice.feasible, choice.nodes), (Some(2), 2, 3));
     }
 
     #[test]
     fn a_node_stands_where_its_total_puts_it() {
         let nodes = [node("small", 400), node("half", 2_000).holding(&pod(1_000)), node("empty", 2_000)];
-        let at = |index| standing(&pod(500), &nodes, 7, index).map(|(place, _)| place);
+        let (pod, snapshot) = (pod(500), Snapshot::of(&nodes));
+        let cycle = Cycle::new(&pod, &snapshot);
+        let at = |index| standing(&cycle, 7, index).map(|(place, _)| place);
         assert_eq!((at(2), at(1), at(0)), (Some(1), Some(2), None));
-        assert_eq!(standing(&pod(500), &nodes, 7, 2).unwrap().1, choose(&pod(500), &nodes, 7).total);
+        assert_eq!(standing(&cycle, 7, 2).unwrap().1, choose(&pod, &snapshot, 7).total);
     }
 
     #[test]
     fn without_a_feasible_node_nothing_is_chosen() {
         let none = Choice { node: None, feasible: 0, nodes: 1, total: 0 };
-        assert_eq!(choose(&pod(500), &[node("small", 400)], 7), none);
+        assert_eq!(choose(&pod(500), &Snapshot::of(&[node("small", 400)]), 7), none);
     }
 
     #[test]
     fn a_preference_outweighs_a_little_room() {
         let nodes = [node("empty", 2_000), node("half", 2_000).holding(&pod(500)).label("disk", "ssd")];
         let wishing = pod(100).preferring(1, NodeTerm::label("disk", "ssd"));
-        assert_eq!(choose(&pod(100), &nodes, 1).node, Some(0));
-        assert_eq!(choose(&wishing, &nodes, 1).node, Some(1));
+        assert_eq!(choose(&pod(100), &Snapshot::of(&nodes), 1).node, Some(0));
+        assert_eq!(choose(&wishing, &Snapshot::of(&nodes), 1).node, Some(1));
     }
 
     #[test]
@@ -143,8 +150,8 @@ mod tests {
         let nodes: Vec<Node> = ["a", "b", "c", "d"].map(|name| node(name, 1_000)).into();
         let mut drawn = [0_u32; 4];
         for seed in 0..400 {
-            let choice = choose(&pod(100), &nodes, seed);
-            assert_eq!(choice, choose(&pod(100), &nodes, seed));
+            let choice = choose(&pod(100), &Snapshot::of(&nodes), seed);
+            assert_eq!(choice, choose(&pod(100), &Snapshot::of(&nodes), seed));
             drawn[choice.node.unwrap()] += 1;
         }
         assert!(drawn.iter().all(|count| (60..=140).contains(count)), "{drawn:?}");

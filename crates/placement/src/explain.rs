@@ -6,16 +6,16 @@
 //!
 //! Promises: a row has failures exactly when its nodes cannot hold the pod; the same input gives the same bytes.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use keelson_core::Candidate;
 
-use crate::choose::rank;
-use crate::filter::{Failure, failures};
-use crate::node::Node;
+use crate::choose::{Choice, Ranked, choice_of, rank};
+use crate::cycle::Cycle;
+use crate::filter::{Failure, failures_at};
 use crate::pod::Pod;
 use crate::score::Scores;
+use crate::snapshot::Snapshot;
 
 /// How many feasible nodes are shown.
 pub const SHOWN_FEASIBLE: usize = 5;
@@ -33,12 +33,17 @@ pub struct Explanation {
     pub histogram: Option<String>,
 }
 
-/// The best feasible nodes alone: the first part of what [`explain`] shows.
+/// The choice and the best feasible nodes alone: the first part of what [`explained`] shows.
 #[must_use]
-pub fn leaders<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Vec<Candidate> {
-    let ranked = rank(pod, nodes, seed);
-    let shown = ranked.iter().take(SHOWN_FEASIBLE);
-    shown.filter_map(|ranked| Some(leader(&nodes.get(ranked.index)?.borrow().name, ranked.scores))).collect()
+pub fn best(cycle: &Cycle<'_>, seed: u64) -> (Choice, Explanation) {
+    let ranked = rank(cycle, seed);
+    let candidates = shown(&ranked, cycle.snapshot);
+    (choice_of(&ranked, cycle.snapshot), Explanation { candidates, histogram: None })
+}
+
+fn shown(ranked: &[Ranked], snapshot: &Snapshot<'_>) -> Vec<Candidate> {
+    let best = ranked.iter().take(SHOWN_FEASIBLE);
+    best.filter_map(|ranked| Some(leader(&snapshot.node(ranked.index)?.name, ranked.scores))).collect()
 }
 
 /// A feasible node as a record shows it.
@@ -49,25 +54,44 @@ pub fn leader(name: &str, scores: Scores) -> Candidate {
 
 /// Explains what [`crate::choose()`] answers for the same pod, nodes and seed.
 #[must_use]
-pub fn explain<N: Borrow<Node>>(pod: &Pod, nodes: &[N], seed: u64) -> Explanation {
-    let mut candidates = leaders(pod, nodes, seed);
-    let placed = !candidates.is_empty();
-    candidates.extend(nearest_misses(pod, nodes));
-    Explanation { candidates, histogram: (!placed).then(|| histogram(pod, nodes)) }
+pub fn explain(pod: &Pod, snapshot: &Snapshot<'_>, seed: u64) -> Explanation {
+    explained(&Cycle::new(pod, snapshot), seed).1
+}
+
+/// The choice and its explanation, of one look.
+#[must_use]
+pub fn explained(cycle: &Cycle<'_>, seed: u64) -> (Choice, Explanation) {
+    let snapshot = cycle.snapshot;
+    let ranked = rank(cycle, seed);
+    let missed: Vec<(&str, Vec<Failure>)> = snapshot
+        .nodes()
+        .enumerate()
+        .map(|(index, node)| (node.name.as_str(), failures_at(cycle, index)))
+        .filter(|(_, found)| !found.is_empty())
+        .collect();
+    let mut candidates = shown(&ranked, snapshot);
+    let histogram = candidates.is_empty().then(|| histogram(&missed, snapshot.nodes.len()));
+    candidates.extend(nearest_misses(missed));
+    (choice_of(&ranked, snapshot), Explanation { candidates, histogram })
 }
 
 /// `0/5 nodes are available: 1 Too many pods, 3 Insufficient cpu.` As kube-scheduler does, each node counts with the
 /// reasons of its first failing check alone, and the parts are sorted as text.
-fn histogram<N: Borrow<Node>>(pod: &Pod, nodes: &[N]) -> String {
+fn histogram(missed: &[(&str, Vec<Failure>)], nodes: usize) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for node in nodes.iter().map(Borrow::borrow) {
-        let found = failures(pod, node);
+    for (_, found) in missed {
         // Upstream does not even look at the nodes that a pod's terms leave out by name.
         let left_out = found.iter().find(|failure| matches!(failure, Failure::Affinity { by_name: true, .. }));
         let found = left_out.map_or(found.as_slice(), std::slice::from_ref);
         let first = found.first().map(Failure::check);
-        let mut reasons: Vec<String> =
-            found.iter().filter(|failure| Some(failure.check()) == first).map(Failure::reason_text).collect();
+        // Only the check of resources names more than one reason.
+        let named = if first == Some("NodeResourcesFit") { found.len() } else { 1 };
+        let mut reasons: Vec<String> = found
+            .iter()
+            .take_while(|failure| Some(failure.check()) == first)
+            .take(named)
+            .map(Failure::reason_text)
+            .collect();
         reasons.dedup();
         for reason in reasons {
             *counts.entry(reason).or_default() += 1;
@@ -77,17 +101,14 @@ fn histogram<N: Borrow<Node>>(pod: &Pod, nodes: &[N]) -> String {
     parts.sort();
     match parts.as_slice() {
         [] => "no nodes available to schedule pods".to_owned(),
-        parts => format!("0/{} nodes are available: {}.", nodes.len(), parts.join(", ")),
+        parts => format!("0/{nodes} nodes are available: {}.", parts.join(", ")),
     }
 }
 
-fn nearest_misses<N: Borrow<Node>>(pod: &Pod, nodes: &[N]) -> Vec<Candidate> {
+fn nearest_misses(missed: Vec<(&str, Vec<Failure>)>) -> Vec<Candidate> {
     let mut groups: BTreeMap<Vec<Failure>, Vec<&str>> = BTreeMap::new();
-    for node in nodes.iter().map(Borrow::borrow) {
-        let found = failures(pod, node);
-        if !found.is_empty() {
-            groups.entry(found).or_default().push(&node.name);
-        }
+    for (name, found) in missed {
+        groups.entry(found).or_default().push(name);
     }
     let mut groups: Vec<(Vec<Failure>, Vec<&str>)> = groups.into_iter().collect();
     for (_, names) in &mut groups {
@@ -139,6 +160,7 @@ mod tests {
     use super::*;
     use crate::affinity::NodeTerm;
     use crate::choose::choose;
+    use crate::node::Node;
     use crate::requests::PodRequests;
     use crate::taints::{Taint, TaintEffect};
 
@@ -161,10 +183,13 @@ mod tests {
             node("e", 100).taint(taint),
         ];
         assert_eq!(
-            explain(&pod(500), &nodes, 1).histogram.unwrap(),
+            explain(&pod(500), &Snapshot::of(&nodes), 1).histogram.unwrap(),
             "0/5 nodes are available: 1 Too many pods, 1 node(s) had untolerated taint(s), 3 Insufficient cpu."
         );
-        assert_eq!(explain::<Node>(&pod(500), &[], 1).histogram.unwrap(), "no nodes available to schedule pods");
+        assert_eq!(
+            explain(&pod(500), &Snapshot::default(), 1).histogram.unwrap(),
+            "no nodes available to schedule pods"
+        );
     }
 
     #[test]
@@ -174,7 +199,7 @@ mod tests {
         pod.required = Some(vec![NodeTerm::default().and_field(named)]);
         let nodes = [node("a", 100), node("b", 9_000).cordoned(), node("c", 100)];
         assert_eq!(
-            explain(&pod, &nodes, 1).histogram.unwrap(),
+            explain(&pod, &Snapshot::of(&nodes), 1).histogram.unwrap(),
             "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."
         );
     }
@@ -182,11 +207,11 @@ mod tests {
     #[test]
     fn a_placed_pod_shows_its_best_five_nodes_with_scores_and_no_histogram() {
         let nodes: Vec<Node> = (0..9).map(|i| node(&format!("n{i}"), 1_000 + 500 * i)).collect();
-        let explanation = explain(&pod(500), &nodes, 1);
+        let explanation = explain(&pod(500), &Snapshot::of(&nodes), 1);
         assert_eq!(explanation.histogram, None);
         let names: Vec<&str> = explanation.candidates.iter().map(|candidate| candidate.name.as_str()).collect();
         assert_eq!(names, ["n8", "n7", "n6", "n5", "n4"]);
-        let choice = choose(&pod(500), &nodes, 1);
+        let choice = choose(&pod(500), &Snapshot::of(&nodes), 1);
         assert_eq!(explanation.candidates[0].total, Some(choice.total));
         assert_eq!(nodes[choice.node.unwrap()].name, "n8");
     }
@@ -194,7 +219,7 @@ mod tests {
     #[test]
     fn nodes_that_fail_alike_are_one_row_and_the_nearest_row_comes_first() {
         let nodes = [node("c", 100), node("a", 100), node("b", 100), node("d", 100), node("near", 450)];
-        let rows: Vec<(String, String, u32)> = explain(&pod(500), &nodes, 1)
+        let rows: Vec<(String, String, u32)> = explain(&pod(500), &Snapshot::of(&nodes), 1)
             .candidates
             .into_iter()
             .map(|row| (row.name, row.failed[0].text.clone(), row.failed[0].nodes))

@@ -13,6 +13,7 @@ use keelson_core::resources::Shortfall;
 use serde::{Deserialize, Serialize};
 
 use crate::affinity;
+use crate::cycle::Cycle;
 use crate::fit;
 use crate::node::Node;
 use crate::pod::Pod;
@@ -65,6 +66,49 @@ pub enum Failure {
         /// What the node would have when empty, in the unit of its resource.
         allocatable: i64,
     },
+    /// The node lacks the label by which the pod is spread.
+    NoTopology {
+        /// The label.
+        key: String,
+    },
+    /// The place has too many of the pods that the pod is spread with.
+    Skew {
+        /// The label whose values are the places.
+        key: String,
+        /// The node's place.
+        place: String,
+        /// How many are there.
+        pods: i64,
+        /// How many are where they are fewest.
+        fewest: i64,
+        /// How many more there may be.
+        allowed: i32,
+    },
+    /// None of the pods runs there that the pod must be with.
+    NoPeers {
+        /// The label whose values are the places.
+        key: String,
+        /// The node's place; none when it lacks the label.
+        place: Option<String>,
+    },
+    /// Pods run there that the pod must be apart from.
+    Peers {
+        /// The label whose values are the places.
+        key: String,
+        /// The node's place.
+        place: String,
+        /// How many.
+        pods: i64,
+    },
+    /// Pods run there that must be apart from this one.
+    Repelled {
+        /// The label whose values are the places.
+        key: String,
+        /// The node's place.
+        place: String,
+        /// How many.
+        pods: i64,
+    },
 }
 
 impl Failure {
@@ -78,6 +122,8 @@ impl Failure {
             Self::Selector { .. } | Self::Affinity { .. } => "NodeAffinity",
             Self::Ports { .. } => "NodePorts",
             Self::TooManyPods { .. } | Self::Insufficient { .. } => "NodeResourcesFit",
+            Self::NoTopology { .. } | Self::Skew { .. } => "PodTopologySpread",
+            Self::NoPeers { .. } | Self::Peers { .. } | Self::Repelled { .. } => "InterPodAffinity",
         }
     }
 
@@ -93,6 +139,13 @@ impl Failure {
             Self::Ports { .. } => "node(s) didn't have free ports for the requested pod ports".into(),
             Self::TooManyPods { .. } => "Too many pods".into(),
             Self::Insufficient { shortfall, .. } => format!("Insufficient {}", shortfall.name),
+            Self::NoTopology { .. } => {
+                "node(s) didn't match pod topology spread constraints (missing required label)".into()
+            }
+            Self::Skew { .. } => "node(s) didn't match pod topology spread constraints".into(),
+            Self::NoPeers { .. } => "node(s) didn't match pod affinity rules".into(),
+            Self::Peers { .. } => "node(s) didn't match pod anti-affinity rules".into(),
+            Self::Repelled { .. } => "node(s) didn't satisfy existing pods anti-affinity rules".into(),
         }
     }
 
@@ -103,6 +156,9 @@ impl Failure {
             Self::Ports { .. } => true,
             Self::TooManyPods { allowed, .. } => *allowed > 0,
             Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
+            Self::Skew { .. } | Self::NoPeers { place: Some(_), .. } | Self::Peers { .. } | Self::Repelled { .. } => {
+                true
+            }
             _ => false,
         }
     }
@@ -129,17 +185,58 @@ impl fmt::Display for Failure {
                 write!(f, "{running} of {allowed} allowed pods run: short {short}")
             }
             Self::Insufficient { shortfall, .. } => shortfall.fmt(f),
+            Self::NoTopology { key } => write!(f, "the pod is spread by {key}, and the node has no such label"),
+            Self::Skew { key, place, pods, fewest, allowed } => {
+                write!(f, "{pods} pods it is spread with are in {key}={place}, where they are fewest {fewest}: ")?;
+                write!(f, "one more exceeds the allowed skew of {allowed}")
+            }
+            Self::NoPeers { key, place: Some(place) } => write!(f, "no pod it must be with is in {key}={place}"),
+            Self::NoPeers { key, place: None } => {
+                write!(f, "it must be with others by {key}, and the node has no such label")
+            }
+            Self::Peers { key, place, pods } => write!(f, "{} it must be apart from in {key}={place}", few(*pods)),
+            Self::Repelled { key, place, pods } => write!(f, "{} in {key}={place} must be apart from it", few(*pods)),
         }
     }
+}
+
+fn few(pods: i64) -> String {
+    if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") }
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Every reason why `node` cannot hold `pod`; empty means that it can. `O(taints + labels + ports + resources)`.
+/// Every reason why `node` cannot hold the pod; empty means that it can. `O(taints + labels + ports + resources)`.
 #[must_use]
-pub fn failures(pod: &Pod, node: &Node) -> Vec<Failure> {
+pub fn failures(cycle: &Cycle<'_>, node: &Node) -> Vec<Failure> {
+    let mut found = alone(cycle.pod, node);
+    found.extend(cycle.failures(node));
+    found
+}
+
+/// As [`failures`], of a node by its place, with the room counted that is reserved there: a node must hold the pod both
+/// with the pods that go first and without them, for they may never come.
+#[must_use]
+pub fn failures_at(cycle: &Cycle<'_>, index: usize) -> Vec<Failure> {
+    let Some(node) = cycle.snapshot.node(index) else { return Vec::new() };
+    let crowded = cycle.snapshot.crowded(index).map_or_else(Vec::new, |crowded| {
+        crowded.node(index).map_or_else(Vec::new, |node| failures(&Cycle::new(cycle.pod, &crowded), node))
+    });
+    if crowded.is_empty() { failures(cycle, node) } else { crowded }
+}
+
+/// Whether [`failures_at`] would be empty.
+#[must_use]
+pub fn fits_at(cycle: &Cycle<'_>, index: usize) -> bool {
+    let holds = |cycle: &Cycle<'_>, index| cycle.snapshot.node(index).is_some_and(|node| fits(cycle, node));
+    holds(cycle, index)
+        && cycle.snapshot.crowded(index).is_none_or(|crowded| holds(&Cycle::new(cycle.pod, &crowded), index))
+}
+
+/// Those of the reasons that lie in the pod and the node alone.
+fn alone(pod: &Pod, node: &Node) -> Vec<Failure> {
     let mut found = Vec::new();
     if node.unschedulable && !taints::tolerated(&pod.tolerations, &Taint::cordon()) {
         found.push(Failure::Cordoned);
@@ -161,15 +258,29 @@ pub fn failures(pod: &Pod, node: &Node) -> Vec<Failure> {
     found
 }
 
-/// Whether `node` can hold `pod`: the answer of [`failures`] without its words, so that asking allocates nothing.
+/// Whether `node` can hold the pod: the answer of [`failures`] without its words, so that asking allocates nothing.
 #[must_use]
-pub fn fits(pod: &Pod, node: &Node) -> bool {
+pub fn fits(cycle: &Cycle<'_>, node: &Node) -> bool {
+    fits_alone(cycle.pod, node) && cycle.allows(node)
+}
+
+/// As [`fits`], without what depends on pods elsewhere.
+#[must_use]
+pub fn fits_alone(pod: &Pod, node: &Node) -> bool {
+    fit::has_room(pod, node) && is_open(pod, node) && has_ports(pod, node)
+}
+
+/// Whether it may go there, room or not: what changes only with the node itself.
+pub(crate) fn is_open(pod: &Pod, node: &Node) -> bool {
     pod.node_name.as_ref().is_none_or(|wanted| *wanted == node.name)
         && (!node.unschedulable || taints::tolerated_cordon(&pod.tolerations))
-        && fit::has_room(pod, node)
         && taints::forbidding(&pod.tolerations, &node.taints).next().is_none()
         && affinity::allows(pod, node)
-        && !pod.host_ports.iter().any(|port| node.used_ports().any(|used| used.conflicts_with(port)))
+}
+
+/// Whether its host ports are free.
+pub(crate) fn has_ports(pod: &Pod, node: &Node) -> bool {
+    !pod.host_ports.iter().any(|port| node.used_ports().any(|used| used.conflicts_with(port)))
 }
 
 #[cfg(test)]
@@ -180,7 +291,14 @@ mod tests {
     use super::*;
     use crate::affinity::NodeTerm;
     use crate::requests::PodRequests;
+    use crate::snapshot::Snapshot;
     use crate::taints::{TaintEffect, Toleration};
+
+    fn found(pod: &Pod, node: &Node) -> Vec<Failure> {
+        let nodes = [node];
+        let snapshot = Snapshot::of(&nodes);
+        failures(&Cycle::new(pod, &snapshot), node)
+    }
 
     #[test]
     fn all_checks_are_run_and_each_says_what_is_wrong() {
@@ -195,9 +313,9 @@ mod tests {
             .requiring(NodeTerm::label("disk", "ssd"))
             .port(HostPort::tcp(80))
             .requesting(&PodRequests::default().container([(ResourceName::Cpu, 500)]));
-        let found = failures(&pod, &node);
+        let all = found(&pod, &node);
         let rows: Vec<(&str, String, String)> =
-            found.iter().map(|failure| (failure.check(), failure.to_string(), failure.reason_text())).collect();
+            all.iter().map(|failure| (failure.check(), failure.to_string(), failure.reason_text())).collect();
         let row = |check: &'static str, text: &str, reason: &str| (check, text.to_owned(), reason.to_owned());
         let affinity = "node(s) didn't match Pod's node affinity/selector";
         assert_eq!(
@@ -220,21 +338,21 @@ mod tests {
                 row("NodeResourcesFit", "needs 500m cpu, 380m free: short 120m", "Insufficient cpu"),
             ]
         );
-        assert_eq!(found.iter().filter(|failure| failure.may_pass_with_time()).count(), 1);
+        assert_eq!(all.iter().filter(|failure| failure.may_pass_with_time()).count(), 1);
     }
 
     #[test]
     fn a_pod_that_tolerates_the_cordon_may_go_to_a_cordoned_node() {
         let node = Node::new("n", []).cordoned();
         let pod = Pod::new("shop", "agent").tolerating(Toleration::exists(taints::UNSCHEDULABLE_KEY));
-        assert!(failures(&pod, &node).is_empty());
+        assert!(found(&pod, &node).is_empty());
     }
 
     #[test]
     fn only_what_an_empty_node_would_hold_can_pass_with_time() {
         let ask = |cpu| Pod::new("a", "b").requesting(&PodRequests::default().container([(ResourceName::Cpu, cpu)]));
         let node = Node::new("n", [(ResourceName::Cpu, 1_000)]).holding(&ask(900).uid("other"));
-        assert!(failures(&ask(1_000), &node)[0].may_pass_with_time());
-        assert!(!failures(&ask(1_001), &node)[0].may_pass_with_time());
+        assert!(found(&ask(1_000), &node)[0].may_pass_with_time());
+        assert!(!found(&ask(1_001), &node)[0].may_pass_with_time());
     }
 }

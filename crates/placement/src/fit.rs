@@ -28,6 +28,14 @@ pub fn shortfalls(pod: &Pod, node: &Node) -> Vec<Failure> {
     crowded.into_iter().chain(short).collect()
 }
 
+/// Whether the resources suffice that not every pod asks for.
+#[must_use]
+pub fn has_more(pod: &Pod, node: &Node) -> bool {
+    let common = [ResourceName::Cpu, ResourceName::Memory, ResourceName::EphemeralStorage, ResourceName::Pods];
+    let more = pod.requests.iter().filter(|(name, needed)| *needed > 0 && !common.contains(name));
+    more.into_iter().all(|(name, needed)| needed <= node.free(name))
+}
+
 /// Whether [`shortfalls`] would be empty.
 #[must_use]
 pub fn has_room(pod: &Pod, node: &Node) -> bool {

@@ -9,12 +9,14 @@ use proptest::prelude::*;
 
 use crate::change::{lowered, smallest_change};
 use crate::choose::choose;
+use crate::cycle::Cycle;
 use crate::explain::explain;
 use crate::filter::failures;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::ports::HostPort;
 use crate::requests::PodRequests;
+use crate::snapshot::Snapshot;
 use crate::taints::{Taint, TaintEffect, Toleration};
 
 fn pods() -> impl Strategy<Value = Pod> {
@@ -64,13 +66,15 @@ fn clusters() -> impl Strategy<Value = Vec<Node>> {
 }
 
 fn feasible<'a>(pod: &Pod, nodes: &'a [Node]) -> BTreeSet<&'a str> {
-    nodes.iter().filter(|node| failures(pod, node).is_empty()).map(|node| node.name.as_str()).collect()
+    let snapshot = Snapshot::of(nodes);
+    let cycle = Cycle::new(pod, &snapshot);
+    nodes.iter().filter(|node| failures(&cycle, node).is_empty()).map(|node| node.name.as_str()).collect()
 }
 
 proptest! {
     #[test]
     fn a_chosen_node_never_goes_over_its_capacity(pod in pods(), nodes in clusters(), seed: u64) {
-        if let Some(index) = choose(&pod, &nodes, seed).node {
+        if let Some(index) = choose(&pod, &Snapshot::of(&nodes), seed).node {
             let after = nodes[index].clone().holding(&pod);
             for (name, asked) in pod.requests.iter().filter(|(_, asked)| *asked > 0) {
                 prop_assert!(after.free(name) >= 0, "{name} {asked}");
@@ -81,29 +85,31 @@ proptest! {
 
     #[test]
     fn asking_whether_it_fits_agrees_with_the_list_of_failures(pod in pods(), nodes in clusters()) {
+        let snapshot = Snapshot::of(&nodes);
+        let cycle = Cycle::new(&pod, &snapshot);
         for node in &nodes {
-            prop_assert_eq!(crate::filter::fits(&pod, node), failures(&pod, node).is_empty(), "{:?}", node);
+            prop_assert_eq!(crate::filter::fits(&cycle, node), failures(&cycle, node).is_empty(), "{:?}", node);
         }
     }
 
     #[test]
     fn one_more_node_never_makes_a_pod_unschedulable(pod in pods(), nodes in clusters(), seed: u64) {
-        let before = choose(&pod, &nodes, seed);
+        let before = choose(&pod, &Snapshot::of(&nodes), seed);
         let mut more = nodes;
         more.push(Node::new("free", [(ResourceName::Cpu, 4_000), (ResourceName::Memory, 4_000)]));
-        let after = choose(&pod, &more, seed);
+        let after = choose(&pod, &Snapshot::of(&more), seed);
         prop_assert!(before.node.is_none() || after.node.is_some());
         prop_assert!(after.feasible >= before.feasible);
     }
 
     #[test]
     fn a_row_has_failures_exactly_when_it_cannot_be_chosen(pod in pods(), nodes in clusters(), seed: u64) {
-        let explanation = explain(&pod, &nodes, seed);
+        let explanation = explain(&pod, &Snapshot::of(&nodes), seed);
         for row in &explanation.candidates {
             prop_assert_eq!(row.failed.is_empty(), row.total.is_some());
             prop_assert_eq!(row.failed.is_empty(), feasible(&pod, &nodes).contains(row.name.as_str()));
         }
-        let choice = choose(&pod, &nodes, seed);
+        let choice = choose(&pod, &Snapshot::of(&nodes), seed);
         prop_assert_eq!(explanation.histogram.is_some(), choice.node.is_none());
         let best = explanation.candidates.first().filter(|row| row.total.is_some()).map(|row| row.name.as_str());
         prop_assert_eq!(best, choice.node.map(|index| nodes[index].name.as_str()));
@@ -114,26 +120,27 @@ proptest! {
         let mut reversed = nodes.clone();
         reversed.reverse();
         prop_assert_eq!(feasible(&pod, &nodes), feasible(&pod, &reversed));
-        let name = |nodes: &[Node]| choose(&pod, nodes, seed).node.map(|index| nodes[index].name.clone());
+        let name = |nodes: &[Node]| choose(&pod, &Snapshot::of(nodes), seed).node.map(|index| nodes[index].name.clone());
         prop_assert_eq!(name(&nodes), name(&reversed));
-        prop_assert_eq!(explain(&pod, &nodes, seed), explain(&pod, &reversed, seed));
+        prop_assert_eq!(explain(&pod, &Snapshot::of(&nodes), seed), explain(&pod, &Snapshot::of(&reversed), seed));
     }
 
     #[test]
     fn a_smallest_change_is_enough_and_one_unit_less_is_not(pod in pods(), nodes in clusters(), seed: u64) {
-        if let Some(change) = smallest_change(&pod, &nodes, seed) {
-            prop_assert!(choose(&pod, &nodes, seed).node.is_none());
-            prop_assert!(choose(&lowered(&pod, &change), &nodes, seed).node.is_some());
+        if let Some(change) = smallest_change(&pod, &Snapshot::of(&nodes), seed) {
+            prop_assert!(choose(&pod, &Snapshot::of(&nodes), seed).node.is_none());
+            prop_assert!(choose(&lowered(&pod, &change), &Snapshot::of(&nodes), seed).node.is_some());
             let mut nearly = change;
             nearly.to += 1;
-            prop_assert!(choose(&lowered(&pod, &nearly), &nodes, seed).node.is_none());
+            prop_assert!(choose(&lowered(&pod, &nearly), &Snapshot::of(&nodes), seed).node.is_none());
         }
     }
 
     #[test]
     fn scores_stay_between_nothing_and_a_hundred(pod in pods(), nodes in clusters()) {
         let all: Vec<&Node> = nodes.iter().collect();
-        for scores in crate::score::score(&pod, &all) {
+        let snapshot = Snapshot::of(&nodes);
+        for scores in crate::score::score(&Cycle::new(&pod, &snapshot), &all) {
             for part in scores.parts() {
                 prop_assert!((0..=100).contains(&part.value), "{part:?}");
             }

@@ -7,25 +7,28 @@
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | [`node`], [`pod`], [`requests`] | what a choice may see |
-//! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each |
-//! | [`filter`] | all checks of one node, and their failures |
-//! | [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
+//! | [`node`], [`pod`], [`requests`], [`snapshot`] | what a choice may see |
+//! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each, of a pod and a node |
+//! | [`peers`], [`spread`] | rules that look at pods elsewhere |
+//! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
+//! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
 //! | [`classes`] | the same choice, kept up to date instead of made anew |
 //! | [`mod@explain`], [`change`] | why, in words; and what would make it fit |
 //!
 //! ```
 //! use keelson_core::ResourceName::Cpu;
-//! use keelson_placement::{Node, Pod, PodRequests, choose, explain, smallest_change};
+//! use keelson_placement::{Node, Pod, PodRequests, Snapshot, choose, explain, smallest_change};
 //!
 //! let pod = Pod::new("shop", "cart-0").requesting(&PodRequests::default().container([(Cpu, 500)]));
 //! let small = Node::new("small", [(Cpu, 380)]);
 //! let large = Node::new("large", [(Cpu, 2_000)]);
-//! assert_eq!(choose(&pod, &[small.clone(), large], 42).node, Some(1));
+//! assert_eq!(choose(&pod, &Snapshot::of(&[small.clone(), large]), 42).node, Some(1));
 //!
-//! let why = explain(&pod, &[small.clone()], 42);
+//! let nodes = [small];
+//! let cluster = Snapshot::of(&nodes);
+//! let why = explain(&pod, &cluster, 42);
 //! assert_eq!(why.histogram.as_deref(), Some("0/1 nodes are available: 1 Insufficient cpu."));
-//! let change = smallest_change(&pod, &[small], 42).map(|change| change.to_string());
+//! let change = smallest_change(&pod, &cluster, 42).map(|change| change.to_string());
 //! assert_eq!(change.as_deref(), Some("with 380m cpu instead of 500m it would fit on small"));
 //! ```
 
@@ -33,27 +36,40 @@ pub mod affinity;
 pub mod change;
 pub mod choose;
 pub mod classes;
+pub mod cycle;
 pub mod explain;
 pub mod filter;
 pub mod fit;
+pub mod images;
+pub mod log;
 pub mod node;
+pub mod peers;
 pub mod pod;
 pub mod ports;
+mod preferences;
 pub mod requests;
+pub mod room;
 pub mod score;
+pub mod snapshot;
+pub mod spread;
 pub mod taints;
 
 pub use affinity::{NodeTerm, PreferredTerm};
 pub use change::{Change, smallest_change};
 pub use choose::{Choice, choose, standing};
 pub use classes::{Classes, Nodes};
-pub use explain::{Explanation, explain};
-pub use filter::{Failure, failures, fits};
+pub use cycle::Cycle;
+pub use explain::{Explanation, explain, explained};
+pub use filter::{Failure, failures, failures_at, fits, fits_alone};
+pub use log::{Change as LogChange, Log};
 pub use node::Node;
+pub use peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 pub use pod::{Claim, Pod};
 pub use ports::{HostPort, Protocol};
 pub use requests::{NonZero, PodRequests};
 pub use score::Scores;
+pub use snapshot::{Reserved, Snapshot};
+pub use spread::SpreadConstraint;
 pub use taints::{Taint, TaintEffect, Toleration, TolerationOperator};
 
 #[cfg(test)]

@@ -28,9 +28,12 @@ pub struct Node {
     pub unschedulable: bool,
     /// `status.allocatable`, with its `pods` row: how many pods may run.
     pub allocatable: Resources,
+    /// `status.images`: the bytes of each image that it has, by every name of it.
+    pub images: Arc<BTreeMap<String, i64>>,
     pods: BTreeMap<Arc<str>, Arc<Claim>>,
     requested: Resources,
     non_zero: NonZero,
+    with_affinity: usize,
 }
 
 impl Node {
@@ -47,9 +50,11 @@ impl Node {
             taints: Vec::new(),
             unschedulable: false,
             allocatable: offered,
+            images: Arc::default(),
             pods: BTreeMap::new(),
             requested: Resources::default(),
             non_zero: NonZero::default(),
+            with_affinity: 0,
         }
     }
 
@@ -64,6 +69,13 @@ impl Node {
     #[must_use]
     pub fn taint(mut self, taint: Taint) -> Self {
         self.taints.push(taint);
+        self
+    }
+
+    /// The same node, having an image of this many bytes.
+    #[must_use]
+    pub fn image(mut self, name: &str, bytes: i64) -> Self {
+        Arc::make_mut(&mut self.images).insert(name.into(), bytes);
         self
     }
 
@@ -108,6 +120,7 @@ impl Node {
     fn recount(&mut self) {
         self.requested = Resources::default();
         self.non_zero = NonZero::default();
+        self.with_affinity = 0;
         for claim in self.pods.values().cloned().collect::<Vec<_>>() {
             self.count(&claim);
         }
@@ -116,11 +129,13 @@ impl Node {
     fn count(&mut self, claim: &Claim) {
         self.requested.add_assign(&claim.requests);
         self.non_zero = self.non_zero.plus(claim.non_zero);
+        self.with_affinity += usize::from(!claim.affinity.is_empty());
     }
 
     /// Takes over the pods of what this node was before.
     pub fn succeed(&mut self, before: Self) {
-        (self.pods, self.requested, self.non_zero) = (before.pods, before.requested, before.non_zero);
+        (self.pods, self.requested) = (before.pods, before.requested);
+        (self.non_zero, self.with_affinity) = (before.non_zero, before.with_affinity);
     }
 
     /// What the pod with this uid takes, when it is here.
@@ -129,9 +144,20 @@ impl Node {
         self.pods.get(uid).map(AsRef::as_ref)
     }
 
+    /// What each pod takes; alike pods may share it.
+    pub fn shared_claims(&self) -> impl Iterator<Item = &Arc<Claim>> {
+        self.pods.values()
+    }
+
     /// What each pod takes, by uid.
     pub fn claims(&self) -> impl Iterator<Item = (&str, &Claim)> {
         self.pods.iter().map(|(uid, claim)| (uid.as_ref(), claim.as_ref()))
+    }
+
+    /// What the pods take that have rules about other pods.
+    pub fn claims_with_affinity(&self) -> impl Iterator<Item = &Claim> {
+        let any = (self.with_affinity > 0).then(|| self.pods.values().map(AsRef::as_ref));
+        any.into_iter().flatten().filter(|claim| !claim.affinity.is_empty())
     }
 
     /// How many pods are on it.

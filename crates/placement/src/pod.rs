@@ -9,11 +9,13 @@ use keelson_core::Resources;
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::{NodeTerm, PreferredTerm};
+use crate::peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 use crate::ports::HostPort;
 use crate::requests::{NonZero, PodRequests};
+use crate::spread::SpreadConstraint;
 use crate::taints::Toleration;
 
-/// What a pod takes of its node.
+/// What a pod takes of its node, and what others that come must know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Claim {
     /// See [`Pod::requests`].
@@ -23,6 +25,18 @@ pub struct Claim {
     /// See [`Pod::host_ports`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_ports: Vec<HostPort>,
+    /// `metadata.namespace`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// `metadata.labels`.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Its rules about other pods.
+    #[serde(default, skip_serializing_if = "PodAffinity::is_empty")]
+    pub affinity: PodAffinity,
+    /// Whether it is being deleted: it holds its room, and does not count for spreading.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 /// One pod, placed or not.
@@ -34,6 +48,9 @@ pub struct Pod {
     pub name: String,
     /// `metadata.uid`: a recreated pod is another pod.
     pub uid: String,
+    /// `metadata.labels`: what other pods' rules select it by.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// What must be free on a node; see [`PodRequests::total`].
     pub requests: Resources,
     /// What the scores count; see [`PodRequests::non_zero`].
@@ -50,6 +67,24 @@ pub struct Pod {
     pub tolerations: Vec<Toleration>,
     /// The ports it takes on the node.
     pub host_ports: Vec<HostPort>,
+    /// Its rules about other pods.
+    #[serde(default, skip_serializing_if = "PodAffinity::is_empty")]
+    pub affinity: PodAffinity,
+    /// How it is spread with pods like it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<SpreadConstraint>,
+    /// Whether those are the defaults of the cluster: nodes that lack one of their labels are scored by the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spread_by_default: bool,
+    /// The images of its containers, init containers and image volumes, with their tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// How many containers and init containers it has.
+    #[serde(default)]
+    pub containers: u16,
+    /// `metadata.deletionTimestamp` is set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// `spec.priority`.
     pub priority: i32,
 }
@@ -62,6 +97,7 @@ impl Pod {
             namespace: namespace.into(),
             name: name.into(),
             uid: format!("{namespace}/{name}"),
+            labels: Labels::new(),
             requests: Resources::default(),
             non_zero: NonZero::default(),
             node_name: None,
@@ -70,6 +106,12 @@ impl Pod {
             preferred: Vec::new(),
             tolerations: Vec::new(),
             host_ports: Vec::new(),
+            affinity: PodAffinity::default(),
+            spread: Vec::new(),
+            spread_by_default: false,
+            images: Vec::new(),
+            containers: 0,
+            leaving: false,
             priority: 0,
         }
     }
@@ -77,32 +119,63 @@ impl Pod {
     /// Whether both are alike in everything a choice looks at, so that one answer serves both.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        // What is not compared: whose it is, what it is called, and how urgent it is.
-        let Self { requests, non_zero, node_name, node_selector, required, preferred, tolerations, host_ports, .. } =
-            self;
-        *requests == other.requests
-            && *non_zero == other.non_zero
-            && *node_name == other.node_name
-            && *node_selector == other.node_selector
-            && *required == other.required
-            && *preferred == other.preferred
-            && *tolerations == other.tolerations
-            && *host_ports == other.host_ports
+        self.asked() == other.asked()
     }
 
     /// A number that is the same for all pods that are alike.
     #[must_use]
     pub fn likeness(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let of_node = (&self.node_name, &self.node_selector, &self.required, &self.preferred, &self.tolerations);
-        (&self.requests, self.non_zero, of_node, &self.host_ports).hash(&mut hasher);
+        self.asked().hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Everything a choice looks at. What is left out: what it is called, how urgent it is, and whether it is leaving.
+    fn asked(&self) -> impl Hash + PartialEq + '_ {
+        let of_node = (&self.node_name, &self.node_selector, &self.required, &self.preferred, &self.tolerations);
+        let of_room = (&self.requests, self.non_zero, &self.host_ports);
+        let of_peers = (&self.namespace, &self.labels, &self.affinity, &self.spread, self.spread_by_default);
+        (of_node, of_room, of_peers, &self.images, self.containers)
+    }
+
+    /// Whether another pod that comes, goes or changes may bear on where this one may go.
+    #[must_use]
+    pub fn minds(&self, other: &Claim, namespaces: &Namespaces) -> bool {
+        let theirs = |term: &PodTerm| term.speaks_of(&other.namespace, &other.labels, namespaces);
+        let counted = |spread: &SpreadConstraint| other.namespace == self.namespace && spread.selects(&other.labels);
+        self.spread.iter().any(|spread| spread.hard && counted(spread))
+            || self.affinity.required.iter().chain(&self.affinity.anti).any(theirs)
+            || other.affinity.anti.iter().any(|term| term.speaks_of(&self.namespace, &self.labels, namespaces))
+    }
+
+    /// Whether another pod bears on where this one may go or would rather go.
+    #[must_use]
+    pub fn regards(&self, other: &Claim, namespaces: &Namespaces) -> bool {
+        let theirs = |term: &PodTerm| term.speaks_of(&other.namespace, &other.labels, namespaces);
+        let ours = |term: &PodTerm| term.speaks_of(&self.namespace, &self.labels, namespaces);
+        self.minds(other, namespaces)
+            || self.spread.iter().any(|spread| spread.counts(&self.namespace, other))
+            || self.affinity.preferred.iter().any(|preferred| theirs(&preferred.term))
+            || other.affinity.drawing().any(|(_, term)| ours(term))
+    }
+
+    /// The labels of nodes that its rules about other pods look at.
+    pub fn topology_keys(&self) -> impl Iterator<Item = &str> {
+        self.affinity.topology_keys().chain(self.spread.iter().map(|spread| spread.topology_key.as_str()))
     }
 
     /// What it takes of its node.
     #[must_use]
     pub fn claim(&self) -> Claim {
-        Claim { requests: self.requests.clone(), non_zero: self.non_zero, host_ports: self.host_ports.clone() }
+        Claim {
+            requests: self.requests.clone(),
+            non_zero: self.non_zero,
+            host_ports: self.host_ports.clone(),
+            namespace: self.namespace.clone(),
+            labels: self.labels.clone(),
+            affinity: self.affinity.clone(),
+            leaving: self.leaving,
+        }
     }
 
     /// The same pod with this uid.
@@ -159,6 +232,49 @@ impl Pod {
     #[must_use]
     pub fn port(mut self, port: HostPort) -> Self {
         self.host_ports.push(port);
+        self
+    }
+
+    /// The same pod with one more label.
+    #[must_use]
+    pub fn label(mut self, key: &str, value: &str) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// The same pod, to run only where pods run that the term speaks of.
+    #[must_use]
+    pub fn with(mut self, term: PodTerm) -> Self {
+        self.affinity.required.push(term);
+        self
+    }
+
+    /// The same pod, to run only where no pod runs that the term speaks of.
+    #[must_use]
+    pub fn apart_from(mut self, term: PodTerm) -> Self {
+        self.affinity.anti.push(term);
+        self
+    }
+
+    /// The same pod, rather with the pods that the term speaks of, or apart from them when the weight is below zero.
+    #[must_use]
+    pub fn rather(mut self, weight: i32, term: PodTerm) -> Self {
+        self.affinity.preferred.push(WeightedPodTerm { weight, term });
+        self
+    }
+
+    /// The same pod with one more spread constraint.
+    #[must_use]
+    pub fn spreading(mut self, constraint: SpreadConstraint) -> Self {
+        self.spread.push(constraint);
+        self
+    }
+
+    /// The same pod with one more container of this image.
+    #[must_use]
+    pub fn image(mut self, name: &str) -> Self {
+        self.images.push(name.into());
+        self.containers = self.containers.saturating_add(1);
         self
     }
 

@@ -9,6 +9,7 @@
 //! | [`reconcile`] | reconciles that find nothing to do |
 //! | [`store`] | decisions a second, beside raw inserts of the same rows |
 //! | [`history`] | a million decisions: listed, filtered, looked at, and swept under a writer |
+//! | [`placement`] | pods placed a second on five thousand nodes |
 //! | [`simulator`] | lives of pods a second, in virtual time |
 //! | [`cache`] | what ten thousand pods weigh |
 //! | [`controller`] | from the start to ready, at rest, and on disk |
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod controller;
 pub mod decisions;
 pub mod history;
+pub mod placement;
 pub mod queue;
 pub mod reconcile;
 pub mod served;
@@ -123,6 +125,7 @@ pub const BENCHES: &[(&str, Bench)] = &[
     ("reconcile", reconcile::run),
     ("store", store::run),
     ("history", history::run),
+    ("placement", placement::run),
     ("simulator", simulator::run),
     ("cache", cache::run),
     ("cache-once", cache::once),

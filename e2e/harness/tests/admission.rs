@@ -31,22 +31,13 @@ use Fate::{LeftOut, Refused, Told};
 
 /// A pod spec for every field of the policy, with the fields that it uses.
 fn examples() -> Vec<(Fate, &'static [&'static str], Value)> {
-    let term = json!({"labelSelector": {"matchLabels": {"app": "a"}}, "topologyKey": "zone"});
-    let required = |kind: &str| json!({"affinity": {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}});
     let volume = |kind: &str, source: Value| json!({"volumes": [{"name": "v", kind: source}]});
     let claims = json!([{"name": "gpu"}]);
     let claimed = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);
     let rules = json!([{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [7]}}]);
-    let spread = json!([{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]);
     let claim = json!({"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": "1Gi"}}}}});
     vec![
-        (Told, &["spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution"], required("podAffinity")),
-        (
-            Told,
-            &["spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution"],
-            required("podAntiAffinity"),
-        ),
         (
             Told,
             &["spec.containers[].resources.claims", "spec.resourceClaims"],
@@ -79,7 +70,6 @@ fn examples() -> Vec<(Fate, &'static [&'static str], Value)> {
             &["spec.tolerations[].operator"],
             json!({"tolerations": [{"key": "speed", "operator": "Gt", "value": "5", "effect": "NoSchedule"}]}),
         ),
-        (Told, &["spec.topologySpreadConstraints[]"], json!({"topologySpreadConstraints": spread})),
         (Told, &["spec.volumes[].awsElasticBlockStore"], volume("awsElasticBlockStore", json!({"volumeID": "v"}))),
         (
             Told,

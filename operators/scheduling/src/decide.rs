@@ -10,17 +10,14 @@ mod ask;
 mod deed;
 mod words;
 
-use std::borrow::Borrow;
-
 use keelson_core::{Decision, Mode, Plan, Reason, Requeue, Verb};
 use keelson_placement::classes::Known;
-use keelson_placement::explain::leaders;
-use keelson_placement::{Choice, Explanation, Node, choose, explain, smallest_change};
+use keelson_placement::explain::best;
+use keelson_placement::{Choice, Cycle, Explanation, Node, Snapshot, explained, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated, owners};
 pub(crate) use words::feasible;
 
-use crate::fields::refusals;
 use crate::queue::Waits;
 
 /// The loop's name in records.
@@ -63,15 +60,15 @@ impl Finding {
     }
 }
 
-/// Decides one pod. The nodes must be as [`keelson_cluster::View::nodes_for`] gives them.
+/// Decides one pod. The cluster must be as [`keelson_cluster::View::snapshot_for`] gives it.
 #[must_use]
-pub fn decide<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Decided {
-    let mut found = stops(ask).unwrap_or_else(|| find(ask, nodes));
+pub fn decide(ask: &Ask, snapshot: &Snapshot<'_>) -> Decided {
+    let mut found = stops(ask).unwrap_or_else(|| find(ask, snapshot));
     if ask.settings.mode < Mode::Enforce && found.reason != Reason::SchedulingGated {
         found = held_back(ask, found);
     }
-    let chosen = found.node.as_ref().and_then(|name| nodes.iter().map(Borrow::borrow).find(|node| node.name == *name));
-    finish(ask, nodes.len(), chosen, found)
+    let chosen = found.node.as_ref().and_then(|name| snapshot.nodes().find(|node| node.name == *name));
+    finish(ask, snapshot.nodes.len(), chosen, found)
 }
 
 /// Decides a pod for which the choice is known already: the same plan as [`decide`] makes of a brief ask. `None` when the
@@ -110,25 +107,19 @@ fn stops(ask: &Ask) -> Option<Finding> {
     if let Some(problem) = ask.problems.first() {
         return Some(Finding::refusal(Reason::InvalidField, problem.to_string(), Waits::NONE));
     }
-    let refused: Vec<_> = refusals(&ask.findings).collect();
-    if !refused.is_empty() {
-        return Some(Finding::refusal(Reason::UnsupportedFeature, words::refused(&refused), Waits::NONE));
-    }
-    let (pod, key) = ask.repelled_by.as_ref()?;
-    Some(Finding::refusal(Reason::UnsupportedFeature, words::repelled(pod, key), Waits::REPELLER))
+    (!ask.findings.is_empty())
+        .then(|| Finding::refusal(Reason::UnsupportedFeature, words::refused(&ask.findings), Waits::NONE))
 }
 
-fn find<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
-    let choice = choose(&ask.pod, nodes, ask.seed);
-    let Some(node) = choice.node.and_then(|index| nodes.get(index)) else {
-        return unschedulable(ask, nodes);
-    };
-    let explanation = if ask.brief {
-        Explanation { candidates: leaders(&ask.pod, nodes, ask.seed), histogram: None }
-    } else {
-        explain(&ask.pod, nodes, ask.seed)
-    };
-    placed(&node.borrow().name, &choice, explanation)
+fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
+    let cycle = Cycle::new(&ask.pod, snapshot);
+    let (choice, explanation) = if ask.brief { best(&cycle, ask.seed) } else { explained(&cycle, ask.seed) };
+    match choice.node.and_then(|index| snapshot.node(index)) {
+        Some(node) => placed(&node.name, &choice, explanation),
+        // Nobody was told of a pod like it where this one goes.
+        None if ask.brief => unschedulable(ask, &cycle, explained(&cycle, ask.seed).1),
+        None => unschedulable(ask, &cycle, explanation),
+    }
 }
 
 fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
@@ -138,13 +129,13 @@ fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
     Finding { verb: Verb::Place, reason, sentence, message, node, feasible, explanation, waits: Waits::NONE }
 }
 
-fn unschedulable<N: Borrow<Node>>(ask: &Ask, nodes: &[N]) -> Finding {
-    let explanation = explain(&ask.pod, nodes, ask.seed);
-    let change = smallest_change(&ask.pod, nodes, ask.seed);
+fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Finding {
+    let change = smallest_change(&ask.pod, cycle.snapshot, ask.seed);
     let sentence = words::unschedulable(&explanation, change.as_ref());
     let message = explanation.histogram.clone();
+    let waits = if cycle.looks_elsewhere() { Waits::NODE.and(Waits::PEERS) } else { Waits::NODE };
     let (verb, reason, node) = (Verb::Wait, Reason::Unschedulable, None);
-    Finding { verb, reason, sentence, message, node, feasible: Some(0), explanation, waits: Waits::NODE }
+    Finding { verb, reason, sentence, message, node, feasible: Some(0), explanation, waits }
 }
 
 /// Below Enforce the pod stays where it is, and the record says what would have become of it.

@@ -1,7 +1,7 @@
 //! Which pod fields are understood: one table, every field of the API version, each with a verdict.
 //!
 //! A scheduler that skips a field it does not know places pods where they must not run, and nobody notices. So every
-//! field of `PodSpec` has a row: what it means is implemented, cannot matter, is not considered yet, or is refused. A pod
+//! field of `PodSpec` has a row: what it means is implemented, cannot matter, or is refused. A pod
 //! with a refused field stays Pending and says which.
 //!
 //! Promises: a field of [`COMPLETE_FOR`] without a row fails a test, and so does a row without a field; in a manifest, a
@@ -38,8 +38,6 @@ pub enum Verdict {
     Implemented,
     /// It cannot change where the pod may run.
     Neutral,
-    /// A preference that is not considered yet: the pod is placed, and the decision says so.
-    NotConsidered,
     /// The pod stays Pending with `UnsupportedFeature`.
     Refused,
 }
@@ -51,7 +49,6 @@ impl Verdict {
         match self {
             Self::Implemented => "implemented",
             Self::Neutral => "neutral",
-            Self::NotConsidered => "not considered",
             Self::Refused => "refused",
         }
     }
@@ -64,8 +61,6 @@ pub enum Rule {
     Always(Verdict),
     /// By its own value; other values are judged by the last part.
     Value(&'static [(&'static str, Verdict)], Verdict),
-    /// By the value of one member of the object.
-    Member(&'static str, &'static [(&'static str, Verdict)], Verdict),
     /// Refused when it is `false` while another field of the spec is `true`.
     FalseWhile(&'static str),
 }
@@ -77,7 +72,7 @@ pub struct Row {
     pub path: &'static str,
     /// The verdict.
     pub rule: Rule,
-    /// Why, for people; for a preference that is not considered, its name.
+    /// Why, for people.
     pub why: &'static str,
 }
 
@@ -87,10 +82,6 @@ const fn implemented(path: &'static str, why: &'static str) -> Row {
 
 const fn neutral(path: &'static str, why: &'static str) -> Row {
     Row { path, rule: Rule::Always(Verdict::Neutral), why }
-}
-
-const fn not_considered(path: &'static str, why: &'static str) -> Row {
-    Row { path, rule: Rule::Always(Verdict::NotConsidered), why }
 }
 
 const fn refused(path: &'static str, why: &'static str) -> Row {
@@ -126,25 +117,23 @@ fn has_rows_below(path: &str) -> bool {
     })
 }
 
-/// A field that a pod uses and that is refused or not considered.
+/// A field that a pod uses and that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Where: `spec.volumes[1].persistentVolumeClaim`.
     pub path: String,
-    /// [`Verdict::NotConsidered`] or [`Verdict::Refused`].
-    pub verdict: Verdict,
-    /// Why, or which preference.
+    /// Why.
     pub why: Cow<'static, str>,
 }
 
-/// Judges a pod as the API server has it.
+/// What is refused of a pod as the API server has it.
 #[must_use]
 pub fn judge(pod: &Pod) -> Vec<Finding> {
     let spec = pod.spec.as_ref().and_then(|spec| serde_json::to_value(spec).ok());
     spec.map_or_else(Vec::new, |spec| judge_spec(&spec))
 }
 
-/// Judges a manifest, in which fields may stand that this API version does not have.
+/// What is refused of a manifest, in which fields may stand that this API version does not have.
 #[must_use]
 pub fn judge_manifest(pod: &Value) -> Vec<Finding> {
     pod.get("spec").map_or_else(Vec::new, judge_spec)
@@ -154,11 +143,6 @@ fn judge_spec(spec: &Value) -> Vec<Finding> {
     let mut walk = Walk { spec, findings: Vec::new() };
     walk.visit(spec, "spec", "spec");
     walk.findings
-}
-
-/// What of a pod is refused.
-pub fn refusals(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
-    findings.iter().filter(|finding| finding.verdict == Verdict::Refused)
 }
 
 struct Walk<'a> {
@@ -173,9 +157,8 @@ impl Walk<'_> {
             return;
         }
         if let Some(row) = TABLE.get(pattern) {
-            let verdict = self.verdict(row.rule, value);
-            if verdict >= Verdict::NotConsidered {
-                self.findings.push(Finding { path: path.to_owned(), verdict, why: row.why.into() });
+            if self.verdict(row.rule, value) == Verdict::Refused {
+                self.findings.push(Finding { path: path.to_owned(), why: row.why.into() });
             }
             return;
         }
@@ -192,20 +175,19 @@ impl Walk<'_> {
             }
             _ => {
                 let why = "is not a field of the Kubernetes version that this build knows";
-                self.findings.push(Finding { path: path.to_owned(), verdict: Verdict::Refused, why: why.into() });
+                self.findings.push(Finding { path: path.to_owned(), why: why.into() });
             }
         }
     }
 
     fn verdict(&self, rule: Rule, value: &Value) -> Verdict {
-        let case = |value: Option<&Value>, cases: &[(&str, Verdict)], other: Verdict| {
-            let word = value.and_then(Value::as_str).unwrap_or_default();
+        let case = |cases: &[(&str, Verdict)], other: Verdict| {
+            let word = value.as_str().unwrap_or_default();
             cases.iter().find(|(case, _)| *case == word).map_or(other, |(_, verdict)| *verdict)
         };
         match rule {
             Rule::Always(verdict) => verdict,
-            Rule::Value(cases, other) => case(Some(value), cases, other),
-            Rule::Member(member, cases, other) => case(value.get(member), cases, other),
+            Rule::Value(cases, other) => case(cases, other),
             Rule::FalseWhile(other) => {
                 let together = value == &Value::Bool(false) && self.spec.get(other) == Some(&Value::Bool(true));
                 if together { Verdict::Refused } else { Verdict::Neutral }

@@ -32,8 +32,8 @@
 //! let settings = Settings { scheduler: "keelson".into(), mode: Mode::Enforce };
 //! let id = "00000000-0000-7000-8000-000000000001".parse()?;
 //! let at = Moment { decision: id, plan: PlanId(id.0), now: Timestamp(0) };
-//! let ask = Ask::new(&pod, read::pod(&pod), state.live(), settings, at);
-//! let decided = decide(&ask, &state.live().nodes_for(&ask.pod));
+//! let ask = Ask::new(&pod, read::pod(&pod), settings, at);
+//! let decided = decide(&ask, &state.live().snapshot_for(&ask.pod));
 //! assert_eq!(decided.plan.decisions[0].reason, Reason::Unschedulable);
 //! assert_eq!(decided.plan.decisions[0].candidates[0].failed[0].text, "needs 500m cpu, 380m free: short 120m");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use keelson_cluster::read::ReadPod;
 use keelson_cluster::{Event, State, View};
 use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Span, Timestamp, Verb};
@@ -193,7 +193,7 @@ impl Mind {
     }
 
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
-        let mut ask = Ask::new(&written, read, self.state.live(), self.standing.settings.clone(), at);
+        let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
         let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_alone(&mut ask))) else {
             return self.panicked(uid, ask);
@@ -209,7 +209,7 @@ impl Mind {
         if !decided.plan.actions.is_empty() {
             self.with_actions += 1;
             if self.with_actions % SAMPLED == 1 || self.state.slots() <= SMALL {
-                recording = recording::record(&ask, &self.state.live().nodes_for(&ask.pod)).ok();
+                recording = recording::record(&ask, &self.state.live().snapshot_for(&ask.pod)).ok();
             }
         }
         if let Some(decision) = decided.plan.decisions.first() {
@@ -228,7 +228,9 @@ impl Mind {
                     let placement = Placement { decision: at.decision, node: name.clone(), at: at.now, shares };
                     self.effects.placed(&ask.pod, placement);
                 }
+                let held = Held::by(uid, &self.state);
                 self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name });
+                self.moved(uid, held, at.now);
             }
             None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
         }
@@ -240,7 +242,7 @@ impl Mind {
         #[cfg(test)]
         assert!(self.poison.as_deref() != Some(ask.pod.name.as_str()), "poisoned");
         let decided = self.decide_like_the_last(ask);
-        decided.unwrap_or_else(|| decide(ask, &self.state.live().nodes_for(&ask.pod)))
+        decided.unwrap_or_else(|| decide(ask, &self.state.live().snapshot_for(&ask.pod)))
     }
 
     /// A pod whose decision panicked waits as after an error, and does not keep the others from being decided.
@@ -283,7 +285,7 @@ impl Mind {
             let held = Held::by(uid, &self.state);
             self.state.apply(Event::Forgotten { uid: uid.to_owned() });
             self.effects.forget(uid);
-            self.gave_up(uid, held, now);
+            self.moved(uid, held, now);
         }
         if self.standing.decides() {
             self.queue.report(uid, Attempt::Failed, now);
@@ -297,8 +299,8 @@ impl Mind {
         let (seen, written) = self.comparisons.pop_front()?;
         let read = keelson_cluster::read::pod(&written);
         let actual = read.bound_to.clone()?;
-        let ask = Ask::new(&written, read, self.state.live(), self.standing.settings.clone(), at);
-        let decision = observe::compare(&ask, &self.state.live().nodes_for(&ask.pod), &actual);
+        let ask = Ask::new(&written, read, self.standing.settings.clone(), at);
+        let decision = observe::compare(&ask, &self.state.live().snapshot_for(&ask.pod), &actual);
         self.books.record(&decision, false);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
         Some(Job { uid: uid(&written).to_owned(), plan, recording: None, binds: false, waited: at.now.since(seen) })
@@ -437,16 +439,24 @@ impl Mind {
         }
         let there = self.state.live().members().map(|member| member.node.name.clone());
         let gone: Vec<String> = there.filter(|name| !listed.contains(name)).collect();
-        gone.iter().for_each(|name| self.node_gone(name));
+        gone.iter().for_each(|name| self.node_gone(name, now));
     }
 
     /// A node is new or changed.
     pub fn node(&mut self, node: &Node, now: Timestamp) {
         let read = keelson_cluster::read::node(node);
-        let name = may_hold_more(self.state.member(&read.node.name), &read).then(|| read.node.name.clone());
+        let before = self.state.member(&read.node.name);
+        let places = before
+            .is_none_or(|before| (&before.node.labels, &before.node.taints) != (&read.node.labels, &read.node.taints));
+        let may_hold_more = may_hold_more(before, &read);
+        let before = before.filter(|_| may_hold_more).map(|before| before.node.clone());
+        let name = read.node.name.clone();
         self.state.apply(Event::NodeApplied(Box::new(read)));
-        if let Some(name) = name {
-            self.changed_on(&name, now);
+        if may_hold_more {
+            self.changed_on(&name, before.as_ref(), now);
+        }
+        if places {
+            self.places_changed(now);
         }
     }
 
@@ -458,9 +468,38 @@ impl Mind {
     }
 
     /// A node is gone.
-    pub fn node_gone(&mut self, name: &str) {
+    pub fn node_gone(&mut self, name: &str, now: Timestamp) {
         self.effects.node_gone(name);
         self.state.apply(Event::NodeDeleted { name: name.to_owned() });
+        self.places_changed(now);
+    }
+
+    /// The namespaces there are; all others are gone.
+    pub fn namespaces(&mut self, namespaces: impl IntoIterator<Item = Arc<Namespace>>, now: Timestamp) {
+        let mut listed = HashSet::new();
+        for namespace in namespaces {
+            self.namespace(&namespace, now);
+            listed.extend(namespace.metadata.name.clone());
+        }
+        let gone: Vec<String> =
+            self.state.live().namespaces().keys().filter(|name| !listed.contains(*name)).cloned().collect();
+        gone.iter().for_each(|name| self.namespace_gone(name, now));
+    }
+
+    /// A namespace is new or changed: other pods are spoken of by its labels.
+    pub fn namespace(&mut self, namespace: &Namespace, now: Timestamp) {
+        let name = namespace.metadata.name.clone().unwrap_or_default();
+        let labels = namespace.metadata.labels.clone().unwrap_or_default();
+        if self.state.live().namespaces().get(&name) != Some(&labels) {
+            self.state.apply(Event::NamespaceApplied { name, labels });
+            self.places_changed(now);
+        }
+    }
+
+    /// A namespace is gone.
+    pub fn namespace_gone(&mut self, name: &str, now: Timestamp) {
+        self.state.apply(Event::NamespaceDeleted { name: name.to_owned() });
+        self.places_changed(now);
     }
 }
 

@@ -5,19 +5,16 @@
 //! Promises: nothing is guessed about a pod that uses what is not implemented; a node that scores the same counts as the
 //! same choice, because only the lot differs.
 
-use std::borrow::Borrow;
-
 use keelson_core::{Decision, Mode, ObjectRef, Reason, Verb};
-use keelson_placement::{Choice, Node, choose, explain, failures, standing};
+use keelson_placement::{Choice, Cycle, Snapshot, explained, failures_at, standing};
 
 use crate::decide::{Ask, feasible, record_of};
-use crate::fields::refusals;
 
-/// The comparison for a pod that is bound to `actual`. The nodes must be as [`keelson_cluster::View::nodes_for`] gives
-/// them: without the pod.
+/// The comparison for a pod that is bound to `actual`. The cluster must be as [`keelson_cluster::View::snapshot_for`] gives
+/// it: without the pod.
 #[must_use]
-pub fn compare<N: Borrow<Node>>(ask: &Ask, nodes: &[N], actual: &str) -> Decision {
-    let mut decision = record_of(ask, nodes.len(), None);
+pub fn compare(ask: &Ask, snapshot: &Snapshot<'_>, actual: &str) -> Decision {
+    let mut decision = record_of(ask, snapshot.nodes.len(), None);
     decision.verb = Verb::Compare;
     decision.related = ask.related(Some(actual));
     decision.inputs.insert("bound to".into(), actual.to_owned());
@@ -26,12 +23,13 @@ pub fn compare<N: Borrow<Node>>(ask: &Ask, nodes: &[N], actual: &str) -> Decisio
         decision.sentence = format!("Cannot judge: {why}");
         return decision;
     }
-    let choice = choose(&ask.pod, nodes, ask.seed);
+    let cycle = Cycle::new(&ask.pod, snapshot);
+    let (choice, explanation) = explained(&cycle, ask.seed);
     decision.inputs.extend([feasible(choice.feasible)]);
-    decision.candidates = explain(&ask.pod, nodes, ask.seed).candidates;
-    let best = choice.node.and_then(|index| nodes.get(index)).map(|node| node.borrow().name.clone());
-    let index = nodes.iter().position(|node| node.borrow().name == actual);
-    let stands = index.and_then(|index| standing(&ask.pod, nodes, ask.seed, index));
+    decision.candidates = explanation.candidates;
+    let best = choice.node.and_then(|index| snapshot.node(index)).map(|node| node.name.clone());
+    let index = snapshot.nodes().position(|node| node.name == actual);
+    let stands = index.and_then(|index| standing(&cycle, ask.seed, index));
     let same = stands.is_some_and(|(_, total)| total == choice.total);
     decision.reason = if same { Reason::SameChoice } else { Reason::OtherChoice };
     decision.chosen = if same { Some(actual.to_owned()) } else { best.clone() };
@@ -46,10 +44,9 @@ pub fn compare<N: Borrow<Node>>(ask: &Ask, nodes: &[N], actual: &str) -> Decisio
             )
         }
         (_, best) => {
-            let node = index.and_then(|index| nodes.get(index));
-            let why = node.map_or_else(
+            let why = index.map_or_else(
                 || "that node is not known".to_owned(),
-                |node| failures(&ask.pod, node.borrow()).iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+                |index| failures_at(&cycle, index).iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             );
             let instead = best.map_or_else(|| "left it Pending".to_owned(), |best| format!("chosen {best}"));
             format!("Bound to {actual}, which Keelson would not have allowed ({why}); it would have {instead}.")
@@ -69,15 +66,11 @@ fn same_choice(choice: &Choice, actual: &str, total: i64) -> String {
 
 fn cannot_judge(ask: &Ask) -> Option<String> {
     let refused: Vec<String> =
-        refusals(&ask.findings).map(|finding| format!("{}: {}", finding.path, finding.why)).collect();
+        ask.findings.iter().map(|finding| format!("{}: {}", finding.path, finding.why)).collect();
     if !refused.is_empty() {
         return Some(refused.join("; "));
     }
-    if let Some(problem) = ask.problems.first() {
-        return Some(problem.to_string());
-    }
-    let (pod, key) = ask.repelled_by.as_ref()?;
-    Some(format!("the required anti-affinity of pod {pod} (topology key {key}) may touch it"))
+    ask.problems.first().map(ToString::to_string)
 }
 
 /// Whether a binding is another's choice, to be compared with ours: any binding while nothing is enforced, and then those

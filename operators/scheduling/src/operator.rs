@@ -3,7 +3,7 @@
 //! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
 //! thinking about is in [`crate::mind`].
 //!
-//! Promises: nothing is decided before nodes and pods were read once; what the caches say is taken in before the next pod
+//! Promises: nothing is decided before nodes, namespaces and pods were read once; what the caches say is taken in before the next pod
 //! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
@@ -12,7 +12,7 @@ mod measure;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use keelson_api::PlatformSpec;
 use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Reason, Span, StepResult, Verb};
 use keelson_runtime::cache::Delta;
@@ -59,7 +59,7 @@ impl Operator for Scheduling {
         if ceiling == Mode::Off {
             return Permissions::default();
         }
-        let mut rules = vec![Rule::follow("", &["nodes", "pods"]), measure::permission()];
+        let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), measure::permission()];
         if ceiling == Mode::Enforce {
             // Before a status is patched, and when nobody knows whether a binding arrived.
             rules.push(Rule::new("", &["pods"], &["get"]));
@@ -98,17 +98,18 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut asked = asked.lock().await;
     let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
+    let mut namespaces = rt.cache::<Namespace>().subscribe();
     let mut measured = rt.facts().changes::<NodeUse>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
     let mut told = None;
     let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
-    let (mut nodes_read, mut pods_read) = (false, false);
+    let (mut nodes_read, mut namespaces_read, mut pods_read) = (false, false, false);
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let ready = nodes_read && pods_read;
+        let ready = nodes_read && namespaces_read && pods_read;
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
@@ -128,7 +129,17 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                 match delta {
                     Delta::Restarted(all) => mind.nodes(all, clock.now()),
                     Delta::Applied(node) => mind.node(&node, clock.now()),
-                    Delta::Deleted(node) => mind.node_gone(node.metadata.name.as_deref().unwrap_or_default()),
+                    Delta::Deleted(node) => mind.node_gone(node.metadata.name.as_deref().unwrap_or_default(), clock.now()),
+                }
+            }
+            delta = namespaces.next() => {
+                namespaces_read |= matches!(delta, Delta::Restarted(_));
+                match delta {
+                    Delta::Restarted(all) => mind.namespaces(all, clock.now()),
+                    Delta::Applied(namespace) => mind.namespace(&namespace, clock.now()),
+                    Delta::Deleted(gone) => {
+                        mind.namespace_gone(gone.metadata.name.as_deref().unwrap_or_default(), clock.now());
+                    }
                 }
             }
             delta = pods.next() => {

@@ -58,6 +58,12 @@ pub fn node(written: &Written) -> ReadNode {
     }
     let conditions = status.and_then(|status| status.conditions.as_ref());
     let ready = conditions.into_iter().flatten().any(|known| known.type_ == "Ready" && known.status == "True");
+    let images = status.and_then(|status| status.images.as_ref()).into_iter().flatten();
+    let named = images.flat_map(|image| {
+        let bytes = image.size_bytes.unwrap_or_default().max(0);
+        image.names.iter().flatten().map(move |name| (name.clone(), bytes))
+    });
+    node.images = std::sync::Arc::new(named.collect());
     let label = |key: &str| node.labels.get(key).cloned();
     let (zone, instance_type) = (label(ZONE), label(INSTANCE_TYPE));
     ReadNode { capacity: capacity.into_iter().collect(), ready, zone, instance_type, node, problems }

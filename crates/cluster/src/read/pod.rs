@@ -1,7 +1,5 @@
 //! A Pod in placement's words.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{
     Container, ContainerStatus, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Pod as Written, PodSpec,
     ResourceRequirements,
@@ -11,24 +9,19 @@ use keelson_placement::requests::InitKind;
 use keelson_placement::{HostPort, NodeTerm, Pod, PodRequests, PreferredTerm, Protocol, TaintEffect};
 use keelson_placement::{Toleration, TolerationOperator};
 
-use super::{Amounts, Problem, amounts, operator, problem};
-use crate::repel::Repel;
+use super::{Amounts, Problem, amounts, operator, peers, problem};
 
 /// A pod as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadPod {
     /// What placement looks at.
     pub pod: Pod,
-    /// Its labels, for the pods that keep it away.
-    pub labels: BTreeMap<String, String>,
     /// The node it is bound to.
     pub bound_to: Option<String>,
     /// `status.nominatedNodeName`, while it is not bound.
     pub nominated: Option<String>,
     /// Whether it has ended: it holds nothing any more.
     pub ended: bool,
-    /// Whom it keeps away.
-    pub repels: Vec<Repel>,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -47,6 +40,9 @@ pub fn pod(written: &Written) -> ReadPod {
     if let Some(uid) = &meta.uid {
         pod.uid.clone_from(uid);
     }
+    pod.labels = meta.labels.clone().unwrap_or_default();
+    pod.leaving = meta.deletion_timestamp.is_some();
+    peers::read(&mut pod, spec, &mut problems);
     pod.node_selector = spec.node_selector.clone().unwrap_or_default();
     if let Some(affinity) = spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref()) {
         node_affinity(&mut pod, affinity, &mut problems);
@@ -57,11 +53,9 @@ pub fn pod(written: &Written) -> ReadPod {
     let bound_to = spec.node_name.clone().filter(|name| !name.is_empty());
     let nominated = status.and_then(|status| status.nominated_node_name.clone()).filter(|name| !name.is_empty());
     ReadPod {
-        labels: meta.labels.clone().unwrap_or_default(),
         nominated: nominated.filter(|_| bound_to.is_none()),
         bound_to,
         ended: matches!(phase, "Succeeded" | "Failed"),
-        repels: Repel::of(written),
         pod,
         problems,
     }

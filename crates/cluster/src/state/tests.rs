@@ -5,13 +5,16 @@
 use std::collections::BTreeMap;
 
 use keelson_core::ResourceName;
+use keelson_core::selector::LabelSelector;
+use keelson_placement::{Classes, Pod, PodTerm, Snapshot, SpreadConstraint, choose};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 
 fn node_json(name: &str, cpu: i64) -> Value {
-    json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": format!("{cpu}m"), "pods": "10"}}})
+    let labels = json!({"zone": if cpu > 1_000 { "big" } else { "small" }, "kubernetes.io/hostname": name});
+    json!({"metadata": {"name": name, "labels": labels}, "status": {"allocatable": {"cpu": format!("{cpu}m"), "pods": "10"}}})
 }
 
 fn pod_json(name: &str, uid: &str, node: Option<&str>, cpu: i64) -> Value {
@@ -35,7 +38,7 @@ fn seen(state: &State) -> String {
     members.sort_by(|a, b| a.node.name.cmp(&b.node.name));
     let pods: BTreeMap<_, _> = state.pods.iter().collect();
     assert_eq!(state.slots() - state.empty_slots(), members.len());
-    format!("{members:?} {:?} {:?} {pods:?}", state.live().repels, state.live().nominated)
+    format!("{members:?} {:?} {pods:?}", state.live().nominated)
 }
 
 fn requested(state: &State, name: &str) -> i64 {
@@ -104,7 +107,8 @@ fn a_nomination_takes_its_room_from_pods_of_no_higher_priority() {
     state.apply(pod(nominated.clone()));
     let free = |state: &State, uid: &str, priority| {
         let pod = keelson_placement::Pod::new("a", "x").uid(uid).priority(priority);
-        state.live().nodes_for(&pod)[0].free(&ResourceName::Cpu)
+        let snapshot = state.live().snapshot_for(&pod);
+        snapshot.crowded(0).as_ref().unwrap_or(&snapshot).node(0).unwrap().free(&ResourceName::Cpu)
     };
     assert_eq!((free(&state, "x", 0), free(&state, "x", 5), free(&state, "x", 6)), (200, 200, 1_000));
     assert_eq!(free(&state, "big", 5), 1_000, "a pod is not in its own way");
@@ -118,15 +122,19 @@ fn a_nomination_takes_its_room_from_pods_of_no_higher_priority() {
 fn a_view_does_not_move_and_changes_are_listed() {
     let mut state = State::default();
     state.apply(node(node_json("n1", 1_000)));
-    let (view, before) = (state.view(), state.changes());
+    let (view, before) = (state.view(), state.log().written());
     state.apply(pod(pod_json("p", "u", Some("n1"), 300)));
     assert_eq!(view.member("n1").unwrap().node.pod_count(), 0);
-    assert_eq!(state.changed_since(before).unwrap().collect::<Vec<_>>(), [0]);
-    for _ in 0..3_000 {
-        state.apply(node(node_json("n1", 1_000)));
+    let since: Vec<_> = state.log().since(before).unwrap().cloned().collect();
+    assert!(matches!(since.as_slice(), [LogChange::Came(0, claim)] if claim.labels["app"] == "p"), "{since:?}");
+    let before = state.log().written();
+    state.apply(node(node_json("n1", 1_000)));
+    assert_eq!(state.log().written(), before, "a node that only says that it is alive changes nothing");
+    for cpu in 0..3_000 {
+        state.apply(node(node_json("n1", cpu)));
     }
-    assert!(state.changed_since(before).is_none(), "too long ago to tell");
-    assert_eq!(state.changed_since(state.changes()).unwrap().count(), 0);
+    assert!(state.log().since(before).is_none(), "too long ago to tell");
+    assert_eq!(state.log().since(state.log().written()).unwrap().count(), 0);
 }
 
 #[test]
@@ -209,7 +217,41 @@ fn carry(step: &Step, nodes: &mut BTreeMap<u8, Value>, pods: &mut BTreeMap<u8, V
     }
 }
 
+/// Pods that ask about others, as they would be read.
+fn askers() -> Vec<Pod> {
+    let others = |app: &str, key: &str| PodTerm::label("a", "app", app, key);
+    let selector = LabelSelector { match_labels: [("app".into(), "p1".into())].into(), ..LabelSelector::default() };
+    let asker = |name: &str| Pod::new("a", name).label("app", "p1");
+    vec![
+        asker("plain"),
+        asker("with").with(others("p2", "zone")),
+        asker("apart").apart_from(others("p1", "kubernetes.io/hostname")),
+        asker("even").spreading(SpreadConstraint::new("zone", 1, true, Some(selector.clone()))),
+        asker("rather").rather(3, others("p3", "zone")).spreading(SpreadConstraint::new(
+            "zone",
+            1,
+            false,
+            Some(selector),
+        )),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn whoever_follows_the_log_knows_what_is_there(steps in steps(), asked in prop::collection::vec(0..5_usize, 40)) {
+        let (mut nodes, mut pods) = (BTreeMap::new(), BTreeMap::new());
+        let (mut state, mut classes) = (State::default(), Classes::default());
+        for (step, asked) in steps.iter().zip(asked) {
+            state.apply(carry(step, &mut nodes, &mut pods));
+            let pod = &askers()[asked];
+            let known = classes.choose(pod, &state, 1);
+            let all: Vec<&Node> = state.live().members().map(|member| &member.node).collect();
+            let anew = choose(pod, &Snapshot::of(&all), 1);
+            prop_assert_eq!(known.choice.node.and_then(|slot| state.node(slot)), anew.node.map(|index| all[index]));
+            prop_assert_eq!((known.choice.feasible, known.choice.total), (anew.feasible, anew.total));
+        }
+    }
+
     #[test]
     fn any_history_ends_where_its_last_objects_do(steps in steps(), repeats in prop::collection::vec(any::<bool>(), 40)) {
         let (mut nodes, mut pods) = (BTreeMap::new(), BTreeMap::new());

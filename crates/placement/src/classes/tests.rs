@@ -3,20 +3,77 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use keelson_core::ResourceName::{Cpu, Memory};
+use keelson_core::selector::LabelSelector;
 use proptest::prelude::*;
 
 use super::*;
 use crate::affinity::NodeTerm;
 use crate::choose::choose;
-use crate::explain::leaders;
+use crate::cycle::Cycle;
+use crate::explain::best;
+use crate::log::Change;
+use crate::peers::{Labels, PodTerm};
+use crate::ports::HostPort;
 use crate::requests::PodRequests;
+use crate::snapshot::Snapshot;
+use crate::spread::{HOSTNAME, SpreadConstraint};
 use crate::taints::{Taint, TaintEffect, Toleration};
 
+/// Nodes as a cluster has them: one may be gone while its pods still lie in its slot.
 #[derive(Default)]
 struct Cluster {
-    slots: Vec<Option<Node>>,
-    log: Vec<usize>,
-    forgotten: u64,
+    slots: Vec<(Node, bool)>,
+    log: Log,
+    namespaces: Namespaces,
+}
+
+impl Cluster {
+    fn write(&mut self, change: Change) {
+        self.log.write(change, 200);
+    }
+
+    fn put(&mut self, slot: usize, mut node: Node) {
+        while self.slots.len() <= slot {
+            self.slots.push((Node::new("", []), false));
+            self.write(Change::Node(self.slots.len() - 1));
+        }
+        node.succeed(self.slots[slot].0.clone());
+        self.slots[slot] = (node, true);
+        self.write(Change::Node(slot));
+    }
+
+    fn hold(&mut self, slot: usize, pod: &Pod) {
+        let claim = Arc::new(pod.claim());
+        // Alike pods share a claim where there is one.
+        let shared =
+            self.slots.iter().flat_map(|(node, _)| node.shared_claims()).find(|known| **known == claim).cloned();
+        let claim = shared.unwrap_or(claim);
+        self.slots[slot].0.hold(pod.uid.as_str().into(), Arc::clone(&claim));
+        self.write(Change::Came(slot, claim));
+    }
+
+    fn end(&mut self, slot: usize) {
+        let uid = self.slots[slot].0.claims().map(|(uid, _)| uid.to_owned()).next();
+        if let Some(uid) = uid {
+            let claim = Arc::clone(self.slots[slot].0.shared_claims().next().unwrap());
+            self.slots[slot].0.remove(&uid);
+            self.write(Change::Went(slot, claim));
+        }
+    }
+
+    /// A pod that is being deleted counts otherwise from then on.
+    fn leave(&mut self, slot: usize) {
+        let first = self.slots.get(slot).and_then(|(node, _)| node.claims().next());
+        let Some((uid, claim)) = first.map(|(uid, claim)| (uid.to_owned(), claim.clone())) else { return };
+        self.end(slot);
+        let claim = Arc::new(Claim { leaving: true, ..claim });
+        self.slots[slot].0.hold(uid.as_str().into(), Arc::clone(&claim));
+        self.write(Change::Came(slot, claim));
+    }
+
+    fn known(&self) -> Vec<&Node> {
+        self.slots.iter().filter(|(_, known)| *known).map(|(node, _)| node).collect()
+    }
 }
 
 impl Nodes for Cluster {
@@ -24,44 +81,74 @@ impl Nodes for Cluster {
         self.slots.len()
     }
     fn node(&self, slot: usize) -> Option<&Node> {
-        self.slots[slot].as_ref()
+        self.slots.get(slot).filter(|(_, known)| *known).map(|(node, _)| node)
     }
     fn empty_slots(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.is_none()).count()
+        self.slots.len() - self.known().len()
     }
-    fn changes(&self) -> u64 {
-        self.forgotten + self.log.len() as u64
+    fn claims(&self, slot: usize) -> impl Iterator<Item = &Arc<Claim>> {
+        self.slots[slot].0.shared_claims()
     }
-    fn changed_since(&self, before: u64) -> Option<impl Iterator<Item = usize>> {
-        let skip = usize::try_from(before.checked_sub(self.forgotten)?).unwrap();
-        Some(self.log.iter().skip(skip).copied())
+    fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+    fn log(&self) -> &Log {
+        &self.log
     }
 }
 
-fn pod(kind: u8) -> Pod {
-    let asked = [(Cpu, 100 * i64::from(kind % 3)), (Memory, 50)];
-    let pod = Pod::new("law", "pod").requesting(&PodRequests::default().container(asked));
-    match kind / 3 {
-        0 => pod,
-        1 => pod.tolerating(Toleration::exists("soft")),
-        2 => pod.selecting("zone", "a"),
-        _ => pod.preferring(3, NodeTerm::label("zone", "b")).preferring(5, NodeTerm::label("disk", "ssd")),
+fn selecting(app: &str) -> LabelSelector {
+    LabelSelector { match_labels: [("app".to_owned(), app.to_owned())].into(), ..LabelSelector::default() }
+}
+
+/// One of many kinds of pods: 8 ways to ask of nodes, 3 names, 13 rules about others.
+fn pod(kind: u16) -> Pod {
+    let (asks, app, rule) = (kind % 8, ["a", "b", "c"][usize::from(kind / 8 % 3)], kind / 24 % 13);
+    let asked = [(Cpu, 100 * i64::from(asks % 3)), (Memory, 50)];
+    let namespace = if app == "c" { "other" } else { "law" };
+    let pod = Pod::new(namespace, "pod").label("app", app).requesting(&PodRequests::default().container(asked));
+    let pod = match asks {
+        0 | 1 => pod,
+        2 => pod.tolerating(Toleration::exists("soft")),
+        3 => pod.selecting("zone", "a"),
+        4 => pod.preferring(3, NodeTerm::label("zone", "b")).preferring(5, NodeTerm::label("disk", "ssd")),
+        5 => pod.port(HostPort::tcp(80)),
+        6 => pod.image("cart:v1").image("base:v1"),
+        _ => pod.requesting(&PodRequests::default().container([("gpu".into(), 1)])),
+    };
+    let peers = |app: &str, key: &str| PodTerm::label(namespace, "app", app, key);
+    let spread = |key: &str, skew, hard| SpreadConstraint::new(key, skew, hard, Some(selecting(app)));
+    match rule {
+        0..=2 => pod,
+        3 => pod.with(peers(app, "zone")),
+        4 => pod.with(peers("a", "zone")).with(peers("a", HOSTNAME)),
+        5 => pod.apart_from(peers(app, HOSTNAME)),
+        6 => pod.apart_from(PodTerm { namespace_selector: Some(LabelSelector::default()), ..peers("b", "zone") }),
+        7 => pod.rather(7, peers("a", "zone")).rather(-3, peers(app, HOSTNAME)),
+        8 => pod.spreading(spread("zone", 1, true)),
+        9 => pod.spreading(spread("zone", 2, true)).spreading(spread(HOSTNAME, 1, true)),
+        10 => pod.spreading(spread("zone", 1, false)).spreading(spread(HOSTNAME, 2, false)),
+        11 => {
+            let strict = SpreadConstraint { honors_taints: true, min_domains: 3, ..spread("zone", 2, true) };
+            pod.spreading(strict).spreading(spread(HOSTNAME, 1, false))
+        }
+        _ => Pod {
+            spread_by_default: true,
+            ..pod.spreading(spread(HOSTNAME, 3, false)).spreading(spread("zone", 5, false))
+        },
     }
 }
 
 fn node(slot: usize, kind: u8, size: i64) -> Node {
-    let node = Node::new(&format!("n{slot}-{kind}"), [(Cpu, size * 100), (Memory, 1_000)]);
-    let node = node.label("zone", if kind.is_multiple_of(2) { "a" } else { "b" });
+    let name = format!("n{slot}-{}", kind % 2);
+    let node = Node::new(&name, [(Cpu, size * 100), (Memory, 1_000), ("gpu".into(), size % 3)]).label(HOSTNAME, &name);
+    let node = if kind == 9 { node } else { node.label("zone", ["a", "b", "c"][usize::from(kind % 3)]) };
     match kind / 2 {
         0 => node,
         1 => node.taint(Taint::new("soft", "", TaintEffect::PreferNoSchedule)),
-        2 => node.label("disk", "ssd"),
+        2 => node.label("disk", "ssd").image("cart:v1", 900 << 20),
         3 => node.cordoned(),
-        _ => node.taint(Taint::new("soft", "", TaintEffect::PreferNoSchedule)).taint(Taint::new(
-            "other",
-            "",
-            TaintEffect::PreferNoSchedule,
-        )),
+        _ => node.taint(Taint::new("soft", "", TaintEffect::NoSchedule)).image("base:v1", 300 << 20),
     }
 }
 
@@ -70,48 +157,59 @@ enum Step {
     Node(usize, u8, i64),
     Gone(usize),
     Forget,
-    Place(u8, u64),
+    Namespace(bool),
+    Ends(usize),
+    Leaves(usize),
+    Place(u16, u64),
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 512 } else { 20_000 }))]
     #[test]
     fn a_class_answers_as_a_choice_made_anew(steps in prop::collection::vec(prop_oneof![
-        3 => (0..12_usize, 0..10_u8, 1..12_i64).prop_map(|(slot, kind, size)| Step::Node(slot, kind, size)),
-        1 => (0..12_usize).prop_map(Step::Gone),
+        6 => (0..12_usize, 0..10_u8, 1..12_i64).prop_map(|(slot, kind, size)| Step::Node(slot, kind, size)),
+        2 => (0..12_usize).prop_map(Step::Gone),
         1 => Just(Step::Forget),
-        6 => (0..12_u8, any::<u64>()).prop_map(|(kind, seed)| Step::Place(kind, seed)),
-    ], 0..80)) {
+        1 => any::<bool>().prop_map(Step::Namespace),
+        4 => (0..12_usize).prop_map(Step::Ends),
+        1 => (0..12_usize).prop_map(Step::Leaves),
+        25 => (0..312_u16, any::<u64>()).prop_map(|(kind, seed)| Step::Place(kind, seed)),
+    ], 0..150)) {
         let (mut cluster, mut classes) = (Cluster::default(), Classes::default());
         for (number, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Node(slot, kind, size) => {
-                    if cluster.slots.len() <= slot {
-                        // Slots between are new as well.
-                        cluster.log.extend(cluster.slots.len()..slot);
-                        cluster.slots.resize(slot + 1, None);
-                    }
-                    cluster.slots[slot] = Some(node(slot, kind, size));
-                    cluster.log.push(slot);
-                }
+                Step::Node(slot, kind, size) => cluster.put(slot, node(slot, kind, size)),
                 Step::Gone(slot) => if slot < cluster.slots.len() {
-                    cluster.slots[slot] = None;
-                    cluster.log.push(slot);
+                    cluster.slots[slot].1 = false;
+                    cluster.write(Change::Node(slot));
                 },
-                Step::Forget => cluster.forgotten += std::mem::take(&mut cluster.log).len() as u64,
+                Step::Forget => if !cluster.slots.is_empty() {
+                    cluster.log.write(Change::Node(0), 1);
+                },
+                Step::Namespace(named) => {
+                    let labels = if named { selecting("x").match_labels } else { Labels::new() };
+                    cluster.namespaces.insert("law".into(), labels);
+                    cluster.write(Change::Namespaces);
+                }
+                Step::Ends(slot) => if slot < cluster.slots.len() {
+                    cluster.end(slot);
+                },
+                // A pod that is being deleted counts otherwise from then on.
+                Step::Leaves(slot) => cluster.leave(slot),
                 Step::Place(kind, seed) => {
                     let pod = pod(kind).uid(&number.to_string());
-                    let nodes: Vec<&Node> = cluster.slots.iter().flatten().collect();
-                    let anew = choose(&pod, &nodes, seed);
-                    let shown = leaders(&pod, &nodes, seed);
+                    let known_nodes = cluster.known();
+                    let snapshot = Snapshot::of(&known_nodes).within(&cluster.namespaces);
+                    let anew = choose(&pod, &snapshot, seed);
+                    let shown = best(&Cycle::new(&pod, &snapshot), seed).1.candidates;
                     let known = classes.choose(&pod, &cluster, seed);
-                    let name = known.choice.node.map(|slot| cluster.slots[slot].as_ref().unwrap().name.clone());
-                    prop_assert_eq!(&name, &anew.node.map(|index| nodes[index].name.clone()));
+                    let name = known.choice.node.map(|slot| cluster.slots[slot].0.name.clone());
+                    prop_assert_eq!(&name, &anew.node.map(|index| known_nodes[index].name.clone()));
                     prop_assert_eq!(Choice { node: None, ..known.choice }, Choice { node: None, ..anew });
                     prop_assert_eq!(known.leaders, shown);
                     prop_assert!(classes.knows(&pod));
                     if let Some(slot) = known.choice.node {
-                        cluster.slots[slot].as_mut().unwrap().add(&pod);
-                        cluster.log.push(slot);
+                        cluster.hold(slot, &pod);
                     }
                 }
             }
@@ -122,7 +220,7 @@ proptest! {
 #[test]
 fn no_more_classes_are_kept_than_the_bound() {
     let (cluster, mut classes) =
-        (Cluster { slots: vec![Some(node(0, 0, 9))], ..Cluster::default() }, Classes::default());
+        (Cluster { slots: vec![(node(0, 0, 9), true)], ..Cluster::default() }, Classes::default());
     for size in 0..CLASSES as i64 + 10 {
         let pod = Pod::new("a", "b").requesting(&PodRequests::default().container([(Memory, size)]));
         classes.choose(&pod, &cluster, 1);

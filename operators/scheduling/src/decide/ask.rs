@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod as Written;
 use keelson_api::names;
-use keelson_cluster::{Problem, ReadPod, View};
+use keelson_cluster::{Problem, ReadPod};
 use keelson_core::{DecisionId, Mode, ObjectRef, PlanId, Timestamp, Trigger};
 use keelson_placement::Pod;
 use serde::{Deserialize, Serialize};
@@ -34,12 +34,10 @@ pub struct Ask {
     pub pod: Pod,
     /// Its scheduling gates.
     pub gates: Vec<String>,
-    /// Its fields that are refused or not considered.
+    /// Its fields that are refused.
     pub findings: Vec<Finding>,
     /// What of it could not be read.
     pub problems: Vec<Problem>,
-    /// An existing pod whose required anti-affinity it touches, and the topology key.
-    pub repelled_by: Option<(String, String)>,
     /// Its condition PodScheduled.
     pub stated: Option<Stated>,
     /// The workload that owns the pod: its controller, and the Deployment behind a ReplicaSet.
@@ -78,13 +76,11 @@ pub struct Moment {
 }
 
 impl Ask {
-    /// A question about a pod that exists, in a cluster that looks like this.
+    /// A question about a pod.
     #[must_use]
-    pub fn new(written: &Written, read: ReadPod, view: &View, mut settings: Settings, at: Moment) -> Self {
+    pub fn new(written: &Written, read: ReadPod, mut settings: Settings, at: Moment) -> Self {
         settings.mode = settings.mode.min(lowered(written).unwrap_or(settings.mode));
         let Moment { decision, plan, now } = at;
-        let repelled_by =
-            view.repelled_by(&read.pod.namespace, &read.labels).map(|(pod, key)| (pod.to_owned(), key.to_owned()));
         let gates = written.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
         let pod = read.pod;
         let seed = seed(&pod.uid, now);
@@ -93,7 +89,6 @@ impl Ask {
             gates: gates.into_iter().flatten().map(|gate| gate.name.clone()).collect(),
             findings: fields::judge(written),
             problems: read.problems,
-            repelled_by,
             stated: stated(written),
             owners: owners(written),
             generation: written.metadata.generation,

@@ -6,22 +6,15 @@ use keelson_core::{Candidate, Mode};
 use keelson_placement::{Change, Choice, Explanation, Node};
 
 use super::Ask;
-use crate::fields::{Finding, Verdict};
+use crate::fields::Finding;
 
 pub(super) fn gated(gates: &[String]) -> String {
     format!("Held back by its scheduling gates: {}.", gates.join(", "))
 }
 
-pub(super) fn refused(refused: &[&Finding]) -> String {
+pub(super) fn refused(refused: &[Finding]) -> String {
     let fields: Vec<String> = refused.iter().map(|finding| format!("{}: {}", finding.path, finding.why)).collect();
     format!("{}. Remove it or use another scheduler.", fields.join("; "))
-}
-
-pub(super) fn repelled(pod: &str, key: &str) -> String {
-    format!(
-        "The required anti-affinity of pod {pod} (topology key {key}) may keep this pod away, and anti-affinity between \
-         pods is not implemented. Use another scheduler."
-    )
 }
 
 pub(super) fn held_back(mode: Mode, otherwise: &str) -> String {
@@ -76,22 +69,6 @@ pub(super) fn inputs(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> BTreeMap
     }
     if ask.pod.priority != 0 {
         inputs.insert("priority".into(), ask.pod.priority.to_string());
-    }
-    let open: Vec<&str> = ask
-        .findings
-        .iter()
-        .filter(|finding| finding.verdict == Verdict::NotConsidered)
-        .map(|finding| finding.why.as_ref())
-        .collect();
-    // In order of the pod's fields, each once.
-    let mut once: Vec<&str> = Vec::new();
-    open.into_iter().for_each(|why| {
-        if !once.contains(&why) {
-            once.push(why)
-        }
-    });
-    if !once.is_empty() {
-        inputs.insert("not considered".into(), once.join(", "));
     }
     for (name, permille) in chosen.into_iter().flat_map(|node| crate::effect::predicted(node, &ask.pod)) {
         inputs.insert(format!("node {name} then"), crate::effect::percent(permille));

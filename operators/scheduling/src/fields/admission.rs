@@ -67,10 +67,6 @@ fn used(path: &str, row: &Row) -> Option<String> {
         Rule::Always(Verdict::Refused) => Test::Set,
         Rule::Always(_) => return None,
         Rule::Value(cases, _) => Test::OneOf(refused(cases)),
-        Rule::Member(member, cases, _) => {
-            let fine = cases.iter().filter(|(_, case)| *case != Verdict::Refused).map(|(word, _)| format!("'{word}'"));
-            Test::MemberNot(member, fine.collect())
-        }
         Rule::FalseWhile(other) => Test::FalseWhile(other),
     };
     Some(descend("object", path, &test, 0))
@@ -79,7 +75,6 @@ fn used(path: &str, row: &Row) -> Option<String> {
 enum Test {
     Set,
     OneOf(Vec<String>),
-    MemberNot(&'static str, Vec<String>),
     FalseWhile(&'static str),
 }
 
@@ -102,7 +97,6 @@ fn last(here: &str, test: &Test) -> String {
         // A list or map of nothing cannot be stored, so being there is being used.
         Test::Set => "true".to_owned(),
         Test::OneOf(words) => format!("{here} in [{}]", words.join(", ")),
-        Test::MemberNot(member, fine) => format!("!({here}.{member} in [{}])", fine.join(", ")),
         Test::FalseWhile(other) => format!("!{here} && has(object.spec.{other}) && object.spec.{other}"),
     }
 }

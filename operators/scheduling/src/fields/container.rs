@@ -1,6 +1,6 @@
 //! The rows of a container or init container.
 
-use super::{Row, Rule, Verdict, implemented, neutral, not_considered, refused};
+use super::{Row, Rule, Verdict, implemented, neutral, refused};
 
 const PROCESS: &str = "how its processes run, not where";
 const PORTS: &str = "ports taken on the node";
@@ -11,7 +11,7 @@ pub(super) const ROWS: &[Row] = &[
     neutral("command", PROCESS),
     neutral("env", PROCESS),
     neutral("envFrom", PROCESS),
-    not_considered("image", "image locality"),
+    implemented("image", "a node that has it is preferred"),
     neutral("imagePullPolicy", "how images are pulled"),
     neutral("lifecycle", PROCESS),
     neutral("livenessProbe", PROCESS),

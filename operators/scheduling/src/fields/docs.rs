@@ -17,7 +17,6 @@ What becomes of a pod with `schedulerName: keelson` that uses a field:
 
 - **implemented**: its meaning for placement is the one Kubernetes VERSION gives it.
 - **neutral**: it cannot change where the pod may run.
-- **not considered**: a preference that is not looked at yet. The pod is placed, and its decision says so.
 - **refused**: the pod stays Pending with the reason `UnsupportedFeature`, which names the field.
 
 A row stands for everything below its path. In a manifest that is asked about, a field that Kubernetes VERSION does not
@@ -28,7 +27,7 @@ have is refused.
 #[must_use]
 pub fn markdown() -> String {
     let mut page = HEAD.replace("VERSION", &format!("1.{COMPLETE_FOR}"));
-    for verdict in [Verdict::Refused, Verdict::NotConsidered, Verdict::Implemented, Verdict::Neutral] {
+    for verdict in [Verdict::Refused, Verdict::Implemented, Verdict::Neutral] {
         let _ = write!(page, "\n## {}\n\n| field | when | why |\n|---|---|---|\n", title(verdict));
         for (path, row) in rows() {
             if let Some(when) = when(row, verdict) {
@@ -43,7 +42,6 @@ const fn title(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Implemented => "Implemented",
         Verdict::Neutral => "Neutral",
-        Verdict::NotConsidered => "Not considered",
         Verdict::Refused => "Refused",
     }
 }
@@ -55,7 +53,7 @@ impl Row {
         if let Rule::Always(verdict) = self.rule {
             return verdict.as_str().to_owned();
         }
-        [Verdict::Refused, Verdict::NotConsidered, Verdict::Implemented, Verdict::Neutral]
+        [Verdict::Refused, Verdict::Implemented, Verdict::Neutral]
             .into_iter()
             .filter_map(|verdict| Some(format!("{}: {}", verdict.as_str(), when(self, verdict)?)))
             .collect::<Vec<_>>()
@@ -65,19 +63,18 @@ impl Row {
 
 /// In which cases a row has this verdict; `None` when in none.
 fn when(row: &Row, verdict: Verdict) -> Option<String> {
-    let cases = |of: &str, cases: &[(&str, Verdict)], other: Verdict| {
+    let cases = |cases: &[(&str, Verdict)], other: Verdict| {
         let mine: Vec<_> =
             cases.iter().filter(|(_, case)| *case == verdict).map(|(word, _)| format!("`{word}`")).collect();
         match (mine.is_empty(), other == verdict) {
-            (true, true) => Some(format!("any other {of}")),
+            (true, true) => Some("any other value".to_owned()),
             (true, false) => None,
-            (false, _) => Some(format!("{of} {}", mine.join(" or "))),
+            (false, _) => Some(format!("value {}", mine.join(" or "))),
         }
     };
     match row.rule {
         Rule::Always(always) => (always == verdict).then(|| "set".to_owned()),
-        Rule::Value(known, other) => cases("value", known, other),
-        Rule::Member(member, known, other) => cases(member, known, other),
+        Rule::Value(known, other) => cases(known, other),
         Rule::FalseWhile(other) => match verdict {
             Verdict::Refused => Some(format!("`false` while `spec.{other}` is `true`")),
             Verdict::Neutral => Some("otherwise".to_owned()),

@@ -1,12 +1,14 @@
 //! The rows of the pod as a whole.
 
-use super::{Row, Rule, Verdict, implemented, neutral, not_considered, refused};
+use super::{Row, Rule, Verdict, implemented, neutral, refused};
 
 const PROCESS: &str = "how its processes run, not where";
 const NAMES: &str = "names and name resolution inside the pod";
 const ADMISSION: &str = "the API server resolves it into other fields at admission";
 const NODE_AFFINITY: &str = "node affinity";
-const AFFINITY: &str = "required affinity between pods is not implemented";
+const PODS: &str = "affinity between pods";
+const PODS_PREFERRED: &str = "preferred affinity between pods is scored";
+const SPREAD: &str = "topology spread";
 const TOLERATION: &str = "taints and tolerations";
 
 /// Paths below `spec`.
@@ -64,13 +66,68 @@ pub(super) const ROWS: &[Row] = &[
         "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preference.matchFields[].values",
         NODE_AFFINITY,
     ),
-    not_considered("affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution", "preferred pod affinity"),
-    refused("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution", AFFINITY),
-    not_considered(
-        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution",
-        "preferred pod anti-affinity",
+    implemented(
+        "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.labelSelector",
+        PODS_PREFERRED,
     ),
-    refused("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution", AFFINITY),
+    implemented(
+        "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.matchLabelKeys",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.mismatchLabelKeys",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaceSelector",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.topologyKey",
+        PODS_PREFERRED,
+    ),
+    implemented("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector", PODS),
+    implemented("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", PODS),
+    implemented("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", PODS),
+    implemented("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector", PODS),
+    implemented("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces", PODS),
+    implemented("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey", PODS),
+    implemented("affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight", PODS_PREFERRED),
+    implemented(
+        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.labelSelector",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.matchLabelKeys",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.mismatchLabelKeys",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaceSelector",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
+        PODS_PREFERRED,
+    ),
+    implemented(
+        "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.topologyKey",
+        PODS_PREFERRED,
+    ),
+    implemented("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector", PODS),
+    implemented("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].matchLabelKeys", PODS),
+    implemented("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].mismatchLabelKeys", PODS),
+    implemented("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaceSelector", PODS),
+    implemented("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces", PODS),
+    implemented("affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].topologyKey", PODS),
+    implemented("affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].weight", PODS_PREFERRED),
     neutral("automountServiceAccountToken", PROCESS),
     neutral("dnsConfig", NAMES),
     neutral("dnsPolicy", NAMES),
@@ -122,9 +179,12 @@ pub(super) const ROWS: &[Row] = &[
     },
     neutral("tolerations[].tolerationSeconds", "how long it stays on a node that is tainted later"),
     implemented("tolerations[].value", TOLERATION),
-    Row {
-        path: "topologySpreadConstraints[]",
-        rule: Rule::Member("whenUnsatisfiable", &[("ScheduleAnyway", Verdict::NotConsidered)], Verdict::Refused),
-        why: "topology spread",
-    },
+    implemented("topologySpreadConstraints[].labelSelector", SPREAD),
+    implemented("topologySpreadConstraints[].matchLabelKeys", SPREAD),
+    implemented("topologySpreadConstraints[].maxSkew", SPREAD),
+    implemented("topologySpreadConstraints[].minDomains", SPREAD),
+    implemented("topologySpreadConstraints[].nodeAffinityPolicy", SPREAD),
+    implemented("topologySpreadConstraints[].nodeTaintsPolicy", SPREAD),
+    implemented("topologySpreadConstraints[].topologyKey", SPREAD),
+    implemented("topologySpreadConstraints[].whenUnsatisfiable", SPREAD),
 ];

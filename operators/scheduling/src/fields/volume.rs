@@ -3,7 +3,7 @@
 //! What kube-scheduler 1.36 looks at (claims, limits of drivers, conflicts of disks) is refused; what it does not look
 //! at is neutral here too.
 
-use super::{Row, neutral, not_considered, refused};
+use super::{Row, implemented, neutral, refused};
 
 const FILES: &str = "made of objects of the API on any node";
 const ANYWHERE: &str = "kube-scheduler looks at it no more than Keelson does: any node may mount it";
@@ -29,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[
     neutral("gitRepo", ANYWHERE),
     neutral("glusterfs", ANYWHERE),
     neutral("hostPath", "whatever the node has there; kube-scheduler does not look either"),
-    not_considered("image", "image locality"),
+    implemented("image", "a node that has it is preferred"),
     refused("iscsi", ATTACHED),
     neutral("name", "what mounts call it"),
     neutral("nfs", ANYWHERE),

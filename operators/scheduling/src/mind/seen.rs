@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{Event, read};
-use keelson_core::{DecisionId, ResourceName, Timestamp};
+use keelson_core::{DecisionId, Timestamp};
 
 use super::{COMPARISONS, Held, Mind, Placement, Unbound, uid};
 use crate::decide::Settings;
@@ -37,10 +37,6 @@ impl Mind {
         let uid = read.pod.uid.clone();
         let (is_bound, waits) = (read.bound_to.is_some(), read.bound_to.is_none() && !read.ended);
         let held = Held::by(&uid, &self.state);
-        let shrank = self.state.claim_of(&uid).is_some_and(|claim| {
-            let less = |name: &ResourceName, amount: i64| read.pod.requests.get(name) < amount;
-            claim.requests.iter().any(|(name, amount)| less(name, amount))
-        });
         let unbound = waits.then(|| Unbound { written: Arc::clone(pod), read: read.clone() });
         self.state.apply(Event::PodApplied(Box::new(read)));
         let seen = Seen { view: self.state.live(), used: &self.used };
@@ -49,10 +45,7 @@ impl Mind {
             Some(unbound) => self.unbound.insert(uid.clone(), unbound),
             None => self.unbound.remove(&uid),
         };
-        self.gave_up(&uid, held, now);
-        if let Some(node) = self.state.room_of(&uid).filter(|_| shrank).map(str::to_owned) {
-            self.changed_on(&node, now);
-        }
+        self.moved(&uid, held, now);
         if waits {
             self.wants(pod, before.as_ref().map(|before| before.written.as_ref()), now);
         } else {
@@ -82,7 +75,7 @@ impl Mind {
         if let Some(key) = key {
             self.books.forget(key);
         }
-        self.gave_up(uid, held, now);
+        self.moved(uid, held, now);
     }
 
     /// Queues a pod of ours. What we write into its status ourselves changes nothing about it.

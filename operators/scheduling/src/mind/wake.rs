@@ -1,52 +1,67 @@
 //! Whom a change helps.
 //!
-//! A pod waits because no node can hold it, so that only a node which changed can hold it now: the pods that wait are held
-//! against that one node, and the others wait on. (kube-scheduler asks its plugins the same since 1.32, queueing hints; ours
-//! is exact, for it is the filter itself.)
+//! A pod waits because no node can hold it. What lies in a node alone can only have changed on a node which changed: the
+//! pods that wait are held against that one. Rules about other pods can be met anywhere once such a pod came, went or was
+//! relabelled, or once there are other places: then those that mind it are tried again. (kube-scheduler asks its plugins the
+//! same since 1.32, queueing hints.)
 //!
 //! Promise: nobody waits whom a node can hold.
 
+use std::sync::Arc;
+
 use keelson_cluster::State;
 use keelson_core::Timestamp;
-use keelson_placement::fits;
+use keelson_placement::{Claim, Node, Pod, fits_alone};
 
 use super::Mind;
 use crate::queue::Waits;
 
-/// What a pod took from others.
+/// What a pod was to others.
+#[derive(PartialEq, Eq)]
 pub(super) struct Held {
     room: Option<String>,
-    repels: bool,
+    claim: Option<Arc<Claim>>,
 }
 
 impl Held {
     pub(super) fn by(uid: &str, state: &State) -> Self {
-        Self { room: state.room_of(uid).map(str::to_owned), repels: state.repels(uid) }
+        Self { room: state.room_of(uid).map(str::to_owned), claim: state.claim_elsewhere(uid).cloned() }
     }
 }
 
 impl Mind {
-    /// A node changed: whoever it can hold now is tried again.
-    pub(super) fn changed_on(&mut self, node: &str, now: Timestamp) {
+    /// A node changed: whoever it can hold now and could not before is tried again.
+    pub(super) fn changed_on(&mut self, node: &str, before: Option<&Node>, now: Timestamp) {
         let (state, unbound) = (&self.state, &self.unbound);
         let Some(member) = state.member(node) else { return };
-        self.queue
-            .changed(Waits::NODE, now, |uid| unbound.get(uid).is_some_and(|pod| fits(&pod.read.pod, &member.node)));
+        let helps = |pod: &Pod| fits_alone(pod, &member.node) && !before.is_some_and(|before| fits_alone(pod, before));
+        self.queue.changed(Waits::NODE, now, |uid| unbound.get(uid).is_some_and(|pod| helps(&pod.read.pod)));
     }
 
-    /// A pod may have given up of what it held: whoever that lets in is tried again.
-    pub(super) fn gave_up(&mut self, uid: &str, held: Held, now: Timestamp) {
-        let Held { room, repels } = Held::by(uid, &self.state);
-        if let Some(node) = held.room.filter(|before| room.as_ref() != Some(before)) {
-            self.changed_on(&node, now);
+    /// The places themselves changed: a node came, went, or carries other labels or taints.
+    pub(super) fn places_changed(&mut self, now: Timestamp) {
+        self.queue.changed(Waits::PEERS, now, |_| true);
+    }
+
+    /// A pod came, went or changed: whoever that lets in is tried again.
+    pub(super) fn moved(&mut self, uid: &str, held: Held, now: Timestamp) {
+        let is = Held::by(uid, &self.state);
+        if is == held || self.queue.counts().waiting == 0 {
+            return;
         }
-        if held.repels && !repels {
-            let (view, unbound) = (self.state.live(), &self.unbound);
-            self.queue.changed(Waits::REPELLER, now, |uid| {
-                let pod = unbound.get(uid).map(|pod| &pod.read);
-                pod.is_some_and(|pod| view.repelled_by(&pod.pod.namespace, &pod.labels).is_none())
-            });
+        if let (Some(name), Some(claim)) = (&held.room, &held.claim)
+            && let Some(member) = self.state.member(name)
+        {
+            let mut before = member.node.clone();
+            before.hold(uid.into(), Arc::clone(claim));
+            self.changed_on(name, Some(&before), now);
         }
+        let (view, unbound) = (self.state.live(), &self.unbound);
+        let claims: Vec<Arc<Claim>> = held.claim.into_iter().chain(is.claim).collect();
+        self.queue.changed(Waits::PEERS, now, |other| {
+            let minds = |pod: &Pod| claims.iter().any(|claim| pod.minds(claim, view.namespaces()));
+            other != uid && unbound.get(other).is_some_and(|pod| minds(&pod.read.pod))
+        });
     }
 }
 

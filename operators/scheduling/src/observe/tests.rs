@@ -11,8 +11,8 @@ fn compared(nodes: &[Value], bound: &Value, actual: &str) -> Decision {
     let mut bound = bound.clone();
     bound["spec"]["nodeName"] = json!(actual);
     let state = cluster(nodes, &[bound.clone()]);
-    let ask = ask(&state, &bound, Mode::Observe);
-    compare(&ask, &state.live().nodes_for(&ask.pod), actual)
+    let ask = ask(&bound, Mode::Observe);
+    compare(&ask, &state.live().snapshot_for(&ask.pod), actual)
 }
 
 #[test]

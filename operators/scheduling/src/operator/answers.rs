@@ -162,15 +162,15 @@ fn tried(known: &Known, pod: &Pod, manifest: Option<&Value>) -> Decision {
     if let Some(manifest) = manifest {
         ask.findings = fields::judge_manifest(manifest);
     }
-    let mut plan = decide(&ask, &known.view.nodes_for(&ask.pod)).plan;
+    let mut plan = decide(&ask, &known.view.snapshot_for(&ask.pod)).plan;
     plan.decisions.remove(0)
 }
 
 /// The smallest change with which a pod would fit, found by trying it; none when it fits, or fails for another reason.
 fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
     let ask = enforced(known, pod);
-    let stopped = !ask.gates.is_empty() || !ask.problems.is_empty() || fields::refusals(&ask.findings).next().is_some();
-    let change = smallest_change(&ask.pod, &known.view.nodes_for(&ask.pod), ask.seed).filter(|_| !stopped);
+    let stopped = !ask.gates.is_empty() || !ask.problems.is_empty() || !ask.findings.is_empty();
+    let change = smallest_change(&ask.pod, &known.view.snapshot_for(&ask.pod), ask.seed).filter(|_| !stopped);
     change.map(|change| change.to_string())
 }
 
@@ -178,7 +178,7 @@ fn enforced(known: &Known, pod: &Pod) -> Ask {
     let nobody = DecisionId(Default::default());
     let at = Moment { decision: nobody, plan: PlanId(Default::default()), now: known.now };
     let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
-    Ask::new(pod, read::pod(pod), &known.view, settings, at)
+    Ask::new(pod, read::pod(pod), settings, at)
 }
 
 fn table() -> Value {

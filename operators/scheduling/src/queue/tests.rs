@@ -58,7 +58,7 @@ fn only_a_change_that_helps_it_wakes_a_pod() {
     queue.apply(pod("p", 0), at(0));
     queue.pop(at(0)).unwrap();
     queue.report("p", Attempt::Unschedulable(Waits::NODE), at(0));
-    queue.changed(Waits::REPELLER, at(5), |_| true);
+    queue.changed(Waits::PEERS, at(5), |_| true);
     assert_eq!(popped(&mut queue, at(5)), None, "it does not wait for that");
     queue.changed(Waits::NODE, at(5), |uid| uid != "p");
     assert_eq!(popped(&mut queue, at(5)), None, "the node cannot hold it");
@@ -158,7 +158,7 @@ proptest! {
                 }
                 Call::Report(uid, how) => {
                     let uid = uid.to_string();
-                    let waits = [Waits::NODE, Waits::REPELLER, Waits::NONE][how as usize % 3];
+                    let waits = [Waits::NODE, Waits::PEERS, Waits::NONE][how as usize % 3];
                     let attempt = if how == 3 { Attempt::Failed } else { Attempt::Unschedulable(waits) };
                     queue.report(&uid, attempt, now);
                     if let Some(entry) = model.get_mut(&uid).filter(|entry| entry.1) {
@@ -169,7 +169,7 @@ proptest! {
                     }
                 }
                 Call::Changed(node) => {
-                    let what = if node { Waits::NODE } else { Waits::REPELLER };
+                    let what = if node { Waits::NODE } else { Waits::PEERS };
                     queue.changed(what, now, |_| true);
                     for entry in model.values_mut() {
                         if entry.1 {

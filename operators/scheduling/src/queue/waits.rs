@@ -9,8 +9,8 @@ impl Waits {
     pub const NONE: Self = Self(0);
     /// A node that can hold it.
     pub const NODE: Self = Self(1);
-    /// The end of a pod that keeps it away.
-    pub const REPELLER: Self = Self(2);
+    /// A pod elsewhere that it is spread with, must be with or apart from, or that keeps it away.
+    pub const PEERS: Self = Self(2);
     /// A change of the pod itself, which every pod waits for.
     pub const ITSELF: Self = Self(4);
     /// Nothing but time: it is worth saying anew now and then.

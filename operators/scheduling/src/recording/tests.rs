@@ -44,8 +44,8 @@ proptest! {
         if port { cart["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "hostPort": 8080}]); }
         if tolerates { cart["spec"]["tolerations"] = json!([{"operator": "Exists"}]); }
         let state = cluster(&nodes, &pods);
-        let ask = ask(&state, &cart, Mode::Enforce);
-        let seen = state.live().nodes_for(&ask.pod);
+        let ask = ask(&cart, Mode::Enforce);
+        let seen = state.live().snapshot_for(&ask.pod);
         let first = serde_json::to_vec(&decide(&ask, &seen).plan).unwrap();
         let recording = record(&ask, &seen).unwrap();
         let again = serde_json::to_vec(&replay(&recording, None).unwrap()).unwrap();
@@ -56,8 +56,8 @@ proptest! {
 #[test]
 fn a_replay_under_other_settings_shows_the_difference() {
     let state = cluster(&[node("n1", 1_000)], &[]);
-    let ask = ask(&state, &pod("cart", "500m"), Mode::Observe);
-    let recording = record(&ask, &state.live().nodes_for(&ask.pod)).unwrap();
+    let ask = ask(&pod("cart", "500m"), Mode::Observe);
+    let recording = record(&ask, &state.live().snapshot_for(&ask.pod)).unwrap();
     assert!(replay(&recording, None).unwrap().actions.is_empty());
     let enforced = Settings { mode: Mode::Enforce, ..ask.settings };
     assert_eq!(replay(&recording, Some(enforced)).unwrap().actions.len(), 2);
@@ -70,8 +70,8 @@ fn five_thousand_nodes_are_recorded_in_under_half_a_megabyte() {
         .map(|i| held(&format!("p{i}"), &format!("ip-10-0-{}-{}.internal", i / 250, i % 250), "100m"))
         .collect();
     let state = cluster(&nodes, &pods);
-    let ask = ask(&state, &pod("cart", "500m"), Mode::Enforce);
-    let bytes = record(&ask, &state.live().nodes_for(&ask.pod)).unwrap().len();
+    let ask = ask(&pod("cart", "500m"), Mode::Enforce);
+    let bytes = record(&ask, &state.live().snapshot_for(&ask.pod)).unwrap().len();
     assert!(bytes < 500_000, "{bytes} bytes");
 }
 
@@ -81,6 +81,6 @@ fn what_is_no_recording_says_so() {
     let error = replay(br#"{"layout": 9}"#, None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the recording has layout 9, this build reads 1; replay it with the version that wrote it"
+        "the recording has layout 9, this build reads 2; replay it with the version that wrote it"
     );
 }

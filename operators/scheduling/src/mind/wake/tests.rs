@@ -45,7 +45,9 @@ fn a_pod_that_leaves_wakes_whom_its_node_can_hold_now_and_nobody_else() {
 #[test]
 fn whom_a_pod_keeps_away_waits_for_that_pod_and_not_for_another() {
     let other = bound(pod("other", "100m"), "n0");
-    let mut mind = mind(Mode::Enforce, &[node("n0", 1_000)], &[other.clone(), repeller("guard"), shy("s")]);
+    let mut host = node("n0", 1_000);
+    host["metadata"]["labels"]["kubernetes.io/hostname"] = json!("n0");
+    let mut mind = mind(Mode::Enforce, &[host], &[other.clone(), repeller("guard"), shy("s")]);
     while mind.next(moment(1)).is_some() {}
     mind.pod_gone(&written(&other), at(20));
     assert!(mind.next(moment(21)).is_none(), "it is kept away as before");
@@ -88,7 +90,22 @@ enum Where {
     Bound(u8),
     Nominated(u8),
     Guards,
+    With,
+    Apart,
+    Even,
     Over,
+}
+
+fn rule() -> Value {
+    let term = json!({"labelSelector": {"matchLabels": {"shy": "yes"}}, "topologyKey": "kubernetes.io/hostname"});
+    json!({"requiredDuringSchedulingIgnoredDuringExecution": [term]})
+}
+
+/// A shy pod with a rule about shy pods.
+fn minding(mut value: Value, rules: Value) -> Value {
+    value["metadata"]["labels"] = json!({"shy": "yes"});
+    value["spec"].as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+    value
 }
 
 fn made(number: u8, cpu: u8, at: Where) -> Value {
@@ -100,6 +117,13 @@ fn made(number: u8, cpu: u8, at: Where) -> Value {
         Where::Bound(node) => bound(plain, &format!("n{node}")),
         Where::Nominated(node) => nominated(plain, &format!("n{node}")),
         Where::Guards => repeller(&name),
+        Where::With => minding(plain, json!({"affinity": {"podAffinity": rule()}})),
+        Where::Apart => minding(plain, json!({"affinity": {"podAntiAffinity": rule()}})),
+        Where::Even => minding(
+            plain,
+            json!({"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"shy": "yes"}}}]}),
+        ),
         Where::Over => {
             let mut over = bound(plain, "n0");
             over["status"]["phase"] = json!("Succeeded");
@@ -112,12 +136,13 @@ fn carry(mind: &mut Mind, happens: &Happens, now: &mut i64, binding: &mut Vec<St
     match *happens {
         Happens::Node { node: number, cpu, tainted } => {
             let mut value = node(&format!("n{number}"), 300 * cpu);
+            value["metadata"]["labels"]["kubernetes.io/hostname"] = json!(format!("n{number}"));
             if tainted {
                 value["spec"] = json!({"taints": [{"key": "k", "effect": "NoSchedule"}]});
             }
             mind.node(&serde_json::from_value(value).unwrap(), at(*now));
         }
-        Happens::NodeGone(number) => mind.node_gone(&format!("n{number}")),
+        Happens::NodeGone(number) => mind.node_gone(&format!("n{number}"), at(*now)),
         Happens::Pod { pod, cpu, at: place } => mind.pod(&written(&made(pod, cpu, place)), at(*now)),
         Happens::Gone(pod) => mind.pod_gone(&written(&made(pod, 1, Where::Waits)), at(*now)),
         Happens::Decide => binding.extend(mind.next(moment(*now)).filter(|job| job.binds).map(|job| job.uid)),
@@ -137,6 +162,9 @@ fn happens() -> impl Strategy<Value = Happens> {
         3 => (0..3_u8).prop_map(Where::Bound),
         2 => (0..3_u8).prop_map(Where::Nominated),
         1 => Just(Where::Guards),
+        2 => Just(Where::With),
+        1 => Just(Where::Apart),
+        1 => Just(Where::Even),
         1 => Just(Where::Over),
     ];
     prop_oneof![
@@ -159,8 +187,8 @@ proptest! {
             for uid in mind.queue.waiting() {
                 let pod = &mind.unbound[uid];
                 let settings = mind.standing.settings.clone();
-                let ask = Ask::new(&pod.written, pod.read.clone(), mind.state.live(), settings, moment(now));
-                let decided = decide(&ask, &mind.state.live().nodes_for(&ask.pod));
+                let ask = Ask::new(&pod.written, pod.read.clone(), settings, moment(now));
+                let decided = decide(&ask, &mind.state.live().snapshot_for(&ask.pod));
                 prop_assert_eq!(decided.node, None, "{} waits after {:?}", uid, happens);
             }
         }

@@ -1,0 +1,328 @@
+//! One class of like pods, and every node held against it.
+//!
+//! By slot it keeps whether the node is open to the class at all, how the node's room scores (none when there is no room),
+//! and what says something only in comparison. A choice walks over these numbers; only what changed is worked out again.
+
+use keelson_core::Candidate;
+
+use super::ground::{Ground, NOWHERE, Step};
+use super::rules::{Counts, Rules};
+use super::{Known, Nodes};
+use crate::choose::{Choice, draw};
+use crate::explain::{SHOWN_FEASIBLE, leader};
+use crate::filter::{has_ports, is_open};
+use crate::fit;
+use crate::images::Holders;
+use crate::pod::Pod;
+use crate::room::Asked;
+use crate::score::{self, Range, Raw, Scores, Spread};
+use crate::spread::{self, HOSTNAME};
+
+/// No room.
+const FULL: i16 = -1;
+
+#[derive(Debug, Clone)]
+pub(super) struct Class {
+    pub(super) like: Pod,
+    /// When it was last asked about.
+    pub(super) turn: u64,
+    asked: Asked,
+    /// Whether it has rules about other pods itself.
+    minds: bool,
+    generation: u64,
+    moves: u64,
+    taken: u64,
+    open: Vec<bool>,
+    /// What the room scores, or [`FULL`].
+    room: Vec<i16>,
+    /// Taints disliked and preferences met, and how many slots have any.
+    liked: Vec<(i64, i64)>,
+    compared: usize,
+    images: Vec<i16>,
+    rules: Rules,
+}
+
+/// A rule as a table: which places a slot may be in.
+struct Gate<'a> {
+    of: &'a [u32],
+    allowed: Vec<bool>,
+    nowhere: bool,
+}
+
+impl Gate<'_> {
+    fn lets(&self, slot: usize) -> bool {
+        match self.of.get(slot) {
+            Some(place) if *place != NOWHERE => {
+                // A place nobody was counted in has no row yet.
+                usize::try_from(*place).ok().and_then(|place| self.allowed.get(place)).copied().unwrap_or(self.nowhere)
+            }
+            _ => self.nowhere,
+        }
+    }
+}
+
+impl Class {
+    pub(super) fn new(pod: &Pod) -> Self {
+        Self {
+            like: pod.clone(),
+            turn: 0,
+            asked: Asked::by(pod),
+            minds: !pod.affinity.is_empty() || !pod.spread.is_empty(),
+            generation: 0,
+            moves: 0,
+            taken: 0,
+            open: Vec::new(),
+            room: Vec::new(),
+            liked: Vec::new(),
+            compared: 0,
+            images: Vec::new(),
+            rules: Rules::default(),
+        }
+    }
+
+    pub(super) fn catch_up(&mut self, ground: &mut Ground, nodes: &impl Nodes) {
+        let slots = nodes.slots();
+        let known = self.generation == ground.generation;
+        let steps: Option<Vec<Step>> = ground.steps_since(self.taken).filter(|_| known).map(Iterator::collect);
+        self.taken = ground.taken();
+        let mut recount = self.moves != ground.moves;
+        let mut nodes_changed = false;
+        match steps {
+            None => {
+                self.generation = ground.generation;
+                (self.open, self.room, self.liked, self.compared) = Default::default();
+                self.rules = Rules::new(&self.like, ground, nodes);
+                self.make_room(slots);
+                (0..slots).for_each(|slot| _ = self.look(ground, nodes, slot));
+                (recount, nodes_changed) = (true, true);
+            }
+            Some(steps) => {
+                self.make_room(slots);
+                // Most slots changed more than once: each is looked at once.
+                let mut touched = vec![0_u64; slots.div_ceil(64)];
+                for step in steps {
+                    match step {
+                        Step::Node(slot) => {
+                            recount |= self.look(ground, nodes, slot);
+                            nodes_changed = true;
+                        }
+                        Step::Pods { slot, kind, more, minds } => {
+                            touched.iter_mut().skip(slot / 64).take(1).for_each(|word| *word |= 1 << (slot % 64));
+                            if minds || self.minds {
+                                self.rules.count(&self.like, (slot, kind, more), ground, nodes);
+                            }
+                        }
+                    }
+                }
+                for (index, mut word) in touched.into_iter().enumerate() {
+                    while word != 0 {
+                        self.look_at_room(ground, nodes, index * 64 + word.trailing_zeros() as usize);
+                        word &= word - 1;
+                    }
+                }
+            }
+        }
+        self.moves = ground.moves;
+        if recount {
+            self.rules.recount(&self.like, ground, nodes);
+        }
+        if nodes_changed {
+            self.look_at_images(nodes);
+        }
+    }
+
+    fn make_room(&mut self, slots: usize) {
+        self.open.resize(slots, false);
+        self.room.resize(slots, FULL);
+        self.liked.resize(slots, (0, 0));
+        self.rules.make_room(slots);
+    }
+
+    /// Looks at a node again; whether it changed whose pods count.
+    fn look(&mut self, ground: &Ground, nodes: &impl Nodes, slot: usize) -> bool {
+        let node = nodes.node(slot);
+        if let Some(open) = self.open.get_mut(slot) {
+            *open = node.is_some_and(|node| is_open(&self.like, node));
+        }
+        if let Some(liked) = self.liked.get_mut(slot) {
+            let raw = node.map(|node| score::raw(&self.like, node)).unwrap_or_default();
+            self.compared -= usize::from(*liked != (0, 0));
+            *liked = (raw.disliked, raw.preferred);
+            self.compared += usize::from(*liked != (0, 0));
+        }
+        self.look_at_room(ground, nodes, slot);
+        self.rules.look(&self.like, slot, nodes)
+    }
+
+    fn look_at_room(&mut self, ground: &Ground, nodes: &impl Nodes, slot: usize) {
+        let (Some(score), Some(room)) = (self.room.get_mut(slot), ground.rooms.get(slot)) else { return };
+        *score = FULL;
+        let open = self.open.get(slot).copied().unwrap_or(false);
+        if !open || !room.has(&self.asked) {
+            return;
+        }
+        let rarely = !self.asked.more && self.like.host_ports.is_empty();
+        if rarely || nodes.node(slot).is_some_and(|node| fit::has_more(&self.like, node) && has_ports(&self.like, node))
+        {
+            let total = score::alone(&self.asked, room).total();
+            *score = i16::try_from(total).unwrap_or(i16::MAX);
+        }
+    }
+
+    /// What a node's images are worth depends on how many others have them.
+    fn look_at_images(&mut self, nodes: &impl Nodes) {
+        self.images.clear();
+        if self.like.images.is_empty() {
+            return;
+        }
+        let all: Vec<_> = (0..nodes.slots()).filter_map(|slot| nodes.node(slot)).collect();
+        let holders = Holders::count(&self.like, all.into_iter());
+        if holders.any() {
+            let score = |slot| nodes.node(slot).map_or(0, |node| holders.score(&self.like, node));
+            self.images = (0..nodes.slots()).map(|slot| i16::try_from(score(slot)).unwrap_or(0)).collect();
+        }
+    }
+
+    fn image(&self, slot: usize) -> i64 {
+        self.images.get(slot).copied().map_or(0, i64::from)
+    }
+
+    /// The best of the nodes that can hold the class, and those that come next.
+    pub(super) fn choose(&self, ground: &Ground, nodes: &impl Nodes, seed: u64) -> Known {
+        let gates = self.gates(ground);
+        let has_room = self.room.iter().enumerate().filter(|(_, room)| **room != FULL).map(|(slot, _)| slot);
+        let feasible: Vec<usize> = has_room.filter(|slot| gates.iter().all(|gate| gate.lets(*slot))).collect();
+        let compares = self.compared > 0 || self.rules.compares(&self.like);
+        let raws = if compares { self.raws(ground, &feasible) } else { Vec::new() };
+        let range = raws.iter().fold(if compares { Range::NONE } else { Range::SAME }, |range, raw| range.and(raw));
+        // Where nothing is compared, all have the same of it.
+        let same = range.compared(Scores::default(), Raw::default()).total();
+        let mut best: Vec<(i64, u64, usize, Raw)> = Vec::with_capacity(SHOWN_FEASIBLE + 1);
+        for (index, slot) in feasible.iter().enumerate() {
+            let (raw, compared) = match raws.get(index) {
+                Some(raw) => (*raw, range.compared(Scores::default(), *raw).total()),
+                None => (Raw::default(), same),
+            };
+            let room = self.room.get(*slot).copied().map_or(0, i64::from);
+            let total = room + compared + self.image(*slot);
+            let worst = best.last().filter(|_| best.len() == SHOWN_FEASIBLE);
+            if worst.is_some_and(|(least, ..)| total < *least) {
+                continue;
+            }
+            let lot = draw(seed, ground.lots.get(*slot).copied().unwrap_or(0));
+            if worst.is_some_and(|(least, last, ..)| (-total, lot) > (-least, *last)) {
+                continue;
+            }
+            let name = |slot: usize| nodes.node(slot).map(|node| node.name.as_str());
+            let before =
+                |other: &(i64, u64, usize, Raw)| (-other.0, other.1, name(other.2)) < (-total, lot, name(*slot));
+            best.insert(best.partition_point(before), (total, lot, *slot, raw));
+            best.truncate(SHOWN_FEASIBLE);
+        }
+        let leaders: Vec<Candidate> = best
+            .iter()
+            .filter_map(|(_, _, slot, raw)| {
+                let alone = score::alone(&self.asked, ground.rooms.get(*slot)?);
+                let scores = range.compared(Scores { image: self.image(*slot), ..alone }, *raw);
+                Some(leader(&nodes.node(*slot)?.name, scores))
+            })
+            .collect();
+        let (node, total) = best.first().map_or((None, 0), |(total, _, slot, _)| (Some(*slot), *total));
+        let choice = Choice { node, feasible: feasible.len(), nodes: nodes.slots() - nodes.empty_slots(), total };
+        Known { choice, leaders }
+    }
+
+    /// The rules between pods, each as a table of places.
+    fn gates<'g>(&self, ground: &'g Ground) -> Vec<Gate<'g>> {
+        let mut gates = Vec::new();
+        let mut gate = |counts: &Counts, nowhere: bool, allows: &dyn Fn(i64) -> bool| {
+            if let Some(topology) = ground.topologies.get(counts.topology) {
+                let count = |place: usize| counts.by_place.get(place).copied().unwrap_or(0);
+                let allowed = (0..topology.len()).map(|place| allows(count(place))).collect();
+                gates.push(Gate { of: &topology.of, allowed, nowhere });
+            }
+        };
+        for spreading in &self.rules.spreading {
+            let Some(constraint) = self.like.spread.get(spreading.constraint).filter(|known| known.hard) else {
+                continue;
+            };
+            let count = |place: usize| spreading.counts.by_place.get(place).copied().unwrap_or(0);
+            let counted = || spreading.nodes.iter().enumerate().filter(|(_, nodes)| **nodes > 0);
+            let least = counted().map(|(place, _)| count(place)).min().unwrap_or(0);
+            let fewest = constraint.fewest(counted().count(), least);
+            let itself = constraint.selects(&self.like.labels);
+            gate(&spreading.counts, false, &|pods| !constraint.is_too_much(pods, itself, fewest));
+        }
+        let is_first = self.rules.required_pods == 0 && self.rules.speaks_of_itself;
+        self.rules.required.iter().for_each(|counts| gate(counts, false, &|pods| is_first || pods > 0));
+        self.rules.anti.iter().chain(&self.rules.repelling).for_each(|counts| gate(counts, true, &|pods| pods == 0));
+        gates
+    }
+
+    /// What says something only in comparison, of each of these slots.
+    fn raws(&self, ground: &Ground, feasible: &[usize]) -> Vec<Raw> {
+        let liked = |slot: &usize| self.liked.get(*slot).copied().unwrap_or_default();
+        let mut raws: Vec<Raw> = feasible
+            .iter()
+            .map(liked)
+            .map(|(disliked, preferred)| Raw { disliked, preferred, ..Raw::default() })
+            .collect();
+        for counts in &self.rules.drawing {
+            for (raw, slot) in raws.iter_mut().zip(feasible) {
+                raw.drawn += counts.at(ground, *slot).unwrap_or(0);
+            }
+        }
+        self.spread(ground, feasible, &mut raws);
+        raws
+    }
+
+    fn spread(&self, ground: &Ground, feasible: &[usize], raws: &mut [Raw]) {
+        let soft: Vec<_> = self
+            .rules
+            .spreading
+            .iter()
+            .filter_map(|spreading| Some((spreading, self.like.spread.get(spreading.constraint)?)))
+            .filter(|(_, constraint)| !constraint.hard)
+            .collect();
+        if soft.is_empty() {
+            return;
+        }
+        let place = |counts: &Counts, slot: usize| {
+            ground
+                .topologies
+                .get(counts.topology)
+                .and_then(|topology| topology.of.get(slot))
+                .copied()
+                .unwrap_or(NOWHERE)
+        };
+        let is_whole = |slot: usize| {
+            self.like.spread_by_default || soft.iter().all(|(spreading, _)| place(&spreading.counts, slot) != NOWHERE)
+        };
+        let whole = feasible.iter().filter(|slot| is_whole(**slot)).count();
+        let mut costs = vec![0.0; feasible.len()];
+        for (spreading, constraint) in &soft {
+            let counts = &spreading.counts;
+            let weight = if constraint.topology_key == HOSTNAME {
+                spread::weight(whole)
+            } else {
+                let mut seen =
+                    vec![false; ground.topologies.get(counts.topology).map_or(0, |topology| topology.len()) + 1];
+                for slot in feasible.iter().filter(|slot| is_whole(**slot)) {
+                    let place = usize::try_from(place(counts, *slot)).unwrap_or(usize::MAX).min(seen.len() - 1);
+                    seen.iter_mut().skip(place).take(1).for_each(|seen| *seen = true);
+                }
+                spread::weight(seen.into_iter().filter(|seen| *seen).count())
+            };
+            for (cost, slot) in costs.iter_mut().zip(feasible).filter(|(_, slot)| place(counts, **slot) != NOWHERE) {
+                let count = match &spreading.by_slot {
+                    Some(by_slot) => by_slot.get(*slot).copied().unwrap_or(0),
+                    None => counts.at(ground, *slot).unwrap_or(0),
+                };
+                *cost += constraint.cost(count, weight);
+            }
+        }
+        for ((raw, slot), cost) in raws.iter_mut().zip(feasible).zip(costs) {
+            raw.spread = if is_whole(*slot) { Spread::Costs(spread::raw(cost)) } else { Spread::Nowhere };
+        }
+    }
+}

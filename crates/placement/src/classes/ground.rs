@@ -1,0 +1,212 @@
+//! What all classes stand on: the nodes' numbers, their places, and which kinds of pods are where.
+//!
+//! Alike pods share one [`Claim`], so that what a class has to know of them it works out once for the kind. Every change is
+//! noted as a step; each class takes the steps that it has not taken yet.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::Nodes;
+use crate::choose::hash;
+use crate::log::Change;
+use crate::node::Node;
+use crate::pod::Claim;
+use crate::room::Room;
+
+/// The place of a node that has none: it lacks the label, or is not there.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// One change, for classes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    /// The node in a slot is new, changed or gone.
+    Node(usize),
+    /// So many more pods of a kind are in a slot.
+    Pods {
+        slot: usize,
+        kind: usize,
+        more: i64,
+        /// Whether they have rules about other pods.
+        minds: bool,
+    },
+}
+
+/// Pods that share a claim.
+#[derive(Debug, Clone)]
+pub(super) struct Kind {
+    pub(super) claim: Arc<Claim>,
+    pub(super) slots: BTreeMap<usize, i64>,
+}
+
+/// The places that the values of one node label make.
+#[derive(Debug, Clone)]
+pub(super) struct Topology {
+    key: String,
+    places: HashMap<String, u32>,
+    /// The place of each slot.
+    pub(super) of: Vec<u32>,
+}
+
+impl Topology {
+    /// How many places there ever were.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn place(&mut self, node: Option<&Node>) -> u32 {
+        let Some(value) = node.and_then(|node| node.labels.get(&self.key)) else { return NOWHERE };
+        if let Some(place) = self.places.get(value) {
+            return *place;
+        }
+        let place = u32::try_from(self.places.len()).unwrap_or(NOWHERE);
+        self.places.insert(value.clone(), place);
+        place
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ground {
+    read: u64,
+    pub(super) rooms: Vec<Room>,
+    /// The hash of each node's name.
+    pub(super) lots: Vec<u64>,
+    pub(super) topologies: Vec<Topology>,
+    pub(super) kinds: Vec<Option<Kind>>,
+    by_claim: HashMap<usize, usize>,
+    steps: VecDeque<Step>,
+    forgotten: u64,
+    /// Counted up when everything was read anew.
+    pub(super) generation: u64,
+    /// Counted up when a node moved to another place with what may be on it.
+    pub(super) moves: u64,
+    present: Vec<bool>,
+    /// Slots that had pods while they had no node.
+    strays: Vec<bool>,
+}
+
+impl Ground {
+    /// Reads what the log has to tell.
+    pub(super) fn catch_up(&mut self, nodes: &impl Nodes) {
+        let log = nodes.log();
+        let crowded = self.kinds.len() > 4_096 + 2 * self.by_claim.len();
+        let changes = log.since(self.read).filter(|_| self.generation > 0 && !crowded);
+        self.read = log.written();
+        let Some(changes) = changes else { return self.begin(nodes) };
+        self.make_room(nodes.slots());
+        let bound = 1_024 + 4 * nodes.slots();
+        for change in changes {
+            let step = match change {
+                Change::Node(slot) => {
+                    self.node(*slot, nodes.node(*slot), nodes.claims(*slot).next().is_some());
+                    Step::Node(*slot)
+                }
+                Change::Came(slot, claim) => self.pods(*slot, claim, 1, nodes.node(*slot)),
+                Change::Went(slot, claim) => self.pods(*slot, claim, -1, nodes.node(*slot)),
+                Change::Namespaces => return self.begin(nodes),
+            };
+            if self.steps.len() >= bound {
+                self.steps.pop_front();
+                self.forgotten += 1;
+            }
+            self.steps.push_back(step);
+        }
+    }
+
+    /// Reads every node.
+    fn begin(&mut self, nodes: &impl Nodes) {
+        let generation = self.generation + 1;
+        *self = Self { read: nodes.log().written(), generation, ..Self::default() };
+        self.make_room(nodes.slots());
+        for slot in 0..nodes.slots() {
+            let node = nodes.node(slot);
+            self.node(slot, node, false);
+            for claim in nodes.claims(slot) {
+                self.pods(slot, claim, 1, node);
+            }
+        }
+    }
+
+    fn make_room(&mut self, slots: usize) {
+        self.rooms.resize(slots, Room::default());
+        self.lots.resize(slots, 0);
+        self.present.resize(slots, false);
+        self.strays.resize(slots, false);
+        self.topologies.iter_mut().for_each(|topology| topology.of.resize(slots, NOWHERE));
+    }
+
+    fn node(&mut self, slot: usize, node: Option<&Node>, holds: bool) {
+        self.refresh(slot, node);
+        if let (Some(lot), Some(node)) = (self.lots.get_mut(slot), node) {
+            *lot = hash(&node.name);
+        }
+        // Only a node that comes to an empty slot moves nobody.
+        let was_absent = !self.present.get(slot).copied().unwrap_or(false);
+        let mut moved = self.strays.get_mut(slot).is_some_and(std::mem::take);
+        if node.is_none() {
+            self.strays.iter_mut().skip(slot).take(1).for_each(|stray| *stray = holds);
+        }
+        self.present.iter_mut().skip(slot).take(1).for_each(|present| *present = node.is_some());
+        for topology in &mut self.topologies {
+            let place = topology.place(node);
+            if let Some(known) = topology.of.get_mut(slot) {
+                moved |= *known != place && !was_absent;
+                *known = place;
+            }
+        }
+        self.moves += u64::from(moved);
+    }
+
+    fn refresh(&mut self, slot: usize, node: Option<&Node>) {
+        if let Some(room) = self.rooms.get_mut(slot) {
+            *room = node.map(Room::of).unwrap_or_default();
+        }
+    }
+
+    fn pods(&mut self, slot: usize, claim: &Arc<Claim>, more: i64, node: Option<&Node>) -> Step {
+        self.refresh(slot, node);
+        if let Some(stray) = self.strays.get_mut(slot) {
+            *stray |= node.is_none();
+        }
+        let key = Arc::as_ptr(claim).addr();
+        let kind = *self.by_claim.entry(key).or_insert_with(|| {
+            self.kinds.push(Some(Kind { claim: Arc::clone(claim), slots: BTreeMap::new() }));
+            self.kinds.len() - 1
+        });
+        if let Some(known) = self.kinds.get_mut(kind)
+            && let Some(Kind { slots, .. }) = known
+        {
+            let pods = slots.entry(slot).or_default();
+            *pods += more;
+            if *pods == 0 {
+                slots.remove(&slot);
+            }
+            if slots.is_empty() {
+                self.by_claim.remove(&key);
+                *known = None;
+            }
+        }
+        Step::Pods { slot, kind, more, minds: !claim.affinity.is_empty() }
+    }
+
+    /// The places of a label, and where to find them again.
+    pub(super) fn topology(&mut self, key: &str, nodes: &impl Nodes) -> usize {
+        if let Some(known) = self.topologies.iter().position(|topology| topology.key == key) {
+            return known;
+        }
+        let mut topology = Topology { key: key.to_owned(), places: HashMap::new(), of: Vec::new() };
+        topology.of = (0..nodes.slots()).map(|slot| topology.place(nodes.node(slot))).collect();
+        self.topologies.push(topology);
+        self.topologies.len() - 1
+    }
+
+    /// How many steps there were so far.
+    pub(super) fn taken(&self) -> u64 {
+        self.forgotten + self.steps.len() as u64
+    }
+
+    /// The steps after the first `taken` ones; `None` when some of those are forgotten.
+    pub(super) fn steps_since(&self, taken: u64) -> Option<impl Iterator<Item = Step> + '_> {
+        let skip = usize::try_from(taken.checked_sub(self.forgotten)?).ok()?;
+        (skip <= self.steps.len()).then(|| self.steps.range(skip..).copied())
+    }
+}

@@ -1,0 +1,77 @@
+//! What is free on a node, in plain numbers.
+//!
+//! The resources that nearly every pod asks for are read out of a node once, so that holding many classes of pods against
+//! it costs a few comparisons each.
+
+use keelson_core::ResourceName::{self, Cpu, EphemeralStorage, Memory, Pods};
+
+use crate::node::Node;
+use crate::pod::Pod;
+use crate::requests::NonZero;
+
+/// The resources with a number of their own, in the order of every array here.
+const COMMON: [ResourceName; 3] = [Cpu, Memory, EphemeralStorage];
+
+/// A node's numbers: milli-cpu, bytes of memory, bytes of ephemeral storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// What it offers.
+    pub allocatable: [i64; 3],
+    /// What its pods request.
+    pub requested: [i64; 3],
+    /// The same as scores count it.
+    pub non_zero: NonZero,
+    /// How many pods run.
+    pub running: i64,
+    /// How many may.
+    pub allowed: i64,
+}
+
+impl Room {
+    /// Reads a node.
+    #[must_use]
+    pub fn of(node: &Node) -> Self {
+        Self {
+            allocatable: COMMON.map(|name| node.allocatable.get(&name)),
+            requested: COMMON.map(|name| node.requested().get(&name)),
+            non_zero: node.non_zero(),
+            running: i64::try_from(node.pod_count()).unwrap_or(i64::MAX),
+            allowed: node.allocatable.get(&Pods),
+        }
+    }
+
+    /// Whether the common resources and the number of pods suffice.
+    #[must_use]
+    #[inline]
+    pub fn has(&self, asked: &Asked) -> bool {
+        let free = self.allocatable.iter().zip(&self.requested);
+        self.running < self.allowed
+            && free
+                .zip(&asked.requests)
+                .all(|((offered, taken), needed)| *needed <= 0 || *needed <= offered.saturating_sub(*taken))
+    }
+}
+
+/// A pod's numbers, in the same order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// What must be free.
+    pub requests: [i64; 3],
+    /// What the scores count.
+    pub non_zero: NonZero,
+    /// Whether it asks for a resource besides.
+    pub more: bool,
+}
+
+impl Asked {
+    /// Reads a pod.
+    #[must_use]
+    pub fn by(pod: &Pod) -> Self {
+        let common = |name: &ResourceName| COMMON.contains(name) || *name == Pods;
+        Self {
+            requests: COMMON.map(|name| pod.requests.get(&name)),
+            non_zero: pod.non_zero,
+            more: pod.requests.iter().any(|(name, needed)| needed > 0 && !common(name)),
+        }
+    }
+}
