@@ -47,5 +47,8 @@ pub const COMPARED: &[(&str, &[Part])] = &[
     ("NodeAffinity", &[Part::Verdict, Part::Normalized]),
     ("NodePorts", &[Part::Verdict]),
     ("NodeResourcesFit", &[Part::Verdict, Part::Raw, Part::Normalized]),
+    ("PodTopologySpread", &[Part::Verdict, Part::Normalized]),
+    ("InterPodAffinity", &[Part::Verdict, Part::Normalized]),
+    ("ImageLocality", &[Part::Raw, Part::Normalized]),
     ("NodeResourcesBalancedAllocation", &[Part::Raw, Part::Normalized]),
 ];

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Namespace;
 use keelson_cluster::{Event, State, read};
 use keelson_placement::filter::Failure;
-use keelson_placement::{failures, score::score, taints};
+use keelson_placement::{Cycle, failures_at, score::score, taints};
 
 use crate::oracle::{Code, Points, Scores, Verdict};
 use crate::request::{Request, typed};
@@ -35,23 +36,35 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
     for pod in &request.pods {
         state.apply(Event::pod(&typed(pod).with_context(|| pod.to_string())?));
     }
+    for namespace in &request.namespaces {
+        let read: Namespace = typed(namespace).with_context(|| namespace.to_string())?;
+        let labels = read.metadata.labels.unwrap_or_default();
+        state.apply(Event::NamespaceApplied { name: read.metadata.name.unwrap_or_default(), labels });
+    }
     let read = read::pod(&typed(&request.pod).with_context(|| request.pod.to_string())?);
     let mut pod = read.pod;
     // One that is to be judged is not bound; the name in its spec is a wish.
     pod.node_name = read.bound_to;
     let view = state.view();
-    let nodes = view.nodes_for(&pod);
+    let snapshot = view.snapshot_for(&pod);
+    let cycle = Cycle::new(&pod, &snapshot);
     let mut ours = Ours::default();
-    for node in &nodes {
+    for (index, node) in snapshot.nodes().enumerate() {
         let mut by_plugin: BTreeMap<String, Vec<Failure>> = BTreeMap::new();
-        for failure in failures(&pod, node) {
+        for failure in failures_at(&cycle, index) {
             by_plugin.entry(failure.check().to_owned()).or_default().push(failure);
         }
-        let verdicts = by_plugin.into_iter().map(|(plugin, found)| (plugin, verdict(&found))).collect();
+        let verdicts = by_plugin
+            .into_iter()
+            .map(|(plugin, found)| {
+                let said = verdict(&plugin, &found);
+                (plugin, said)
+            })
+            .collect();
         ours.verdicts.insert(node.name.clone(), verdicts);
     }
-    let compared: Vec<_> = nodes.iter().map(AsRef::as_ref).filter(|node| feasible.contains(&node.name)).collect();
-    for (node, scores) in compared.iter().zip(score(&pod, &compared)) {
+    let compared: Vec<_> = snapshot.nodes().filter(|node| feasible.contains(&node.name)).collect();
+    for (node, scores) in compared.iter().zip(score(&cycle, &compared)) {
         for part in scores.parts() {
             let raw = if part.name == "TaintToleration" {
                 taints::disliked(&pod.tolerations, &node.taints)
@@ -65,14 +78,26 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
     Ok(ours)
 }
 
-/// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them.
-fn verdict(found: &[Failure]) -> Verdict {
-    let code = if found.iter().all(Failure::may_pass_with_time) {
+/// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them. Of rules about
+/// other pods it names the first alone that is broken.
+fn verdict(plugin: &str, found: &[Failure]) -> Verdict {
+    let mut found: Vec<&Failure> = found.iter().collect();
+    if plugin == "InterPodAffinity" {
+        found.sort_by_key(|failure| match failure {
+            Failure::NoPeers { .. } => 0,
+            Failure::Peers { .. } => 1,
+            _ => 2,
+        });
+    }
+    if ["InterPodAffinity", "PodTopologySpread"].contains(&plugin) {
+        found.truncate(1);
+    }
+    let code = if found.iter().all(|failure| failure.may_pass_with_time()) {
         Code::Unschedulable
     } else {
         Code::UnschedulableAndUnresolvable
     };
-    let mut reasons: Vec<String> = found.iter().map(Failure::reason_text).collect();
+    let mut reasons: Vec<String> = found.iter().map(|failure| failure.reason_text()).collect();
     reasons.dedup();
     Verdict::new(code, reasons)
 }
