@@ -222,7 +222,9 @@ pub fn failures_at(cycle: &Cycle<'_>, index: usize) -> Vec<Failure> {
     let crowded = cycle.snapshot.crowded(index).map_or_else(Vec::new, |crowded| {
         crowded.node(index).map_or_else(Vec::new, |node| failures(&Cycle::new(cycle.pod, &crowded), node))
     });
-    if crowded.is_empty() { failures(cycle, node) } else { crowded }
+    let told = |failure: &Failure| crowded.iter().any(|known| known.check() == failure.check());
+    let besides: Vec<Failure> = failures(cycle, node).into_iter().filter(|failure| !told(failure)).collect();
+    crowded.into_iter().chain(besides).collect()
 }
 
 /// Whether [`failures_at`] would be empty.

@@ -17,6 +17,8 @@ pub struct Known {
     pub name: &'static str,
     /// What differs, and whose it is.
     pub why: &'static str,
+    /// Cases among which it is sure to be seen once.
+    pub once_in: u64,
     explains: fn(&Request, &Disagreement) -> bool,
 }
 
@@ -25,6 +27,7 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "no pods allowed",
         why: "Upstream says that evicting helps a node on which no pod is allowed; we say that it never does.",
+        once_in: 2_000,
         explains: |asked, one| {
             let node = asked.nodes.iter().find(|node| node["metadata"]["name"] == one.node.as_str());
             let allowed = node.map_or(&Value::Null, |node| &node["status"]["allocatable"]["pods"]);
@@ -33,15 +36,11 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "nominated pods are scored",
-        why: "Upstream scores nodes as they are; we score them with the pods that wait for room there.",
-        explains: |asked, one| scores_resources(one) && asked.nominated.iter().any(|wish| wish.node == one.node),
-    },
-    Known {
         name: "a resize under way",
         why: "Upstream takes the largest of spec, allocatedResources and resources of every resource that any of them names, \
               unless status.resources is missing, and leaves the spec out when the resize is infeasible; we raise what the spec \
               names.",
+        once_in: 2_000,
         explains: |asked, one| {
             let resized = |pod: &Value| !pod["status"]["containerStatuses"].is_null();
             (is_fit(one) || scores_resources(one)) && on_node(asked, one).any(resized)
@@ -51,6 +50,7 @@ pub const KNOWN: &[Known] = &[
         name: "requests of a whole pod",
         why: "Upstream's LeastAllocated counts the containers of the pod that it places and not its spec.resources, which it \
               counts once the pod runs; we count them in both.",
+        once_in: 2_000,
         explains: |asked, one| scores_resources(one) && !asked.pod["spec"]["resources"].is_null(),
     },
     Known {
@@ -58,6 +58,7 @@ pub const KNOWN: &[Known] = &[
         why: "The API server completes spec.resources: where it has no request of a resource, the sum of what the containers \
               ask for becomes the pod's, and its limit only of what no container asks for. So a limit does not stand for the \
               request, and scores count no default for a container that asks nothing; we do both.",
+        once_in: 2_000,
         explains: |asked, one| {
             let whole = |pod: &Value| !pod["spec"]["resources"].is_null();
             (is_fit(one) || scores_resources(one)) && (whole(&asked.pod) || on_node(asked, one).any(whole))
@@ -67,12 +68,67 @@ pub const KNOWN: &[Known] = &[
         name: "words of node affinity by name",
         why: "Both refuse; of a pod that names nodes in matchFields, upstream says whether its terms conflict and leaves out \
               only nodes that every term does, before its node selector is asked.",
+        once_in: 2_000,
         explains: |asked, one| {
             let refused = |text: &str| text.starts_with("UnschedulableAndUnresolvable");
             is_affinity(one) && refused(&one.theirs) && refused(&one.ours) && required(asked).contains("matchFields")
         },
     },
+    Known {
+        name: "a namespace selector that denies",
+        why: "Upstream resolves the namespace selectors of the pod it places to names, and then forgets to drop them: asked \
+              without labels, NotIn and DoesNotExist match every namespace. We ask the namespace's labels.",
+        once_in: 2_000,
+        explains: |asked, one| {
+            let affinity = &asked.pod["spec"]["affinity"];
+            let denies =
+                |selector: &Value| ["NotIn", "DoesNotExist"].iter().any(|word| selector.to_string().contains(word));
+            one.plugin == "InterPodAffinity" && any(affinity, "namespaceSelector", &denies)
+        },
+    },
+    Known {
+        name: "default constraints",
+        why: "Upstream spreads a pod without constraints by its services and its owner, in the score; we do not yet.",
+        once_in: 2_000,
+        explains: |asked, one| {
+            let own = &asked.pod["spec"]["topologySpreadConstraints"];
+            one.plugin == "PodTopologySpread" && !one.is_verdict() && own.is_null()
+        },
+    },
+    Known {
+        name: "an empty selector and those who wait",
+        why: "Upstream counts no pod that stands for an empty label selector, but every one that waits for room; we count none.",
+        once_in: 20_000,
+        explains: |asked, one| {
+            let empty = |selector: &Value| selector == &Value::Object(serde_json::Map::new());
+            let constraints = &asked.pod["spec"]["topologySpreadConstraints"];
+            one.plugin == "PodTopologySpread"
+                && !asked.nominated.is_empty()
+                && any(constraints, "labelSelector", &empty)
+        },
+    },
+    Known {
+        name: "who waits and must be apart",
+        why: "Upstream skips the plugin for a pod without required terms while no pod that stands has any, and so does not see \
+              that one which waits for the node must be apart from it; we do.",
+        once_in: 20_000,
+        explains: |asked, one| {
+            let apart = one.ours == "Unschedulable: node(s) didn't satisfy existing pods anti-affinity rules";
+            apart && one.theirs == "Success" && asked.nominated.iter().any(|wish| wish.node == one.node)
+        },
+    },
 ];
+
+/// Whether a field of this name holds, anywhere below.
+fn any(value: &Value, name: &str, holds: &dyn Fn(&Value) -> bool) -> bool {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().any(|(key, field)| (key == name && holds(field)) || any(field, name, holds))
+        }
+        Value::Array(items) => items.iter().any(|item| any(item, name, holds)),
+        _ => false,
+    }
+}
 
 /// The pods on the node that is judged differently, and those that wait for room there.
 fn on_node<'a>(asked: &'a Request, one: &'a Disagreement) -> impl Iterator<Item = &'a Value> {

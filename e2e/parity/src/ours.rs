@@ -56,8 +56,8 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
         for failure in failures_at(&cycle, index) {
             by_plugin.entry(failure.check().to_owned()).or_default().push(failure);
         }
-        let verdicts = by_plugin.into_iter().map(|(plugin, found)| (plugin, verdict(&found))).collect();
-        ours.verdicts.insert(node.name.clone(), verdicts);
+        let verdicts = by_plugin.iter().map(|(plugin, found)| (plugin.clone(), verdict(plugin, found)));
+        ours.verdicts.insert(node.name.clone(), verdicts.collect());
     }
     let compared: Vec<_> = snapshot.nodes().filter(|node| feasible.contains(&node.name)).collect();
     for (node, (raw, scores)) in compared.iter().zip(scored(&cycle, &compared)) {
@@ -79,17 +79,26 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
     Ok(ours)
 }
 
-/// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them.
-fn verdict(found: &[Failure]) -> Verdict {
-    // Where pods elsewhere are counted, upstream names the first rule that is broken.
-    let first = matches!(found.first().map(Failure::check), Some("PodTopologySpread" | "InterPodAffinity"));
-    let found = if first { found.get(..1).unwrap_or_default() } else { found };
-    let code = if found.iter().all(Failure::may_pass_with_time) {
+/// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them. Of rules about
+/// other pods it names the first alone that is broken.
+fn verdict(plugin: &str, found: &[Failure]) -> Verdict {
+    let mut found: Vec<&Failure> = found.iter().collect();
+    if plugin == "InterPodAffinity" {
+        found.sort_by_key(|failure| match failure {
+            Failure::NoPeers { .. } => 0,
+            Failure::Peers { .. } => 1,
+            _ => 2,
+        });
+    }
+    if ["InterPodAffinity", "PodTopologySpread"].contains(&plugin) {
+        found.truncate(1);
+    }
+    let code = if found.iter().all(|failure| failure.may_pass_with_time()) {
         Code::Unschedulable
     } else {
         Code::UnschedulableAndUnresolvable
     };
-    let mut reasons: Vec<String> = found.iter().map(Failure::reason_text).collect();
+    let mut reasons: Vec<String> = found.iter().map(|failure| failure.reason_text()).collect();
     reasons.dedup();
     Verdict::new(code, reasons)
 }

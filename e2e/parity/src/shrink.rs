@@ -43,6 +43,8 @@ const KEPT: &[&str] = &[
     "allocatable",
     "containers",
     "nodeName",
+    "nominated",
+    "nominatedNodeName",
     "phase",
 ];
 
@@ -58,7 +60,8 @@ pub fn shrink(oracle: &mut Oracle, request: &Request, found: &Disagreement) -> R
         collect(&best, String::new(), &mut paths);
         let mut smaller = false;
         for path in paths {
-            let Some(next) = without(&best, &path) else { continue };
+            let Some(mut next) = without(&best, &path) else { continue };
+            agree(&mut next);
             asked += 1;
             if asked > BOUND {
                 return Ok(serde_json::from_value(best)?);
@@ -97,6 +100,18 @@ fn collect(value: &Value, at: String, paths: &mut Vec<String>) {
             paths.push(path.clone());
         }
         collect(child, path, paths);
+    }
+}
+
+/// Whoever waits for room no more does not say so either.
+fn agree(question: &mut Value) {
+    let waiting: Vec<Value> =
+        question["nominated"].as_array().into_iter().flatten().map(|wish| wish["uid"].clone()).collect();
+    for pod in question["pods"].as_array_mut().into_iter().flatten() {
+        let waits = pod.pointer("/metadata/uid").is_some_and(|uid| waiting.contains(uid));
+        if let Some(status) = pod.pointer_mut("/status").and_then(Value::as_object_mut).filter(|_| !waits) {
+            status.remove("nominatedNodeName");
+        }
     }
 }
 
