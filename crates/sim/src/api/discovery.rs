@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{

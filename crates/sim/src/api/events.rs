@@ -2,7 +2,7 @@
 //!
 //! `v1` and `events.k8s.io/v1` events are the same objects with some fields called otherwise; the core form is stored.
 
-use serde_json::Value;
+use crate::tree::Value;
 
 use super::json::Json;
 

@@ -8,8 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use crate::tree::{Value, json};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api,

@@ -2,10 +2,10 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{Request, header, request::Parts};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api, Reply,

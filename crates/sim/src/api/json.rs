@@ -3,7 +3,7 @@
 //! Kubernetes objects are trees in which most branches may be missing. A missing branch reads as null, an empty string
 //! or an empty list, and a write makes the branches it needs, so that the rules of the API read like sentences.
 
-use serde_json::{Map, Value};
+use crate::tree::{List, Map, Text, Value};
 
 static NULL: Value = Value::Null;
 
@@ -18,13 +18,13 @@ pub(crate) trait Json {
     /// The integer at the path.
     fn int(&self, path: &[&str]) -> Option<i64>;
     /// The object's entries at the path.
-    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&String, &Value)>;
+    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&Text, &Value)>;
     /// The place at the path, its branches made when missing.
     fn place(&mut self, path: &[&str]) -> &mut Value;
     /// The place at the path, when it is there.
     fn place_if(&mut self, path: &[&str]) -> Option<&mut Value>;
     /// The object at the path, made when missing.
-    fn object(&mut self, path: &[&str]) -> &mut Map<String, Value>;
+    fn object(&mut self, path: &[&str]) -> &mut Map;
     /// The list at the path, made when missing.
     fn array(&mut self, path: &[&str]) -> &mut Vec<Value>;
     /// Writes the value at the path.
@@ -59,14 +59,14 @@ impl Json for Value {
         self.at(path).as_i64()
     }
 
-    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&String, &Value)> {
+    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&Text, &Value)> {
         self.at(path).as_object().into_iter().flatten()
     }
 
     fn place(&mut self, path: &[&str]) -> &mut Value {
         let mut here = self;
         for key in path {
-            here = force_object(here).entry(*key).or_insert(Value::Null);
+            here = force_object(here).entry(key).or_insert(Value::Null);
         }
         here
     }
@@ -75,7 +75,7 @@ impl Json for Value {
         path.iter().try_fold(self, |here, key| here.get_mut(key))
     }
 
-    fn object(&mut self, path: &[&str]) -> &mut Map<String, Value> {
+    fn object(&mut self, path: &[&str]) -> &mut Map {
         force_object(self.place(path))
     }
 
@@ -104,7 +104,7 @@ impl Json for Value {
     }
 }
 
-fn force_object(value: &mut Value) -> &mut Map<String, Value> {
+fn force_object(value: &mut Value) -> &mut Map {
     match value {
         Value::Object(map) => map,
         other => {
@@ -118,7 +118,7 @@ fn force_array(value: &mut Value) -> &mut Vec<Value> {
     match value {
         Value::Array(list) => list,
         other => {
-            *other = Value::Array(Vec::new());
+            *other = Value::Array(List::default());
             force_array(other)
         }
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::{
     Api, base64,

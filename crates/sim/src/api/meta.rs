@@ -1,8 +1,8 @@
 //! Names, labels and the other words of `metadata`.
 
+use crate::tree::Value;
 use keelson_core::Timestamp;
 use rand::{Rng, RngCore, rngs::SmallRng};
-use serde_json::Value;
 
 use super::{json::Json, kinds::Kind, status::Cause};
 

@@ -41,11 +41,11 @@ mod watch;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::Response;
 use keelson_core::Timestamp;
 use rand::{SeedableRng, rngs::SmallRng};
-use serde_json::{Value, json};
 
 pub use auth::Token;
 pub use cluster::Inside;

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::Response;
 use schemars::generate::SchemaSettings;
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -96,7 +96,7 @@ fn published(kinds: &[Arc<Kind>]) -> Value {
     for published in kinds.iter().filter_map(|kind| typed::published(kind)) {
         (published.describe)(&mut generator);
     }
-    Value::Object(generator.take_definitions(true))
+    serde_json::Value::Object(generator.take_definitions(true)).into()
 }
 
 fn schema(kind: &Kind, version: &str, published: Option<Value>) -> Value {

@@ -5,8 +5,8 @@
 
 mod tables;
 
+use crate::tree::{Map, Value};
 use bytes::Bytes;
-use serde_json::{Map, Value};
 
 use self::tables::{Field, Table, table};
 use super::{base64, json::Json, status::Failure};
@@ -204,7 +204,7 @@ fn time(bytes: &[u8]) -> Option<Option<String>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 //! Masters may do everything; others what a role bound to them allows, and the refusal names user, verb and resource as
 //! upstream's does.
 
-use serde_json::{Value, json};
+use crate::tree::{Value, json};
 
 use super::{
     Api,

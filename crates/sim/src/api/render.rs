@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::tree::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, header};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{json::Json, kinds::Kind, request::Call, status::Failure, storage::Object};
 

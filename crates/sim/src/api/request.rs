@@ -2,10 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
+use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header, request::Parts};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     auth::User,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{Response, request::Parts};
-use serde_json::{Value, json};
 
 use super::{
     Api,

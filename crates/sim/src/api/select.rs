@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::tree::Value;
 use keelson_core::selector::{FieldSelector, Requirement};
-use serde_json::Value;
 
 use super::{json::Json, kinds::Kind, labels, request::Query, status::Failure};
 

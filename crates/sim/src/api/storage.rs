@@ -10,9 +10,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use crate::tree::{Text, Value};
 use bytes::Bytes;
 use serde::Serializer as _;
-use serde_json::Value;
 
 use super::json::Json;
 use crate::objects::{Event, Resource};
@@ -42,7 +42,7 @@ impl Object {
     /// The same without `apiVersion` and `kind`, as an item of a list.
     pub fn untyped_json(&self) -> &Bytes {
         self.untyped.get_or_init(|| {
-            let own = |(name, _): &(&String, &Value)| !matches!(name.as_str(), "apiVersion" | "kind");
+            let own = |(name, _): &(&Text, &Value)| !matches!(name.as_str(), "apiVersion" | "kind");
             let mut out = Vec::new();
             let written = serde_json::Serializer::new(&mut out).collect_map(self.value.entries(&[]).filter(own));
             // A vector takes everything.

@@ -1,6 +1,6 @@
 //! What a kind demands of its objects, and what may not change once it is set.
 
-use serde_json::{Value, json};
+use crate::tree::{Value, json};
 
 use super::{json::Json, kinds::Kind, status::Cause};
 

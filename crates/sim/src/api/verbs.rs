@@ -5,8 +5,8 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use crate::tree::{Text, Value, json};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api, admission,
@@ -382,7 +382,7 @@ fn check_type(call: &Call, object: &mut Value) -> Result<(), Failure> {
 /// Restores what a write to this part of the object may not change.
 fn keep(call: &Call, old: &Object, new: &mut Value) {
     let kind = &call.kind;
-    let fields: Vec<String> = match call.subresource.as_str() {
+    let fields: Vec<Text> = match call.subresource.as_str() {
         "status" => {
             let others =
                 old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));

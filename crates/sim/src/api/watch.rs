@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -213,12 +213,12 @@ impl Watch {
         };
         let mut metadata = json!({"resourceVersion": self.cursor.to_string(), "creationTimestamp": null});
         if let (Some(map), true) = (metadata.as_object_mut(), initial_end) {
-            map.insert("annotations".into(), json!({"k8s.io/initial-events-end": "true"}));
+            map.insert("annotations", json!({"k8s.io/initial-events-end": "true"}));
         }
         let mut object = json!({"kind": name, "apiVersion": api_version, "metadata": metadata});
         if let (Some(map), true) = (object.as_object_mut(), self.render.form == Form::Table) {
-            map.insert("columnDefinitions".into(), Value::Array(Vec::new()));
-            map.insert("rows".into(), Value::Array(Vec::new()));
+            map.insert("columnDefinitions", json!([]));
+            map.insert("rows", json!([]));
         }
         line(&json!({"type": "BOOKMARK", "object": object}))
     }

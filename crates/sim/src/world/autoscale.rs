@@ -3,8 +3,8 @@
 //! Target arithmetic of autoscaling/v2 on one number: what is wanted is `ceil(demand / share)`, a tenth of deviation is
 //! ignored, going down waits until five minutes asked for no more.
 
+use crate::tree::json;
 use keelson_core::{Span, Timestamp};
-use serde_json::json;
 
 use super::agenda::Role;
 use super::desk::{Desk, Looked};

@@ -3,8 +3,8 @@
 //! Its state lives in the pod's status and nowhere else, so that a kubelet that starts late, or takes over a cluster
 //! from a dump, goes on where the last one stopped.
 
+use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::read::{at, int, stamp, text, time, yes};
 

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::cron::Schedule;

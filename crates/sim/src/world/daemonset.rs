@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use keelson_core::Span;
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -78,7 +78,7 @@ fn pinned(mut template: Value, node: &str) -> Value {
     let required = json!({"nodeSelectorTerms": named.collect::<Vec<_>>()});
     let wanted =
         json!({"spec": {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}});
-    json_patch::merge(&mut template, &wanted);
+    template.merge(&wanted);
     template
 }
 

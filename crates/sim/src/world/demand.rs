@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::tree::Value;
 use keelson_core::{ResourceName, Resources};
-use serde_json::Value;
 
 use super::read::{amounts, at, int, list, text, yes};
 
@@ -130,7 +130,7 @@ fn ports(pod: &Value) -> BTreeSet<HostPort> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
 

@@ -11,8 +11,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::tree::Value;
 use keelson_core::{Resources, Span, Timestamp};
-use serde_json::Value;
 
 use super::demand::{is_finished, of_pod};
 use super::kinds::{NODES, PODS};
@@ -268,7 +268,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use std::sync::Arc;
 
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
     use crate::objects::Resource;

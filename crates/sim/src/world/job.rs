@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use keelson_core::Span;
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;

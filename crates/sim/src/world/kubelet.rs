@@ -5,8 +5,8 @@
 //!
 //! Promise: the requests of admitted pods never exceed what the node can allocate.
 
+use crate::tree::{Value, json};
 use keelson_core::Resources;
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::{self, Demand};

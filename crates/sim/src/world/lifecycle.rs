@@ -4,8 +4,8 @@
 //! no longer ready at once, and are deleted when their tolerations run out. Pods whose node is gone are removed by
 //! force.
 
+use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;

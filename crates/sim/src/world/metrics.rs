@@ -3,8 +3,8 @@
 //! A workload that follows the traffic uses what its share of the traffic costs; others wander slowly about a third of
 //! their request. Numbers are made up, and stay within limits: cpu below its limit, memory below its.
 
+use crate::tree::{Value, json};
 use keelson_core::{Quantity, ResourceName, Resources, Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::autoscale::Scaled;
 use super::chance::Chance;

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::tree::Value;
 use keelson_core::selector::LabelSelector;
-use serde_json::Value;
 
 use super::demand::{Demand, is_finished};
 use super::read::{Key, at, entry, int, labels, list, namespace, selector, text, uid};

@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::tree::{Value, json};
 use keelson_core::{Quantity, Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::desk::{Desk, Looked};
@@ -221,7 +221,7 @@ fn beat(conditions: &mut [Value], now: Timestamp) {
 
 /// Writes a lease's renewal.
 fn renew(desk: &mut Desk<'_>, node: &str, at: Timestamp) -> Looked {
-    let lease = desk.cluster.get(LEASES, LEASE_NAMESPACE, node);
+    let lease = desk.cluster.find(LEASES, LEASE_NAMESPACE, node);
     let spec = json!({"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": micro_stamp(at)});
     let written = match lease {
         Some(lease) => desk.merge(LEASES, &lease, "", json!({"spec": spec})),

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::tree::{Value, json};
 use keelson_core::{ResourceName, Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::chance::Chance;
 use super::container::{CRASH_LOOP, CREATING, Container, INITIALIZING, State};

@@ -10,8 +10,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use keelson_core::{Quantity, ResourceName, Span};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::{is_finished, of_pod};

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::tree::{Value, json};
 use keelson_core::selector::LabelSelector;
 use keelson_core::{Quantity, ResourceName, Resources, Timestamp};
-use serde_json::{Value, json};
 
 /// What names an object within its resource; the namespace is empty for cluster-scoped ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -84,7 +84,7 @@ pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 #[must_use]
 pub fn strings(object: &Value, path: &str) -> BTreeMap<String, String> {
     let entries = at(object, path).and_then(Value::as_object).into_iter().flatten();
-    entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    entries.filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned()))).collect()
 }
 
 /// `metadata.name`.
@@ -126,8 +126,7 @@ pub fn controller(object: &Value) -> Option<&Value> {
 /// The label selector at a path; none when it is missing or malformed.
 #[must_use]
 pub fn selector(object: &Value, path: &str) -> Option<LabelSelector> {
-    let value = at(object, path)?;
-    serde_json::from_value(value.clone()).ok()
+    at(object, path)?.read().ok()
 }
 
 /// The time at a path.

@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::tree::{Text, Value, json};
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -214,7 +214,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
 #[must_use]
 pub fn says_less(object: &Value, status: &Value) -> bool {
     let known = at(object, "status").unwrap_or(&Value::Null);
-    let missing = |(field, value): (&String, &Value)| match known.get(field) {
+    let missing = |(field, value): (&Text, &Value)| match known.get(field) {
         Some(known) => known != value,
         None => value.as_i64() != Some(0),
     };

@@ -3,7 +3,7 @@
 //! The kubelet gives what fits beside its other pods. What can never fit is `Infeasible`, what does not fit now is
 //! `Deferred` and tried again when a pod leaves the node.
 
-use serde_json::Value;
+use crate::tree::Value;
 
 use super::agenda::Role;
 use super::demand::{held, is_finished, of_pod, requested};
@@ -52,7 +52,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key, node: &Value) -> Looked {
         if !put_condition(&mut conditions, wanted, desk.now) {
             return Ok(());
         }
-        return desk.write_status(PODS, &pod, serde_json::json!({"conditions": conditions})).map(drop);
+        return desk.write_status(PODS, &pod, crate::tree::json!({"conditions": conditions})).map(drop);
     }
     conditions.retain(|condition| text(condition, "type") != PENDING);
     let mut statuses = list(&pod, "status.containerStatuses").to_vec();
@@ -64,10 +64,10 @@ pub fn look(desk: &mut Desk<'_>, key: &Key, node: &Value) -> Looked {
             fields.insert("resources".to_owned(), resources);
         }
     }
-    let status = serde_json::json!({"conditions": conditions, "containerStatuses": statuses});
+    let status = crate::tree::json!({"conditions": conditions, "containerStatuses": statuses});
     desk.write_status(PODS, &pod, status).map(drop)
 }
 
 fn without_held(pod: &Value) -> Value {
-    serde_json::json!({"spec": at(pod, "spec")})
+    crate::tree::json!({"spec": at(pod, "spec")})
 }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use crate::tree::json;
 use keelson_core::{Span, Timestamp};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::invariants::{Invariant, Invariants};

@@ -10,12 +10,13 @@ use super::desk::{Desk, Looked};
 use super::nodes::{self, NodeSpec};
 use super::read::Key;
 use crate::objects::Write;
+use crate::tree::Value;
 
 /// Something done to the world.
 #[derive(Debug, Clone)]
 pub enum Deed {
     /// A user writes.
-    Write(Write),
+    Write(Write<Value>),
     /// A machine is added.
     AddNode(NodeSpec),
     /// A machine goes down without a word.

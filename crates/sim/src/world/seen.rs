@@ -9,9 +9,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::tree::Value;
 use keelson_core::Resources;
 use keelson_core::selector::{LabelSelector, Operator};
-use serde_json::Value;
 
 use super::demand::{self, Demand};
 use super::kinds::{EVENTS, LEASES, NODES, PODS};
@@ -204,8 +204,8 @@ fn version(object: &Value) -> u64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use crate::tree::json;
     use keelson_core::ResourceName;
-    use serde_json::json;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! What comes with a namespace: its `default` service account. (What its quotas have used is the API's own count.)
 
-use serde_json::json;
+use crate::tree::json;
 
 use super::agenda::Role;
 use super::desk::{Desk, Looked};

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::tree::{Value, json};
 use keelson_core::{Quantity, Span};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::desk::{Desk, Looked};

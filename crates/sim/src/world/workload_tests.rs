@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use crate::tree::{Value, json};
 use keelson_core::Span;
-use serde_json::{Value, json};
 
 use super::Settings;
 use super::kinds::*;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::tree::Value;
 use keelson_core::Quantity;
-use serde_json::Value;
 
 use super::super::{Api, defaults::quantity, json::Json, request::Call, status::Failure, storage::Object};
 use crate::objects::Resource;
@@ -47,7 +47,7 @@ fn complete(container: &mut Value, to: &str, defaults: &Value) -> Vec<String> {
     for (name, quantity) in defaults.entries(&[]) {
         if container.at(&["resources", to, name]).is_null() {
             container.put(&["resources", to, name], quantity.clone());
-            set.push(name.clone());
+            set.push(name.to_string());
         }
     }
     set.sort();

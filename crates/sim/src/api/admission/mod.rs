@@ -8,7 +8,7 @@ mod pods;
 mod policy;
 pub(crate) mod quota;
 
-use serde_json::Value;
+use crate::tree::Value;
 
 use super::{
     Api,

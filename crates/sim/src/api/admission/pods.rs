@@ -1,6 +1,6 @@
 //! Priority, service account and the tolerations every pod gets.
 
-use serde_json::{Value, json};
+use crate::tree::{Value, json};
 
 use super::super::{Api, json::Json, request::Call, status::Failure};
 use crate::objects::Resource;

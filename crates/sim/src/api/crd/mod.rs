@@ -5,8 +5,8 @@ mod schema;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::tree::{Value, json};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api,

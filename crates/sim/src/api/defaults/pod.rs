@@ -1,7 +1,7 @@
 //! Pods, alone and in templates.
 
+use crate::tree::{Text, Value, json};
 use keelson_core::Quantity;
-use serde_json::{Value, json};
 
 use super::super::json::Json;
 
@@ -45,7 +45,7 @@ pub(crate) fn requests(spec: &mut Value) {
     for kind in KINDS {
         let Some(containers) = spec.get_mut(kind).and_then(Value::as_array_mut) else { continue };
         for container in containers {
-            let limits: Vec<(String, Value)> = container
+            let limits: Vec<(Text, Value)> = container
                 .entries(&["resources", "limits"])
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();

@@ -1,6 +1,6 @@
 //! Deployments, sets and jobs.
 
-use serde_json::{Value, json};
+use crate::tree::{Value, json};
 
 use super::{super::json::Json, pod};
 

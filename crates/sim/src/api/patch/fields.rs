@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use crate::tree::{Map, Value, json};
 
 use super::{
     super::json::Json,
@@ -30,7 +30,7 @@ impl Fields {
         let Some(map) = json.as_object() else { return Self::default() };
         let mut set = Self { here: map.is_empty() || map.contains_key("."), under: BTreeMap::new() };
         for (element, inner) in map.iter().filter(|(element, _)| *element != ".") {
-            set.under.insert(element.clone(), Self::read(inner));
+            set.under.insert(element.to_string(), Self::read(inner));
         }
         set
     }
@@ -38,7 +38,7 @@ impl Fields {
     pub fn write(&self) -> Value {
         let mut map = Map::new();
         if self.here && !self.under.is_empty() {
-            map.insert(".".into(), json!({}));
+            map.insert(".", json!({}));
         }
         for (element, inner) in &self.under {
             map.insert(element.clone(), inner.write());

@@ -1,6 +1,6 @@
 //! Who owns which field: `metadata.managedFields`.
 
-use serde_json::{Value, json};
+use crate::tree::{List, Value, json};
 
 use super::{
     super::{events, json::Json, meta, request::Call},
@@ -159,7 +159,7 @@ pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
     let mut mine = Manager::of(call, "Update");
     let mut entries = match new.cut(&["metadata", "managedFields"]) {
         Some(Value::Array(entries)) => entries,
-        _ => Vec::new(),
+        _ => List::default(),
     };
     // Most entries have nothing to do with a write, and most writers write again what they own already: an entry is taken
     // apart only when its fields change.
@@ -186,7 +186,7 @@ pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
         mine.fields = changed;
         entries.push(mine.write());
     }
-    put(new, entries);
+    put(new, entries.to_vec());
 }
 
 /// When nothing but the time of writing would differ, there was no writing.

@@ -3,7 +3,7 @@
 //! Merging and ownership treat a list of containers by name, but a list of arguments as one value. A custom resource says
 //! so in its schema (`x-kubernetes-list-type`); for built-in kinds the types' tags are a table by field name here.
 
-use serde_json::Value;
+use crate::tree::Value;
 
 use super::super::json::Json;
 

@@ -6,8 +6,8 @@ mod custom;
 mod pod;
 mod workload;
 
+use crate::tree::{Value, json};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{json::Json, kinds::Kind};
 

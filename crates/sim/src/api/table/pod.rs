@@ -1,7 +1,7 @@
 //! A pod's row: the one word that says what is the matter with it.
 
+use crate::tree::{Value, json};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{super::json::Json, age};
 
