@@ -27,7 +27,8 @@ pub struct Inside<'a> {
 
 impl<'a> Inside<'a> {
     pub(super) fn new(api: &'a mut Api, now: Timestamp) -> Self {
-        Self { api, now, user: Arc::new(User::admin()) }
+        let user = Arc::clone(&api.admin);
+        Self { api, now, user }
     }
 
     fn call(&self, resource: Resource, verb: Verb) -> Result<Call, Failure> {

@@ -84,18 +84,22 @@ impl Json for Value {
     }
 
     fn put(&mut self, path: &[&str], value: impl Into<Value>) {
-        *self.place(path) = value.into();
+        let value = value.into();
+        // What is there already stays shared with other versions. Null is no proof that the branch is there.
+        if value.is_null() || self.at(path) != &value {
+            *self.place(path) = value;
+        }
     }
 
     fn default_to(&mut self, path: &[&str], value: impl Into<Value>) {
-        let place = self.place(path);
-        if place.is_null() {
-            *place = value.into();
+        if self.at(path).is_null() {
+            *self.place(path) = value.into();
         }
     }
 
     fn cut(&mut self, path: &[&str]) -> Option<Value> {
         let (last, branch) = path.split_last()?;
+        self.at(branch).get(last)?;
         let mut here = self;
         for key in branch {
             here = here.get_mut(key)?;
@@ -126,6 +130,10 @@ fn force_array(value: &mut Value) -> &mut Vec<Value> {
 
 /// Takes nulls out of objects, as a typed API does when it reads its own structs back.
 pub(crate) fn without_nulls(value: &mut Value) {
+    // Looking first leaves shared what says nothing to take out, which is nearly everything.
+    if !has_nulls(value) {
+        return;
+    }
     match value {
         Value::Object(map) => {
             map.retain(|_, child| !child.is_null());
@@ -133,5 +141,14 @@ pub(crate) fn without_nulls(value: &mut Value) {
         }
         Value::Array(list) => list.iter_mut().for_each(without_nulls),
         _ => {}
+    }
+}
+
+/// Whether an object in the tree has a null; one in a list stays.
+fn has_nulls(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().any(|child| child.is_null() || has_nulls(child)),
+        Value::Array(list) => list.iter().any(has_nulls),
+        _ => false,
     }
 }

@@ -103,6 +103,7 @@ pub struct Api {
     next_address: u32,
     programs: cel::Programs,
     metrics: BTreeMap<(Resource, storage::Key), Value>,
+    admin: Arc<auth::User>,
 }
 
 impl Api {
@@ -121,6 +122,7 @@ impl Api {
             next_address: 1,
             programs: cel::Programs::default(),
             metrics: BTreeMap::new(),
+            admin: Arc::new(auth::User::admin()),
             config,
         };
         api.bootstrap();
@@ -172,7 +174,7 @@ impl Api {
     /// `value` holds `timestamp`, `window` and `usage` (node) or `containers` (pod).
     pub fn set_metrics(&mut self, namespace: &str, name: &str, value: Value) {
         let plural = if namespace.is_empty() { "nodes" } else { "pods" };
-        let key = (Resource { group: "metrics.k8s.io", plural }, (namespace.to_owned(), name.to_owned()));
+        let key = (Resource { group: "metrics.k8s.io", plural }, (namespace.into(), name.into()));
         if value.is_null() {
             self.metrics.remove(&key);
         } else {

@@ -111,7 +111,7 @@ impl Api {
             item
         };
         if call.verb == Verb::Get {
-            let key = (call.namespace.clone(), call.name.clone());
+            let key = (call.namespace.as_str().into(), call.name.as_str().into());
             let value = self.metrics.get(&(resource, key.clone()));
             let value = value.ok_or_else(|| Failure::not_found(&call.kind, &call.name))?;
             return Ok(respond(200, &write(&key, value)));

@@ -201,7 +201,7 @@ impl Api {
             || (kind.is("", "namespaces") && !new.items(&["spec", "finalizers"]).is_empty());
         let stored = self.store.put(kind.storage, new);
         if deleting && !held && grace == 0 {
-            return self.erase(kind, &stored.key()).unwrap_or(stored);
+            return self.erase(kind, stored.key()).unwrap_or(stored);
         }
         self.stored(now, kind, &stored);
         stored

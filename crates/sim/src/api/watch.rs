@@ -170,8 +170,8 @@ fn render_form(watches: &std::collections::BTreeMap<WatchId, Watch>, id: WatchId
 impl Watch {
     fn sees(&self, object: &Object) -> bool {
         let (namespace, name) = object.key();
-        (self.namespace.is_empty() || self.namespace == namespace)
-            && self.filter.name.as_ref().is_none_or(|wanted| *wanted == name)
+        (self.namespace.is_empty() || *namespace == self.namespace)
+            && self.filter.name.as_ref().is_none_or(|wanted| *name == *wanted)
             && self.filter.matches(&object.value)
     }
 

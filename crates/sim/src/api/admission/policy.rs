@@ -265,7 +265,7 @@ impl<'a> Request<'a> {
             .api
             .store
             .list(kind.storage, namespace)
-            .filter(|object| if name.is_empty() { selects(selector, &object.value) } else { object.key().1 == name })
+            .filter(|object| if name.is_empty() { selects(selector, &object.value) } else { object.key().1 == *name })
             .map(|object| (*object.value).clone())
             .collect();
         if found.is_empty() {

@@ -183,7 +183,7 @@ impl Api {
         let plural = intern(gone.value.text(&["spec", "names", "plural"]));
         let objects: Vec<Arc<Object>> = self.store.list(Resource { group, plural }, "").cloned().collect();
         for object in objects {
-            self.store.remove(Resource { group, plural }, &object.key());
+            self.store.remove(Resource { group, plural }, object.key());
         }
         self.kinds.remove(group, plural);
     }

@@ -99,9 +99,10 @@ pub(crate) fn write(object: &mut Value, mut managers: Vec<Manager>) {
 
 /// Writes entries, appliers first, then by time.
 fn put(object: &mut Value, mut entries: Vec<Value>) {
-    let order =
-        |entry: &Value| ["operation", "time", "manager", "subresource"].map(|field| entry.text(&[field]).to_owned());
-    entries.sort_by_cached_key(order);
+    fn order(entry: &Value) -> [&str; 4] {
+        ["operation", "time", "manager", "subresource"].map(|field| entry.text(&[field]))
+    }
+    entries.sort_by(|a, b| order(a).cmp(&order(b)));
     if entries.is_empty() {
         object.cut(&["metadata", "managedFields"]);
     } else {
@@ -119,27 +120,34 @@ pub(crate) fn shape(call: &Call) -> Shape<'_> {
 
 /// What nobody owns: names, numbers and times that the API itself writes.
 pub(crate) fn owned(fields: Fields) -> Fields {
-    let mut fields = fields.without(&["apiVersion"]).without(&["kind"]);
-    for system in [
-        "name",
-        "namespace",
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "generation",
-        "managedFields",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        fields = fields.without(&["metadata", system]);
-    }
+    let mut fields = fields;
     fields.here = false;
+    fields.under.remove("f:apiVersion");
+    fields.under.remove("f:kind");
     if let Some(metadata) = fields.under.get_mut("f:metadata") {
-        metadata.here = false;
+        metadata.under.retain(|field, _| !SYSTEM.contains(&field.as_str()));
+        if metadata.is_empty() {
+            fields.under.remove("f:metadata");
+        } else {
+            metadata.here = false;
+        }
     }
     fields
 }
+
+/// The metadata that the API itself writes.
+const SYSTEM: [&str; 10] = [
+    "f:name",
+    "f:namespace",
+    "f:uid",
+    "f:resourceVersion",
+    "f:creationTimestamp",
+    "f:generation",
+    "f:managedFields",
+    "f:selfLink",
+    "f:deletionTimestamp",
+    "f:deletionGracePeriodSeconds",
+];
 
 /// A plain write: the writer owns what it changed, and others lose it.
 pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
