@@ -172,7 +172,8 @@ impl Api {
     /// What `metrics.k8s.io` says of a node (`namespace` empty) or of a pod; null takes it away.
     ///
     /// `value` holds `timestamp`, `window` and `usage` (node) or `containers` (pod).
-    pub fn set_metrics(&mut self, namespace: &str, name: &str, value: Value) {
+    pub fn set_metrics(&mut self, namespace: &str, name: &str, value: impl Into<Value>) {
+        let value = value.into();
         let plural = if namespace.is_empty() { "nodes" } else { "pods" };
         let key = (Resource { group: "metrics.k8s.io", plural }, (namespace.into(), name.into()));
         if value.is_null() {

@@ -67,7 +67,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     if wanted == current {
         return Ok(());
     }
-    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
     let patch = json!({"spec": {"replicas": wanted}});
     desk.write(Write::Merge { resource: scaled.resource, namespace, name, subresource: "scale", patch }).map(drop)
 }

@@ -26,7 +26,9 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
         desk.soon(Role::Budget, Key::of(&event.object));
     } else if event.resource == PODS {
         let before = event.before.as_deref().unwrap_or(&Value::Null);
-        let shown = |pod: &Value| (holds(pod, "Ready"), is_leaving(pod), is_finished(pod), labels(pod));
+        fn shown(pod: &Value) -> (bool, bool, bool, Option<&Value>) {
+            (holds(pod, "Ready"), is_leaving(pod), is_finished(pod), at(pod, "metadata.labels"))
+        }
         if event.deleted || shown(before) != shown(&event.object) {
             look_at_matching(desk, namespace(&event.object), &labels(&event.object));
         }

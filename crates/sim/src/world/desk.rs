@@ -171,7 +171,7 @@ impl Desk<'_> {
         {
             let count = super::read::int(&event, "count").unwrap_or(1) + 1;
             let patch = json!({"count": count, "lastTimestamp": stamp(self.now)});
-            let (namespace, name) = (key.namespace, key.name);
+            let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
             let again = Write::Merge { resource: EVENTS, namespace, name, subresource: "", patch };
             self.cluster.change(again).ok();
             return;
@@ -211,7 +211,7 @@ impl Desk<'_> {
         if let Some(tag) = self.state.tags.remove(key) {
             self.state.told.remove(&tag);
         }
-        let (namespace, name) = (key.namespace.clone(), key.name.clone());
+        let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
         let deletion = Write::Delete { resource: EVENTS, namespace, name, uid: None, grace_seconds: Some(0) };
         match self.cluster.change(deletion) {
             Err(refusal) if refusal.code != 404 => Err(refusal),

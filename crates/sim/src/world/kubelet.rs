@@ -6,6 +6,8 @@
 //! Promise: the requests of admitted pods never exceed what the node can allocate.
 
 use crate::tree::{Value, json};
+use std::collections::BTreeSet;
+
 use keelson_core::Resources;
 
 use super::agenda::Role;
@@ -132,10 +134,10 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     }
     if new && !demand::is_finished(&pod) {
         let demand = demand::of_pod(&pod);
-        let load = desk.state.seen.load(&node_name).cloned().unwrap_or_default();
         let admitted = |other: &Key| desk.get(PODS, other).is_some_and(|pod| time(&pod, "status.startTime").is_some());
+        let load = desk.state.seen.load(&node_name).into_iter().flat_map(|load| &load.pods);
         let others: Vec<&Demand> =
-            load.pods.iter().filter(|(other, _)| *other != key && admitted(other)).map(|(_, d)| d).collect();
+            load.filter(|(other, _)| *other != key && admitted(other)).map(|(_, demand)| demand).collect();
         if let Err(rejection) = admit(&pod, &demand, &node, &others) {
             return reject(desk, &pod, &rejection);
         }
@@ -224,9 +226,10 @@ fn pod_address(desk: &Desk<'_>, pod: &Value, node: &Value, host_ip: &str) -> Str
     let by_chance = || format!("10.{}.{}", 192 + desk.state.chance.below("range", name(node), 64), ordinal(desk, node));
     let base = text(node, "spec.podCIDR").rsplit_once('.').map_or_else(by_chance, |(base, _)| base.to_owned());
     let others = desk.state.seen.bound(name(node));
-    let taken = |ip: &str| others.iter().any(|other| uid(other) != uid(pod) && text(other, "status.podIP") == ip);
+    let others = others.iter().filter(|other| uid(other) != uid(pod));
+    let taken: BTreeSet<&str> = others.map(|other| text(other, "status.podIP")).collect();
     let mut candidates = (2..255).map(|last| format!("{base}.{last}"));
-    candidates.find(|ip| !taken(ip)).unwrap_or_default()
+    candidates.find(|ip| !taken.contains(ip.as_str())).unwrap_or_default()
 }
 
 fn ordinal(desk: &Desk<'_>, node: &Value) -> u64 {

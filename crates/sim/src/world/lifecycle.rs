@@ -65,7 +65,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let silent = silent_at <= desk.now;
     if silent {
         call_unknown(desk, &node)?;
-    } else if desk.state.hosts.get(&key.name).is_some_and(|host| host.down_since.is_some()) {
+    } else if desk.state.hosts.get(&*key.name).is_some_and(|host| host.down_since.is_some()) {
         desk.at(silent_at, Role::NodeHealth, key.clone());
     }
     let Some(node) = desk.get(NODES, key) else { return Ok(()) };

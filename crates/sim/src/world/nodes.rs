@@ -191,7 +191,7 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
 /// # Errors
 /// What the API says.
 pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
-    let Some(host) = desk.state.hosts.get_mut(&key.name) else { return Ok(()) };
+    let Some(host) = desk.state.hosts.get_mut(&*key.name) else { return Ok(()) };
     if host.down_since.is_some() {
         return Ok(());
     }
@@ -297,7 +297,7 @@ pub fn reclaim(desk: &mut Desk<'_>, node: &str, notice: Span) -> Looked {
 /// # Errors
 /// What the API says.
 pub fn take_away(desk: &mut Desk<'_>, key: &Key) -> Looked {
-    desk.state.reclaimed.remove(&key.name);
+    desk.state.reclaimed.remove(&*key.name);
     kill(desk, &key.name)?;
     match desk.get(NODES, key) {
         Some(node) => desk.delete(NODES, &node, None),

@@ -46,7 +46,7 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
 /// What the API says.
 pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let Some(node) = desk.get(NODES, key) else { return Ok(()) };
-    if desk.state.hosts.get(&key.name).is_none_or(|host| host.down_since.is_some()) {
+    if desk.state.hosts.get(&*key.name).is_none_or(|host| host.down_since.is_some()) {
         return Ok(());
     }
     let running = |pod: &Arc<Value>| !is_finished(pod) && !is_leaving(pod);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::tree::{Value, json};
+use crate::tree::{Text, Value, json};
 use keelson_core::selector::LabelSelector;
 use keelson_core::{Quantity, ResourceName, Resources, Timestamp};
 
@@ -13,28 +13,30 @@ use keelson_core::{Quantity, ResourceName, Resources, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key {
     /// `metadata.namespace`.
-    pub namespace: String,
+    pub namespace: Text,
     /// `metadata.name`.
-    pub name: String,
+    pub name: Text,
 }
 
 impl Key {
     /// The key of an object in a namespace.
     #[must_use]
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    pub fn new(namespace: impl Into<Text>, name: impl Into<Text>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of a cluster-scoped object.
     #[must_use]
-    pub fn cluster(name: &str) -> Self {
-        Self::new("", name)
+    pub fn cluster(name: impl Into<Text>) -> Self {
+        Self::new(Text::default(), name)
     }
 
     /// The key of a stored object.
     #[must_use]
     pub fn of(object: &Value) -> Self {
-        Self::new(namespace(object), name(object))
+        let metadata = object.get("metadata");
+        let part = |field| metadata.and_then(|metadata| metadata.get(field)?.as_text().cloned()).unwrap_or_default();
+        Self { namespace: part("namespace"), name: part("name") }
     }
 }
 

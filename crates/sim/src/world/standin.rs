@@ -236,7 +236,7 @@ fn select(desk: &mut Desk<'_>, needs: &Needs, node: &str) -> Looked {
 
 fn bind(desk: &mut Desk<'_>, key: &Key, pod: &Value, node: String) -> Looked {
     let message = format!("Successfully assigned {}/{} to {node}", key.namespace, key.name);
-    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
     desk.write(Write::Bind { namespace, name, uid: uid(pod).to_owned(), node })?;
     desk.state.unplaced.remove(key);
     desk.state.assumed.remove(key);

@@ -142,14 +142,15 @@ impl Fields {
         match (old, new) {
             (Value::Object(before), Value::Object(after)) if !shape.atomic_map() => {
                 for (name, now) in after {
-                    let element = format!("f:{name}");
                     match before.get(name) {
+                        Some(was) if was == now => {}
                         Some(was) => {
+                            let element = format!("f:{name}");
                             let (c, r) = Self::compare(shape.field(name), was, now);
                             changed.put(&element, c);
                             removed.put(&element, r);
                         }
-                        None => changed.put(&element, Self::added(shape.field(name), name, now)),
+                        None => changed.put(&format!("f:{name}"), Self::added(shape.field(name), name, now)),
                     }
                 }
                 for (name, was) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
@@ -269,14 +270,11 @@ pub(crate) fn element(shape: Shape<'_>, kind: &ListKind, item: &Value) -> String
 fn element_key(item_shape: Shape<'_>, keys: &[String], item: &Value) -> String {
     let mut sorted: Vec<&String> = keys.iter().collect();
     sorted.sort();
-    let mut map = Map::new();
-    for key in sorted {
-        let value = item.get(key).cloned().or_else(|| item_shape.key_default(key));
-        if let Some(value) = value {
-            map.insert(key.clone(), value);
-        }
-    }
-    format!("k:{}", Value::Object(map))
+    let named = sorted.into_iter().filter_map(|key| {
+        let value = item.get(key).cloned().or_else(|| item_shape.key_default(key))?;
+        Some(format!("{}:{value}", json!(key)))
+    });
+    format!("k:{{{}}}", named.collect::<Vec<_>>().join(","))
 }
 
 fn printed(element: &str) -> String {
