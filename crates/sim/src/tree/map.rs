@@ -8,13 +8,19 @@ use std::{fmt, sync::Arc};
 use super::{Text, Value};
 
 /// A map; copied when it is written while somebody else holds it.
-#[derive(Clone, Eq, Default)]
-pub struct Map(Arc<Vec<(Text, Value)>>);
+#[derive(Clone, Eq)]
+pub struct Map<V = Value>(Arc<Vec<(Text, V)>>);
+
+impl<V> Default for Map<V> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
 
 /// Up to this many entries a key is looked for from the first to the last: most keys differ in their lengths already.
 const ROW: usize = 16;
 
-impl Map {
+impl<V> Map<V> {
     /// An empty map.
     #[must_use]
     pub fn new() -> Self {
@@ -51,20 +57,10 @@ impl Map {
         }
     }
 
-    fn entries_mut(&mut self) -> &mut Vec<(Text, Value)> {
-        Arc::make_mut(&mut self.0)
-    }
-
     /// The value of a key.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&V> {
         self.0.get(self.position(key)?).map(|(_, value)| value)
-    }
-
-    /// The value of a key, to be written.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        let at = self.position(key)?;
-        self.entries_mut().get_mut(at).map(|(_, value)| value)
     }
 
     /// Whether the key is there.
@@ -73,8 +69,36 @@ impl Map {
         self.position(key).is_some()
     }
 
+    /// Keys and values, in order of the keys.
+    pub fn iter(&self) -> Iter<'_, V> {
+        let parts: fn(&(Text, V)) -> (&Text, &V) = |(key, value)| (key, value);
+        self.0.iter().map(parts)
+    }
+
+    /// The keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &Text> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// The values, in order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.0.iter().map(|(_, value)| value)
+    }
+}
+
+impl<V: Clone> Map<V> {
+    fn entries_mut(&mut self) -> &mut Vec<(Text, V)> {
+        Arc::make_mut(&mut self.0)
+    }
+
+    /// The value of a key, to be written.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+        let at = self.position(key)?;
+        self.entries_mut().get_mut(at).map(|(_, value)| value)
+    }
+
     /// Writes a value, and gives back what was there.
-    pub fn insert(&mut self, key: impl Into<Text>, value: Value) -> Option<Value> {
+    pub fn insert(&mut self, key: impl Into<Text>, value: V) -> Option<V> {
         let key = key.into();
         match self.place(&key) {
             Ok(at) => self.entries_mut().get_mut(at).map(|(_, known)| std::mem::replace(known, value)),
@@ -86,18 +110,18 @@ impl Map {
     }
 
     /// Takes a key away.
-    pub fn remove(&mut self, key: &str) -> Option<Value> {
+    pub fn remove(&mut self, key: &str) -> Option<V> {
         let at = self.position(key)?;
         Some(self.entries_mut().remove(at).1)
     }
 
     /// The place of a key, there or not.
-    pub fn entry<'a, 'k>(&'a mut self, key: &'k str) -> Entry<'a, 'k> {
+    pub fn entry<'a, 'k>(&'a mut self, key: &'k str) -> Entry<'a, 'k, V> {
         Entry { map: self, key }
     }
 
     /// Takes away what does not meet a condition.
-    pub fn retain(&mut self, keep: impl Fn(&Text, &Value) -> bool) {
+    pub fn retain(&mut self, keep: impl Fn(&Text, &V) -> bool) {
         if self.iter().any(|(key, value)| !keep(key, value)) {
             self.entries_mut().retain(|(key, value)| keep(key, value));
         }
@@ -108,74 +132,58 @@ impl Map {
         *self = Self::new();
     }
 
-    /// Keys and values, in order of the keys.
-    pub fn iter(&self) -> Iter<'_> {
-        let parts: fn(&(Text, Value)) -> (&Text, &Value) = |(key, value)| (key, value);
-        self.0.iter().map(parts)
-    }
-
     /// Keys and values, the values to be written.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Text, &mut Value)> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Text, &mut V)> {
         self.entries_mut().iter_mut().map(|(key, value)| (&*key, value))
     }
 
-    /// The keys, in order.
-    pub fn keys(&self) -> impl Iterator<Item = &Text> {
-        self.0.iter().map(|(key, _)| key)
-    }
-
-    /// The values, in order of their keys.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.0.iter().map(|(_, value)| value)
-    }
-
     /// The values, to be written.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries_mut().iter_mut().map(|(_, value)| value)
     }
 }
 
 /// Entries of a map, in order of their keys.
-pub type Iter<'a> = std::iter::Map<std::slice::Iter<'a, (Text, Value)>, fn(&'a (Text, Value)) -> (&'a Text, &'a Value)>;
+pub type Iter<'a, V = Value> = std::iter::Map<std::slice::Iter<'a, (Text, V)>, fn(&'a (Text, V)) -> (&'a Text, &'a V)>;
 
-impl PartialEq for Map {
+impl<V: PartialEq> PartialEq for Map<V> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }
 
-impl fmt::Debug for Map {
+impl<V: fmt::Debug> fmt::Debug for Map<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
 }
 
-impl<'a> IntoIterator for &'a Map {
-    type Item = (&'a Text, &'a Value);
-    type IntoIter = Iter<'a>;
-    fn into_iter(self) -> Iter<'a> {
+impl<'a, V> IntoIterator for &'a Map<V> {
+    type Item = (&'a Text, &'a V);
+    type IntoIter = Iter<'a, V>;
+    fn into_iter(self) -> Iter<'a, V> {
         self.iter()
     }
 }
 
-impl IntoIterator for Map {
-    type Item = (Text, Value);
-    type IntoIter = std::vec::IntoIter<(Text, Value)>;
+impl<V: Clone> IntoIterator for Map<V> {
+    type Item = (Text, V);
+    type IntoIter = std::vec::IntoIter<(Text, V)>;
     fn into_iter(self) -> Self::IntoIter {
         Arc::unwrap_or_clone(self.0).into_iter()
     }
 }
 
-impl<K: Into<Text>> FromIterator<(K, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
+impl<K: Into<Text>, V: Clone> FromIterator<(K, V)> for Map<V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut map = Self::new();
         map.extend(entries);
         map
     }
 }
 
-impl<K: Into<Text>> Extend<(K, Value)> for Map {
-    fn extend<I: IntoIterator<Item = (K, Value)>>(&mut self, entries: I) {
+impl<K: Into<Text>, V: Clone> Extend<(K, V)> for Map<V> {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
         for (key, value) in entries {
             self.insert(key, value);
         }
@@ -184,19 +192,19 @@ impl<K: Into<Text>> Extend<(K, Value)> for Map {
 
 /// The place of a key in a map.
 #[derive(Debug)]
-pub struct Entry<'a, 'k> {
-    map: &'a mut Map,
+pub struct Entry<'a, 'k, V = Value> {
+    map: &'a mut Map<V>,
     key: &'k str,
 }
 
-impl<'a> Entry<'a, '_> {
+impl<'a, V: Clone> Entry<'a, '_, V> {
     /// The value that is there, or the one given.
-    pub fn or_insert(self, value: Value) -> &'a mut Value {
+    pub fn or_insert(self, value: V) -> &'a mut V {
         self.or_insert_with(|| value)
     }
 
     /// The value that is there, or one that is made for it.
-    pub fn or_insert_with(self, make: impl FnOnce() -> Value) -> &'a mut Value {
+    pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'a mut V {
         let place = self.map.place(self.key);
         let entries = self.map.entries_mut();
         let (at, entry) = match place {

@@ -6,8 +6,6 @@
 //! Promise: the requests of admitted pods never exceed what the node can allocate.
 
 use crate::tree::{Value, json};
-use std::collections::BTreeSet;
-
 use keelson_core::Resources;
 
 use super::agenda::Role;
@@ -15,9 +13,7 @@ use super::demand::{self, Demand};
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{CLAIMS, NODES, PODS};
 use super::pod_life::{Surroundings, images_at, step};
-use super::read::{
-    Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time, uid,
-};
+use super::read::{Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time};
 use super::suits::NodeFacts;
 use crate::objects::Event;
 
@@ -134,10 +130,9 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     }
     if new && !demand::is_finished(&pod) {
         let demand = demand::of_pod(&pod);
-        let admitted = |other: &Key| desk.get(PODS, other).is_some_and(|pod| time(&pod, "status.startTime").is_some());
         let load = desk.state.seen.load(&node_name).into_iter().flat_map(|load| &load.pods);
-        let others: Vec<&Demand> =
-            load.filter(|(other, _)| *other != key && admitted(other)).map(|(_, demand)| demand).collect();
+        let others = load.filter(|(other, demand)| *other != key && demand.admitted);
+        let others: Vec<&Demand> = others.map(|(_, demand)| demand).collect();
         if let Err(rejection) = admit(&pod, &demand, &node, &others) {
             return reject(desk, &pod, &rejection);
         }
@@ -225,11 +220,8 @@ fn pod_address(desk: &Desk<'_>, pod: &Value, node: &Value, host_ip: &str) -> Str
     }
     let by_chance = || format!("10.{}.{}", 192 + desk.state.chance.below("range", name(node), 64), ordinal(desk, node));
     let base = text(node, "spec.podCIDR").rsplit_once('.').map_or_else(by_chance, |(base, _)| base.to_owned());
-    let others = desk.state.seen.bound(name(node));
-    let others = others.iter().filter(|other| uid(other) != uid(pod));
-    let taken: BTreeSet<&str> = others.map(|other| text(other, "status.podIP")).collect();
     let mut candidates = (2..255).map(|last| format!("{base}.{last}"));
-    candidates.find(|ip| !taken.contains(ip.as_str())).unwrap_or_default()
+    candidates.find(|ip| !desk.state.seen.has_address(name(node), ip)).unwrap_or_default()
 }
 
 fn ordinal(desk: &Desk<'_>, node: &Value) -> u64 {

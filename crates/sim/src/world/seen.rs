@@ -41,6 +41,8 @@ pub struct Seen {
     labelled: Index<(Text, Text, Text), Key>,
     /// Pods that wait for room to grow, by node.
     waiting: Index<Text, Key>,
+    /// How many pods of a node have an address.
+    addresses: BTreeMap<Text, BTreeMap<Text, usize>>,
     loads: BTreeMap<String, Load>,
     facts: BTreeMap<String, NodeFacts>,
 }
@@ -85,6 +87,12 @@ impl Seen {
     #[must_use]
     pub fn bound(&self, node: &str) -> Vec<Arc<Value>> {
         self.bound.get(node).into_iter().flatten().filter_map(|key| self.get(PODS, key)).collect()
+    }
+
+    /// Whether a pod of a node has an address.
+    #[must_use]
+    pub fn has_address(&self, node: &str, address: &str) -> bool {
+        self.addresses.get(node).is_some_and(|taken| taken.contains_key(address))
     }
 
     /// The pods of a node that wait for room to grow.
@@ -178,6 +186,7 @@ impl Seen {
                 if resize::waits(object) {
                     self.waiting.entry(node.clone()).or_default().insert(key.clone());
                 }
+                *self.addresses.entry(node.clone()).or_default().entry(held(object, "status.podIP")).or_default() += 1;
                 self.bound.entry(node).or_default().insert(key.clone());
             }
             self.load_on(key, object);
@@ -197,9 +206,23 @@ impl Seen {
             let node = held(object, "spec.nodeName");
             remove(&mut self.bound, &node, key);
             remove(&mut self.waiting, &node, key);
+            self.release(&node, text(object, "status.podIP"));
             self.unload(key, object);
         } else if resource == NODES {
             self.facts.remove(&*key.name);
+        }
+    }
+
+    fn release(&mut self, node: &str, address: &str) {
+        let Some(taken) = self.addresses.get_mut(node) else { return };
+        if let Some(pods) = taken.get_mut(address) {
+            *pods -= 1;
+            if *pods == 0 {
+                taken.remove(address);
+            }
+        }
+        if taken.is_empty() {
+            self.addresses.remove(node);
         }
     }
 
@@ -228,21 +251,21 @@ impl Seen {
 }
 
 /// What an object is found by beside its name. Of a node, everything.
-fn finds(resource: Resource, object: &Value) -> [Option<&Value>; 4] {
+fn finds(resource: Resource, object: &Value) -> [Option<&Value>; 5] {
     let owners = at(object, "metadata.ownerReferences");
     match resource {
         PODS => {
             let waits = resize::waits(object).then_some(&Value::Null);
-            [owners, at(object, "metadata.labels"), at(object, "spec.nodeName"), waits]
+            [owners, at(object, "metadata.labels"), at(object, "spec.nodeName"), at(object, "status.podIP"), waits]
         }
-        NODES => [Some(object), None, None, None],
-        _ => [owners, None, None, None],
+        NODES => [Some(object), None, None, None, None],
+        _ => [owners, None, None, None, None],
     }
 }
 
 /// What of a pod decides what it takes of its node.
-fn takes(pod: &Value) -> (bool, [Option<&Value>; 3]) {
-    let parts = ["spec", "status.containerStatuses", "status.initContainerStatuses"];
+fn takes(pod: &Value) -> (bool, [Option<&Value>; 4]) {
+    let parts = ["spec", "status.startTime", "status.containerStatuses", "status.initContainerStatuses"];
     (demand::is_finished(pod), parts.map(|part| at(pod, part)))
 }
 

@@ -18,7 +18,7 @@ use super::{
 pub(crate) struct Fields {
     /// Whether the path that ends here is in the set.
     pub here: bool,
-    pub under: BTreeMap<String, Fields>,
+    pub under: Map<Fields>,
 }
 
 impl Fields {
@@ -28,9 +28,9 @@ impl Fields {
 
     pub fn read(json: &Value) -> Self {
         let Some(map) = json.as_object() else { return Self::default() };
-        let mut set = Self { here: map.is_empty() || map.contains_key("."), under: BTreeMap::new() };
+        let mut set = Self { here: map.is_empty() || map.contains_key("."), under: Map::new() };
         for (element, inner) in map.iter().filter(|(element, _)| *element != ".") {
-            set.under.insert(element.to_string(), Self::read(inner));
+            set.under.insert(element, Self::read(inner));
         }
         set
     }
@@ -46,12 +46,33 @@ impl Fields {
         Value::Object(map)
     }
 
+    /// Adds every path of this set to a written one.
+    pub fn add_to(&self, json: &mut Value) {
+        if self.is_within(json) {
+            return;
+        }
+        let Some(map) = json.as_object_mut() else {
+            *json = self.write();
+            return;
+        };
+        let here = self.here || map.is_empty() || map.contains_key(".");
+        for (element, inner) in &self.under {
+            match map.get_mut(element) {
+                Some(known) => inner.add_to(known),
+                None => drop(map.insert(element, inner.write())),
+            }
+        }
+        if here && !map.is_empty() {
+            map.insert(".", json!({}));
+        }
+    }
+
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();
         all.here |= other.here;
         for (element, inner) in &other.under {
             let merged = all.under.get(element).map_or_else(|| inner.clone(), |mine| mine.union(inner));
-            all.under.insert(element.clone(), merged);
+            all.under.insert(element, merged);
         }
         all
     }
@@ -117,7 +138,7 @@ impl Fields {
                 ListKind::Atomic => set.here = true,
                 ListKind::Set => {
                     for item in list {
-                        set.under.insert(format!("v:{item}"), Self { here: true, under: BTreeMap::new() });
+                        set.under.insert(format!("v:{item}"), Self { here: true, under: Map::new() });
                     }
                 }
                 ListKind::Map(keys) => {
@@ -185,13 +206,13 @@ impl Fields {
     fn item_of(shape: Shape<'_>, kind: &ListKind, item: &Value) -> Self {
         match kind {
             ListKind::Map(_) => Self { here: true, under: Self::grown(shape.item(), item).under },
-            _ => Self { here: true, under: BTreeMap::new() },
+            _ => Self { here: true, under: Map::new() },
         }
     }
 
     /// The fields of something that was not there at all: every map and list in it is a field too.
     fn grown(shape: Shape<'_>, value: &Value) -> Self {
-        let mut set = Self { here: true, under: BTreeMap::new() };
+        let mut set = Self { here: true, under: Map::new() };
         match value {
             Value::Object(map) if !shape.atomic_map() => {
                 for (name, child) in map {
@@ -230,7 +251,7 @@ impl Fields {
 
     fn put(&mut self, element: &str, inner: Self) {
         if !inner.is_empty() {
-            self.under.insert(element.to_owned(), inner);
+            self.under.insert(element, inner);
         }
     }
 
@@ -297,11 +318,11 @@ mod tests {
     use super::*;
 
     fn fields() -> impl Strategy<Value = Fields> {
-        let leaf = Just(Fields { here: true, under: BTreeMap::new() });
+        let leaf = Just(Fields { here: true, under: Map::new() });
         leaf.prop_recursive(3, 12, 3, |inner| {
             let name = prop_oneof![Just("f:a"), Just("f:b"), Just(r#"k:{"name":"x"}"#), Just(r#"v:"y""#)];
             (any::<bool>(), prop::collection::btree_map(name.prop_map(str::to_owned), inner, 1..3))
-                .prop_map(|(here, under)| Fields { here, under })
+                .prop_map(|(here, under)| Fields { here, under: under.into_iter().collect() })
         })
     }
 
@@ -321,6 +342,9 @@ mod tests {
             prop_assert!(a.difference(&b).intersection(&b).is_empty());
             prop_assert!(a.difference(&a).is_empty());
             prop_assert_eq!(a.is_within(&b.write()), a.difference(&b).is_empty());
+            let mut both = b.write();
+            a.add_to(&mut both);
+            prop_assert_eq!(both, a.union(&b).write());
             prop_assert_eq!(a.touches(&b.write()), !a.intersection(&b).is_empty());
         }
     }

@@ -177,7 +177,11 @@ pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
         let is_mine = mine.wrote(entry);
         is_new &= !is_mine;
         let (takes, loses) = (is_mine && !changed.is_within(fields), removed.touches(fields));
-        if takes || loses || !is_mine && changed.touches(fields) {
+        if takes && !loses {
+            if let Some(fields) = entry.get_mut("fieldsV1") {
+                changed.add_to(fields);
+            }
+        } else if loses || !is_mine && changed.touches(fields) {
             let known = Fields::read(fields).difference(&removed);
             let left = if is_mine { known.union(&changed) } else { known.difference(&changed) };
             if left.is_empty() {
