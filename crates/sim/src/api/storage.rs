@@ -123,7 +123,7 @@ pub(crate) struct Storage {
     /// Owner uid to the objects that name it.
     dependents: BTreeMap<String, BTreeSet<(Resource, Key)>>,
     /// Where the object of a uid lies.
-    places: BTreeMap<String, (Resource, Key)>,
+    places: BTreeMap<Text, (Resource, Key)>,
     /// Changes nobody has drained; none until somebody first asks.
     feed: Option<Vec<Event>>,
 }
@@ -244,7 +244,8 @@ impl Storage {
         if deleted {
             self.places.remove(object.uid());
         } else if before.is_none() {
-            self.places.insert(object.uid().to_owned(), (resource, key.clone()));
+            let uid = object.value.at(&["metadata", "uid"]).as_text().cloned().unwrap_or_default();
+            self.places.insert(uid, (resource, key.clone()));
         }
         let named = |object: &Object| object.value.at(&["metadata", "ownerReferences"]).clone();
         if !deleted && before.map(named).unwrap_or_default() == named(object) {

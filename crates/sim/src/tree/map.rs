@@ -184,6 +184,8 @@ impl<K: Into<Text>, V: Clone> FromIterator<(K, V)> for Map<V> {
 
 impl<K: Into<Text>, V: Clone> Extend<(K, V)> for Map<V> {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        let entries = entries.into_iter();
+        self.entries_mut().reserve(entries.size_hint().0);
         for (key, value) in entries {
             self.insert(key, value);
         }

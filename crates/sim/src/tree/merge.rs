@@ -6,7 +6,10 @@ impl Value {
     /// Lays a merge patch over this value: maps merge, null takes away, everything else replaces.
     pub fn merge(&mut self, patch: &Self) {
         let Self::Object(wanted) = patch else {
-            *self = patch.clone();
+            // What is there already stays shared with other versions.
+            if self != patch {
+                *self = patch.clone();
+            }
             return;
         };
         if !self.is_object() {

@@ -111,10 +111,10 @@ pub fn fits(pod: &Value, demand: &Demand, node: &NodeFacts, load: &Load) -> Resu
     if demand.ports.iter().any(|port| load.pods.values().any(|other| other.ports.iter().any(|o| o.clashes(port)))) {
         return Err("node(s) didn't have free ports for the requested pod ports".to_owned());
     }
-    let free = node.allocatable.saturating_sub(&load.requested);
-    match demand.requests.shortfalls(&free).into_iter().next() {
-        Some(short) if short.name == ResourceName::Pods => Err("Too many pods".to_owned()),
-        Some(short) => Err(format!("Insufficient {}", short.name)),
+    let free = |name| node.allocatable.get(name).saturating_sub(load.requested.get(name));
+    match demand.requests.iter().find(|(name, needed)| *needed > 0 && *needed > free(name)) {
+        Some((ResourceName::Pods, _)) => Err("Too many pods".to_owned()),
+        Some((name, _)) => Err(format!("Insufficient {name}")),
         None => Ok(()),
     }
 }

@@ -152,7 +152,7 @@ fn merged_list(shape: Shape<'_>, before: &[Value], wanted: &[Value]) -> Value {
 
 fn overlaid(
     shape: Shape<'_>,
-    kind: &ListKind,
+    kind: &ListKind<'_>,
     before: &[Value],
     wanted: &[Value],
     names: &[String],

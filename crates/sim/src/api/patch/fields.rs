@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::tree::{Map, Value, json};
+use crate::tree::{Map, Text, Value, json};
 
 use super::{
     super::json::Json,
@@ -131,7 +131,7 @@ impl Fields {
         match value {
             Value::Object(map) if !map.is_empty() && !shape.atomic_map() => {
                 for (name, child) in map {
-                    set.put(&format!("f:{name}"), Self::of(shape.field(name), child));
+                    set.put(|| field(name), Self::of(shape.field(name), child));
                 }
             }
             Value::Array(list) => match shape.list() {
@@ -166,36 +166,35 @@ impl Fields {
                     match before.get(name) {
                         Some(was) if was == now => {}
                         Some(was) => {
-                            let element = format!("f:{name}");
                             let (c, r) = Self::compare(shape.field(name), was, now);
-                            changed.put(&element, c);
-                            removed.put(&element, r);
+                            changed.put(|| field(name), c);
+                            removed.put(|| field(name), r);
                         }
-                        None => changed.put(&format!("f:{name}"), Self::added(shape.field(name), name, now)),
+                        None => changed.put(|| field(name), Self::added(shape.field(name), name, now)),
                     }
                 }
                 for (name, was) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
-                    removed.put(&format!("f:{name}"), Self::added(shape.field(name), name, was));
+                    removed.put(|| field(name), Self::added(shape.field(name), name, was));
                 }
             }
             (Value::Array(before), Value::Array(after)) if shape.list() != ListKind::Atomic => {
                 let kind = shape.list();
-                let keyed = |list: &[Value]| -> BTreeMap<String, Value> {
-                    list.iter().map(|item| (element(shape, &kind, item), item.clone())).collect()
+                let keyed = |list: &[Value]| -> BTreeMap<Text, Value> {
+                    list.iter().map(|item| (element(shape, &kind, item).into(), item.clone())).collect()
                 };
                 let (before, after) = (keyed(before), keyed(after));
                 for (element, now) in &after {
                     match before.get(element) {
                         Some(was) => {
                             let (c, r) = Self::compare(shape.item(), was, now);
-                            changed.put(element, c);
-                            removed.put(element, r);
+                            changed.put(|| element.clone(), c);
+                            removed.put(|| element.clone(), r);
                         }
-                        None => changed.put(element, Self::item_of(shape, &kind, now)),
+                        None => changed.put(|| element.clone(), Self::item_of(shape, &kind, now)),
                     }
                 }
                 for (element, was) in before.iter().filter(|(element, _)| !after.contains_key(*element)) {
-                    removed.put(element, Self::item_of(shape, &kind, was));
+                    removed.put(|| element.clone(), Self::item_of(shape, &kind, was));
                 }
             }
             _ => changed = Self { here: true, under: Self::of(shape, new).under },
@@ -203,7 +202,7 @@ impl Fields {
         (changed, removed)
     }
 
-    fn item_of(shape: Shape<'_>, kind: &ListKind, item: &Value) -> Self {
+    fn item_of(shape: Shape<'_>, kind: &ListKind<'_>, item: &Value) -> Self {
         match kind {
             ListKind::Map(_) => Self { here: true, under: Self::grown(shape.item(), item).under },
             _ => Self { here: true, under: Map::new() },
@@ -216,7 +215,7 @@ impl Fields {
         match value {
             Value::Object(map) if !shape.atomic_map() => {
                 for (name, child) in map {
-                    set.under.insert(format!("f:{name}"), Self::grown(shape.field(name), child));
+                    set.under.insert(field(name), Self::grown(shape.field(name), child));
                 }
             }
             Value::Array(list) if shape.list() != ListKind::Atomic => {
@@ -242,16 +241,16 @@ impl Fields {
         if let Value::Object(map) = value {
             for (name, child) in map {
                 let inner = Self::added(shape.field(name), name, child);
-                set.under.remove(&format!("f:{name}"));
-                set.put(&format!("f:{name}"), inner);
+                set.under.remove(&field(name));
+                set.put(|| field(name), inner);
             }
         }
         set
     }
 
-    fn put(&mut self, element: &str, inner: Self) {
+    fn put(&mut self, element: impl FnOnce() -> Text, inner: Self) {
         if !inner.is_empty() {
-            self.under.insert(element, inner);
+            self.under.insert(element(), inner);
         }
     }
 
@@ -280,16 +279,21 @@ impl Fields {
     }
 }
 
+/// The element that names a field.
+fn field(name: &str) -> Text {
+    ["f:", name].concat().into()
+}
+
 /// The element that names an item of a list.
-pub(crate) fn element(shape: Shape<'_>, kind: &ListKind, item: &Value) -> String {
+pub(crate) fn element(shape: Shape<'_>, kind: &ListKind<'_>, item: &Value) -> String {
     match kind {
         ListKind::Map(keys) => element_key(shape.item(), keys, item),
         _ => format!("v:{item}"),
     }
 }
 
-fn element_key(item_shape: Shape<'_>, keys: &[String], item: &Value) -> String {
-    let mut sorted: Vec<&String> = keys.iter().collect();
+fn element_key(item_shape: Shape<'_>, keys: &[&str], item: &Value) -> String {
+    let mut sorted = keys.to_vec();
     sorted.sort();
     let named = sorted.into_iter().filter_map(|key| {
         let value = item.get(key).cloned().or_else(|| item_shape.key_default(key))?;
