@@ -104,7 +104,7 @@ impl Json for Value {
         for key in branch {
             here = here.get_mut(key)?;
         }
-        here.as_object_mut()?.remove(*last)
+        here.as_object_mut()?.remove(last)
     }
 }
 

@@ -92,13 +92,13 @@ impl ToValue for keelson_core::Quantity {
 }
 
 /// Makes a value of a literal, whose letters are written in the program.
-pub trait ToText {
+pub trait Literal {
     /// The value it makes.
-    fn to_literal(self) -> Value;
+    fn literal_value(self) -> Value;
 }
 
-impl ToText for &'static str {
-    fn to_literal(self) -> Value {
+impl Literal for &'static str {
+    fn literal_value(self) -> Value {
         Value::String(Text::of(self))
     }
 }
@@ -110,8 +110,8 @@ macro_rules! plain {
                 plain.to_value()
             }
         }
-        impl ToText for $kind {
-            fn to_literal(self) -> Value {
+        impl Literal for $kind {
+            fn literal_value(self) -> Value {
                 self.to_value()
             }
         }
@@ -226,9 +226,9 @@ macro_rules! json_tree {
     ([]) => { $crate::tree::Value::Array($crate::tree::List::default()) };
     ({}) => { $crate::tree::Value::Object($crate::tree::Map::new()) };
     ([ $($rest:tt)+ ]) => {{
-        let mut list: ::std::vec::Vec<$crate::tree::Value> = ::std::vec::Vec::new();
+        let mut list = $crate::tree::List::default();
         $crate::json_tree!(@list list $($rest)+);
-        $crate::tree::Value::Array(list.into())
+        $crate::tree::Value::Array(list)
     }};
     ({ $($rest:tt)+ }) => {{
         let mut map = $crate::tree::Map::with_capacity(8);
@@ -250,7 +250,7 @@ macro_rules! json_tree {
         $($crate::json_tree!(@list $list $($rest)*);)?
     };
     (@list $list:ident $value:literal $(, $($rest:tt)*)?) => {
-        $list.push($crate::tree::ToText::to_literal($value));
+        $list.push($crate::tree::Literal::literal_value($value));
         $($crate::json_tree!(@list $list $($rest)*);)?
     };
     (@list $list:ident $value:expr $(, $($rest:tt)*)?) => {
@@ -284,7 +284,7 @@ macro_rules! json_tree {
         $($crate::json_tree!(@map $map $($rest)*);)?
     };
     (@field $map:ident ($key:expr) $value:literal $(, $($rest:tt)*)?) => {
-        $map.insert($key, $crate::tree::ToText::to_literal($value));
+        $map.insert($key, $crate::tree::Literal::literal_value($value));
         $($crate::json_tree!(@map $map $($rest)*);)?
     };
     (@field $map:ident ($key:expr) $value:expr $(, $($rest:tt)*)?) => {
@@ -292,6 +292,6 @@ macro_rules! json_tree {
         $($crate::json_tree!(@map $map $($rest)*);)?
     };
 
-    ($value:literal) => { $crate::tree::ToText::to_literal($value) };
+    ($value:literal) => { $crate::tree::Literal::literal_value($value) };
     ($value:expr) => { $crate::tree::ToValue::to_value(&$value) };
 }

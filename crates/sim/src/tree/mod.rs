@@ -22,7 +22,7 @@ use std::{
 
 use serde_json::Number;
 
-pub use make::{ToText, ToValue};
+pub use make::{Literal, ToValue};
 pub use map::{Entry, Map};
 pub use text::Text;
 

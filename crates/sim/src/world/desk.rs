@@ -181,7 +181,7 @@ impl Desk<'_> {
             "" => "default",
             namespace => namespace,
         };
-        let key = Key::new(namespace, &format!("{}.{:016x}", name(subject), self.state.told_count));
+        let key = Key::new(namespace, format!("{}.{:016x}", name(subject), self.state.told_count));
         let about = json!({"kind": kind, "namespace": super::read::namespace(subject), "name": name(subject),
             "uid": uid(subject), "apiVersion": text(subject, "apiVersion")});
         let event = json!({

@@ -81,7 +81,7 @@ fn slice_name(service: &Value, index: usize) -> String {
 }
 
 fn write(desk: &mut Desk<'_>, service: &Value, index: usize, ports: Value, endpoints: Vec<Value>) -> Looked {
-    let key = Key::new(namespace(service), &slice_name(service, index));
+    let key = Key::new(namespace(service), slice_name(service, index));
     let endpoints = Value::from(endpoints);
     match desk.get(SLICES, &key) {
         Some(slice) if at(&slice, "endpoints") == Some(&endpoints) && at(&slice, "ports") == Some(&ports) => Ok(()),

@@ -32,7 +32,7 @@ pub fn follow(desk: &mut Desk<'_>, deeds: Vec<(Span, Deed)>, again: Option<Span>
     for (after, deed) in deeds {
         let number = desk.state.deeds.len();
         desk.state.deeds.push((deed, again));
-        desk.at(desk.now + after, Role::Script, Key::cluster(&number.to_string()));
+        desk.at(desk.now + after, Role::Script, Key::cluster(number.to_string()));
     }
 }
 

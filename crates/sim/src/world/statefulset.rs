@@ -218,7 +218,7 @@ fn release_claims(desk: &mut Desk<'_>, view: &View, pod: &Value) -> Looked {
         return Ok(());
     }
     for template in list(&view.set, "spec.volumeClaimTemplates") {
-        let key = Key::new(namespace(pod), &format!("{}-{}", name(template), name(pod)));
+        let key = Key::new(namespace(pod), format!("{}-{}", name(template), name(pod)));
         if let Some(claim) = desk.get(CLAIMS, &key) {
             let owners = json!([owned_by(pod, "v1", "Pod")]);
             desk.merge(CLAIMS, &claim, "", json!({"metadata": {"ownerReferences": owners}}))?;

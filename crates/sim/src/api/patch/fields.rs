@@ -173,7 +173,7 @@ impl Fields {
                         None => changed.put(|| field(name), Self::added(shape.field(name), name, now)),
                     }
                 }
-                for (name, was) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
+                for (name, was) in before.iter().filter(|(name, _)| !after.contains_key(name)) {
                     removed.put(|| field(name), Self::added(shape.field(name), name, was));
                 }
             }
