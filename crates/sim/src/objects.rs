@@ -7,8 +7,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::tree::Value;
 use keelson_core::Timestamp;
+
+use crate::tree::Value;
 
 /// A resource: its API group (empty for core) and its plural name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use http::{HeaderMap, header};
 use keelson_core::Timestamp;
 
 use super::{Api, json::Json, status::Failure};
+use crate::tree::{Value, json};
 
 /// A token and whom it stands for.
 #[derive(Debug, Clone)]

@@ -9,7 +9,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::tree::Value;
 use kube_cel::{
     KubeCelExt,
     cel::{
@@ -17,6 +16,8 @@ use kube_cel::{
         objects::{Key, Map},
     },
 };
+
+use crate::tree::Value;
 
 /// Compiled expressions by their text.
 #[derive(Default)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::Timestamp;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
     verbs::Ownership,
 };
 use crate::objects::{Cluster, Refusal, Resource, Write};
+use crate::tree::{Value, json};
 
 /// An administrator inside the process.
 #[derive(Debug)]

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
     status::Failure,
     storage::{Key, Object},
 };
+use crate::tree::{Value, json};
 
 /// What a deletion left.
 #[derive(Debug)]

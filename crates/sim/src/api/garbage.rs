@@ -8,7 +8,6 @@ use std::{
     sync::Arc,
 };
 
-use crate::tree::{Value, json};
 use keelson_core::Timestamp;
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
     storage::{Key, Object},
 };
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 /// What has to be looked at.
 #[derive(Debug, Default)]

@@ -2,7 +2,6 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{Request, header, request::Parts};
 use keelson_core::Timestamp;
@@ -20,6 +19,7 @@ use super::{
     storage::Object,
     verbs::Ownership,
 };
+use crate::tree::{Value, json};
 
 impl Api {
     /// Answers a request that arrives at a moment.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use bytes::Bytes;
 
 use super::{
@@ -14,6 +13,7 @@ use super::{
     status::{Cause, Failure},
     storage::{Key, Object},
 };
+use crate::tree::{Value, json};
 
 struct Page {
     rv: u64,

@@ -41,7 +41,6 @@ mod watch;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::Response;
 use keelson_core::Timestamp;
@@ -52,6 +51,7 @@ pub use cluster::Inside;
 pub use watch::{Frames, WatchId, WatchPlan};
 
 use crate::objects::{Event, Resource};
+use crate::tree::{Value, json};
 
 /// How an [`Api`] is set up.
 #[derive(Debug, Clone)]

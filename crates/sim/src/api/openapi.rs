@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::Response;
 use schemars::generate::SchemaSettings;
@@ -17,6 +16,7 @@ use super::{
     status::{Failure, respond, respond_bytes},
     typed,
 };
+use crate::tree::{Value, json};
 
 /// The index, or the document of one group and version.
 pub(crate) fn document(api: &Api, path: &[&str]) -> Result<Response<Bytes>, Failure> {

@@ -5,11 +5,11 @@
 
 mod tables;
 
-use crate::tree::{Map, Value};
 use bytes::Bytes;
 
 use self::tables::{Field, Table, table};
 use super::{base64, json::Json, status::Failure};
+use crate::tree::{Map, Value};
 
 /// Reads the envelope and what is in it.
 pub(crate) fn decode(bytes: &Bytes) -> Result<Value, Failure> {

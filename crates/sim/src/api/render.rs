@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::tree::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, header};
 use keelson_core::Timestamp;
 
 use super::{json::Json, kinds::Kind, request::Call, status::Failure, storage::Object};
+use crate::tree::{Value, json};
 
 /// What a client accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
@@ -14,6 +13,7 @@ use super::{
     request::{self, Call, Verb},
     status::{Cause, Failure, respond},
 };
+use crate::tree::{Value, json};
 
 impl Api {
     pub(super) fn answer_virtual(

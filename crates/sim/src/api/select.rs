@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::tree::Value;
 use keelson_core::selector::{FieldSelector, Requirement};
 
 use super::{json::Json, kinds::Kind, labels, request::Query, status::Failure};
+use crate::tree::Value;
 
 /// Both selectors of a list or watch.
 #[derive(Debug, Clone)]

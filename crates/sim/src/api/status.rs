@@ -3,12 +3,12 @@
 //! Clients read the reason, the causes and the message, and scripts match the message, so each constructor here writes
 //! upstream's sentence and upstream's details.
 
-use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 
 use super::kinds::Kind;
 use crate::objects::Refusal;
+use crate::tree::{Value, json};
 
 /// One wrong field of an invalid object.
 #[derive(Debug, Clone, PartialEq, Eq)]

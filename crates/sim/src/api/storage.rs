@@ -10,12 +10,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::tree::{Text, Value};
 use bytes::Bytes;
 use serde::Serializer as _;
 
 use super::json::Json;
 use crate::objects::{Event, Resource};
+use crate::tree::{Text, Value};
 
 /// Namespace (empty for cluster scope) and name.
 pub(crate) type Key = (Text, Text);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use bytes::Bytes;
 use http::{Response, request::Parts};
 use keelson_core::Timestamp;
@@ -20,6 +19,7 @@ use super::{
     storage::Object,
     verbs::Ownership,
 };
+use crate::tree::{Value, json};
 
 impl Api {
     pub(super) fn subresource(&mut self, call: &Call, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, Failure> {

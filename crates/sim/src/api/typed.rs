@@ -3,7 +3,6 @@
 //! The published types do the reading: what they refuse is an error in upstream's manner, and what they do not give back
 //! is a field they do not know. The same types describe themselves for OpenAPI.
 
-use crate::tree::Value;
 use k8s_openapi::api::{
     apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination,
     core::v1 as core, networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac, resource::v1 as resource,
@@ -13,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{kinds::Kind, request::Call, status::Failure};
+use crate::tree::Value;
 
 /// Reads the object as its type, which forgets the fields that the type does not have.
 pub(crate) fn check(call: &Call, object: &mut Value) -> Result<(), Failure> {

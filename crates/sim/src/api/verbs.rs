@@ -5,7 +5,6 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use crate::tree::{Text, Value, json};
 use keelson_core::Timestamp;
 
 use super::{
@@ -21,6 +20,7 @@ use super::{
     typed, validate,
 };
 use crate::objects::Resource;
+use crate::tree::{Text, Value, json};
 
 /// How a changed object's field ownership is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

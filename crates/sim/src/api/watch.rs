@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use bytes::{BufMut, Bytes, BytesMut};
 use keelson_core::{Span, Timestamp};
 
@@ -18,6 +17,7 @@ use super::{
     status::{Cause, Failure},
     storage::{Change, Object},
 };
+use crate::tree::{Value, json};
 
 /// Names an open watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,9 +2,8 @@
 //!
 //! The manifests stand in `data/` and are compiled in, so that a demo needs no file.
 
-use crate::tree::{Value, json};
-
 use crate::objects::{Resource, Write};
+use crate::tree::{Value, json};
 
 /// A video-streaming service, with its budgets and autoscalers.
 pub const STREAMING: [&str; 2] =

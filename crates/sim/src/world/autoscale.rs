@@ -3,7 +3,6 @@
 //! Target arithmetic of autoscaling/v2 on one number: what is wanted is `ceil(demand / share)`, a tenth of deviation is
 //! ignored, going down waits until five minutes asked for no more.
 
-use crate::tree::json;
 use keelson_core::{Span, Timestamp};
 
 use super::agenda::Role;
@@ -11,6 +10,7 @@ use super::desk::{Desk, Looked};
 use super::read::{Key, int};
 use super::traffic::Driver;
 use crate::objects::{Resource, Write};
+use crate::tree::json;
 
 /// How often it looks.
 const EVERY: Span = Span::seconds(15);

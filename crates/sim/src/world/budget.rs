@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::agenda::Role;
@@ -16,6 +15,7 @@ use super::read::{
 };
 use super::rollout::share;
 use crate::objects::{Event, Resource};
+use crate::tree::{Value, json};
 
 /// An eviction that was granted counts as done for this long, until the pod is seen leaving.
 const GRANTED_FOR: Span = Span::minutes(2);

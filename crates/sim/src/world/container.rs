@@ -3,10 +3,10 @@
 //! Its state lives in the pod's status and nowhere else, so that a kubelet that starts late, or takes over a cluster
 //! from a dump, goes on where the last one stopped.
 
-use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::read::{at, int, stamp, text, time, yes};
+use crate::tree::{Value, json};
 
 /// The delay before the second restart; it doubles up to [`LONGEST_BACK_OFF`].
 const FIRST_BACK_OFF: Span = Span::seconds(10);

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::Span;
 
 use super::agenda::Role;
@@ -20,6 +19,7 @@ use super::rollout::share;
 use super::statefulset::REVISION;
 use super::suits::NodeFacts;
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// Taints every daemon pod tolerates: key, effect.
 const TOLERATED: [(&str, &str); 6] = [

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::tree::Value;
 use keelson_core::{ResourceName, Resources};
 
 use super::read::{amounts, at, int, list, text, time, yes};
+use crate::tree::Value;
 
 /// A port taken on a node: protocol, address, number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::tree::{Text, Value, json};
 use keelson_core::{Span, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +17,7 @@ use super::read::{
 use super::replicaset::says_less;
 use super::rollout::{Limits, Set, grow, limits, shrink, spread};
 use crate::objects::{Event, Refusal, Write};
+use crate::tree::{Text, Value, json};
 
 /// Annotation of a set: which revision it is.
 const REVISION: &str = "deployment.kubernetes.io/revision";

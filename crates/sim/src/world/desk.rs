@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::agenda::{Agenda, Role, Task};
@@ -21,6 +20,7 @@ use super::seen::Seen;
 use super::traffic::Day;
 use super::{Settings, standin};
 use crate::objects::{Cluster, Event, Refusal, Resource, Write};
+use crate::tree::{Value, json};
 
 /// What an event says: uid of its subject, reason, message.
 pub type Tag = (String, String, String);

@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::tree::Value;
 use keelson_core::{Span, Timestamp};
 
 use super::World;
 use crate::api::Api;
 use crate::face::Shared;
 use crate::objects::{Cluster, Event};
+use crate::tree::Value;
 
 /// A world and its API.
 #[derive(Debug, Clone)]

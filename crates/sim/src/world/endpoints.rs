@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::tree::{Value, json};
-
 use super::agenda::Role;
 use super::demand::is_finished;
 use super::desk::{Desk, Looked};
@@ -11,6 +9,7 @@ use super::kinds::{NODES, PODS, SERVICES, SLICES};
 use super::nodes::zone;
 use super::read::{Key, at, holds, int, is_leaving, list, name, namespace, owned_by, strings, text, uid, yes};
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// The most endpoints of one slice.
 const SLICE: usize = 100;

@@ -11,7 +11,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::tree::Value;
 use keelson_core::{Resources, Span, Timestamp};
 
 use super::demand::{is_finished, of_pod};
@@ -21,6 +20,7 @@ use super::read::{Key, at, labels, list, namespace, selector, text, uid};
 use super::seen::{Load, Seen};
 use super::suits::NodeFacts;
 use crate::objects::Event;
+use crate::tree::Value;
 
 /// For how long a node may still be taken for what it was.
 pub const GRACE: Span = Span::seconds(5);

@@ -5,7 +5,6 @@
 //!
 //! Promise: the requests of admitted pods never exceed what the node can allocate.
 
-use crate::tree::{Value, json};
 use keelson_core::Resources;
 
 use super::agenda::Role;
@@ -16,6 +15,7 @@ use super::pod_life::{Surroundings, images_at, step};
 use super::read::{Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time};
 use super::suits::NodeFacts;
 use crate::objects::Event;
+use crate::tree::{Value, json};
 
 /// Who says so in events.
 const BY: &str = "kubelet";

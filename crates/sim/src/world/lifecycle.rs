@@ -4,7 +4,6 @@
 //! no longer ready at once, and are deleted when their tolerations run out. Pods whose node is gone are removed by
 //! force.
 
-use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::agenda::Role;
@@ -15,6 +14,7 @@ use super::nodes::last_heard;
 use super::read::{Key, Wanted, condition, int, is_leaving, list, name, put_condition, stamp, text, time};
 use super::suits::Taint;
 use crate::objects::Event;
+use crate::tree::{Value, json};
 
 /// The taint of a node that is not heard of.
 pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";

@@ -3,7 +3,6 @@
 //! A workload that follows the traffic uses what its share of the traffic costs; others wander slowly about a third of
 //! their request. Numbers are made up, and stay within limits: cpu below its limit, memory below its.
 
-use crate::tree::{Value, json};
 use keelson_core::{Quantity, ResourceName, Resources, Span, Timestamp};
 
 use super::autoscale::Scaled;
@@ -11,6 +10,7 @@ use super::chance::Chance;
 use super::demand::{is_finished, of_pod};
 use super::read::{Key, amounts, annotation, at, entry, list, name, namespace, quantity, text, uid};
 use super::traffic::Day;
+use crate::tree::{Value, json};
 
 /// What a pod uses at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

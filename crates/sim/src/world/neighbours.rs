@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::tree::Value;
 use keelson_core::selector::LabelSelector;
 
 use super::demand::{Demand, is_finished};
@@ -13,6 +12,7 @@ use super::read::{Key, at, entry, int, labels, list, namespace, selector, text, 
 use super::replicaset::is_active;
 use super::seen::Seen;
 use super::suits::NodeFacts;
+use crate::tree::Value;
 
 /// Pods that wait for something on a node that keeps their place.
 pub type Assumed = BTreeMap<Key, (String, Demand)>;

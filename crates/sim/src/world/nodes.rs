@@ -9,7 +9,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::tree::{Value, json};
 use keelson_core::{Quantity, Span, Timestamp};
 
 use super::agenda::Role;
@@ -17,6 +16,7 @@ use super::desk::{Desk, Looked};
 use super::kinds::{LEASES, NODES};
 use super::read::{Key, Wanted, entry, list, micro_stamp, name, put_condition, stamp};
 use crate::objects::{Event, Refusal, Write};
+use crate::tree::{Value, json};
 
 /// Whether lease renewals become writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

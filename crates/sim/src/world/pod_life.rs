@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::tree::{Value, json};
 use keelson_core::{ResourceName, Span, Timestamp};
 
 use super::chance::Chance;
@@ -18,6 +17,7 @@ use super::read::{
     Wanted, amounts, annotation, at, controller, holds, int, is_leaving, list, put_condition, quantity, stamp, text,
     time, uid,
 };
+use crate::tree::{Value, json};
 
 /// Annotation: the containers end after this many seconds. Without it, those of a Job end by chance, others never.
 pub const RUN_SECONDS: &str = "sim.keelson.dev/run-seconds";

@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::{Quantity, ResourceName, Span};
 
 use super::agenda::Role;
@@ -22,6 +21,7 @@ use super::read::{
     Key, Wanted, amounts, annotation, condition, holds, int, is_leaving, list, name, put_condition, text, time,
 };
 use crate::objects::Event;
+use crate::tree::{Value, json};
 
 /// How often a node is looked at while it may be short.
 const EVERY: Span = Span::seconds(10);

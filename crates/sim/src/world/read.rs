@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::tree::{Text, Value, json};
 use keelson_core::selector::LabelSelector;
 use keelson_core::{Quantity, ResourceName, Resources, Timestamp};
+
+use crate::tree::{Text, Value, json};
 
 /// What names an object within its resource; the namespace is empty for cluster-scoped ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

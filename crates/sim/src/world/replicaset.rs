@@ -8,7 +8,6 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::tree::{Text, Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::agenda::Role;
@@ -20,6 +19,7 @@ use super::read::{
     strings, text, time, uid,
 };
 use crate::objects::{Event, Write};
+use crate::tree::{Text, Value, json};
 
 /// Annotation: pods with less are deleted first.
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";

@@ -3,14 +3,13 @@
 //! The kubelet gives what fits beside its other pods. What can never fit is `Infeasible`, what does not fit now is
 //! `Deferred` and tried again when a pod leaves the node.
 
-use crate::tree::{Text, Value};
-
 use super::agenda::Role;
 use super::demand::{held, is_finished, of_pod, requested};
 use super::desk::{Desk, Looked};
 use super::kinds::PODS;
 use super::kubelet::room_without;
 use super::read::{Key, Wanted, amounts, at, condition, is_leaving, list, put_condition, text};
+use crate::tree::{Text, Value};
 
 /// The condition of a pod whose resize waits.
 const PENDING: &str = "PodResizePending";

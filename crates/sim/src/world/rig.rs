@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::kinds::{NODES, PODS};
@@ -13,6 +12,7 @@ use super::replicaset::is_active;
 use super::{Settings, World};
 use crate::api::{Api, Config};
 use crate::objects::{Cluster, Event, Resource, Write};
+use crate::tree::{Value, json};
 
 /// An API, the world behind it, and the time.
 pub struct Scene {

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::tree::json;
 use keelson_core::Span;
 
 use super::Settings;
@@ -10,6 +9,7 @@ use super::kinds::{DEPLOYMENTS, LEASES, NODES, PODS, REPLICA_SETS};
 use super::read::{condition, holds, int, is_leaving, list, name, text};
 use super::rig::{Scene, active, deployment, pod_spec};
 use crate::objects::Write;
+use crate::tree::json;
 
 fn scene(nodes: usize) -> Scene {
     Scene::new(7, Settings::default()).nodes(nodes, 4, 16)

@@ -2,7 +2,6 @@
 //!
 //! A scenario is plain data drawn from its seed; [`super::World::follow`] plays it.
 
-use crate::tree::{Value, json};
 use keelson_core::Span;
 
 use super::autoscale::Scaled;
@@ -15,6 +14,7 @@ use super::script::Deed;
 use super::traffic::{Day, Driver};
 use crate::apps::{self, LoadError};
 use crate::objects::{Resource, Write};
+use crate::tree::{Value, json};
 
 /// When an evening begins: the traffic of the bundled day has its match at 21:00.
 pub const EVENING: &str = "2026-05-20T17:00:00Z";

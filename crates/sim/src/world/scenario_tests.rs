@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use crate::tree::json;
 use keelson_core::{Span, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -15,6 +14,7 @@ use super::scenario::{EVENING, Scenario};
 use super::script::Deed;
 use super::{Settings, drive};
 use crate::objects::Resource;
+use crate::tree::json;
 
 /// Plays a span with a checker and without keeping the events.
 fn play(scene: &mut Scene, span: Span, checker: &mut Invariants) -> u64 {

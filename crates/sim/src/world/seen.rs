@@ -9,7 +9,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::tree::{Text, Value};
 use keelson_core::Resources;
 use keelson_core::selector::{LabelSelector, Operator};
 
@@ -19,6 +18,7 @@ use super::read::{Key, at, labels, list, text, uid};
 use super::resize;
 use super::suits::NodeFacts;
 use crate::objects::Resource;
+use crate::tree::{Text, Value};
 
 /// How full a node is.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::tree::{Value, json};
 use keelson_core::{ResourceName, Span, Timestamp};
 
 use super::agenda::Role;
@@ -21,6 +20,7 @@ use super::seen::Load;
 use super::suits::NodeFacts;
 use super::volumes::{Needs, SELECTED_NODE};
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// Who says so in events.
 pub const BY: &str = "sim-stand-in-scheduler";

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::{Span, Timestamp};
 
 use super::agenda::Role;
@@ -15,6 +14,7 @@ use super::kinds::{CLAIMS, PODS, REVISIONS, STATEFUL_SETS};
 use super::read::{Key, at, entry, int, is_leaving, list, name, namespace, owned_by, text, uid};
 use super::replicaset::{available_at, notice_owner};
 use crate::objects::{Event, Refusal, Write};
+use crate::tree::{Value, json};
 
 /// Label of a pod: the revision of its template.
 pub const REVISION: &str = "controller-revision-hash";

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::tree::Value;
 use keelson_core::Resources;
 use keelson_core::selector::Requirement;
 
 use super::read::{amounts, at, labels, list, name, strings, text, yes};
+use crate::tree::Value;
 
 /// What placing needs to know of a node.
 #[derive(Debug, Clone, Default)]

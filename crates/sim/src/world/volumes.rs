@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use keelson_core::{Quantity, Span};
 
 use super::agenda::Role;
@@ -19,6 +18,7 @@ use super::read::{
 };
 use super::suits::NodeFacts;
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// Annotation of a claim: the node its first pod will run on.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";

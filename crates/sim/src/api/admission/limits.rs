@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::tree::Value;
 use keelson_core::Quantity;
 
 use super::super::{Api, defaults::quantity, json::Json, request::Call, status::Failure, storage::Object};
 use crate::objects::Resource;
+use crate::tree::Value;
 
 const RANGES: Resource = Resource { group: "", plural: "limitranges" };
 

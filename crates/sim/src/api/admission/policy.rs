@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::tree::{Value, json};
 use kube_cel::cel::Context;
 
 use super::super::{
@@ -15,6 +14,7 @@ use super::super::{
     subresource::selects,
 };
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 const GROUP: &str = "admissionregistration.k8s.io";
 

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::tree::{Value, json};
 use keelson_core::Quantity;
 
 use super::super::{Api, defaults::quantity, json::Json, kinds::Kind, request::Call, status::Failure};
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 const QUOTAS: Resource = Resource { group: "", plural: "resourcequotas" };
 

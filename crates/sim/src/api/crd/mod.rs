@@ -5,7 +5,6 @@ mod schema;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::tree::{Value, json};
 use keelson_core::Timestamp;
 
 use super::{
@@ -19,6 +18,7 @@ use super::{
     storage::Object,
 };
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 static NOTHING: Value = Value::Null;
 

@@ -5,10 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::tree::Value;
 use kube_cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
 
 use super::super::status::Cause;
+use crate::tree::Value;
 
 /// The compiled rules of one version.
 pub(crate) struct Rules {

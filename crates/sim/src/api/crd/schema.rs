@@ -2,10 +2,10 @@
 //!
 //! Promises: pruning and defaulting twice give the same as once; every refusal names the path of its field.
 
-use crate::tree::{Map, Text, Value};
 use regex::Regex;
 
 use super::super::{json::Json, status::Cause};
+use crate::tree::{Map, Text, Value};
 
 fn flag(schema: &Value, name: &str) -> bool {
     schema.get(name) == Some(&Value::Bool(true))

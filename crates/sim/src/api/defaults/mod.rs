@@ -5,11 +5,10 @@
 mod pod;
 mod workload;
 
-use crate::tree::{Text, Value, json};
-
 pub(crate) use pod::{qos_class, quantity};
 
 use super::{Api, base64, json::Json, kinds::Kind};
+use crate::tree::{Text, Value, json};
 
 /// Completes an object of a built-in kind.
 pub(crate) fn apply(kind: &Kind, object: &mut Value) {

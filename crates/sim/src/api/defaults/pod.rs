@@ -1,9 +1,9 @@
 //! Pods, alone and in templates.
 
-use crate::tree::{Text, Value, json};
 use keelson_core::Quantity;
 
 use super::super::json::Json;
+use crate::tree::{Text, Value, json};
 
 const KINDS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 

@@ -5,8 +5,6 @@
 //!
 //! Promises: applying the same document again changes nothing.
 
-use crate::tree::{Map, Value, json};
-
 use super::{
     super::{
         json::Json,
@@ -18,6 +16,7 @@ use super::{
     managed::{self, Manager},
     shape::{ListKind, Shape},
 };
+use crate::tree::{Map, Value, json};
 
 /// What the object becomes.
 pub(crate) fn applied(call: &Call, live: Option<&Value>, config: &Value) -> Result<Value, Failure> {

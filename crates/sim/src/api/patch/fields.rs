@@ -6,12 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::tree::{Map, Text, Value, json};
-
 use super::{
     super::json::Json,
     shape::{ListKind, Shape},
 };
+use crate::tree::{Map, Text, Value, json};
 
 /// A set of field paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! Who owns which field: `metadata.managedFields`.
 
-use crate::tree::{List, Value, json};
-
 use super::{
     super::{events, json::Json, meta, request::Call},
     fields::Fields,
     shape::Shape,
 };
+use crate::tree::{List, Value, json};
 
 /// One entry of `managedFields`.
 #[derive(Debug, Clone, PartialEq, Eq)]

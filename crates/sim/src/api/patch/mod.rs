@@ -8,7 +8,6 @@ pub(crate) mod strategic;
 
 use std::sync::Arc;
 
-use crate::tree::{Value, json};
 use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
     typed,
     verbs::Ownership,
 };
+use crate::tree::{Value, json};
 
 impl Api {
     /// Patches an object, or its status when the call says so; an apply may create.

@@ -3,9 +3,8 @@
 //! Merging and ownership treat a list of containers by name, but a list of arguments as one value. A custom resource says
 //! so in its schema (`x-kubernetes-list-type`); for built-in kinds the types' tags are a table by field name here.
 
-use crate::tree::Value;
-
 use super::super::json::Json;
+use crate::tree::Value;
 
 /// Where in a type we are.
 #[derive(Debug, Clone, Copy)]

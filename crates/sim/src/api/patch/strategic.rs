@@ -3,9 +3,8 @@
 //! Like a merge patch, but lists of named things merge by their key, and directives say what else to do: `$patch`
 //! (`replace`, `delete`, `merge`), `$retainKeys`, `$deleteFromPrimitiveList/…` and `$setElementOrder/…`.
 
-use crate::tree::{List, Map, Value};
-
 use super::super::{json::Json, status::Failure};
+use crate::tree::{List, Map, Value};
 
 /// Merges a patch into an object.
 pub(crate) fn merge(target: &mut Value, patch: &Value) -> Result<(), Failure> {

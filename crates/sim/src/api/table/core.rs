@@ -1,9 +1,9 @@
 //! Rows of the other built-in kinds.
 
-use crate::tree::{Text, Value, json};
 use keelson_core::Timestamp;
 
 use super::{super::json::Json, age, containers, or_none, pairs, selector};
+use crate::tree::{Text, Value, json};
 
 pub(super) fn cells(plural: &str, object: &Value, name: Value, age: Value, now: Timestamp) -> Vec<Value> {
     let text = |path: &[&str]| or_none(object.text(path).to_owned());

@@ -1,9 +1,9 @@
 //! Rows of custom resources: their own printer columns.
 
-use crate::tree::{Value, json};
 use keelson_core::Timestamp;
 
 use super::{super::json::Json, age};
+use crate::tree::{Value, json};
 
 pub(super) fn columns(version: &Value) -> Vec<Value> {
     let mut columns = vec![super::column("Name")];

@@ -6,10 +6,10 @@ mod custom;
 mod pod;
 mod workload;
 
-use crate::tree::{Value, json};
 use keelson_core::Timestamp;
 
 use super::{json::Json, kinds::Kind};
+use crate::tree::{Value, json};
 
 /// A table with its columns, or (later frames of a watch) without.
 pub(crate) fn columns(kind: &Kind, version: &str, with: bool) -> Value {

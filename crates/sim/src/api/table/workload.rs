@@ -1,9 +1,9 @@
 //! Rows of workloads, autoscalers and budgets.
 
-use crate::tree::{Value, json};
 use keelson_core::Timestamp;
 
 use super::{super::json::Json, age, containers, pairs, selector};
+use crate::tree::{Value, json};
 
 pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> {
     let name = object.at(&["metadata", "name"]).clone();
