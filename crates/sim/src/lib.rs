@@ -10,6 +10,7 @@
 //! | [`api`] | the Kubernetes API as a state machine: requests and moments in, answers out |
 //! | [`face`] | the ways in: a tower service for clients in the process, HTTP for everyone else; and what goes wrong there |
 //! | [`objects`] | how a simulated component sees and changes the cluster |
+//! | [`tree`] | JSON trees whose copies share what they have in common |
 //!
 //! ```
 //! use keelson_core::Timestamp;
@@ -28,4 +29,5 @@ pub mod apps;
 pub mod clock;
 pub mod face;
 pub mod objects;
+pub mod tree;
 pub mod world;

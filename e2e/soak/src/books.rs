@@ -9,6 +9,7 @@ use keelson_api::names;
 use keelson_core::decision::{Outcome, Verb};
 use keelson_core::{Decision, Span, Timestamp};
 use keelson_sim::objects::Event;
+use keelson_sim::tree::Value;
 use keelson_sim::world::demand::of_pod;
 use keelson_sim::world::invariants::minds;
 use keelson_sim::world::kinds::{EVENTS, LEASES, NODES, PODS};
@@ -16,7 +17,6 @@ use keelson_sim::world::neighbours::{Assumed, Neighbours};
 use keelson_sim::world::read::{Key, annotation, condition, holds, int, is_leaving, text, time, uid};
 use keelson_sim::world::seen::Seen;
 use keelson_sim::world::standin::fits;
-use serde_json::Value;
 
 /// Every pod that Keelson was asked to place and that is bound has a decision that says so, with that node.
 pub const RECORDED: &str = "Recorded";

@@ -20,6 +20,7 @@ use keelson_sim::face::{
     tower::Face,
 };
 use keelson_sim::objects::{Event, Write};
+use keelson_sim::tree::{Value, json};
 use keelson_sim::world::chance::Chance;
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::invariants::{Invariant, Invariants};
@@ -27,7 +28,6 @@ use keelson_sim::world::kinds::{LEASES, PODS};
 use keelson_sim::world::scenario::Scenario;
 use keelson_sim::world::{Settings, World};
 use keelson_store::{Filter, Journal, JournalOptions, Retention, Store};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
@@ -317,7 +317,7 @@ fn show(what: &str, event: &Event, now: Timestamp) {
 }
 
 /// A pod that somebody else put on a machine, and that wants no pods of the first shops beside it.
-fn keeper(number: usize) -> Write {
+fn keeper(number: usize) -> Write<Value> {
     let shops: Vec<String> = (0..3).map(|shop| format!("shop-{shop:02}")).collect();
     let selector = json!({"matchExpressions": [{"key": "app", "operator": "In", "values": shops}]});
     let term = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": selector});

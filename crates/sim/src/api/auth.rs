@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, header};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{Api, json::Json, status::Failure};
+use crate::tree::{Value, json};
 
 /// A token and whom it stands for.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl User {
     pub fn info(&self) -> Value {
         let mut info = json!({"username": self.name, "groups": self.groups});
         if let (Some(map), false) = (info.as_object_mut(), self.uid.is_empty()) {
-            map.insert("uid".into(), self.uid.clone().into());
+            map.insert("uid", self.uid.clone().into());
         }
         info
     }

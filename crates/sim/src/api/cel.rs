@@ -16,7 +16,8 @@ use kube_cel::{
         objects::{Key, Map},
     },
 };
-use serde_json::Value;
+
+use crate::tree::Value;
 
 /// Compiled expressions by their text.
 #[derive(Default)]
@@ -135,11 +136,11 @@ pub(crate) fn to_cel(value: &Value) -> cel::Value {
             (None, Some(uint)) => cel::Value::UInt(uint),
             _ => cel::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
         },
-        Value::String(text) => cel::Value::String(Arc::new(text.clone())),
+        Value::String(text) => cel::Value::String(Arc::new(text.to_string())),
         Value::Array(list) => cel::Value::List(Arc::new(list.iter().map(to_cel).collect())),
         Value::Object(map) => {
             let map: HashMap<Key, cel::Value> =
-                map.iter().map(|(key, value)| (Key::String(Arc::new(key.clone())), to_cel(value))).collect();
+                map.iter().map(|(key, value)| (Key::String(Arc::new(key.to_string())), to_cel(value))).collect();
             cel::Value::Map(Map { map: Arc::new(map) })
         }
     }
@@ -152,7 +153,7 @@ pub(crate) fn to_json(value: &cel::Value) -> Value {
         cel::Value::Int(int) => Value::from(*int),
         cel::Value::UInt(uint) => Value::from(*uint),
         cel::Value::Float(float) => Value::from(*float),
-        cel::Value::String(text) => Value::String(text.as_ref().clone()),
+        cel::Value::String(text) => Value::from(text.as_str()),
         cel::Value::List(list) => Value::Array(list.iter().map(to_json).collect()),
         cel::Value::Map(map) => {
             let sorted: BTreeMap<String, Value> =
@@ -166,7 +167,7 @@ pub(crate) fn to_json(value: &cel::Value) -> Value {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
 

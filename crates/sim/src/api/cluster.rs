@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -16,6 +15,7 @@ use super::{
     verbs::Ownership,
 };
 use crate::objects::{Cluster, Refusal, Resource, Write};
+use crate::tree::{Value, json};
 
 /// An administrator inside the process.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ pub struct Inside<'a> {
 
 impl<'a> Inside<'a> {
     pub(super) fn new(api: &'a mut Api, now: Timestamp) -> Self {
-        Self { api, now, user: Arc::new(User::admin()) }
+        let user = Arc::clone(&api.admin);
+        Self { api, now, user }
     }
 
     fn call(&self, resource: Resource, verb: Verb) -> Result<Call, Failure> {
@@ -35,7 +36,7 @@ impl<'a> Inside<'a> {
         Ok(self.api.inside(self.now, &self.user, &kind, verb))
     }
 
-    fn apply(&mut self, write: Write) -> Result<Arc<Object>, Failure> {
+    fn apply(&mut self, write: Write<Value>) -> Result<Arc<Object>, Failure> {
         match write {
             Write::Create(resource, object) => {
                 let mut call = self.call(resource, Verb::Create)?;
@@ -90,15 +91,15 @@ impl Cluster for Inside<'_> {
         self.now
     }
 
-    fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
+    fn find(&self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.api.store.find(resource, namespace, name).map(|object| Arc::clone(&object.value))
     }
 
-    fn list(&self, resource: Resource) -> Vec<Arc<Value>> {
+    fn all(&self, resource: Resource) -> Vec<Arc<Value>> {
         self.api.store.list(resource, "").map(|object| Arc::clone(&object.value)).collect()
     }
 
-    fn write(&mut self, write: Write) -> Result<Arc<Value>, Refusal> {
+    fn change(&mut self, write: Write<Value>) -> Result<Arc<Value>, Refusal> {
         let object = self.apply(write)?;
         self.api.tick(self.now);
         Ok(Arc::clone(&object.value))

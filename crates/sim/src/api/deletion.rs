@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::{
     Api, admission,
@@ -18,6 +17,7 @@ use super::{
     status::Failure,
     storage::{Key, Object},
 };
+use crate::tree::{Value, json};
 
 /// What a deletion left.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Api {
         let held = !finalizers.is_empty()
             || (kind.is("", "namespaces") && !old.value.items(&["spec", "finalizers"]).is_empty());
         if !held && grace == 0 {
-            let gone = if call.dry_run { None } else { self.erase(kind, &old.key()) };
+            let gone = if call.dry_run { None } else { self.erase(kind, old.key()) };
             let gone = gone.unwrap_or_else(|| Arc::clone(&old));
             let mut last = (*gone.value).clone();
             if kind.is("", "pods") {
@@ -121,7 +121,7 @@ impl Api {
             .collect();
         for object in &doomed {
             let mut one = call.clone();
-            (one.namespace, one.name) = object.key();
+            (one.namespace, one.name) = (object.key().0.to_string(), object.key().1.to_string());
             match self.delete(&one, options) {
                 Ok(_) => {}
                 Err(failure) if failure.code == 404 => {}

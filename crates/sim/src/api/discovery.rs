@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -13,6 +12,7 @@ use super::{
     kinds::Kind,
     status::{Failure, respond, respond_bytes},
 };
+use crate::tree::{Value, json};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 

@@ -2,9 +2,8 @@
 //!
 //! `v1` and `events.k8s.io/v1` events are the same objects with some fields called otherwise; the core form is stored.
 
-use serde_json::Value;
-
 use super::json::Json;
+use crate::tree::Value;
 
 /// Core name, new name.
 const NAMES: &[(&str, &str)] = &[

@@ -9,7 +9,6 @@ use std::{
 };
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -20,6 +19,7 @@ use super::{
     storage::{Key, Object},
 };
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 /// What has to be looked at.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Pending {
                 .iter()
                 .any(|one| matches!(one.as_str(), Some("foregroundDeletion" | "orphan")));
         if owned || marked {
-            self.objects.push_back((kind.storage, object.key()));
+            self.objects.push_back((kind.storage, object.key().clone()));
         }
         if kind.is("", "namespaces") && object.deleting() {
             self.namespaces.insert(object.value.text(&["metadata", "name"]).to_owned());
@@ -190,7 +190,7 @@ impl Api {
 
     fn delete_inside(&mut self, now: Timestamp, kind: &Arc<Kind>, object: &Object, options: &Value) {
         let mut call = self.inside(now, &Arc::new(User::admin()), kind, Verb::Delete);
-        (call.namespace, call.name) = object.key();
+        (call.namespace, call.name) = (object.key().0.to_string(), object.key().1.to_string());
         // A refusal (an admission policy, say) leaves the object; it is looked at again when it changes.
         drop(self.delete(&call, options));
     }
@@ -211,7 +211,7 @@ impl Api {
                 if !object.deleting() {
                     self.delete_inside(now, &inner, &object, &json!({"propagationPolicy": "Background"}));
                 }
-                left |= self.store.get(resource, &object.key()).is_some();
+                left |= self.store.get(resource, object.key()).is_some();
             }
         }
         if !left {

@@ -5,7 +5,6 @@ use std::{rc::Rc, sync::Arc};
 use bytes::Bytes;
 use http::{Request, header, request::Parts};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api, Reply,
@@ -20,6 +19,7 @@ use super::{
     storage::Object,
     verbs::Ownership,
 };
+use crate::tree::{Value, json};
 
 impl Api {
     /// Answers a request that arrives at a moment.

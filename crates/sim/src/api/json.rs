@@ -3,7 +3,7 @@
 //! Kubernetes objects are trees in which most branches may be missing. A missing branch reads as null, an empty string
 //! or an empty list, and a write makes the branches it needs, so that the rules of the API read like sentences.
 
-use serde_json::{Map, Value};
+use crate::tree::{List, Map, Text, Value};
 
 static NULL: Value = Value::Null;
 
@@ -18,13 +18,13 @@ pub(crate) trait Json {
     /// The integer at the path.
     fn int(&self, path: &[&str]) -> Option<i64>;
     /// The object's entries at the path.
-    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&String, &Value)>;
+    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&Text, &Value)>;
     /// The place at the path, its branches made when missing.
     fn place(&mut self, path: &[&str]) -> &mut Value;
     /// The place at the path, when it is there.
     fn place_if(&mut self, path: &[&str]) -> Option<&mut Value>;
     /// The object at the path, made when missing.
-    fn object(&mut self, path: &[&str]) -> &mut Map<String, Value>;
+    fn object(&mut self, path: &[&str]) -> &mut Map;
     /// The list at the path, made when missing.
     fn array(&mut self, path: &[&str]) -> &mut Vec<Value>;
     /// Writes the value at the path.
@@ -59,14 +59,14 @@ impl Json for Value {
         self.at(path).as_i64()
     }
 
-    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&String, &Value)> {
+    fn entries(&self, path: &[&str]) -> impl Iterator<Item = (&Text, &Value)> {
         self.at(path).as_object().into_iter().flatten()
     }
 
     fn place(&mut self, path: &[&str]) -> &mut Value {
         let mut here = self;
         for key in path {
-            here = force_object(here).entry(*key).or_insert(Value::Null);
+            here = force_object(here).entry(key).or_insert(Value::Null);
         }
         here
     }
@@ -75,7 +75,7 @@ impl Json for Value {
         path.iter().try_fold(self, |here, key| here.get_mut(key))
     }
 
-    fn object(&mut self, path: &[&str]) -> &mut Map<String, Value> {
+    fn object(&mut self, path: &[&str]) -> &mut Map {
         force_object(self.place(path))
     }
 
@@ -84,27 +84,31 @@ impl Json for Value {
     }
 
     fn put(&mut self, path: &[&str], value: impl Into<Value>) {
-        *self.place(path) = value.into();
+        let value = value.into();
+        // What is there already stays shared with other versions. Null is no proof that the branch is there.
+        if value.is_null() || self.at(path) != &value {
+            *self.place(path) = value;
+        }
     }
 
     fn default_to(&mut self, path: &[&str], value: impl Into<Value>) {
-        let place = self.place(path);
-        if place.is_null() {
-            *place = value.into();
+        if self.at(path).is_null() {
+            *self.place(path) = value.into();
         }
     }
 
     fn cut(&mut self, path: &[&str]) -> Option<Value> {
         let (last, branch) = path.split_last()?;
+        self.at(branch).get(last)?;
         let mut here = self;
         for key in branch {
             here = here.get_mut(key)?;
         }
-        here.as_object_mut()?.remove(*last)
+        here.as_object_mut()?.remove(last)
     }
 }
 
-fn force_object(value: &mut Value) -> &mut Map<String, Value> {
+fn force_object(value: &mut Value) -> &mut Map {
     match value {
         Value::Object(map) => map,
         other => {
@@ -118,7 +122,7 @@ fn force_array(value: &mut Value) -> &mut Vec<Value> {
     match value {
         Value::Array(list) => list,
         other => {
-            *other = Value::Array(Vec::new());
+            *other = Value::Array(List::default());
             force_array(other)
         }
     }
@@ -126,6 +130,10 @@ fn force_array(value: &mut Value) -> &mut Vec<Value> {
 
 /// Takes nulls out of objects, as a typed API does when it reads its own structs back.
 pub(crate) fn without_nulls(value: &mut Value) {
+    // Looking first leaves shared what says nothing to take out, which is nearly everything.
+    if !has_nulls(value) {
+        return;
+    }
     match value {
         Value::Object(map) => {
             map.retain(|_, child| !child.is_null());
@@ -133,5 +141,14 @@ pub(crate) fn without_nulls(value: &mut Value) {
         }
         Value::Array(list) => list.iter_mut().for_each(without_nulls),
         _ => {}
+    }
+}
+
+/// Whether an object in the tree has a null; one in a list stays.
+fn has_nulls(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().any(|child| child.is_null() || has_nulls(child)),
+        Value::Array(list) => list.iter().any(has_nulls),
+        _ => false,
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::{
     Api, base64,
@@ -14,6 +13,7 @@ use super::{
     status::{Cause, Failure},
     storage::{Key, Object},
 };
+use crate::tree::{Value, json};
 
 struct Page {
     rv: u64,
@@ -35,7 +35,7 @@ impl Api {
         let mut picked: Vec<Arc<Object>> = Vec::new();
         let mut more = 0;
         for object in source {
-            if after.is_some_and(|after| object.key() <= *after) || !filter.matches(&object.value) {
+            if after.is_some_and(|after| object.key() <= after) || !filter.matches(&object.value) {
                 continue;
             }
             if limit > 0 && picked.len() == limit {
@@ -46,7 +46,7 @@ impl Api {
         }
         let mut metadata = json!({"resourceVersion": rv.to_string()});
         if let (true, Some(last)) = (more > 0, picked.last()) {
-            metadata.put(&["continue"], write_token(rv, &last.key()));
+            metadata.put(&["continue"], write_token(rv, last.key()));
             if call.query.text("labelSelector").is_empty() && call.query.text("fieldSelector").is_empty() {
                 metadata.put(&["remainingItemCount"], more);
             }
@@ -75,7 +75,7 @@ impl Api {
         match exact {
             Some(rv) if rv > current => Err(too_large(rv, current)),
             Some(rv) if rv != current => {
-                let objects = self.store.list_at(resource, rv).ok_or_else(|| match page {
+                let objects = self.store.list_at(resource, &call.namespace, rv).ok_or_else(|| match page {
                     Some(_) => Failure::gone(
                         "The provided continue parameter is too old to display a consistent list result. You can start a \
                          new list without the continue parameter, or use the continue token in this response to retrieve \
@@ -83,8 +83,7 @@ impl Api {
                     ),
                     None => Failure::gone(format!("The resourceVersion for the provided list is too old: {rv}")),
                 })?;
-                let here = |key: &Key| call.namespace.is_empty() || key.0 == call.namespace;
-                Ok((rv, objects.into_iter().filter(|(key, _)| here(key)).map(|(_, object)| object).collect()))
+                Ok((rv, objects.into_iter().cloned().collect()))
             }
             _ => Ok((current, self.store.list(resource, &call.namespace).cloned().collect())),
         }
@@ -120,7 +119,7 @@ fn write_token(rv: u64, last: &Key) -> String {
 fn read_token(token: &str) -> Result<Page, Failure> {
     let read = || -> Option<Page> {
         let value: Value = serde_json::from_slice(&base64::decode(token)?).ok()?;
-        let mut start = value.items(&["start"]).iter().map(|part| part.as_str().map(ToOwned::to_owned));
+        let mut start = value.items(&["start"]).iter().map(|part| part.as_text().cloned());
         Some(Page { rv: value.get("rv")?.as_u64()?, after: (start.next()??, start.next()??) })
     };
     read().ok_or_else(|| {

@@ -2,9 +2,9 @@
 
 use keelson_core::Timestamp;
 use rand::{Rng, RngCore, rngs::SmallRng};
-use serde_json::Value;
 
 use super::{json::Json, kinds::Kind, status::Cause};
+use crate::tree::Value;
 
 /// `2026-11-23T20:53:41Z`: metav1.Time has whole seconds.
 pub(crate) fn time(now: Timestamp) -> String {

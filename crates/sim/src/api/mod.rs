@@ -45,13 +45,13 @@ use bytes::Bytes;
 use http::Response;
 use keelson_core::Timestamp;
 use rand::{SeedableRng, rngs::SmallRng};
-use serde_json::{Value, json};
 
 pub use auth::Token;
 pub use cluster::Inside;
 pub use watch::{Frames, WatchId, WatchPlan};
 
 use crate::objects::{Event, Resource};
+use crate::tree::{Value, json};
 
 /// How an [`Api`] is set up.
 #[derive(Debug, Clone)]
@@ -103,6 +103,7 @@ pub struct Api {
     next_address: u32,
     programs: cel::Programs,
     metrics: BTreeMap<(Resource, storage::Key), Value>,
+    admin: Arc<auth::User>,
 }
 
 impl Api {
@@ -121,6 +122,7 @@ impl Api {
             next_address: 1,
             programs: cel::Programs::default(),
             metrics: BTreeMap::new(),
+            admin: Arc::new(auth::User::admin()),
             config,
         };
         api.bootstrap();
@@ -170,9 +172,10 @@ impl Api {
     /// What `metrics.k8s.io` says of a node (`namespace` empty) or of a pod; null takes it away.
     ///
     /// `value` holds `timestamp`, `window` and `usage` (node) or `containers` (pod).
-    pub fn set_metrics(&mut self, namespace: &str, name: &str, value: Value) {
+    pub fn set_metrics(&mut self, namespace: &str, name: &str, value: impl Into<Value>) {
+        let value = value.into();
         let plural = if namespace.is_empty() { "nodes" } else { "pods" };
-        let key = (Resource { group: "metrics.k8s.io", plural }, (namespace.to_owned(), name.to_owned()));
+        let key = (Resource { group: "metrics.k8s.io", plural }, (namespace.into(), name.into()));
         if value.is_null() {
             self.metrics.remove(&key);
         } else {

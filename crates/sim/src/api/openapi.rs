@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use schemars::generate::SchemaSettings;
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -17,6 +16,7 @@ use super::{
     status::{Failure, respond, respond_bytes},
     typed,
 };
+use crate::tree::{Value, json};
 
 /// The index, or the document of one group and version.
 pub(crate) fn document(api: &Api, path: &[&str]) -> Result<Response<Bytes>, Failure> {
@@ -96,7 +96,7 @@ fn published(kinds: &[Arc<Kind>]) -> Value {
     for published in kinds.iter().filter_map(|kind| typed::published(kind)) {
         (published.describe)(&mut generator);
     }
-    Value::Object(generator.take_definitions(true))
+    serde_json::Value::Object(generator.take_definitions(true)).into()
 }
 
 fn schema(kind: &Kind, version: &str, published: Option<Value>) -> Value {

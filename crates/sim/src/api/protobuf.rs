@@ -6,10 +6,10 @@
 mod tables;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
 
 use self::tables::{Field, Table, table};
 use super::{base64, json::Json, status::Failure};
+use crate::tree::{Map, Value};
 
 /// Reads the envelope and what is in it.
 pub(crate) fn decode(bytes: &Bytes) -> Result<Value, Failure> {
@@ -204,7 +204,7 @@ fn time(bytes: &[u8]) -> Option<Option<String>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
 

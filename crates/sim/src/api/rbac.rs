@@ -3,8 +3,6 @@
 //! Masters may do everything; others what a role bound to them allows, and the refusal names user, verb and resource as
 //! upstream's does.
 
-use serde_json::{Value, json};
-
 use super::{
     Api,
     auth::User,
@@ -14,6 +12,7 @@ use super::{
     status::Failure,
 };
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 

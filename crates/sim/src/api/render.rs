@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, header};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{json::Json, kinds::Kind, request::Call, status::Failure, storage::Object};
+use crate::tree::{Value, json};
 
 /// What a client accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header, request::Parts};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     auth::User,
@@ -13,6 +12,7 @@ use super::{
     kinds::{Kind, Kinds},
     status::{Cause, Failure},
 };
+use crate::tree::{Value, json};
 
 /// A request for a resource, understood.
 #[derive(Debug, Clone)]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Response, request::Parts};
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -14,6 +13,7 @@ use super::{
     request::{self, Call, Verb},
     status::{Cause, Failure, respond},
 };
+use crate::tree::{Value, json};
 
 impl Api {
     pub(super) fn answer_virtual(
@@ -111,7 +111,7 @@ impl Api {
             item
         };
         if call.verb == Verb::Get {
-            let key = (call.namespace.clone(), call.name.clone());
+            let key = (call.namespace.as_str().into(), call.name.as_str().into());
             let value = self.metrics.get(&(resource, key.clone()));
             let value = value.ok_or_else(|| Failure::not_found(&call.kind, &call.name))?;
             return Ok(respond(200, &write(&key, value)));

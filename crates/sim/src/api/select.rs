@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use keelson_core::selector::{FieldSelector, Requirement};
-use serde_json::Value;
 
 use super::{json::Json, kinds::Kind, labels, request::Query, status::Failure};
+use crate::tree::Value;
 
 /// Both selectors of a list or watch.
 #[derive(Debug, Clone)]

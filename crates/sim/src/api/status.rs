@@ -5,10 +5,10 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use serde_json::{Value, json};
 
 use super::kinds::Kind;
 use crate::objects::Refusal;
+use crate::tree::{Value, json};
 
 /// One wrong field of an invalid object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +176,7 @@ impl Failure {
             .collect();
         let details = self.details.get_or_insert_with(|| json!({}));
         if let Some(details) = details.as_object_mut() {
-            details.insert("causes".into(), causes.into());
+            details.insert("causes", causes.into());
         }
         self
     }
@@ -184,7 +184,7 @@ impl Failure {
     pub fn retry_after(mut self, seconds: u32) -> Self {
         let details = self.details.get_or_insert_with(|| json!({}));
         if let Some(details) = details.as_object_mut() {
-            details.insert("retryAfterSeconds".into(), seconds.into());
+            details.insert("retryAfterSeconds", seconds.into());
         }
         self
     }
@@ -208,10 +208,10 @@ impl Failure {
         });
         put_text(&mut body, "reason", self.reason);
         if let (Some(body), Some(details)) = (body.as_object_mut(), &self.details) {
-            body.insert("details".into(), details.clone());
+            body.insert("details", details.clone());
         }
         if let Some(body) = body.as_object_mut() {
-            body.insert("code".into(), self.code.into());
+            body.insert("code", self.code.into());
         }
         body
     }
@@ -258,6 +258,6 @@ pub(crate) fn respond_bytes(code: u16, content_type: &str, body: Bytes) -> Respo
 
 fn put_text(details: &mut Value, key: &str, text: &str) {
     if let (Some(map), false) = (details.as_object_mut(), text.is_empty()) {
-        map.insert(key.into(), text.into());
+        map.insert(key, text.into());
     }
 }

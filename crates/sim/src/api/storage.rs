@@ -12,26 +12,29 @@ use std::{
 
 use bytes::Bytes;
 use serde::Serializer as _;
-use serde_json::Value;
 
 use super::json::Json;
 use crate::objects::{Event, Resource};
+use crate::tree::{Text, Value};
 
 /// Namespace (empty for cluster scope) and name.
-pub(crate) type Key = (String, String);
+pub(crate) type Key = (Text, Text);
 
 /// One version of one object.
 #[derive(Debug)]
 pub(crate) struct Object {
     pub value: Arc<Value>,
     pub rv: u64,
+    key: Key,
     json: OnceLock<Bytes>,
     untyped: OnceLock<Bytes>,
 }
 
 impl Object {
     fn new(value: Value, rv: u64) -> Arc<Self> {
-        Arc::new(Self { value: Arc::new(value), rv, json: OnceLock::new(), untyped: OnceLock::new() })
+        let part = |field: &str| value.at(&["metadata", field]).as_text().cloned().unwrap_or_default();
+        let key = (part("namespace"), part("name"));
+        Arc::new(Self { value: Arc::new(value), rv, key, json: OnceLock::new(), untyped: OnceLock::new() })
     }
 
     /// Its JSON, written on first use.
@@ -42,7 +45,7 @@ impl Object {
     /// The same without `apiVersion` and `kind`, as an item of a list.
     pub fn untyped_json(&self) -> &Bytes {
         self.untyped.get_or_init(|| {
-            let own = |(name, _): &(&String, &Value)| !matches!(name.as_str(), "apiVersion" | "kind");
+            let own = |(name, _): &(&Text, &Value)| !matches!(name.as_str(), "apiVersion" | "kind");
             let mut out = Vec::new();
             let written = serde_json::Serializer::new(&mut out).collect_map(self.value.entries(&[]).filter(own));
             // A vector takes everything.
@@ -51,8 +54,8 @@ impl Object {
         })
     }
 
-    pub fn key(&self) -> Key {
-        key(&self.value)
+    pub const fn key(&self) -> &Key {
+        &self.key
     }
 
     pub fn uid(&self) -> &str {
@@ -62,10 +65,6 @@ impl Object {
     pub fn deleting(&self) -> bool {
         !self.value.at(&["metadata", "deletionTimestamp"]).is_null()
     }
-}
-
-pub(crate) fn key(value: &Value) -> Key {
-    (value.text(&["metadata", "namespace"]).to_owned(), value.text(&["metadata", "name"]).to_owned())
 }
 
 /// One change.
@@ -79,10 +78,40 @@ pub(crate) struct Change {
 
 #[derive(Debug, Clone, Default)]
 struct Shelf {
-    objects: BTreeMap<Key, Arc<Object>>,
+    /// By namespace and name.
+    objects: BTreeMap<Text, BTreeMap<Text, Arc<Object>>>,
     changes: VecDeque<Change>,
     /// Changes up to this number are forgotten.
     compacted: u64,
+}
+
+impl Shelf {
+    fn find(&self, namespace: &str, name: &str) -> Option<&Arc<Object>> {
+        self.objects.get(namespace)?.get(name)
+    }
+
+    fn insert(&mut self, object: &Arc<Object>) -> Option<Arc<Object>> {
+        let (namespace, name) = object.key().clone();
+        self.objects.entry(namespace).or_default().insert(name, Arc::clone(object))
+    }
+
+    fn remove(&mut self, (namespace, name): &Key) -> Option<Arc<Object>> {
+        let here = self.objects.get_mut(namespace)?;
+        let gone = here.remove(name);
+        if here.is_empty() {
+            self.objects.remove(namespace);
+        }
+        gone
+    }
+
+    /// In order of namespace and name; of one namespace when it is not empty.
+    fn list(&self, namespace: &str) -> impl Iterator<Item = &Arc<Object>> {
+        let (one, every) = match namespace {
+            "" => (None, Some(self.objects.values())),
+            namespace => (self.objects.get(namespace), None),
+        };
+        one.into_iter().chain(every.into_iter().flatten()).flat_map(BTreeMap::values)
+    }
 }
 
 /// Everything that is stored.
@@ -94,7 +123,7 @@ pub(crate) struct Storage {
     /// Owner uid to the objects that name it.
     dependents: BTreeMap<String, BTreeSet<(Resource, Key)>>,
     /// Where the object of a uid lies.
-    places: BTreeMap<String, (Resource, Key)>,
+    places: BTreeMap<Text, (Resource, Key)>,
     /// Changes nobody has drained; none until somebody first asks.
     feed: Option<Vec<Event>>,
 }
@@ -115,26 +144,17 @@ impl Storage {
         self.rv
     }
 
-    pub fn get(&self, resource: Resource, key: &Key) -> Option<&Arc<Object>> {
-        self.shelves.get(&resource)?.objects.get(key)
+    pub fn get(&self, resource: Resource, (namespace, name): &Key) -> Option<&Arc<Object>> {
+        self.find(resource, namespace, name)
     }
 
     pub fn find(&self, resource: Resource, namespace: &str, name: &str) -> Option<&Arc<Object>> {
-        self.get(resource, &(namespace.to_owned(), name.to_owned()))
+        self.shelves.get(&resource)?.find(namespace, name)
     }
 
     /// The objects of a resource, by namespace and name; of one namespace when it is not empty.
     pub fn list(&self, resource: Resource, namespace: &str) -> impl Iterator<Item = &Arc<Object>> {
-        let start = (namespace.to_owned(), String::new());
-        let namespace = namespace.to_owned();
-        self.shelves.get(&resource).into_iter().flat_map(move |shelf| {
-            let namespace = namespace.clone();
-            shelf
-                .objects
-                .range(start.clone()..)
-                .take_while(move |(key, _)| namespace.is_empty() || key.0 == namespace)
-                .map(|(_, object)| object)
-        })
+        self.shelves.get(&resource).into_iter().flat_map(move |shelf| shelf.list(namespace))
     }
 
     pub fn resources(&self) -> impl Iterator<Item = Resource> + '_ {
@@ -162,17 +182,20 @@ impl Storage {
         Some(changes.range(start..))
     }
 
-    /// The objects as they were at a number; none when that is forgotten.
-    pub fn list_at(&self, resource: Resource, rv: u64) -> Option<BTreeMap<Key, Arc<Object>>> {
-        let later: Vec<&Change> = self.changes_since(resource, rv)?.collect();
-        let mut objects = self.shelves.get(&resource).map(|shelf| shelf.objects.clone()).unwrap_or_default();
-        for change in later.into_iter().rev() {
+    /// The objects as they were at a number, in order; none when that is forgotten.
+    pub fn list_at(&self, resource: Resource, namespace: &str, rv: u64) -> Option<Vec<&Arc<Object>>> {
+        // Of several changes of an object the first since then says what it was.
+        let mut changed: BTreeMap<&Key, Option<&Arc<Object>>> = BTreeMap::new();
+        for change in self.changes_since(resource, rv)? {
             let key = change.object.key();
-            match &change.before {
-                Some(before) => objects.insert(key, Arc::clone(before)),
-                None => objects.remove(&key),
-            };
+            if namespace.is_empty() || key.0 == *namespace {
+                changed.entry(key).or_insert(change.before.as_ref());
+            }
         }
+        let unchanged = self.list(resource, namespace).filter(|object| !changed.contains_key(object.key()));
+        let mut objects: Vec<&Arc<Object>> = unchanged.collect();
+        objects.extend(changed.values().flatten());
+        objects.sort_by_key(|object| object.key());
         Some(objects)
     }
 
@@ -181,15 +204,14 @@ impl Storage {
         self.rv += 1;
         value.put(&["metadata", "resourceVersion"], self.rv.to_string());
         let object = Object::new(value, self.rv);
-        let shelf = self.shelves.entry(resource).or_default();
-        let before = shelf.objects.insert(object.key(), Arc::clone(&object));
+        let before = self.shelves.entry(resource).or_default().insert(&object);
         self.record(resource, Arc::clone(&object), before, false);
         object
     }
 
     /// Takes an object away; the last version carries the number of its deletion, as watchers expect.
     pub fn remove(&mut self, resource: Resource, key: &Key) -> Option<Arc<Object>> {
-        let before = self.shelves.get_mut(&resource)?.objects.remove(key)?;
+        let before = self.shelves.get_mut(&resource)?.remove(key)?;
         self.rv += 1;
         let mut value = (*before.value).clone();
         value.put(&["metadata", "resourceVersion"], self.rv.to_string());
@@ -222,7 +244,12 @@ impl Storage {
         if deleted {
             self.places.remove(object.uid());
         } else if before.is_none() {
-            self.places.insert(object.uid().to_owned(), (resource, key.clone()));
+            let uid = object.value.at(&["metadata", "uid"]).as_text().cloned().unwrap_or_default();
+            self.places.insert(uid, (resource, key.clone()));
+        }
+        let named = |object: &Object| object.value.at(&["metadata", "ownerReferences"]).clone();
+        if !deleted && before.map(named).unwrap_or_default() == named(object) {
+            return;
         }
         let owners = |object: &Object| -> BTreeSet<String> {
             let refs = object.value.items(&["metadata", "ownerReferences"]);
@@ -258,7 +285,7 @@ impl Storage {
             None => {
                 let mut all: Vec<(u64, Event)> = Vec::new();
                 for (&resource, shelf) in &self.shelves {
-                    for object in shelf.objects.values() {
+                    for object in shelf.list("") {
                         let value = Arc::clone(&object.value);
                         all.push((object.rv, Event { resource, object: value, before: None, deleted: false }));
                     }

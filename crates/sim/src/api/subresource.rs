@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, request::Parts};
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api, admission,
@@ -20,6 +19,7 @@ use super::{
     storage::Object,
     verbs::Ownership,
 };
+use crate::tree::{Value, json};
 
 impl Api {
     pub(super) fn subresource(&mut self, call: &Call, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, Failure> {
@@ -366,12 +366,11 @@ pub(crate) fn at_path<'a>(value: &'a Value, path: &str) -> &'a Value {
 /// A selector as the text that list options take.
 pub(crate) fn selector_text(selector: &Value) -> String {
     match selector {
-        Value::String(text) => text.clone(),
-        Value::Object(map) if map.contains_key("matchLabels") || map.contains_key("matchExpressions") => {
-            serde_json::from_value::<keelson_core::selector::LabelSelector>(selector.clone())
-                .map(|selector| selector.to_selector().to_string())
-                .unwrap_or_default()
-        }
+        Value::String(text) => text.to_string(),
+        Value::Object(map) if map.contains_key("matchLabels") || map.contains_key("matchExpressions") => selector
+            .read::<keelson_core::selector::LabelSelector>()
+            .map(|selector| selector.to_selector().to_string())
+            .unwrap_or_default(),
         Value::Object(map) => {
             let each: Vec<String> =
                 map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
@@ -383,12 +382,12 @@ pub(crate) fn selector_text(selector: &Value) -> String {
 
 /// Whether a label selector (as it stands in an object) selects an object. An empty selector selects all, none nothing.
 pub(crate) fn selects(selector: &Value, object: &Value) -> bool {
-    let Ok(selector) = serde_json::from_value::<keelson_core::selector::LabelSelector>(selector.clone()) else {
+    let Ok(selector) = selector.read::<keelson_core::selector::LabelSelector>() else {
         return false;
     };
     let labels = object
         .entries(&["metadata", "labels"])
-        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or("").to_owned()))
+        .map(|(key, value)| (key.to_string(), value.as_str().unwrap_or("").to_owned()))
         .collect();
     selector.matches(&labels)
 }

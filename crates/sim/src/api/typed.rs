@@ -10,9 +10,9 @@ use k8s_openapi::api::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 
 use super::{kinds::Kind, request::Call, status::Failure};
+use crate::tree::Value;
 
 /// Reads the object as its type, which forgets the fields that the type does not have.
 pub(crate) fn check(call: &Call, object: &mut Value) -> Result<(), Failure> {
@@ -40,7 +40,7 @@ pub(crate) fn undeclared(kind: &Kind, config: &Value) -> Option<String> {
 /// What a published type can do.
 pub(crate) struct Published {
     /// Reads an object and gives back what it knows of it.
-    read: fn(&Value) -> Result<Value, String>,
+    read: fn(&Value) -> Result<serde_json::Value, String>,
     /// Puts its schema, and those it refers to, among the generator's definitions.
     pub describe: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -85,21 +85,21 @@ pub(crate) fn published(kind: &Kind) -> Option<Published> {
     })
 }
 
-fn read<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, String> {
+fn read<T: DeserializeOwned + Serialize>(object: &Value) -> Result<serde_json::Value, String> {
     let typed = T::deserialize(object).map_err(|problem| problem.to_string())?;
     serde_json::to_value(typed).map_err(|problem| problem.to_string())
 }
 
 /// Takes out what did not come back.
-fn forget(object: &mut Value, known: &Value) {
+fn forget(object: &mut Value, known: &serde_json::Value) {
     match (object, known) {
-        (Value::Object(object), Value::Object(known)) => {
-            object.retain(|name, value| value.is_null() || known.contains_key(name));
-            for (name, value) in object {
-                forget(value, known.get(name).unwrap_or(&Value::Null));
+        (Value::Object(object), serde_json::Value::Object(known)) => {
+            object.retain(|name, value| value.is_null() || known.contains_key(name.as_str()));
+            for (name, value) in object.iter_mut() {
+                forget(value, known.get(name.as_str()).unwrap_or(&serde_json::Value::Null));
             }
         }
-        (Value::Array(object), Value::Array(known)) => {
+        (Value::Array(object), serde_json::Value::Array(known)) => {
             object.iter_mut().zip(known).for_each(|(value, known)| forget(value, known));
         }
         _ => {}
@@ -107,19 +107,19 @@ fn forget(object: &mut Value, known: &Value) {
 }
 
 /// Fields that went in and did not come out.
-fn compare(path: &str, given: &Value, known: &Value, unknown: &mut Vec<String>) {
+fn compare(path: &str, given: &Value, known: &serde_json::Value, unknown: &mut Vec<String>) {
     match (given, known) {
-        (Value::Object(given), Value::Object(known)) => {
+        (Value::Object(given), serde_json::Value::Object(known)) => {
             for (name, value) in given {
-                let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                match known.get(name) {
+                let inner = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+                match known.get(name.as_str()) {
                     Some(known) => compare(&inner, value, known, unknown),
                     None if value.is_null() => {}
                     None => unknown.push(inner),
                 }
             }
         }
-        (Value::Array(given), Value::Array(known)) => {
+        (Value::Array(given), serde_json::Value::Array(known)) => {
             for (index, (value, known)) in given.iter().zip(known).enumerate() {
                 compare(&format!("{path}[{index}]"), value, known, unknown);
             }

@@ -1,8 +1,7 @@
 //! What a kind demands of its objects, and what may not change once it is set.
 
-use serde_json::{Value, json};
-
 use super::{json::Json, kinds::Kind, status::Cause};
+use crate::tree::{Value, json};
 
 /// What is wrong with a new object.
 pub(crate) fn create(kind: &Kind, object: &Value) -> Vec<Cause> {

@@ -6,7 +6,6 @@
 use std::{rc::Rc, sync::Arc};
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api, admission,
@@ -21,6 +20,7 @@ use super::{
     typed, validate,
 };
 use crate::objects::Resource;
+use crate::tree::{Text, Value, json};
 
 /// How a changed object's field ownership is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ impl Api {
             || (kind.is("", "namespaces") && !new.items(&["spec", "finalizers"]).is_empty());
         let stored = self.store.put(kind.storage, new);
         if deleting && !held && grace == 0 {
-            return self.erase(kind, &stored.key()).unwrap_or(stored);
+            return self.erase(kind, stored.key()).unwrap_or(stored);
         }
         self.stored(now, kind, &stored);
         stored
@@ -382,7 +382,7 @@ fn check_type(call: &Call, object: &mut Value) -> Result<(), Failure> {
 /// Restores what a write to this part of the object may not change.
 fn keep(call: &Call, old: &Object, new: &mut Value) {
     let kind = &call.kind;
-    let fields: Vec<String> = match call.subresource.as_str() {
+    let fields: Vec<Text> = match call.subresource.as_str() {
         "status" => {
             let others =
                 old.value.entries(&[]).map(|(key, _)| key.clone()).chain(new.entries(&[]).map(|(key, _)| key.clone()));

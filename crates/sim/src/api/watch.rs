@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -18,6 +17,7 @@ use super::{
     status::{Cause, Failure},
     storage::{Change, Object},
 };
+use crate::tree::{Value, json};
 
 /// Names an open watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,8 +170,8 @@ fn render_form(watches: &std::collections::BTreeMap<WatchId, Watch>, id: WatchId
 impl Watch {
     fn sees(&self, object: &Object) -> bool {
         let (namespace, name) = object.key();
-        (self.namespace.is_empty() || self.namespace == namespace)
-            && self.filter.name.as_ref().is_none_or(|wanted| *wanted == name)
+        (self.namespace.is_empty() || *namespace == self.namespace)
+            && self.filter.name.as_ref().is_none_or(|wanted| *name == *wanted)
             && self.filter.matches(&object.value)
     }
 
@@ -213,12 +213,12 @@ impl Watch {
         };
         let mut metadata = json!({"resourceVersion": self.cursor.to_string(), "creationTimestamp": null});
         if let (Some(map), true) = (metadata.as_object_mut(), initial_end) {
-            map.insert("annotations".into(), json!({"k8s.io/initial-events-end": "true"}));
+            map.insert("annotations", json!({"k8s.io/initial-events-end": "true"}));
         }
         let mut object = json!({"kind": name, "apiVersion": api_version, "metadata": metadata});
         if let (Some(map), true) = (object.as_object_mut(), self.render.form == Form::Table) {
-            map.insert("columnDefinitions".into(), Value::Array(Vec::new()));
-            map.insert("rows".into(), Value::Array(Vec::new()));
+            map.insert("columnDefinitions", json!([]));
+            map.insert("rows", json!([]));
         }
         line(&json!({"type": "BOOKMARK", "object": object}))
     }

@@ -2,9 +2,8 @@
 //!
 //! The manifests stand in `data/` and are compiled in, so that a demo needs no file.
 
-use serde_json::{Value, json};
-
 use crate::objects::{Resource, Write};
+use crate::tree::{Value, json};
 
 /// A video-streaming service, with its budgets and autoscalers.
 pub const STREAMING: [&str; 2] =
@@ -59,7 +58,7 @@ const KINDS: [(&str, &str, &str, &str); 17] = [
 ///
 /// # Errors
 /// The first document that cannot be read.
-pub fn load(yaml: &str, scheduler: Option<&str>) -> Result<Vec<Write>, LoadError> {
+pub fn load(yaml: &str, scheduler: Option<&str>) -> Result<Vec<Write<Value>>, LoadError> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(yaml).map_err(|error| LoadError::Yaml(error.to_string()))?;
     let objects = documents.into_iter().enumerate().filter(|(_, document)| !document.is_null());

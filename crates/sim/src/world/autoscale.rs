@@ -4,13 +4,13 @@
 //! ignored, going down waits until five minutes asked for no more.
 
 use keelson_core::{Span, Timestamp};
-use serde_json::json;
 
 use super::agenda::Role;
 use super::desk::{Desk, Looked};
 use super::read::{Key, int};
 use super::traffic::Driver;
 use crate::objects::{Resource, Write};
+use crate::tree::json;
 
 /// How often it looks.
 const EVERY: Span = Span::seconds(15);
@@ -67,7 +67,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     if wanted == current {
         return Ok(());
     }
-    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
     let patch = json!({"spec": {"replicas": wanted}});
     desk.write(Write::Merge { resource: scaled.resource, namespace, name, subresource: "scale", patch }).map(drop)
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -16,6 +15,7 @@ use super::read::{
 };
 use super::rollout::share;
 use crate::objects::{Event, Resource};
+use crate::tree::{Value, json};
 
 /// An eviction that was granted counts as done for this long, until the pod is seen leaving.
 const GRANTED_FOR: Span = Span::minutes(2);
@@ -26,7 +26,9 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
         desk.soon(Role::Budget, Key::of(&event.object));
     } else if event.resource == PODS {
         let before = event.before.as_deref().unwrap_or(&Value::Null);
-        let shown = |pod: &Value| (holds(pod, "Ready"), is_leaving(pod), is_finished(pod), labels(pod));
+        fn shown(pod: &Value) -> (bool, bool, bool, Option<&Value>) {
+            (holds(pod, "Ready"), is_leaving(pod), is_finished(pod), at(pod, "metadata.labels"))
+        }
         if event.deleted || shown(before) != shown(&event.object) {
             look_at_matching(desk, namespace(&event.object), &labels(&event.object));
         }
@@ -87,11 +89,11 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
         "observedGeneration": int(&budget, "metadata.generation").unwrap_or(0), "conditions": conditions,
     });
     let known = at(&budget, "status.disruptedPods").and_then(Value::as_object);
-    if known.map_or(0, serde_json::Map::len) != disrupted.len()
+    if known.map_or(0, crate::tree::Map::len) != disrupted.len()
         && let Some(fields) = status.as_object_mut()
     {
         // A merge patch takes away what it sets to null.
-        let gone = known.into_iter().flatten().map(|(pod, _)| (pod.clone(), Value::Null));
+        let gone = known.into_iter().flatten().map(|(pod, _)| (pod.to_string(), Value::Null));
         let kept = disrupted.iter().map(|(pod, since)| ((*pod).clone(), Value::from(since.as_str())));
         fields.insert("disruptedPods".to_owned(), gone.chain(kept).collect());
     }
@@ -105,7 +107,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
 fn granted(budget: &Value, pods: &[Arc<Value>], now: Timestamp) -> BTreeMap<String, Timestamp> {
     let entries = at(budget, "status.disruptedPods").and_then(Value::as_object).into_iter().flatten();
     entries
-        .filter_map(|(pod, since)| Some((pod.clone(), Timestamp::parse(since.as_str()?).ok()?)))
+        .filter_map(|(pod, since)| Some((pod.to_string(), Timestamp::parse(since.as_str()?).ok()?)))
         .filter(|(pod, since)| {
             *since + GRANTED_FOR > now && pods.iter().any(|known| name(known) == pod && !is_leaving(known))
         })

@@ -4,9 +4,9 @@
 //! from a dump, goes on where the last one stopped.
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::read::{at, int, stamp, text, time, yes};
+use crate::tree::{Value, json};
 
 /// The delay before the second restart; it doubles up to [`LONGEST_BACK_OFF`].
 const FIRST_BACK_OFF: Span = Span::seconds(10);

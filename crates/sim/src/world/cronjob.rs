@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::cron::Schedule;
@@ -14,6 +13,7 @@ use super::kinds::{CRON_JOBS, JOBS};
 use super::read::{Key, at, holds, int, is_leaving, name, owned_by, stamp, text, time, uid, yes};
 use super::replicaset::notice_owner;
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// Who says so in events.
 const BY: &str = "cronjob-controller";

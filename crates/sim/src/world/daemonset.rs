@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keelson_core::Span;
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -20,6 +19,7 @@ use super::rollout::share;
 use super::statefulset::REVISION;
 use super::suits::NodeFacts;
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// Taints every daemon pod tolerates: key, effect.
 const TOLERATED: [(&str, &str); 6] = [
@@ -78,7 +78,7 @@ fn pinned(mut template: Value, node: &str) -> Value {
     let required = json!({"nodeSelectorTerms": named.collect::<Vec<_>>()});
     let wanted =
         json!({"spec": {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}});
-    json_patch::merge(&mut template, &wanted);
+    template.merge(&wanted);
     template
 }
 

@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use keelson_core::{ResourceName, Resources};
-use serde_json::Value;
 
-use super::read::{amounts, at, int, list, text, yes};
+use super::read::{amounts, at, int, list, text, time, yes};
+use crate::tree::Value;
 
 /// A port taken on a node: protocol, address, number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,8 @@ pub struct Demand {
     pub requests: Resources,
     /// Ports of the host.
     pub ports: BTreeSet<HostPort>,
+    /// Whether its kubelet has admitted it.
+    pub admitted: bool,
 }
 
 /// Whether an init container is a sidecar.
@@ -78,7 +80,7 @@ pub fn of_pod(pod: &Value) -> Demand {
     }
     requests.add_assign(&amounts(pod, "spec.overhead"));
     requests.set(ResourceName::Pods, 1);
-    Demand { requests, ports: ports(pod) }
+    Demand { requests, ports: ports(pod), admitted: time(pod, "status.startTime").is_some() }
 }
 
 /// The requests of a `resources` field; a limit without a request is a request.
@@ -130,7 +132,7 @@ fn ports(pod: &Value) -> BTreeSet<HostPort> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::agenda::Role;
@@ -18,6 +17,7 @@ use super::read::{
 use super::replicaset::says_less;
 use super::rollout::{Limits, Set, grow, limits, shrink, spread};
 use crate::objects::{Event, Refusal, Write};
+use crate::tree::{Text, Value, json};
 
 /// Annotation of a set: which revision it is.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -101,13 +101,13 @@ fn same_template(a: &Value, b: &Value) -> bool {
             .map(|(field, value)| (field.clone(), value.clone()))
             .collect()
     };
-    let (rest_a, rest_b): (BTreeMap<String, Value>, BTreeMap<String, Value>) = (rest(a), rest(b));
+    let (rest_a, rest_b): (BTreeMap<Text, Value>, BTreeMap<Text, Value>) = (rest(a), rest(b));
     at(a, "spec.template.spec") == at(b, "spec.template.spec") && labels(a) == labels(b) && rest_a == rest_b
 }
 
 /// Whether a value says nothing, as a map does whose last entry was removed.
 fn is_empty(value: &Value) -> bool {
-    value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
+    value.is_null() || value.as_object().is_some_and(crate::tree::Map::is_empty)
 }
 
 /// Ten characters of Kubernetes' safe alphabet that stand for a template.

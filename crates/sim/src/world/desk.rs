@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::{Agenda, Role, Task};
 use super::autoscale::{Recommended, Scaled};
@@ -21,6 +20,7 @@ use super::seen::Seen;
 use super::traffic::Day;
 use super::{Settings, standin};
 use crate::objects::{Cluster, Event, Refusal, Resource, Write};
+use crate::tree::{Value, json};
 
 /// What an event says: uid of its subject, reason, message.
 pub type Tag = (String, String, String);
@@ -105,12 +105,12 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// What the API says.
-    pub fn write(&mut self, write: Write) -> Result<Arc<Value>, Refusal> {
+    pub fn write(&mut self, write: Write<Value>) -> Result<Arc<Value>, Refusal> {
         let (resource, target) = target(&write);
-        let object = self.cluster.write(write)?;
+        let object = self.cluster.change(write)?;
         let key = target.unwrap_or_else(|| Key::of(&object));
         let seen = &mut self.state.seen;
-        match self.cluster.get(resource, &key.namespace, &key.name) {
+        match self.cluster.find(resource, &key.namespace, &key.name) {
             Some(stored) => seen.enter(resource, &stored, false),
             None => {
                 if let Some(known) = seen.get(resource, &key) {
@@ -167,13 +167,13 @@ impl Desk<'_> {
         }
         let tag = (uid(subject).to_owned(), note.reason.to_owned(), note.message.to_owned());
         if let Some(key) = self.state.told.get(&tag).cloned()
-            && let Some(event) = self.cluster.get(EVENTS, &key.namespace, &key.name)
+            && let Some(event) = self.cluster.find(EVENTS, &key.namespace, &key.name)
         {
             let count = super::read::int(&event, "count").unwrap_or(1) + 1;
             let patch = json!({"count": count, "lastTimestamp": stamp(self.now)});
-            let (namespace, name) = (key.namespace, key.name);
+            let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
             let again = Write::Merge { resource: EVENTS, namespace, name, subresource: "", patch };
-            self.cluster.write(again).ok();
+            self.cluster.change(again).ok();
             return;
         }
         self.state.told_count += 1;
@@ -181,7 +181,7 @@ impl Desk<'_> {
             "" => "default",
             namespace => namespace,
         };
-        let key = Key::new(namespace, &format!("{}.{:016x}", name(subject), self.state.told_count));
+        let key = Key::new(namespace, format!("{}.{:016x}", name(subject), self.state.told_count));
         let about = json!({"kind": kind, "namespace": super::read::namespace(subject), "name": name(subject),
             "uid": uid(subject), "apiVersion": text(subject, "apiVersion")});
         let event = json!({
@@ -190,7 +190,7 @@ impl Desk<'_> {
             "firstTimestamp": stamp(self.now), "lastTimestamp": stamp(self.now),
             "source": {"component": note.by}, "reportingComponent": note.by, "reportingInstance": "",
         });
-        if self.cluster.write(Write::Create(EVENTS, event)).is_ok() {
+        if self.cluster.change(Write::Create(EVENTS, event)).is_ok() {
             self.state.tags.insert(key.clone(), tag.clone());
             self.state.told.insert(tag, key);
         }
@@ -211,9 +211,9 @@ impl Desk<'_> {
         if let Some(tag) = self.state.tags.remove(key) {
             self.state.told.remove(&tag);
         }
-        let (namespace, name) = (key.namespace.clone(), key.name.clone());
+        let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
         let deletion = Write::Delete { resource: EVENTS, namespace, name, uid: None, grace_seconds: Some(0) };
-        match self.cluster.write(deletion) {
+        match self.cluster.change(deletion) {
             Err(refusal) if refusal.code != 404 => Err(refusal),
             _ => Ok(()),
         }
@@ -233,7 +233,7 @@ pub struct Note<'a> {
     pub by: &'a str,
 }
 
-fn target(write: &Write) -> (Resource, Option<Key>) {
+fn target(write: &Write<Value>) -> (Resource, Option<Key>) {
     match write {
         Write::Create(resource, _) => (*resource, None),
         Write::ReplaceStatus(resource, object) => (*resource, Some(Key::of(object))),

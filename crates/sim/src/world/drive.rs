@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keelson_core::{Span, Timestamp};
-use serde_json::Value;
 
 use super::World;
 use crate::api::Api;
 use crate::face::Shared;
 use crate::objects::{Cluster, Event};
+use crate::tree::Value;
 
 /// A world and its API.
 #[derive(Debug, Clone)]
@@ -150,9 +150,9 @@ mod tests {
         let spec = NodeSpec::new("node-0", "eu-west-1a", "m6i.large", 4, 16);
         simulation.act(|world, cluster| world.add_node(&spec, cluster)).unwrap();
         let shop = deployment("shop", 3, "500m");
-        shared.with(|api, now| api.cluster(now).write(Write::Create(DEPLOYMENTS, shop))).unwrap();
+        shared.with(|api, now| api.cluster(now).change(Write::Create(DEPLOYMENTS, shop))).unwrap();
         sleep(Duration::from_secs(120)).await;
-        let pods = shared.with(|api, now| api.cluster(now).list(PODS));
+        let pods = shared.with(|api, now| api.cluster(now).all(PODS));
         assert_eq!(pods.iter().filter(|pod| holds(pod, "Ready")).count(), 3);
         let mut told = 0;
         simulation.with(|world, _, now| world.measure(now, |_, _, _| told += 1));

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-
 use super::agenda::Role;
 use super::demand::is_finished;
 use super::desk::{Desk, Looked};
@@ -11,6 +9,7 @@ use super::kinds::{NODES, PODS, SERVICES, SLICES};
 use super::nodes::zone;
 use super::read::{Key, at, holds, int, is_leaving, list, name, namespace, owned_by, strings, text, uid, yes};
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// The most endpoints of one slice.
 const SLICE: usize = 100;
@@ -81,7 +80,7 @@ fn slice_name(service: &Value, index: usize) -> String {
 }
 
 fn write(desk: &mut Desk<'_>, service: &Value, index: usize, ports: Value, endpoints: Vec<Value>) -> Looked {
-    let key = Key::new(namespace(service), &slice_name(service, index));
+    let key = Key::new(namespace(service), slice_name(service, index));
     let endpoints = Value::from(endpoints);
     match desk.get(SLICES, &key) {
         Some(slice) if at(&slice, "endpoints") == Some(&endpoints) && at(&slice, "ports") == Some(&ports) => Ok(()),

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use keelson_core::{Resources, Span, Timestamp};
-use serde_json::Value;
 
 use super::demand::{is_finished, of_pod};
 use super::kinds::{NODES, PODS};
@@ -21,6 +20,7 @@ use super::read::{Key, at, labels, list, namespace, selector, text, uid};
 use super::seen::{Load, Seen};
 use super::suits::NodeFacts;
 use crate::objects::Event;
+use crate::tree::Value;
 
 /// For how long a node may still be taken for what it was.
 pub const GRACE: Span = Span::seconds(5);
@@ -268,7 +268,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use std::sync::Arc;
 
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
     use crate::objects::Resource;

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keelson_core::Span;
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -18,6 +17,7 @@ use super::read::{
 };
 use super::replicaset::{concerned, is_active, pod_from};
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// The finalizer of a pod that was not counted yet.
 const TRACKED: &str = "batch.kubernetes.io/job-tracking";

@@ -6,18 +6,16 @@
 //! Promise: the requests of admitted pods never exceed what the node can allocate.
 
 use keelson_core::Resources;
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::{self, Demand};
 use super::desk::{Desk, Looked, Note};
 use super::kinds::{CLAIMS, NODES, PODS};
 use super::pod_life::{Surroundings, images_at, step};
-use super::read::{
-    Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time, uid,
-};
+use super::read::{Key, Wanted, amounts, at, int, is_leaving, list, name, namespace, put_condition, stamp, text, time};
 use super::suits::NodeFacts;
 use crate::objects::Event;
+use crate::tree::{Value, json};
 
 /// Who says so in events.
 const BY: &str = "kubelet";
@@ -132,10 +130,9 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     }
     if new && !demand::is_finished(&pod) {
         let demand = demand::of_pod(&pod);
-        let load = desk.state.seen.load(&node_name).cloned().unwrap_or_default();
-        let admitted = |other: &Key| desk.get(PODS, other).is_some_and(|pod| time(&pod, "status.startTime").is_some());
-        let others: Vec<&Demand> =
-            load.pods.iter().filter(|(other, _)| *other != key && admitted(other)).map(|(_, d)| d).collect();
+        let load = desk.state.seen.load(&node_name).into_iter().flat_map(|load| &load.pods);
+        let others = load.filter(|(other, demand)| *other != key && demand.admitted);
+        let others: Vec<&Demand> = others.map(|(_, demand)| demand).collect();
         if let Err(rejection) = admit(&pod, &demand, &node, &others) {
             return reject(desk, &pod, &rejection);
         }
@@ -223,10 +220,8 @@ fn pod_address(desk: &Desk<'_>, pod: &Value, node: &Value, host_ip: &str) -> Str
     }
     let by_chance = || format!("10.{}.{}", 192 + desk.state.chance.below("range", name(node), 64), ordinal(desk, node));
     let base = text(node, "spec.podCIDR").rsplit_once('.').map_or_else(by_chance, |(base, _)| base.to_owned());
-    let others = desk.state.seen.bound(name(node));
-    let taken = |ip: &str| others.iter().any(|other| uid(other) != uid(pod) && text(other, "status.podIP") == ip);
     let mut candidates = (2..255).map(|last| format!("{base}.{last}"));
-    candidates.find(|ip| !taken(ip)).unwrap_or_default()
+    candidates.find(|ip| !desk.state.seen.has_address(name(node), ip)).unwrap_or_default()
 }
 
 fn ordinal(desk: &Desk<'_>, node: &Value) -> u64 {

@@ -5,7 +5,6 @@
 //! force.
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -15,6 +14,7 @@ use super::nodes::last_heard;
 use super::read::{Key, Wanted, condition, int, is_leaving, list, name, put_condition, stamp, text, time};
 use super::suits::Taint;
 use crate::objects::Event;
+use crate::tree::{Value, json};
 
 /// The taint of a node that is not heard of.
 pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
@@ -65,7 +65,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let silent = silent_at <= desk.now;
     if silent {
         call_unknown(desk, &node)?;
-    } else if desk.state.hosts.get(&key.name).is_some_and(|host| host.down_since.is_some()) {
+    } else if desk.state.hosts.get(&*key.name).is_some_and(|host| host.down_since.is_some()) {
         desk.at(silent_at, Role::NodeHealth, key.clone());
     }
     let Some(node) = desk.get(NODES, key) else { return Ok(()) };

@@ -4,13 +4,13 @@
 //! their request. Numbers are made up, and stay within limits: cpu below its limit, memory below its.
 
 use keelson_core::{Quantity, ResourceName, Resources, Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::autoscale::Scaled;
 use super::chance::Chance;
 use super::demand::{is_finished, of_pod};
 use super::read::{Key, amounts, annotation, at, entry, list, name, namespace, quantity, text, uid};
 use super::traffic::Day;
+use crate::tree::{Value, json};
 
 /// What a pod uses at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -233,7 +233,7 @@ impl World {
 
     /// Tells what every running pod and every node uses, as `metrics.k8s.io` has it: namespace (empty for nodes), name,
     /// value. Costs what the cluster has pods; call it when somebody looks.
-    pub fn measure(&self, now: Timestamp, mut tell: impl FnMut(&str, &str, serde_json::Value)) {
+    pub fn measure(&self, now: Timestamp, mut tell: impl FnMut(&str, &str, crate::tree::Value)) {
         for node in self.state.seen.nodes().keys() {
             let usages = self.node_usage(node, now);
             for (key, usage) in &usages {

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_core::selector::LabelSelector;
-use serde_json::Value;
 
 use super::demand::{Demand, is_finished};
 use super::read::{Key, at, entry, int, labels, list, namespace, selector, text, uid};
 use super::replicaset::is_active;
 use super::seen::Seen;
 use super::suits::NodeFacts;
+use crate::tree::Value;
 
 /// Pods that wait for something on a node that keeps their place.
 pub type Assumed = BTreeMap<Key, (String, Demand)>;

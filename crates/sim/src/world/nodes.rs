@@ -10,13 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_core::{Quantity, Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::desk::{Desk, Looked};
 use super::kinds::{LEASES, NODES};
 use super::read::{Key, Wanted, entry, list, micro_stamp, name, put_condition, stamp};
 use crate::objects::{Event, Refusal, Write};
+use crate::tree::{Value, json};
 
 /// Whether lease renewals become writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -191,7 +191,7 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
 /// # Errors
 /// What the API says.
 pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
-    let Some(host) = desk.state.hosts.get_mut(&key.name) else { return Ok(()) };
+    let Some(host) = desk.state.hosts.get_mut(&*key.name) else { return Ok(()) };
     if host.down_since.is_some() {
         return Ok(());
     }
@@ -221,7 +221,7 @@ fn beat(conditions: &mut [Value], now: Timestamp) {
 
 /// Writes a lease's renewal.
 fn renew(desk: &mut Desk<'_>, node: &str, at: Timestamp) -> Looked {
-    let lease = desk.cluster.get(LEASES, LEASE_NAMESPACE, node);
+    let lease = desk.cluster.find(LEASES, LEASE_NAMESPACE, node);
     let spec = json!({"holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": micro_stamp(at)});
     let written = match lease {
         Some(lease) => desk.merge(LEASES, &lease, "", json!({"spec": spec})),
@@ -297,7 +297,7 @@ pub fn reclaim(desk: &mut Desk<'_>, node: &str, notice: Span) -> Looked {
 /// # Errors
 /// What the API says.
 pub fn take_away(desk: &mut Desk<'_>, key: &Key) -> Looked {
-    desk.state.reclaimed.remove(&key.name);
+    desk.state.reclaimed.remove(&*key.name);
     kill(desk, &key.name)?;
     match desk.get(NODES, key) {
         Some(node) => desk.delete(NODES, &node, None),

@@ -9,7 +9,6 @@
 use std::collections::BTreeSet;
 
 use keelson_core::{ResourceName, Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::chance::Chance;
 use super::container::{CRASH_LOOP, CREATING, Container, INITIALIZING, State};
@@ -18,6 +17,7 @@ use super::read::{
     Wanted, amounts, annotation, at, controller, holds, int, is_leaving, list, put_condition, quantity, stamp, text,
     time, uid,
 };
+use crate::tree::{Value, json};
 
 /// Annotation: the containers end after this many seconds. Without it, those of a Job end by chance, others never.
 pub const RUN_SECONDS: &str = "sim.keelson.dev/run-seconds";

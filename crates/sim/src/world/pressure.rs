@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keelson_core::{Quantity, ResourceName, Span};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::{is_finished, of_pod};
@@ -22,6 +21,7 @@ use super::read::{
     Key, Wanted, amounts, annotation, condition, holds, int, is_leaving, list, name, put_condition, text, time,
 };
 use crate::objects::Event;
+use crate::tree::{Value, json};
 
 /// How often a node is looked at while it may be short.
 const EVERY: Span = Span::seconds(10);
@@ -46,7 +46,7 @@ pub fn notice(desk: &mut Desk<'_>, event: &Event) {
 /// What the API says.
 pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let Some(node) = desk.get(NODES, key) else { return Ok(()) };
-    if desk.state.hosts.get(&key.name).is_none_or(|host| host.down_since.is_some()) {
+    if desk.state.hosts.get(&*key.name).is_none_or(|host| host.down_since.is_some()) {
         return Ok(());
     }
     let running = |pod: &Arc<Value>| !is_finished(pod) && !is_leaving(pod);

@@ -7,34 +7,37 @@ use std::collections::BTreeMap;
 
 use keelson_core::selector::LabelSelector;
 use keelson_core::{Quantity, ResourceName, Resources, Timestamp};
-use serde_json::{Value, json};
+
+use crate::tree::{Text, Value, json};
 
 /// What names an object within its resource; the namespace is empty for cluster-scoped ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key {
     /// `metadata.namespace`.
-    pub namespace: String,
+    pub namespace: Text,
     /// `metadata.name`.
-    pub name: String,
+    pub name: Text,
 }
 
 impl Key {
     /// The key of an object in a namespace.
     #[must_use]
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    pub fn new(namespace: impl Into<Text>, name: impl Into<Text>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of a cluster-scoped object.
     #[must_use]
-    pub fn cluster(name: &str) -> Self {
-        Self::new("", name)
+    pub fn cluster(name: impl Into<Text>) -> Self {
+        Self::new(Text::default(), name)
     }
 
     /// The key of a stored object.
     #[must_use]
     pub fn of(object: &Value) -> Self {
-        Self::new(namespace(object), name(object))
+        let metadata = object.get("metadata");
+        let part = |field| metadata.and_then(|metadata| metadata.get(field)?.as_text().cloned()).unwrap_or_default();
+        Self { namespace: part("namespace"), name: part("name") }
     }
 }
 
@@ -84,7 +87,7 @@ pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 #[must_use]
 pub fn strings(object: &Value, path: &str) -> BTreeMap<String, String> {
     let entries = at(object, path).and_then(Value::as_object).into_iter().flatten();
-    entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    entries.filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned()))).collect()
 }
 
 /// `metadata.name`.
@@ -126,8 +129,7 @@ pub fn controller(object: &Value) -> Option<&Value> {
 /// The label selector at a path; none when it is missing or malformed.
 #[must_use]
 pub fn selector(object: &Value, path: &str) -> Option<LabelSelector> {
-    let value = at(object, path)?;
-    serde_json::from_value(value.clone()).ok()
+    at(object, path)?.read().ok()
 }
 
 /// The time at a path.

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -20,6 +19,7 @@ use super::read::{
     strings, text, time, uid,
 };
 use crate::objects::{Event, Write};
+use crate::tree::{Text, Value, json};
 
 /// Annotation: pods with less are deleted first.
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -214,7 +214,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key) -> Looked {
 #[must_use]
 pub fn says_less(object: &Value, status: &Value) -> bool {
     let known = at(object, "status").unwrap_or(&Value::Null);
-    let missing = |(field, value): (&String, &Value)| match known.get(field) {
+    let missing = |(field, value): (&Text, &Value)| match known.get(field) {
         Some(known) => known != value,
         None => value.as_i64() != Some(0),
     };

@@ -3,30 +3,43 @@
 //! The kubelet gives what fits beside its other pods. What can never fit is `Infeasible`, what does not fit now is
 //! `Deferred` and tried again when a pod leaves the node.
 
-use serde_json::Value;
-
 use super::agenda::Role;
 use super::demand::{held, is_finished, of_pod, requested};
 use super::desk::{Desk, Looked};
 use super::kinds::PODS;
 use super::kubelet::room_without;
 use super::read::{Key, Wanted, amounts, at, condition, is_leaving, list, put_condition, text};
+use crate::tree::{Text, Value};
 
 /// The condition of a pod whose resize waits.
 const PENDING: &str = "PodResizePending";
 
 /// Looks again at the pods of a node that wait for room.
 pub fn retry_waiting(desk: &mut Desk<'_>, node: &str) {
-    for pod in desk.state.seen.bound(node) {
-        if condition(&pod, PENDING).is_some() {
-            desk.soon(Role::Kubelet, Key::of(&pod));
-        }
+    for pod in desk.state.seen.waiting(node) {
+        desk.soon(Role::Kubelet, pod);
     }
+}
+
+/// Whether a pod waits for room on its node.
+#[must_use]
+pub fn waits(pod: &Value) -> bool {
+    condition(pod, PENDING).is_some()
 }
 
 /// Whether a container of the pod holds other amounts than it asks for.
 fn differs(pod: &Value) -> bool {
     list(pod, "spec.containers").iter().any(|container| {
+        let statuses = list(pod, "status.containerStatuses");
+        let status = statuses.iter().find(|status| text(status, "name") == text(container, "name"));
+        let given = status.and_then(|status| at(status, "allocatedResources"));
+        let limited = at(container, "resources.limits").and_then(Value::as_object);
+        let wanted = at(container, "resources.requests");
+        // Where every limit has its request, the same words are the same amounts.
+        let has_request = |name: &Text| wanted.is_some_and(|wanted| wanted.get(name).is_some());
+        if given.is_some() && given == wanted && limited.into_iter().flatten().all(|(name, _)| has_request(name)) {
+            return false;
+        }
         let asked = requested(at(container, "resources").unwrap_or(&Value::Null));
         held(pod, text(container, "name")).is_some_and(|held| held != asked)
     })
@@ -52,7 +65,7 @@ pub fn look(desk: &mut Desk<'_>, key: &Key, node: &Value) -> Looked {
         if !put_condition(&mut conditions, wanted, desk.now) {
             return Ok(());
         }
-        return desk.write_status(PODS, &pod, serde_json::json!({"conditions": conditions})).map(drop);
+        return desk.write_status(PODS, &pod, crate::tree::json!({"conditions": conditions})).map(drop);
     }
     conditions.retain(|condition| text(condition, "type") != PENDING);
     let mut statuses = list(&pod, "status.containerStatuses").to_vec();
@@ -64,10 +77,10 @@ pub fn look(desk: &mut Desk<'_>, key: &Key, node: &Value) -> Looked {
             fields.insert("resources".to_owned(), resources);
         }
     }
-    let status = serde_json::json!({"conditions": conditions, "containerStatuses": statuses});
+    let status = crate::tree::json!({"conditions": conditions, "containerStatuses": statuses});
     desk.write_status(PODS, &pod, status).map(drop)
 }
 
 fn without_held(pod: &Value) -> Value {
-    serde_json::json!({"spec": at(pod, "spec")})
+    crate::tree::json!({"spec": at(pod, "spec")})
 }

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::kinds::{NODES, PODS};
 use super::nodes::NodeSpec;
@@ -13,6 +12,7 @@ use super::replicaset::is_active;
 use super::{Settings, World};
 use crate::api::{Api, Config};
 use crate::objects::{Cluster, Event, Resource, Write};
+use crate::tree::{Value, json};
 
 /// An API, the world behind it, and the time.
 pub struct Scene {
@@ -43,8 +43,8 @@ impl Scene {
         act(&mut self.world, &mut self.api.cluster(self.now))
     }
 
-    pub fn write(&mut self, write: Write) -> Arc<Value> {
-        self.api.cluster(self.now).write(write).unwrap()
+    pub fn write(&mut self, write: Write<Value>) -> Arc<Value> {
+        self.api.cluster(self.now).change(write).unwrap()
     }
 
     pub fn create(&mut self, resource: Resource, object: Value) -> Arc<Value> {
@@ -93,7 +93,7 @@ impl Scene {
     }
 
     pub fn list(&mut self, resource: Resource) -> Vec<Arc<Value>> {
-        self.api.cluster(self.now).list(resource)
+        self.api.cluster(self.now).all(resource)
     }
 
     pub fn pods(&mut self) -> Vec<Arc<Value>> {
@@ -105,13 +105,13 @@ impl Scene {
     }
 
     pub fn find(&mut self, resource: Resource, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        self.api.cluster(self.now).get(resource, namespace, name)
+        self.api.cluster(self.now).find(resource, namespace, name)
     }
 }
 
 /// The pods that are neither finished nor leaving.
 pub fn active(cluster: &dyn Cluster) -> Vec<Arc<Value>> {
-    cluster.list(PODS).into_iter().filter(|pod| is_active(pod)).collect()
+    cluster.all(PODS).into_iter().filter(|pod| is_active(pod)).collect()
 }
 
 /// A Deployment of pods with a request.

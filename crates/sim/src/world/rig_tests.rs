@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use keelson_core::Span;
-use serde_json::json;
 
 use super::Settings;
 use super::kinds::{DEPLOYMENTS, LEASES, NODES, PODS, REPLICA_SETS};
 use super::read::{condition, holds, int, is_leaving, list, name, text};
 use super::rig::{Scene, active, deployment, pod_spec};
 use crate::objects::Write;
+use crate::tree::json;
 
 fn scene(nodes: usize) -> Scene {
     Scene::new(7, Settings::default()).nodes(nodes, 4, 16)
@@ -42,7 +42,7 @@ fn a_rollout_keeps_its_limits_all_the_way() {
     scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}));
     scene.run(Span::minutes(5), |api| {
         // Upstream counts what sets want too: a new pod may come a moment before an old one goes.
-        let wanted: i64 = api.list(REPLICA_SETS).iter().filter_map(|set| int(set, "spec.replicas")).sum();
+        let wanted: i64 = api.all(REPLICA_SETS).iter().filter_map(|set| int(set, "spec.replicas")).sum();
         assert!(wanted <= 12, "{wanted} pods wanted");
         let pods = active(api);
         let ready = pods.iter().filter(|pod| holds(pod, "Ready")).count();
@@ -67,7 +67,7 @@ fn recreate_never_mixes_two_versions() {
     scene.rest(Span::minutes(2));
     scene.merge(DEPLOYMENTS, "shop", json!({"spec": {"template": {"metadata": {"annotations": {"v": "2"}}}}}));
     scene.run(Span::minutes(5), |api| {
-        let all = api.list(PODS);
+        let all = api.all(PODS);
         let new = all.iter().filter(|pod| super::read::annotation(pod, "v") == Some("2")).count();
         assert!(new == 0 || new == all.len());
     });
@@ -193,7 +193,7 @@ fn a_seed_repeats_itself() {
     assert_ne!(trace(1), trace(2));
 }
 
-fn hungry(name: &str, memory: &str, limit: Option<&str>) -> serde_json::Value {
+fn hungry(name: &str, memory: &str, limit: Option<&str>) -> crate::tree::Value {
     let mut spec = pod_spec("100m");
     if let Some(limit) = limit {
         spec["containers"][0]["resources"]["limits"] = json!({"memory": limit});

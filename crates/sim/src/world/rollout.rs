@@ -3,7 +3,7 @@
 //! Promises: during a rolling update there are never more than `replicas + maxSurge` pods wanted, and what is scaled
 //! down leaves `replicas - maxUnavailable` available ones.
 
-use serde_json::Value;
+use crate::tree::Value;
 
 /// How a set stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,8 +109,8 @@ pub fn spread(most: i64, sets: &[i64]) -> Vec<i64> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::indexing_slicing)]
+    use crate::tree::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 

@@ -3,7 +3,6 @@
 //! A scenario is plain data drawn from its seed; [`super::World::follow`] plays it.
 
 use keelson_core::Span;
-use serde_json::{Value, json};
 
 use super::autoscale::Scaled;
 use super::chance::Chance;
@@ -15,6 +14,7 @@ use super::script::Deed;
 use super::traffic::{Day, Driver};
 use crate::apps::{self, LoadError};
 use crate::objects::{Resource, Write};
+use crate::tree::{Value, json};
 
 /// When an evening begins: the traffic of the bundled day has its match at 21:00.
 pub const EVENING: &str = "2026-05-20T17:00:00Z";
@@ -25,7 +25,7 @@ pub struct Scenario {
     /// Machines that are there at the beginning.
     pub nodes: Vec<NodeSpec>,
     /// What is created then.
-    pub objects: Vec<Write>,
+    pub objects: Vec<Write<Value>>,
     /// What happens later, counted from the beginning.
     pub script: Vec<(Span, Deed)>,
     /// After how long it happens again, for ever; once when not given.
@@ -130,7 +130,7 @@ fn releases() -> impl Iterator<Item = i64> {
 
 /// Jobs that a schedule starts, day and night: one that is small, and one whose tasks are more than Spot machines can run
 /// at once, so that some wait for the others.
-fn jobs_by_the_clock(scheduler: &str) -> [Write; 2] {
+fn jobs_by_the_clock(scheduler: &str) -> [Write<Value>; 2] {
     let cron = |name: &str, schedule: &str, tasks: usize, seconds: i64, spec: Value| {
         let annotations = json!({RUN_SECONDS: seconds.to_string()});
         let template = json!({"metadata": {"labels": {"app": name}, "annotations": annotations}, "spec": spec});
@@ -168,7 +168,7 @@ const RELEASED: [&str; 6] =
     ["frontend", "recommendationservice", "cartservice", "checkoutservice", "adservice", "currencyservice"];
 
 /// A database with a volume.
-fn ledger(scheduler: &str) -> [Write; 2] {
+fn ledger(scheduler: &str) -> [Write<Value>; 2] {
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"namespace": SHOP, "name": "ledger"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}});
@@ -180,7 +180,7 @@ fn ledger(scheduler: &str) -> [Write; 2] {
 }
 
 /// Four pods of which none fits anywhere.
-fn render_batch(scheduler: &str) -> Write {
+fn render_batch(scheduler: &str) -> Write<Value> {
     let spec = json!({"schedulerName": scheduler, "containers": [{"name": "render", "image": "streaming/render:1",
         "resources": {"requests": {"cpu": "64", "memory": "64Gi"}}}]});
     Write::Create(DEPLOYMENTS, workload(SHOP, "render", 4, spec))
@@ -365,7 +365,7 @@ mod churn {
         }
     }
 
-    fn job(step: &str, tasks: usize, scheduler: &str) -> Write {
+    fn job(step: &str, tasks: usize, scheduler: &str) -> Write<Value> {
         let spec = json!({"schedulerName": scheduler, "restartPolicy": "Never", "containers": [{"name": "task",
             "image": "churn/task:1", "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}}}]});
         let object = json!({

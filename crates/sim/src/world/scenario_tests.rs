@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use keelson_core::{Span, Timestamp};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::invariants::{Invariant, Invariants};
@@ -15,6 +14,7 @@ use super::scenario::{EVENING, Scenario};
 use super::script::Deed;
 use super::{Settings, drive};
 use crate::objects::Resource;
+use crate::tree::json;
 
 /// Plays a span with a checker and without keeping the events.
 fn play(scene: &mut Scene, span: Span, checker: &mut Invariants) -> u64 {

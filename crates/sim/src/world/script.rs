@@ -10,12 +10,13 @@ use super::desk::{Desk, Looked};
 use super::nodes::{self, NodeSpec};
 use super::read::Key;
 use crate::objects::Write;
+use crate::tree::Value;
 
 /// Something done to the world.
 #[derive(Debug, Clone)]
 pub enum Deed {
     /// A user writes.
-    Write(Write),
+    Write(Write<Value>),
     /// A machine is added.
     AddNode(NodeSpec),
     /// A machine goes down without a word.
@@ -31,7 +32,7 @@ pub fn follow(desk: &mut Desk<'_>, deeds: Vec<(Span, Deed)>, again: Option<Span>
     for (after, deed) in deeds {
         let number = desk.state.deeds.len();
         desk.state.deeds.push((deed, again));
-        desk.at(desk.now + after, Role::Script, Key::cluster(&number.to_string()));
+        desk.at(desk.now + after, Role::Script, Key::cluster(number.to_string()));
     }
 }
 

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use keelson_core::{ResourceName, Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::{Demand, of_pod};
@@ -21,6 +20,7 @@ use super::seen::Load;
 use super::suits::NodeFacts;
 use super::volumes::{Needs, SELECTED_NODE};
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// Who says so in events.
 pub const BY: &str = "sim-stand-in-scheduler";
@@ -111,10 +111,10 @@ pub fn fits(pod: &Value, demand: &Demand, node: &NodeFacts, load: &Load) -> Resu
     if demand.ports.iter().any(|port| load.pods.values().any(|other| other.ports.iter().any(|o| o.clashes(port)))) {
         return Err("node(s) didn't have free ports for the requested pod ports".to_owned());
     }
-    let free = node.allocatable.saturating_sub(&load.requested);
-    match demand.requests.shortfalls(&free).into_iter().next() {
-        Some(short) if short.name == ResourceName::Pods => Err("Too many pods".to_owned()),
-        Some(short) => Err(format!("Insufficient {}", short.name)),
+    let free = |name| node.allocatable.get(name).saturating_sub(load.requested.get(name));
+    match demand.requests.iter().find(|(name, needed)| *needed > 0 && *needed > free(name)) {
+        Some((ResourceName::Pods, _)) => Err("Too many pods".to_owned()),
+        Some((name, _)) => Err(format!("Insufficient {name}")),
         None => Ok(()),
     }
 }
@@ -236,7 +236,7 @@ fn select(desk: &mut Desk<'_>, needs: &Needs, node: &str) -> Looked {
 
 fn bind(desk: &mut Desk<'_>, key: &Key, pod: &Value, node: String) -> Looked {
     let message = format!("Successfully assigned {}/{} to {node}", key.namespace, key.name);
-    let (namespace, name) = (key.namespace.clone(), key.name.clone());
+    let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
     desk.write(Write::Bind { namespace, name, uid: uid(pod).to_owned(), node })?;
     desk.state.unplaced.remove(key);
     desk.state.assumed.remove(key);

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::demand::is_finished;
@@ -15,6 +14,7 @@ use super::kinds::{CLAIMS, PODS, REVISIONS, STATEFUL_SETS};
 use super::read::{Key, at, entry, int, is_leaving, list, name, namespace, owned_by, text, uid};
 use super::replicaset::{available_at, notice_owner};
 use crate::objects::{Event, Refusal, Write};
+use crate::tree::{Value, json};
 
 /// Label of a pod: the revision of its template.
 pub const REVISION: &str = "controller-revision-hash";
@@ -218,7 +218,7 @@ fn release_claims(desk: &mut Desk<'_>, view: &View, pod: &Value) -> Looked {
         return Ok(());
     }
     for template in list(&view.set, "spec.volumeClaimTemplates") {
-        let key = Key::new(namespace(pod), &format!("{}-{}", name(template), name(pod)));
+        let key = Key::new(namespace(pod), format!("{}-{}", name(template), name(pod)));
         if let Some(claim) = desk.get(CLAIMS, &key) {
             let owners = json!([owned_by(pod, "v1", "Pod")]);
             desk.merge(CLAIMS, &claim, "", json!({"metadata": {"ownerReferences": owners}}))?;

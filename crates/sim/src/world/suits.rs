@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use keelson_core::Resources;
 use keelson_core::selector::Requirement;
-use serde_json::Value;
 
 use super::read::{amounts, at, labels, list, name, strings, text, yes};
+use crate::tree::Value;
 
 /// What placing needs to know of a node.
 #[derive(Debug, Clone, Default)]
@@ -105,13 +105,13 @@ impl Taint {
 }
 
 fn requirement(value: &Value) -> Option<Requirement> {
-    serde_json::from_value(value.clone()).ok()
+    value.read().ok()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
 

@@ -1,12 +1,11 @@
 //! What comes with a namespace: its `default` service account. (What its quotas have used is the API's own count.)
 
-use serde_json::json;
-
 use super::agenda::Role;
 use super::desk::{Desk, Looked};
 use super::kinds::{NAMESPACES, SERVICE_ACCOUNTS};
 use super::read::{Key, is_leaving, name, namespace};
 use crate::objects::{Event, Write};
+use crate::tree::json;
 
 /// Looks at new namespaces, and at those that lost their account.
 pub fn notice(desk: &mut Desk<'_>, event: &Event) {

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keelson_core::{Quantity, Span};
-use serde_json::{Value, json};
 
 use super::agenda::Role;
 use super::desk::{Desk, Looked};
@@ -19,6 +18,7 @@ use super::read::{
 };
 use super::suits::NodeFacts;
 use crate::objects::{Event, Write};
+use crate::tree::{Value, json};
 
 /// Annotation of a claim: the node its first pod will run on.
 pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
@@ -56,7 +56,7 @@ fn is_ephemeral(volume: &Value) -> bool {
 pub fn make_ephemeral(desk: &mut Desk<'_>, key: &Key) -> Looked {
     let Some(pod) = desk.get(PODS, key).filter(|pod| !is_leaving(pod)) else { return Ok(()) };
     for volume in list(&pod, "spec.volumes").iter().filter(|volume| is_ephemeral(volume)) {
-        let claim = Key::new(&key.namespace, &format!("{}-{}", key.name, text(volume, "name")));
+        let claim = Key::new(&key.namespace, format!("{}-{}", key.name, text(volume, "name")));
         if desk.get(CLAIMS, &claim).is_none() {
             let mut object = at(volume, "ephemeral.volumeClaimTemplate").cloned().unwrap_or_else(|| json!({}));
             if let Some(fields) = object.as_object_mut() {

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use keelson_core::Span;
-use serde_json::{Value, json};
 
 use super::Settings;
 use super::kinds::*;
 use super::read::{condition, entry, holds, int, is_leaving, labels, list, name, text, uid};
 use super::rig::{Scene, active, deployment, pod_spec};
 use crate::objects::{Resource, Write};
+use crate::tree::{Value, json};
 
 fn scene(nodes: usize) -> Scene {
     Scene::new(3, Settings::default()).nodes(nodes, 4, 16)

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use keelson_core::Quantity;
-use serde_json::Value;
 
 use super::super::{Api, defaults::quantity, json::Json, request::Call, status::Failure, storage::Object};
 use crate::objects::Resource;
+use crate::tree::Value;
 
 const RANGES: Resource = Resource { group: "", plural: "limitranges" };
 
@@ -47,7 +47,7 @@ fn complete(container: &mut Value, to: &str, defaults: &Value) -> Vec<String> {
     for (name, quantity) in defaults.entries(&[]) {
         if container.at(&["resources", to, name]).is_null() {
             container.put(&["resources", to, name], quantity.clone());
-            set.push(name.clone());
+            set.push(name.to_string());
         }
     }
     set.sort();

@@ -8,13 +8,12 @@ mod pods;
 mod policy;
 pub(crate) mod quota;
 
-use serde_json::Value;
-
 use super::{
     Api,
     request::{Call, Verb},
     status::Failure,
 };
+use crate::tree::Value;
 
 /// Lets the mutating plugins complete an object.
 pub(crate) fn mutate(api: &Api, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Failure> {

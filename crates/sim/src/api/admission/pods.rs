@@ -1,9 +1,8 @@
 //! Priority, service account and the tolerations every pod gets.
 
-use serde_json::{Value, json};
-
 use super::super::{Api, json::Json, request::Call, status::Failure};
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 const CLASSES: Resource = Resource { group: "scheduling.k8s.io", plural: "priorityclasses" };
 const ACCOUNTS: Resource = Resource { group: "", plural: "serviceaccounts" };

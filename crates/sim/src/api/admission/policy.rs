@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kube_cel::cel::Context;
-use serde_json::{Value, json};
 
 use super::super::{
     Api, cel,
@@ -15,6 +14,7 @@ use super::super::{
     subresource::selects,
 };
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 const GROUP: &str = "admissionregistration.k8s.io";
 
@@ -119,8 +119,11 @@ pub(crate) fn mutate(api: &Api, call: &Call, object: &mut Value, old: Option<&Va
 
 fn json_patch(api: &Api, expression: &str, context: &Context<'_>, object: &mut Value) -> Result<(), String> {
     let operations = cel::to_json(&api.programs.evaluate(expression, context)?);
-    let operations: json_patch::Patch = serde_json::from_value(operations).map_err(|problem| problem.to_string())?;
-    json_patch::patch(object, &operations).map_err(|problem| problem.to_string())
+    let operations: json_patch::Patch = operations.read().map_err(|problem| problem.to_string())?;
+    let mut plain = serde_json::Value::from(&*object);
+    json_patch::patch(&mut plain, &operations).map_err(|problem| problem.to_string())?;
+    *object = plain.into();
+    Ok(())
 }
 
 fn overlay(api: &Api, call: &Call, expression: &str, context: &Context<'_>, object: &mut Value) -> Result<(), String> {
@@ -136,7 +139,7 @@ fn failure_message(api: &Api, rule: &Value, context: &Context<'_>) -> String {
         && let Value::String(message) = cel::to_json(&value)
         && !message.trim().is_empty()
     {
-        return message;
+        return message.to_string();
     }
     match rule.text(&["message"]) {
         "" => format!("failed expression: {}", rule.text(&["expression"]).trim()),
@@ -262,7 +265,7 @@ impl<'a> Request<'a> {
             .api
             .store
             .list(kind.storage, namespace)
-            .filter(|object| if name.is_empty() { selects(selector, &object.value) } else { object.key().1 == name })
+            .filter(|object| if name.is_empty() { selects(selector, &object.value) } else { object.key().1 == *name })
             .map(|object| (*object.value).clone())
             .collect();
         if found.is_empty() {

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keelson_core::Quantity;
-use serde_json::{Value, json};
 
 use super::super::{Api, defaults::quantity, json::Json, kinds::Kind, request::Call, status::Failure};
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 const QUOTAS: Resource = Resource { group: "", plural: "resourcequotas" };
 
@@ -24,8 +24,11 @@ pub(crate) fn check(api: &Api, call: &Call, object: &Value, old: Option<&Value>)
         if !in_scope(&call.kind, &quota.value, object) {
             continue;
         }
-        let hard: BTreeMap<&String, Quantity> =
-            quota.value.entries(&["spec", "hard"]).filter_map(|(name, bound)| Some((name, quantity(bound)?))).collect();
+        let hard: BTreeMap<&str, Quantity> = quota
+            .value
+            .entries(&["spec", "hard"])
+            .filter_map(|(name, bound)| Some((name.as_str(), quantity(bound)?)))
+            .collect();
         let asks = usage(&call.kind, object);
         let name = quota.value.text(&["metadata", "name"]);
         missing(call, object, &hard, name)?;
@@ -33,7 +36,7 @@ pub(crate) fn check(api: &Api, call: &Call, object: &Value, old: Option<&Value>)
         let delta: Usage = asks
             .into_iter()
             .map(|(what, amount)| (what.clone(), amount - before.get(&what).copied().unwrap_or(0)))
-            .filter(|(what, amount)| *amount > 0 && hard.contains_key(what))
+            .filter(|(what, amount)| *amount > 0 && hard.contains_key(what.as_str()))
             .collect();
         if delta.is_empty() {
             continue;
@@ -42,7 +45,7 @@ pub(crate) fn check(api: &Api, call: &Call, object: &Value, old: Option<&Value>)
         let over: Vec<&String> = delta
             .iter()
             .filter(|(what, amount)| {
-                let limit = hard.get(*what).map_or(0, Quantity::nanos);
+                let limit = hard.get(what.as_str()).map_or(0, Quantity::nanos);
                 used.get(*what).copied().unwrap_or(0) + **amount > limit
             })
             .map(|(what, _)| what)
@@ -51,12 +54,12 @@ pub(crate) fn check(api: &Api, call: &Call, object: &Value, old: Option<&Value>)
             let show = |amounts: &dyn Fn(&String) -> String| {
                 over.iter().map(|what| format!("{what}={}", amounts(what))).collect::<Vec<_>>().join(",")
             };
-            let like = |what: &String, nanos: i128| written(nanos, hard.get(what));
+            let like = |what: &String, nanos: i128| written(nanos, hard.get(what.as_str()));
             let why = format!(
                 "exceeded quota: {name}, requested: {}, used: {}, limited: {}",
                 show(&|what| like(what, delta.get(what).copied().unwrap_or(0))),
                 show(&|what| like(what, used.get(what).copied().unwrap_or(0))),
-                show(&|what| hard.get(what).map(ToString::to_string).unwrap_or_default()),
+                show(&|what| hard.get(what.as_str()).map(ToString::to_string).unwrap_or_default()),
             );
             return Err(Failure::forbidden(&call.kind, object.text(&["metadata", "name"]), &why));
         }
@@ -65,7 +68,7 @@ pub(crate) fn check(api: &Api, call: &Call, object: &Value, old: Option<&Value>)
 }
 
 /// A quota on cpu or memory demands that every container says what it takes.
-fn missing(call: &Call, object: &Value, hard: &BTreeMap<&String, Quantity>, quota: &str) -> Result<(), Failure> {
+fn missing(call: &Call, object: &Value, hard: &BTreeMap<&str, Quantity>, quota: &str) -> Result<(), Failure> {
     if !call.kind.is("", "pods") {
         return Ok(());
     }
@@ -73,12 +76,12 @@ fn missing(call: &Call, object: &Value, hard: &BTreeMap<&String, Quantity>, quot
     for what in hard.keys() {
         let (kind, resource) = match what.split_once('.') {
             Some((kind @ ("requests" | "limits"), resource @ ("cpu" | "memory"))) => (kind, resource),
-            None if matches!(what.as_str(), "cpu" | "memory") => ("requests", what.as_str()),
+            None if matches!(*what, "cpu" | "memory") => ("requests", *what),
             _ => continue,
         };
         for container in object.items(&["spec", "containers"]).iter().chain(object.items(&["spec", "initContainers"])) {
             if container.at(&["resources", kind, resource]).is_null() {
-                lacks.entry(what.as_str()).or_default().insert(container.text(&["name"]));
+                lacks.entry(what).or_default().insert(container.text(&["name"]));
             }
         }
     }
@@ -207,7 +210,7 @@ fn in_scope(kind: &Kind, quota: &Value, object: &Value) -> bool {
 
 /// What the namespace's objects use of what a quota limits.
 fn used(api: &Api, namespace: &str, quota: &Value) -> Usage {
-    let mut sum: Usage = quota.entries(&["spec", "hard"]).map(|(what, _)| (what.clone(), 0)).collect();
+    let mut sum: Usage = quota.entries(&["spec", "hard"]).map(|(what, _)| (what.to_string(), 0)).collect();
     for kind in api.kinds.all().filter(|kind| kind.namespaced && !kind.virtual_) {
         let pods = kind.is("", "pods");
         let count = format!("count/{}", kind.qualified());

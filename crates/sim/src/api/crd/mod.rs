@@ -6,7 +6,6 @@ mod schema;
 use std::{collections::BTreeMap, sync::Arc};
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{
     Api,
@@ -19,6 +18,7 @@ use super::{
     storage::Object,
 };
 use crate::objects::Resource;
+use crate::tree::{Value, json};
 
 static NOTHING: Value = Value::Null;
 
@@ -183,7 +183,7 @@ impl Api {
         let plural = intern(gone.value.text(&["spec", "names", "plural"]));
         let objects: Vec<Arc<Object>> = self.store.list(Resource { group, plural }, "").cloned().collect();
         for object in objects {
-            self.store.remove(Resource { group, plural }, &object.key());
+            self.store.remove(Resource { group, plural }, object.key());
         }
         self.kinds.remove(group, plural);
     }

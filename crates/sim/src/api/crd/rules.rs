@@ -6,9 +6,9 @@ use std::{
 };
 
 use kube_cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
-use serde_json::Value;
 
 use super::super::status::Cause;
+use crate::tree::Value;
 
 /// The compiled rules of one version.
 pub(crate) struct Rules {
@@ -26,13 +26,15 @@ impl Rules {
     /// The rules of a schema; none when it has none.
     pub fn of(schema: &Value) -> Option<Self> {
         super::schema::has_rules(schema)
-            .then(|| Self { schema: compile_schema(schema), validator: Mutex::new(Validator::new()) })
+            .then(|| Self { schema: compile_schema(&schema.into()), validator: Mutex::new(Validator::new()) })
     }
 
     /// What the rules refuse, in order of fields.
     pub fn check(&self, new: &Value, old: Option<&Value>) -> Vec<Cause> {
         let validator = self.validator.lock().unwrap_or_else(PoisonError::into_inner);
-        let Err(errors) = validator.validate_compiled(&self.schema, new, old) else { return Vec::new() };
+        let Err(errors) = validator.validate_compiled(&self.schema, &new.into(), old.map(Into::into).as_ref()) else {
+            return Vec::new();
+        };
         let mut errors = errors.into_vec();
         // The checker walks fields in no fixed order.
         errors.sort_by(|a, b| (&a.field_path, &a.rule).cmp(&(&b.field_path, &b.rule)));
@@ -65,7 +67,7 @@ fn value_at<'a>(object: &'a Value, path: &str) -> &'a Value {
     let mut here = object;
     for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
         let next = match part.strip_suffix(']') {
-            Some(index) => index.parse::<usize>().ok().and_then(|index| here.get(index)),
+            Some(index) => index.parse::<usize>().ok().and_then(|index| here.as_array()?.get(index)),
             None => here.get(part),
         };
         here = next.unwrap_or(&Value::Null);

@@ -3,9 +3,9 @@
 //! Promises: pruning and defaulting twice give the same as once; every refusal names the path of its field.
 
 use regex::Regex;
-use serde_json::{Map, Value};
 
 use super::super::{json::Json, status::Cause};
+use crate::tree::{Map, Text, Value};
 
 fn flag(schema: &Value, name: &str) -> bool {
     schema.get(name) == Some(&Value::Bool(true))
@@ -22,7 +22,7 @@ pub(crate) fn prune(schema: &Value, value: &mut Value, path: &str, unknown: &mut
             let root = path.is_empty() || flag(schema, "x-kubernetes-embedded-resource");
             let keep = flag(schema, "x-kubernetes-preserve-unknown-fields");
             let additional = schema.get("additionalProperties");
-            let names: Vec<String> = map.keys().cloned().collect();
+            let names: Vec<Text> = map.keys().cloned().collect();
             for name in names {
                 let inner_path = join(path, &name);
                 if root && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") {
@@ -56,7 +56,7 @@ pub(crate) fn prune(schema: &Value, value: &mut Value, path: &str, unknown: &mut
     }
 }
 
-fn prune_field(schema: &Value, map: &mut Map<String, Value>, name: &str, path: &str, unknown: &mut Vec<String>) {
+fn prune_field(schema: &Value, map: &mut Map, name: &str, path: &str, unknown: &mut Vec<String>) {
     if let Some(child) = map.get_mut(name) {
         prune(schema, child, path, unknown);
     }
@@ -113,7 +113,7 @@ fn has_type(schema: &Value, value: &Value) -> bool {
         return flag(schema, "nullable");
     }
     if flag(schema, "x-kubernetes-int-or-string") {
-        return value.is_string() || value.is_i64() || value.is_u64();
+        return value.is_string() || value.is_integer();
     }
     match schema.text(&["type"]) {
         "" => true,
@@ -259,7 +259,7 @@ fn duplicates(schema: &Value, list: &[Value], path: &str, causes: &mut Vec<Cause
     }
 }
 
-fn object(schema: &Value, map: &Map<String, Value>, path: &str, body: &dyn Fn(&str) -> Cause, causes: &mut Vec<Cause>) {
+fn object(schema: &Value, map: &Map, path: &str, body: &dyn Fn(&str) -> Cause, causes: &mut Vec<Cause>) {
     for name in schema.items(&["required"]).iter().filter_map(Value::as_str) {
         if !map.contains_key(name) {
             causes.push(Cause::required(join(path, name), ""));

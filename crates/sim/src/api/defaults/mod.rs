@@ -5,11 +5,10 @@
 mod pod;
 mod workload;
 
-use serde_json::{Value, json};
-
 pub(crate) use pod::{qos_class, quantity};
 
 use super::{Api, base64, json::Json, kinds::Kind};
+use crate::tree::{Text, Value, json};
 
 /// Completes an object of a built-in kind.
 pub(crate) fn apply(kind: &Kind, object: &mut Value) {
@@ -133,7 +132,7 @@ fn core(plural: &str, object: &mut Value) {
 /// A limit range's own gaps: the default limit is the maximum, the default request the default limit or the minimum.
 fn limit_item(item: &mut Value) {
     for (to, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")] {
-        let known: Vec<(String, Value)> =
+        let known: Vec<(Text, Value)> =
             item.entries(&[from]).map(|(name, quantity)| (name.clone(), quantity.clone())).collect();
         for (name, quantity) in known {
             item.default_to(&[to, &name], quantity);

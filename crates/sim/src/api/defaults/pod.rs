@@ -1,9 +1,9 @@
 //! Pods, alone and in templates.
 
 use keelson_core::Quantity;
-use serde_json::{Value, json};
 
 use super::super::json::Json;
+use crate::tree::{Text, Value, json};
 
 const KINDS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
@@ -45,7 +45,7 @@ pub(crate) fn requests(spec: &mut Value) {
     for kind in KINDS {
         let Some(containers) = spec.get_mut(kind).and_then(Value::as_array_mut) else { continue };
         for container in containers {
-            let limits: Vec<(String, Value)> = container
+            let limits: Vec<(Text, Value)> = container
                 .entries(&["resources", "limits"])
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();

@@ -1,8 +1,7 @@
 //! Deployments, sets and jobs.
 
-use serde_json::{Value, json};
-
 use super::{super::json::Json, pod};
+use crate::tree::{Value, json};
 
 pub(crate) fn apply(plural: &str, object: &mut Value) {
     match plural {

@@ -5,8 +5,6 @@
 //!
 //! Promises: applying the same document again changes nothing.
 
-use serde_json::{Map, Value, json};
-
 use super::{
     super::{
         json::Json,
@@ -18,6 +16,7 @@ use super::{
     managed::{self, Manager},
     shape::{ListKind, Shape},
 };
+use crate::tree::{Map, Value, json};
 
 /// What the object becomes.
 pub(crate) fn applied(call: &Call, live: Option<&Value>, config: &Value) -> Result<Value, Failure> {
@@ -126,7 +125,7 @@ fn merged(shape: Shape<'_>, live: &Value, config: &Value) -> Value {
 fn merged_list(shape: Shape<'_>, before: &[Value], wanted: &[Value]) -> Value {
     let kind = shape.list();
     if kind == ListKind::Atomic {
-        return Value::Array(wanted.to_vec());
+        return Value::Array(wanted.to_vec().into());
     }
     let names: Vec<String> = wanted.iter().map(|item| element(shape, &kind, item)).collect();
     let mut out: Vec<Value> = Vec::with_capacity(before.len() + wanted.len());
@@ -147,12 +146,12 @@ fn merged_list(shape: Shape<'_>, before: &[Value], wanted: &[Value]) -> Value {
         out.extend(overlaid(shape, &kind, before, wanted, &names, next));
         next += 1;
     }
-    Value::Array(out)
+    Value::Array(out.into())
 }
 
 fn overlaid(
     shape: Shape<'_>,
-    kind: &ListKind,
+    kind: &ListKind<'_>,
     before: &[Value],
     wanted: &[Value],
     names: &[String],
@@ -188,7 +187,7 @@ fn prune(shape: Shape<'_>, value: &mut Value, dropped: &Fields, kept: &Fields) {
     }
 }
 
-fn prune_map(shape: Shape<'_>, map: &mut Map<String, Value>, dropped: &Fields, kept: &Fields) {
+fn prune_map(shape: Shape<'_>, map: &mut Map, dropped: &Fields, kept: &Fields) {
     let nobody = Fields::default();
     for (element, inner) in &dropped.under {
         let Some(name) = element.strip_prefix("f:") else { continue };

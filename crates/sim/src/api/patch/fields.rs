@@ -6,19 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
-
 use super::{
     super::json::Json,
     shape::{ListKind, Shape},
 };
+use crate::tree::{Map, Text, Value, json};
 
 /// A set of field paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     /// Whether the path that ends here is in the set.
     pub here: bool,
-    pub under: BTreeMap<String, Fields>,
+    pub under: Map<Fields>,
 }
 
 impl Fields {
@@ -28,9 +27,9 @@ impl Fields {
 
     pub fn read(json: &Value) -> Self {
         let Some(map) = json.as_object() else { return Self::default() };
-        let mut set = Self { here: map.is_empty() || map.contains_key("."), under: BTreeMap::new() };
+        let mut set = Self { here: map.is_empty() || map.contains_key("."), under: Map::new() };
         for (element, inner) in map.iter().filter(|(element, _)| *element != ".") {
-            set.under.insert(element.clone(), Self::read(inner));
+            set.under.insert(element, Self::read(inner));
         }
         set
     }
@@ -38,7 +37,7 @@ impl Fields {
     pub fn write(&self) -> Value {
         let mut map = Map::new();
         if self.here && !self.under.is_empty() {
-            map.insert(".".into(), json!({}));
+            map.insert(".", json!({}));
         }
         for (element, inner) in &self.under {
             map.insert(element.clone(), inner.write());
@@ -46,12 +45,33 @@ impl Fields {
         Value::Object(map)
     }
 
+    /// Adds every path of this set to a written one.
+    pub fn add_to(&self, json: &mut Value) {
+        if self.is_within(json) {
+            return;
+        }
+        let Some(map) = json.as_object_mut() else {
+            *json = self.write();
+            return;
+        };
+        let here = self.here || map.is_empty() || map.contains_key(".");
+        for (element, inner) in &self.under {
+            match map.get_mut(element) {
+                Some(known) => inner.add_to(known),
+                None => drop(map.insert(element, inner.write())),
+            }
+        }
+        if here && !map.is_empty() {
+            map.insert(".", json!({}));
+        }
+    }
+
     pub fn union(&self, other: &Self) -> Self {
         let mut all = self.clone();
         all.here |= other.here;
         for (element, inner) in &other.under {
             let merged = all.under.get(element).map_or_else(|| inner.clone(), |mine| mine.union(inner));
-            all.under.insert(element.clone(), merged);
+            all.under.insert(element, merged);
         }
         all
     }
@@ -110,14 +130,14 @@ impl Fields {
         match value {
             Value::Object(map) if !map.is_empty() && !shape.atomic_map() => {
                 for (name, child) in map {
-                    set.put(&format!("f:{name}"), Self::of(shape.field(name), child));
+                    set.put(|| field(name), Self::of(shape.field(name), child));
                 }
             }
             Value::Array(list) => match shape.list() {
                 ListKind::Atomic => set.here = true,
                 ListKind::Set => {
                     for item in list {
-                        set.under.insert(format!("v:{item}"), Self { here: true, under: BTreeMap::new() });
+                        set.under.insert(format!("v:{item}"), Self { here: true, under: Map::new() });
                     }
                 }
                 ListKind::Map(keys) => {
@@ -142,38 +162,38 @@ impl Fields {
         match (old, new) {
             (Value::Object(before), Value::Object(after)) if !shape.atomic_map() => {
                 for (name, now) in after {
-                    let element = format!("f:{name}");
                     match before.get(name) {
+                        Some(was) if was == now => {}
                         Some(was) => {
                             let (c, r) = Self::compare(shape.field(name), was, now);
-                            changed.put(&element, c);
-                            removed.put(&element, r);
+                            changed.put(|| field(name), c);
+                            removed.put(|| field(name), r);
                         }
-                        None => changed.put(&element, Self::added(shape.field(name), name, now)),
+                        None => changed.put(|| field(name), Self::added(shape.field(name), name, now)),
                     }
                 }
-                for (name, was) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
-                    removed.put(&format!("f:{name}"), Self::added(shape.field(name), name, was));
+                for (name, was) in before.iter().filter(|(name, _)| !after.contains_key(name)) {
+                    removed.put(|| field(name), Self::added(shape.field(name), name, was));
                 }
             }
             (Value::Array(before), Value::Array(after)) if shape.list() != ListKind::Atomic => {
                 let kind = shape.list();
-                let keyed = |list: &[Value]| -> BTreeMap<String, Value> {
-                    list.iter().map(|item| (element(shape, &kind, item), item.clone())).collect()
+                let keyed = |list: &[Value]| -> BTreeMap<Text, Value> {
+                    list.iter().map(|item| (element(shape, &kind, item).into(), item.clone())).collect()
                 };
                 let (before, after) = (keyed(before), keyed(after));
                 for (element, now) in &after {
                     match before.get(element) {
                         Some(was) => {
                             let (c, r) = Self::compare(shape.item(), was, now);
-                            changed.put(element, c);
-                            removed.put(element, r);
+                            changed.put(|| element.clone(), c);
+                            removed.put(|| element.clone(), r);
                         }
-                        None => changed.put(element, Self::item_of(shape, &kind, now)),
+                        None => changed.put(|| element.clone(), Self::item_of(shape, &kind, now)),
                     }
                 }
                 for (element, was) in before.iter().filter(|(element, _)| !after.contains_key(*element)) {
-                    removed.put(element, Self::item_of(shape, &kind, was));
+                    removed.put(|| element.clone(), Self::item_of(shape, &kind, was));
                 }
             }
             _ => changed = Self { here: true, under: Self::of(shape, new).under },
@@ -181,20 +201,20 @@ impl Fields {
         (changed, removed)
     }
 
-    fn item_of(shape: Shape<'_>, kind: &ListKind, item: &Value) -> Self {
+    fn item_of(shape: Shape<'_>, kind: &ListKind<'_>, item: &Value) -> Self {
         match kind {
             ListKind::Map(_) => Self { here: true, under: Self::grown(shape.item(), item).under },
-            _ => Self { here: true, under: BTreeMap::new() },
+            _ => Self { here: true, under: Map::new() },
         }
     }
 
     /// The fields of something that was not there at all: every map and list in it is a field too.
     fn grown(shape: Shape<'_>, value: &Value) -> Self {
-        let mut set = Self { here: true, under: BTreeMap::new() };
+        let mut set = Self { here: true, under: Map::new() };
         match value {
             Value::Object(map) if !shape.atomic_map() => {
                 for (name, child) in map {
-                    set.under.insert(format!("f:{name}"), Self::grown(shape.field(name), child));
+                    set.under.insert(field(name), Self::grown(shape.field(name), child));
                 }
             }
             Value::Array(list) if shape.list() != ListKind::Atomic => {
@@ -220,16 +240,16 @@ impl Fields {
         if let Value::Object(map) = value {
             for (name, child) in map {
                 let inner = Self::added(shape.field(name), name, child);
-                set.under.remove(&format!("f:{name}"));
-                set.put(&format!("f:{name}"), inner);
+                set.under.remove(&field(name));
+                set.put(|| field(name), inner);
             }
         }
         set
     }
 
-    fn put(&mut self, element: &str, inner: Self) {
+    fn put(&mut self, element: impl FnOnce() -> Text, inner: Self) {
         if !inner.is_empty() {
-            self.under.insert(element.to_owned(), inner);
+            self.under.insert(element(), inner);
         }
     }
 
@@ -258,25 +278,27 @@ impl Fields {
     }
 }
 
+/// The element that names a field.
+fn field(name: &str) -> Text {
+    ["f:", name].concat().into()
+}
+
 /// The element that names an item of a list.
-pub(crate) fn element(shape: Shape<'_>, kind: &ListKind, item: &Value) -> String {
+pub(crate) fn element(shape: Shape<'_>, kind: &ListKind<'_>, item: &Value) -> String {
     match kind {
         ListKind::Map(keys) => element_key(shape.item(), keys, item),
         _ => format!("v:{item}"),
     }
 }
 
-fn element_key(item_shape: Shape<'_>, keys: &[String], item: &Value) -> String {
-    let mut sorted: Vec<&String> = keys.iter().collect();
+fn element_key(item_shape: Shape<'_>, keys: &[&str], item: &Value) -> String {
+    let mut sorted = keys.to_vec();
     sorted.sort();
-    let mut map = Map::new();
-    for key in sorted {
-        let value = item.get(key).cloned().or_else(|| item_shape.key_default(key));
-        if let Some(value) = value {
-            map.insert(key.clone(), value);
-        }
-    }
-    format!("k:{}", Value::Object(map))
+    let named = sorted.into_iter().filter_map(|key| {
+        let value = item.get(key).cloned().or_else(|| item_shape.key_default(key))?;
+        Some(format!("{}:{value}", json!(key)))
+    });
+    format!("k:{{{}}}", named.collect::<Vec<_>>().join(","))
 }
 
 fn printed(element: &str) -> String {
@@ -299,11 +321,11 @@ mod tests {
     use super::*;
 
     fn fields() -> impl Strategy<Value = Fields> {
-        let leaf = Just(Fields { here: true, under: BTreeMap::new() });
+        let leaf = Just(Fields { here: true, under: Map::new() });
         leaf.prop_recursive(3, 12, 3, |inner| {
             let name = prop_oneof![Just("f:a"), Just("f:b"), Just(r#"k:{"name":"x"}"#), Just(r#"v:"y""#)];
             (any::<bool>(), prop::collection::btree_map(name.prop_map(str::to_owned), inner, 1..3))
-                .prop_map(|(here, under)| Fields { here, under })
+                .prop_map(|(here, under)| Fields { here, under: under.into_iter().collect() })
         })
     }
 
@@ -323,6 +345,9 @@ mod tests {
             prop_assert!(a.difference(&b).intersection(&b).is_empty());
             prop_assert!(a.difference(&a).is_empty());
             prop_assert_eq!(a.is_within(&b.write()), a.difference(&b).is_empty());
+            let mut both = b.write();
+            a.add_to(&mut both);
+            prop_assert_eq!(both, a.union(&b).write());
             prop_assert_eq!(a.touches(&b.write()), !a.intersection(&b).is_empty());
         }
     }

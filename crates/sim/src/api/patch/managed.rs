@@ -1,12 +1,11 @@
 //! Who owns which field: `metadata.managedFields`.
 
-use serde_json::{Value, json};
-
 use super::{
     super::{events, json::Json, meta, request::Call},
     fields::Fields,
     shape::Shape,
 };
+use crate::tree::{List, Value, json};
 
 /// One entry of `managedFields`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +98,10 @@ pub(crate) fn write(object: &mut Value, mut managers: Vec<Manager>) {
 
 /// Writes entries, appliers first, then by time.
 fn put(object: &mut Value, mut entries: Vec<Value>) {
-    let order =
-        |entry: &Value| ["operation", "time", "manager", "subresource"].map(|field| entry.text(&[field]).to_owned());
-    entries.sort_by_cached_key(order);
+    fn order(entry: &Value) -> [&str; 4] {
+        ["operation", "time", "manager", "subresource"].map(|field| entry.text(&[field]))
+    }
+    entries.sort_by(|a, b| order(a).cmp(&order(b)));
     if entries.is_empty() {
         object.cut(&["metadata", "managedFields"]);
     } else {
@@ -119,27 +119,34 @@ pub(crate) fn shape(call: &Call) -> Shape<'_> {
 
 /// What nobody owns: names, numbers and times that the API itself writes.
 pub(crate) fn owned(fields: Fields) -> Fields {
-    let mut fields = fields.without(&["apiVersion"]).without(&["kind"]);
-    for system in [
-        "name",
-        "namespace",
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "generation",
-        "managedFields",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        fields = fields.without(&["metadata", system]);
-    }
+    let mut fields = fields;
     fields.here = false;
+    fields.under.remove("f:apiVersion");
+    fields.under.remove("f:kind");
     if let Some(metadata) = fields.under.get_mut("f:metadata") {
-        metadata.here = false;
+        metadata.under.retain(|field, _| !SYSTEM.contains(&field.as_str()));
+        if metadata.is_empty() {
+            fields.under.remove("f:metadata");
+        } else {
+            metadata.here = false;
+        }
     }
     fields
 }
+
+/// The metadata that the API itself writes.
+const SYSTEM: [&str; 10] = [
+    "f:name",
+    "f:namespace",
+    "f:uid",
+    "f:resourceVersion",
+    "f:creationTimestamp",
+    "f:generation",
+    "f:managedFields",
+    "f:selfLink",
+    "f:deletionTimestamp",
+    "f:deletionGracePeriodSeconds",
+];
 
 /// A plain write: the writer owns what it changed, and others lose it.
 pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
@@ -159,7 +166,7 @@ pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
     let mut mine = Manager::of(call, "Update");
     let mut entries = match new.cut(&["metadata", "managedFields"]) {
         Some(Value::Array(entries)) => entries,
-        _ => Vec::new(),
+        _ => List::default(),
     };
     // Most entries have nothing to do with a write, and most writers write again what they own already: an entry is taken
     // apart only when its fields change.
@@ -169,7 +176,11 @@ pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
         let is_mine = mine.wrote(entry);
         is_new &= !is_mine;
         let (takes, loses) = (is_mine && !changed.is_within(fields), removed.touches(fields));
-        if takes || loses || !is_mine && changed.touches(fields) {
+        if takes && !loses {
+            if let Some(fields) = entry.get_mut("fieldsV1") {
+                changed.add_to(fields);
+            }
+        } else if loses || !is_mine && changed.touches(fields) {
             let known = Fields::read(fields).difference(&removed);
             let left = if is_mine { known.union(&changed) } else { known.difference(&changed) };
             if left.is_empty() {
@@ -186,7 +197,7 @@ pub(crate) fn updated(call: &Call, old: &Value, new: &mut Value) {
         mine.fields = changed;
         entries.push(mine.write());
     }
-    put(new, entries);
+    put(new, entries.to_vec());
 }
 
 /// When nothing but the time of writing would differ, there was no writing.

@@ -9,7 +9,6 @@ pub(crate) mod strategic;
 use std::sync::Arc;
 
 use json_patch::{AddOperation, PatchOperation, ReplaceOperation};
-use serde_json::{Value, json};
 
 use super::{
     Api, events,
@@ -20,6 +19,7 @@ use super::{
     typed,
     verbs::Ownership,
 };
+use crate::tree::{Value, json};
 
 impl Api {
     /// Patches an object, or its status when the call says so; an apply may create.
@@ -93,7 +93,7 @@ impl Api {
 }
 
 /// Upstream replaces a key that is not there as well.
-fn placed(document: &Value, operation: PatchOperation) -> PatchOperation {
+fn placed(document: &serde_json::Value, operation: PatchOperation) -> PatchOperation {
     match operation {
         PatchOperation::Replace(ReplaceOperation { path, value }) if document.pointer(path.as_str()).is_none() => {
             PatchOperation::Add(AddOperation { path, value })
@@ -114,13 +114,15 @@ pub(crate) fn patched(call: &Call, how: PatchType, base: Value, patch: &Value) -
                 failure
             };
             let listed = patch.as_array().is_some_and(|all| all.iter().all(Value::is_object));
-            let operations: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|problem| {
+            let operations: json_patch::Patch = patch.read().map_err(|problem| {
                 if listed { refused() } else { Failure::bad_request(format!("error decoding patch: {problem}")) }
             })?;
+            let mut plain = serde_json::Value::from(&new);
             for operation in operations.0 {
-                let operation = placed(&new, operation);
-                json_patch::patch(&mut new, &[operation]).map_err(|_| refused())?;
+                let operation = placed(&plain, operation);
+                json_patch::patch(&mut plain, &[operation]).map_err(|_| refused())?;
             }
+            new = plain.into();
         }
         PatchType::Merge => {
             if !patch.is_object() {
@@ -128,7 +130,7 @@ pub(crate) fn patched(call: &Call, how: PatchType, base: Value, patch: &Value) -
                     "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
                 ));
             }
-            json_patch::merge(&mut new, patch);
+            new.merge(patch);
         }
         PatchType::Strategic => {
             if call.kind.crd.is_some() {

@@ -3,9 +3,8 @@
 //! Merging and ownership treat a list of containers by name, but a list of arguments as one value. A custom resource says
 //! so in its schema (`x-kubernetes-list-type`); for built-in kinds the types' tags are a table by field name here.
 
-use serde_json::Value;
-
 use super::super::json::Json;
+use crate::tree::Value;
 
 /// Where in a type we are.
 #[derive(Debug, Clone, Copy)]
@@ -20,10 +19,10 @@ pub(crate) enum Shape<'a> {
 
 /// How a list merges.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ListKind {
+pub(crate) enum ListKind<'a> {
     Atomic,
     Set,
-    Map(Vec<String>),
+    Map(Vec<&'a str>),
 }
 
 impl<'a> Shape<'a> {
@@ -62,13 +61,13 @@ impl<'a> Shape<'a> {
     }
 
     /// How the list here merges.
-    pub fn list(self) -> ListKind {
+    pub fn list(self) -> ListKind<'a> {
         match self {
             Self::Schema(schema) => match schema.text(&["x-kubernetes-list-type"]) {
                 "set" => ListKind::Set,
                 "map" => {
                     let keys = schema.items(&["x-kubernetes-list-map-keys"]);
-                    ListKind::Map(keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
+                    ListKind::Map(keys.iter().filter_map(Value::as_str).collect())
                 }
                 _ => ListKind::Atomic,
             },
@@ -146,8 +145,8 @@ const FRAMES: &[&str] = &[
     "deprecatedSource",
 ];
 
-fn builtin_list(parent: &str, field: &str) -> ListKind {
-    let keys: &[&str] = match (parent, field) {
+fn builtin_list(parent: &str, field: &str) -> ListKind<'static> {
+    let keys: &[&'static str] = match (parent, field) {
         (
             _,
             "containers"
@@ -177,5 +176,5 @@ fn builtin_list(parent: &str, field: &str) -> ListKind {
         ("metadata", "finalizers") | (_, "podCIDRs" | "validationActions") => return ListKind::Set,
         _ => return ListKind::Atomic,
     };
-    ListKind::Map(keys.iter().map(|&key| key.to_owned()).collect())
+    ListKind::Map(keys.to_vec())
 }

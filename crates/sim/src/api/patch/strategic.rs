@@ -3,9 +3,8 @@
 //! Like a merge patch, but lists of named things merge by their key, and directives say what else to do: `$patch`
 //! (`replace`, `delete`, `merge`), `$retainKeys`, `$deleteFromPrimitiveList/…` and `$setElementOrder/…`.
 
-use serde_json::{Map, Value};
-
 use super::super::{json::Json, status::Failure};
+use crate::tree::{List, Map, Value};
 
 /// Merges a patch into an object.
 pub(crate) fn merge(target: &mut Value, patch: &Value) -> Result<(), Failure> {
@@ -52,7 +51,7 @@ fn merges_as_set(parent: &str, field: &str) -> bool {
     matches!((parent, field), ("metadata", "finalizers") | ("spec", "podCIDRs"))
 }
 
-fn merge_map(target: &mut Map<String, Value>, patch: &Map<String, Value>, at: &str) -> Result<(), Failure> {
+fn merge_map(target: &mut Map, patch: &Map, at: &str) -> Result<(), Failure> {
     match patch.get("$patch").and_then(Value::as_str) {
         Some("replace") => {
             *target = patch.clone();
@@ -93,7 +92,7 @@ fn merge_map(target: &mut Map<String, Value>, patch: &Map<String, Value>, at: &s
     Ok(())
 }
 
-fn merge_field(target: &mut Map<String, Value>, name: &str, value: &Value, at: &str) -> Result<(), Failure> {
+fn merge_field(target: &mut Map, name: &str, value: &Value, at: &str) -> Result<(), Failure> {
     match value {
         Value::Null => {
             target.remove(name);
@@ -109,7 +108,7 @@ fn merge_field(target: &mut Map<String, Value>, name: &str, value: &Value, at: &
         Value::Array(items) => {
             let mut list = match target.get_mut(name).map(Value::take) {
                 Some(Value::Array(list)) => list,
-                _ => Vec::new(),
+                _ => List::default(),
             };
             match merge_key(at, name) {
                 Some(key) => merge_list(&mut list, items, key, name)?,
@@ -185,7 +184,7 @@ fn sort_as(items: &mut Vec<Value>, order: &[Value], key: Option<&str>) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use crate::tree::json;
 
     use super::*;
 

@@ -1,14 +1,14 @@
 //! Rows of the other built-in kinds.
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{super::json::Json, age, containers, or_none, pairs, selector};
+use crate::tree::{Text, Value, json};
 
 pub(super) fn cells(plural: &str, object: &Value, name: Value, age: Value, now: Timestamp) -> Vec<Value> {
     let text = |path: &[&str]| or_none(object.text(path).to_owned());
     let plain = |path: &[&str]| object.text(path).to_owned();
-    let size = |field: &str| object.at(&[field]).as_object().map_or(0, serde_json::Map::len);
+    let size = |field: &str| object.at(&[field]).as_object().map_or(0, crate::tree::Map::len);
     let flag = |path: &[&str]| object.at(path) == &Value::Bool(true);
     match plural {
         "configmaps" => vec![name, json!(size("data") + size("binaryData")), age],
@@ -326,7 +326,7 @@ fn modes(modes: &Value) -> String {
 
 fn quota(quota: &Value) -> (String, String) {
     let (mut requests, mut limits) = (Vec::new(), Vec::new());
-    let mut names: Vec<&String> = quota.entries(&["status", "hard"]).map(|(name, _)| name).collect();
+    let mut names: Vec<&Text> = quota.entries(&["status", "hard"]).map(|(name, _)| name).collect();
     names.sort();
     for name in names {
         let show = |part: &str| quota.text(&["status", part, name]).to_owned();

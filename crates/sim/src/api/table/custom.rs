@@ -1,9 +1,9 @@
 //! Rows of custom resources: their own printer columns.
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{super::json::Json, age};
+use crate::tree::{Value, json};
 
 pub(super) fn columns(version: &Value) -> Vec<Value> {
     let mut columns = vec![super::column("Name")];
@@ -59,7 +59,7 @@ pub(super) fn find(object: &Value, path: &str) -> Option<Value> {
                     here.items(&[]).iter().find(|item| item.text(&[field.trim()]) == wanted)?
                 }
                 None => match step.parse::<usize>() {
-                    Ok(index) => here.get(index)?,
+                    Ok(index) => here.as_array()?.get(index)?,
                     Err(_) => here.get(step.trim_matches(['"', '\'']))?,
                 },
             };

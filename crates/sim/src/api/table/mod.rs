@@ -7,9 +7,9 @@ mod pod;
 mod workload;
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{json::Json, kinds::Kind};
+use crate::tree::{Value, json};
 
 /// A table with its columns, or (later frames of a watch) without.
 pub(crate) fn columns(kind: &Kind, version: &str, with: bool) -> Value {

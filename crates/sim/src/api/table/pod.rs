@@ -1,9 +1,9 @@
 //! A pod's row: the one word that says what is the matter with it.
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{super::json::Json, age};
+use crate::tree::{Value, json};
 
 pub(super) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
     let status = pod.at(&["status"]);

@@ -1,9 +1,9 @@
 //! Rows of workloads, autoscalers and budgets.
 
 use keelson_core::Timestamp;
-use serde_json::{Value, json};
 
 use super::{super::json::Json, age, containers, pairs, selector};
+use crate::tree::{Value, json};
 
 pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> {
     let name = object.at(&["metadata", "name"]).clone();
@@ -100,7 +100,7 @@ pub(super) fn cells(plural: &str, object: &Value, now: Timestamp) -> Vec<Value> 
         "poddisruptionbudgets" => {
             let bound = |field: &str| match object.at(&["spec", field]) {
                 Value::Null => "N/A".to_owned(),
-                Value::String(text) => text.clone(),
+                Value::String(text) => text.to_string(),
                 other => other.to_string(),
             };
             vec![
