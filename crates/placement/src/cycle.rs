@@ -115,26 +115,29 @@ impl<'a> Cycle<'a> {
             && self.repelled(node).next().is_none()
     }
 
-    /// Every reason why they do not.
-    pub fn failures(&self, node: &Node) -> impl Iterator<Item = Failure> {
-        let skews = self.hard.iter().filter_map(|hard| self.skew(hard, node));
-        let lonely = self.required.iter().filter_map(|(term, counts)| {
+    /// Every reason why they do not. Pods that must be apart from each other say so once.
+    #[must_use]
+    pub fn failures(&self, node: &Node) -> Vec<Failure> {
+        let mut found: Vec<Failure> = self.hard.iter().filter_map(|hard| self.skew(hard, node)).collect();
+        for (term, counts) in &self.required {
             let key = term.topology_key.clone();
             match there(term, counts, node) {
-                Some((_, pods)) if pods > 0 || self.is_first => None,
-                place => Some(Failure::NoPeers { key, place: place.map(|(place, _)| place.to_owned()) }),
+                Some((_, pods)) if pods > 0 || self.is_first => {}
+                place => found.push(Failure::NoPeers { key, place: place.map(|(place, _)| place.to_owned()) }),
             }
-        });
-        let crowded = self.anti.iter().filter_map(|(term, counts)| {
-            let (place, pods) = there(term, counts, node).filter(|(_, pods)| *pods > 0)?;
-            Some(Failure::Peers { key: term.topology_key.clone(), place: place.to_owned(), pods })
-        });
-        let repelled = self.repelled(node).map(|(key, place, pods)| Failure::Repelled {
-            key: key.to_owned(),
-            place: place.to_owned(),
-            pods,
-        });
-        skews.chain(lonely).chain(crowded).chain(repelled).collect::<Vec<_>>().into_iter()
+        }
+        for (term, counts) in &self.anti {
+            if let Some((place, pods)) = there(term, counts, node).filter(|(_, pods)| *pods > 0) {
+                found.push(Failure::Peers { key: term.topology_key.clone(), place: place.to_owned(), pods });
+            }
+        }
+        for (key, place, pods) in self.repelled(node) {
+            let (key, place) = (key.to_owned(), place.to_owned());
+            if !found.contains(&Failure::Peers { key: key.clone(), place: place.clone(), pods }) {
+                found.push(Failure::Repelled { key, place, pods });
+            }
+        }
+        found
     }
 
     fn skew(&self, (constraint, counts): &(&SpreadConstraint, Counts<'_>), node: &Node) -> Option<Failure> {

@@ -35,7 +35,7 @@ pub(super) struct Class {
     open: Vec<bool>,
     /// What the room scores, or [`FULL`].
     room: Vec<i16>,
-    /// Taints disliked and preferences met, and how many slots have any.
+    /// Taints disliked and preferences met, and how many slots have any; without any there are no rows.
     liked: Vec<(i64, i64)>,
     compared: usize,
     images: Vec<i16>,
@@ -134,7 +134,6 @@ impl Class {
     fn make_room(&mut self, slots: usize) {
         self.open.resize(slots, false);
         self.room.resize(slots, FULL);
-        self.liked.resize(slots, (0, 0));
         self.rules.make_room(slots);
     }
 
@@ -144,8 +143,11 @@ impl Class {
         if let Some(open) = self.open.get_mut(slot) {
             *open = node.is_some_and(|node| is_open(&self.like, node));
         }
+        let raw = node.map(|node| score::raw(&self.like, node)).unwrap_or_default();
+        if (raw.disliked, raw.preferred) != (0, 0) && self.liked.len() < self.room.len() {
+            self.liked.resize(self.room.len(), (0, 0));
+        }
         if let Some(liked) = self.liked.get_mut(slot) {
-            let raw = node.map(|node| score::raw(&self.like, node)).unwrap_or_default();
             self.compared -= usize::from(*liked != (0, 0));
             *liked = (raw.disliked, raw.preferred);
             self.compared += usize::from(*liked != (0, 0));
