@@ -107,7 +107,9 @@ impl Class {
                             nodes_changed = true;
                         }
                         Step::Pods { slot, kind, more, minds } => {
-                            touched.iter_mut().skip(slot / 64).take(1).for_each(|word| *word |= 1 << (slot % 64));
+                            if let Some(word) = touched.get_mut(slot / 64) {
+                                *word |= 1 << (slot % 64);
+                            }
                             if minds || self.minds {
                                 self.rules.count(&self.like, (slot, kind, more), ground, nodes);
                             }
@@ -311,7 +313,9 @@ impl Class {
                     vec![false; ground.topologies.get(counts.topology).map_or(0, |topology| topology.len()) + 1];
                 for slot in feasible.iter().filter(|slot| is_whole(**slot)) {
                     let place = usize::try_from(place(counts, *slot)).unwrap_or(usize::MAX).min(seen.len() - 1);
-                    seen.iter_mut().skip(place).take(1).for_each(|seen| *seen = true);
+                    if let Some(seen) = seen.get_mut(place) {
+                        *seen = true;
+                    }
                 }
                 spread::weight(seen.into_iter().filter(|seen| *seen).count())
             };

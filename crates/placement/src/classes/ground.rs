@@ -88,8 +88,7 @@ impl Ground {
     /// Reads what the log has to tell.
     pub(super) fn catch_up(&mut self, nodes: &impl Nodes) {
         let log = nodes.log();
-        let crowded = self.kinds.len() > 4_096 + 2 * self.by_claim.len();
-        let changes = log.since(self.read).filter(|_| self.generation > 0 && !crowded);
+        let changes = log.since(self.read).filter(|_| self.generation > 0 && !self.is_cluttered(nodes.slots()));
         self.read = log.written();
         let Some(changes) = changes else { return self.begin(nodes) };
         self.make_room(nodes.slots());
@@ -110,6 +109,13 @@ impl Ground {
             }
             self.steps.push_back(step);
         }
+    }
+
+    /// Whether more is kept of what is gone than of what is there: kinds of pods, names of nodes, labels nobody asks for.
+    fn is_cluttered(&self, slots: usize) -> bool {
+        self.kinds.len() > 4_096 + 2 * self.by_claim.len()
+            || self.topologies.len() > 1_024
+            || self.topologies.iter().any(|topology| topology.len() > 1_024 + 2 * slots)
     }
 
     /// Reads every node.
@@ -141,11 +147,14 @@ impl Ground {
         }
         // Only a node that comes to an empty slot moves nobody.
         let was_absent = !self.present.get(slot).copied().unwrap_or(false);
-        let mut moved = self.strays.get_mut(slot).is_some_and(std::mem::take);
-        if node.is_none() {
-            self.strays.iter_mut().skip(slot).take(1).for_each(|stray| *stray = holds);
+        let mut moved = false;
+        if let Some(stray) = self.strays.get_mut(slot) {
+            moved = *stray;
+            *stray = node.is_none() && holds;
         }
-        self.present.iter_mut().skip(slot).take(1).for_each(|present| *present = node.is_some());
+        if let Some(present) = self.present.get_mut(slot) {
+            *present = node.is_some();
+        }
         for topology in &mut self.topologies {
             let place = topology.place(node);
             if let Some(known) = topology.of.get_mut(slot) {

@@ -155,7 +155,9 @@ impl Rules {
                 if spreading.nodes.len() <= place {
                     spreading.nodes.resize(place + 1, 0);
                 }
-                spreading.nodes.iter_mut().skip(place).take(1).for_each(|nodes| *nodes += 1);
+                if let Some(nodes) = spreading.nodes.get_mut(place) {
+                    *nodes += 1;
+                }
             }
         }
         for kind in 0..ground.kinds.len() {
@@ -223,7 +225,9 @@ impl Rules {
             index = u32::try_from(self.effects.len()).unwrap_or(NONE);
             self.effects.push(effect);
         }
-        self.by_kind.iter_mut().skip(kind).take(1).for_each(|known| *known = index);
+        if let Some(known) = self.by_kind.get_mut(kind) {
+            *known = index;
+        }
         index
     }
 

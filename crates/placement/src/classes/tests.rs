@@ -227,3 +227,20 @@ fn no_more_classes_are_kept_than_the_bound() {
     }
     assert_eq!(classes.known.len(), CLASSES);
 }
+
+#[test]
+fn what_is_gone_is_forgotten_however_many_nodes_and_pods_come_and_go() {
+    let (mut cluster, mut classes) = (Cluster::default(), Classes::default());
+    let spread = SpreadConstraint::new(HOSTNAME, 1, true, Some(selecting("a")));
+    let asked = Pod::new("law", "pod").label("app", "a").spreading(spread);
+    for number in 0..6_000 {
+        let name = format!("n{number}");
+        cluster.put(0, Node::new(&name, [(Cpu, 1_000)]).label(HOSTNAME, &name));
+        cluster.hold(0, &asked.clone().uid(&number.to_string()).label("own", &name));
+        assert!(classes.choose(&asked, &cluster, 1).choice.node.is_some(), "{number}");
+        cluster.end(0);
+    }
+    let places = classes.ground.topologies.iter().map(|topology| topology.len()).max();
+    assert!(places.unwrap() <= 1_028, "{places:?} names of one node");
+    assert!(classes.ground.kinds.len() <= 4_100, "{} kinds of no pod", classes.ground.kinds.len());
+}
