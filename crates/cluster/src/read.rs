@@ -1,9 +1,10 @@
-//! Kubernetes' Node and Pod in placement's words.
+//! Kubernetes' Node, Pod and PodDisruptionBudget in placement's words.
 //!
 //! Promises: nothing panics, whatever is stored; what cannot be read is a [`Problem`] on the object, with its field, and
 //! never a silent zero; what the API server would have defaulted (requests from limits) is defaulted the same way, so that
 //! a manifest that was never stored reads as the stored one would.
 
+mod budget;
 mod node;
 mod peers;
 mod pod;
@@ -17,6 +18,7 @@ use keelson_core::selector::{LabelSelector, Operator, Requirement};
 use keelson_core::{Quantity, ResourceName};
 use serde::{Deserialize, Serialize};
 
+pub use budget::budget;
 pub use node::{ReadNode, node};
 pub use pod::{ReadPod, pod};
 

@@ -11,7 +11,8 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use keelson_placement::{Claim, Labels, Log, LogChange, Namespaces, Node, Nodes};
+use keelson_core::Timestamp;
+use keelson_placement::{Budget, Claim, Labels, Log, LogChange, Namespaces, Node, Nodes, Occupant};
 
 use crate::read::{self, ReadNode, ReadPod};
 use crate::view::{Member, Nominated, View};
@@ -45,12 +46,26 @@ pub enum Event {
         /// Its name.
         name: String,
     },
+    /// A disruption budget was made or changed.
+    BudgetApplied(Box<Budget>),
+    /// A disruption budget is gone.
+    BudgetDeleted {
+        /// `namespace/name`.
+        key: String,
+    },
     /// A pod is about to be bound.
     Assumed {
         /// Its uid.
         uid: String,
         /// The node.
         node: String,
+    },
+    /// Room is about to be made for a pod on a node, or not after all.
+    Nominated {
+        /// Its uid.
+        uid: String,
+        /// The node.
+        node: Option<String>,
     },
     /// A pod was not bound after all.
     Forgotten {
@@ -83,8 +98,23 @@ struct Kept {
     assumed: bool,
     nominated: Option<Arc<str>>,
     priority: i32,
+    started: Option<Timestamp>,
+    preempted: bool,
     claim: Arc<Claim>,
     unread: bool,
+}
+
+impl Kept {
+    fn occupant(&self) -> Occupant {
+        let Self { key, claim, priority, started, preempted, .. } = self;
+        Occupant {
+            key: Arc::clone(key),
+            claim: Arc::clone(claim),
+            priority: *priority,
+            started: *started,
+            preempted: *preempted,
+        }
+    }
 }
 
 /// The state; one writer owns it.
@@ -134,7 +164,12 @@ impl State {
             Event::PodDeleted { uid } => self.pod_deleted(&uid),
             Event::NamespaceApplied { name, labels } => self.namespace(name, Some(labels)),
             Event::NamespaceDeleted { name } => self.namespace(name, None),
+            Event::BudgetApplied(budget) => {
+                Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
+            }
+            Event::BudgetDeleted { key } => _ = Arc::make_mut(&mut self.view.budgets).remove(&key),
             Event::Assumed { uid, node } => self.assume(&uid, Some(&node)),
+            Event::Nominated { uid, node } => self.nominate(&uid, node.as_deref()),
             Event::Forgotten { uid } => self.assume(&uid, None),
             Event::ForgottenAll => {
                 let assumed = self.pods.iter().filter(|(_, pod)| pod.assumed).map(|(uid, _)| Arc::clone(uid));
@@ -267,8 +302,10 @@ impl State {
             key: before.map_or(key, |pod| Arc::clone(&pod.key)),
             assumed: assumed.is_some(),
             node: read.bound_to.as_deref().map(|name| self.name(name)).or(assumed),
-            nominated: read.nominated.as_deref().map(Arc::from),
+            nominated: read.pod.nominated.as_deref().map(Arc::from),
             priority: read.pod.priority,
+            started: read.pod.started,
+            preempted: read.preempted,
             claim: self.claims.share(Arc::new(read.pod.claim())),
             unread: !read.problems.is_empty(),
         };
@@ -284,6 +321,12 @@ impl State {
             return;
         };
         let next = Kept { node: node.map(|name| self.name(name)), assumed: node.is_some(), ..pod.clone() };
+        self.replace(uid, Some(next));
+    }
+
+    fn nominate(&mut self, uid: &str, node: Option<&str>) {
+        let Some(pod) = self.pods.get(uid).filter(|pod| pod.node.is_none()) else { return };
+        let next = Kept { nominated: node.map(|name| self.name(name)), ..pod.clone() };
         self.replace(uid, Some(next));
     }
 
@@ -324,14 +367,18 @@ impl State {
         match &pod.node {
             Some(name) => {
                 let slot = self.slot(name);
-                if self.view.slot(slot).is_some_and(|member| !member.holds(&uid, &pod.claim))
+                let there = self.view.slot(slot).and_then(|member| member.node.pod(&uid));
+                let (occupant, came) = (pod.occupant(), there.is_none());
+                if there != Some(&occupant)
                     && let Some(member) = self.touch(slot)
                 {
-                    member.node.hold(Arc::clone(&uid), Arc::clone(&pod.claim));
+                    member.node.hold(Arc::clone(&uid), occupant);
                     if pod.unread {
                         member.unread.insert(Arc::clone(&pod.key));
                     }
-                    self.note(LogChange::Came(slot as usize, Arc::clone(&pod.claim)));
+                    if came {
+                        self.note(LogChange::Came(slot as usize, Arc::clone(&pod.claim)));
+                    }
                 }
             }
             None => self.keep_nomination(&uid, &pod),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::Resources;
-use keelson_placement::{Claim, Namespaces, Node, Pod, Reserved, Snapshot};
+use keelson_placement::{Budgets, Claim, Namespaces, Node, Pod, Reserved, Snapshot};
 
 use crate::blocks::Blocks;
 use crate::cell::Cell;
@@ -48,12 +48,6 @@ impl Default for Member {
     }
 }
 
-impl Member {
-    pub(crate) fn holds(&self, uid: &str, claim: &Arc<Claim>) -> bool {
-        self.node.claim(uid) == Some(claim.as_ref())
-    }
-}
-
 /// A pod that another scheduler makes room for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nominated {
@@ -73,6 +67,7 @@ pub struct View {
     pub(crate) slots: Blocks<Member>,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
+    pub(crate) budgets: Arc<Budgets>,
 }
 
 impl View {
@@ -116,13 +111,26 @@ impl View {
                 reserved.entry(index).or_default().push(Reserved { uid: Arc::clone(uid), claim });
             }
         }
-        Snapshot { nodes, namespaces: Cow::Borrowed(&self.namespaces), reserved }
+        let budgets = Cow::Borrowed(self.budgets.as_ref());
+        Snapshot { nodes, namespaces: Cow::Borrowed(&self.namespaces), budgets, reserved }
     }
 
     /// The labels of namespaces.
     #[must_use]
     pub fn namespaces(&self) -> &Namespaces {
         &self.namespaces
+    }
+
+    /// The disruption budgets.
+    #[must_use]
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Whether room is made on a node.
+    #[must_use]
+    pub fn is_reserved(&self, node: &str) -> bool {
+        self.nominated.values().any(|nominated| nominated.node.as_ref() == node)
     }
 
     /// Whether room was made for a pod of at least this priority.

@@ -191,6 +191,8 @@ words! {
     Verb {
         /// A pod is bound to a node.
         Place = "Place",
+        /// Pods of lower priority are evicted to make room for a pod, which waits until they are gone.
+        Preempt = "Preempt",
         /// Nothing can be done now; the subject waits.
         Wait = "Wait",
         /// The request is refused until it is changed.

@@ -38,6 +38,10 @@ reasons! {
     OnlyFeasibleNode,
     /// No node can hold the pod now.
     Unschedulable,
+    /// No node can hold the pod until pods of lower priority are gone from one.
+    RoomByEviction,
+    /// The pod was given the node on which room was made for it.
+    RoomMade,
     /// The pod asks for something this version does not implement; nothing is guessed.
     UnsupportedFeature,
     /// The pod has scheduling gates: somebody holds it back on purpose.

@@ -166,7 +166,7 @@ impl Params {
     }
 }
 
-const VERBS: [Verb; 5] = [Verb::Place, Verb::Wait, Verb::Refuse, Verb::Compare, Verb::Configure];
+const VERBS: &[Verb] = Verb::ALL;
 const OUTCOMES: [Outcome; 5] = [Outcome::NoAction, Outcome::Would, Outcome::Pending, Outcome::Done, Outcome::Failed];
 
 fn limit_fix() -> String {

@@ -107,6 +107,7 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
         let pod = pods().into_iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
         assert_eq!(pod["status"]["phase"], "Pending");
     }
+    makes_room(&cluster, &up);
     // Nothing was asked for that the declared rights do not hold.
     let account = "system:serviceaccount:default:keelson";
     let asked = cluster.audited().unwrap().into_iter().filter(|event| event["user"]["username"] == account);
@@ -117,4 +118,42 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
     let (said, code) = up.ask(&["doctor", "--ceiling", "Enforce", "--kubeconfig", kubeconfig.to_str().unwrap()]);
     assert!(said.contains("ok    permissions"), "{said} ({code})");
     cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
+}
+
+/// A pod of higher priority takes the place of one of lower priority on the only node where it may run.
+fn makes_room(cluster: &Cluster, up: &Up) {
+    let names = ["get", "nodes", "--selector=type=kwok", "-o", "jsonpath={.items[0].metadata.name}"];
+    let node = cluster.kubectl(&names).unwrap();
+    let taking_the_port = |name: &str, class: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "online-boutique", "name": name},
+            "spec": {"schedulerName": "keelson", "priorityClassName": class,
+                "nodeSelector": {"kubernetes.io/hostname": node.trim()},
+                "tolerations": [{"key": "pretended", "operator": "Exists"}],
+                "containers": [{"name": "c", "image": "shop/port:1",
+                    "ports": [{"containerPort": 80, "hostPort": 9_999}]}]}})
+    };
+    let class = |name: &str, value: i32| json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": value});
+    let spare = [class("spare", -10), class("urgent", 1_000), taking_the_port("spare", "spare")];
+    cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": spare}).to_string()).unwrap();
+    let on = |name: &str| {
+        let path = "jsonpath={.spec.nodeName}";
+        cluster.kubectl(&["get", "pod", name, "-n", "online-boutique", "-o", path]).ok().filter(|on| *on == node)
+    };
+    until("the spare pod is placed", 30, || on("spare"));
+    cluster.apply(&taking_the_port("urgent", "urgent").to_string()).unwrap();
+    until("the urgent pod has its room", 60, || on("urgent"));
+    assert!(cluster.kubectl(&["get", "pod", "spare", "-n", "online-boutique"]).is_err(), "the spare pod is gone");
+    let told = |verb: &str| {
+        until(verb, 20, || {
+            let found = up.decisions(&["-n", "online-boutique", "--subject", "pod/urgent"]);
+            found.into_iter().find(|decision| decision["verb"] == verb && decision["outcome"] == "Done")
+        })
+    };
+    let (evicted, placed) = (told("Preempt"), told("Place"));
+    assert!(
+        evicted["sentence"].as_str().unwrap().contains("evicting online-boutique/spare (priority -10)"),
+        "{evicted:#}"
+    );
+    assert_eq!((&placed["reason"], &placed["chosen"]), (&json!("RoomMade"), &json!(node)), "{placed:#}");
+    assert!(placed["causes"].as_array().unwrap().contains(&evicted["id"]), "{placed:#}");
 }

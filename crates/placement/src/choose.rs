@@ -77,7 +77,7 @@ pub(crate) fn rank(cycle: &Cycle<'_>, seed: u64) -> Vec<Ranked> {
 }
 
 /// A number that is fixed for a seed and a name.
-fn lot(seed: u64, name: &str) -> u64 {
+pub(crate) fn lot(seed: u64, name: &str) -> u64 {
     draw(seed, hash(name))
 }
 

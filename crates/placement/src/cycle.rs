@@ -48,50 +48,74 @@ impl<'a> Cycle<'a> {
             anti: counted(&pod.affinity.anti),
             repelling: BTreeMap::new(),
         };
-        cycle.count_spread();
-        cycle.count_peers();
-        let some = cycle.required.iter().any(|(_, counts)| !counts.is_empty());
-        cycle.is_first = !some && pod.affinity.requires(&pod.namespace, &pod.labels, &snapshot.namespaces);
+        for node in snapshot.nodes() {
+            let admitted = cycle.admitted(node);
+            cycle.count_places(node, &admitted);
+            if cycle.asks() {
+                node.claims().for_each(|(_, claim)| cycle.count(node, &admitted, claim, 1));
+            } else {
+                node.claims_with_affinity().for_each(|claim| cycle.count(node, &admitted, claim, 1));
+            }
+        }
+        cycle.see_whether_first();
         cycle
     }
 
-    fn count_spread(&mut self) {
-        let pod = self.pod;
-        if self.hard.is_empty() {
-            return;
-        }
-        for node in self.snapshot.nodes() {
-            if self.hard.iter().any(|(constraint, _)| !node.labels.contains_key(&constraint.topology_key)) {
-                continue;
-            }
-            for (constraint, counts) in self.hard.iter_mut().filter(|(constraint, _)| constraint.admits(pod, node)) {
-                if let Some(place) = node.labels.get(&constraint.topology_key) {
-                    *counts.entry(place).or_default() += counted(constraint, pod, node);
-                }
+    /// The cycle after so many more pods with this claim are on a node of the snapshot. The node itself stays as it is.
+    pub fn shift(&mut self, node: &'a Node, claim: &'a Claim, more: i64) {
+        let admitted = self.admitted(node);
+        self.count(node, &admitted, claim, more);
+        self.see_whether_first();
+    }
+
+    /// Whether the pod has rules about pods that have none.
+    fn asks(&self) -> bool {
+        !(self.hard.is_empty() && self.required.is_empty() && self.anti.is_empty())
+    }
+
+    fn see_whether_first(&mut self) {
+        let (pod, namespaces) = (self.pod, &self.snapshot.namespaces);
+        let some = self.required.iter().any(|(_, counts)| !counts.is_empty());
+        self.is_first = !some && pod.affinity.requires(&pod.namespace, &pod.labels, namespaces);
+    }
+
+    /// For which hard constraints the node counts: for none, when it lacks the label of one.
+    fn admitted(&self, node: &Node) -> Vec<bool> {
+        let whole = self.hard.iter().all(|(constraint, _)| node.labels.contains_key(&constraint.topology_key));
+        self.hard.iter().map(|(constraint, _)| whole && constraint.admits(self.pod, node)).collect()
+    }
+
+    /// Spreading counts a place even when no pod is there.
+    fn count_places(&mut self, node: &'a Node, admitted: &[bool]) {
+        for ((constraint, counts), _) in self.hard.iter_mut().zip(admitted).filter(|(_, admitted)| **admitted) {
+            if let Some(place) = node.labels.get(&constraint.topology_key) {
+                counts.entry(place).or_default();
             }
         }
     }
 
-    fn count_peers(&mut self) {
+    fn count(&mut self, node: &'a Node, admitted: &[bool], claim: &'a Claim, more: i64) {
         let (pod, namespaces) = (self.pod, self.snapshot.namespaces.as_ref());
-        let asks = !(self.required.is_empty() && self.anti.is_empty());
-        for node in self.snapshot.nodes() {
-            for (_, claim) in node.claims().filter(|_| asks) {
-                if pod.affinity.requires(&claim.namespace, &claim.labels, namespaces) {
-                    self.required.iter_mut().for_each(|(term, counts)| count(term, counts, node));
-                }
-                for (term, counts) in &mut self.anti {
-                    if term.speaks_of(&claim.namespace, &claim.labels, namespaces) {
-                        count(term, counts, node);
-                    }
-                }
+        for ((constraint, counts), _) in self.hard.iter_mut().zip(admitted).filter(|(_, admitted)| **admitted) {
+            if constraint.counts(&pod.namespace, claim)
+                && let Some(count) =
+                    node.labels.get(&constraint.topology_key).and_then(|place| counts.get_mut(place.as_str()))
+            {
+                *count += more;
             }
-            for term in node.claims_with_affinity().flat_map(|claim| &claim.affinity.anti) {
-                if let Some(place) = node.labels.get(&term.topology_key)
-                    && term.speaks_of(&pod.namespace, &pod.labels, namespaces)
-                {
-                    *self.repelling.entry((&term.topology_key, place)).or_default() += 1;
-                }
+        }
+        if pod.affinity.requires(&claim.namespace, &claim.labels, namespaces) {
+            self.required.iter_mut().for_each(|(term, counts)| add(counts, term.place(node), more));
+        }
+        for (term, counts) in &mut self.anti {
+            if term.speaks_of(&claim.namespace, &claim.labels, namespaces) {
+                add(counts, term.place(node), more);
+            }
+        }
+        for term in &claim.affinity.anti {
+            if term.speaks_of(&pod.namespace, &pod.labels, namespaces) {
+                let place = term.place(node).map(|place| (term.topology_key.as_str(), place));
+                add(&mut self.repelling, place, more);
             }
         }
     }
@@ -165,16 +189,20 @@ impl<'a> Cycle<'a> {
     }
 }
 
-fn count<'a>(term: &PodTerm, counts: &mut Counts<'a>, node: &'a Node) {
-    if let Some(place) = node.labels.get(&term.topology_key) {
-        *counts.entry(place).or_default() += 1;
+/// Counts in a place, and forgets the place when nobody is left there.
+fn add<K: Ord + Copy>(counts: &mut BTreeMap<K, i64>, place: Option<K>, more: i64) {
+    let Some(place) = place else { return };
+    let count = counts.entry(place).or_default();
+    *count += more;
+    if *count == 0 {
+        counts.remove(&place);
     }
 }
 
 /// The node's place in a term's sense, and how many pods are counted there.
 fn there<'n>(term: &PodTerm, counts: &Counts<'_>, node: &'n Node) -> Option<(&'n str, i64)> {
-    let place = node.labels.get(&term.topology_key)?;
-    Some((place, counts.get(place.as_str()).copied().unwrap_or(0)))
+    let place = term.place(node)?;
+    Some((place, counts.get(place).copied().unwrap_or(0)))
 }
 
 /// How many pods on the node a constraint counts for this pod.

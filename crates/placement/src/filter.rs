@@ -7,6 +7,7 @@
 //! numbers are in the failure, not only in its text.
 
 use std::fmt;
+use std::sync::Arc;
 
 use keelson_core::Check;
 use keelson_core::resources::Shortfall;
@@ -219,9 +220,7 @@ pub fn failures(cycle: &Cycle<'_>, node: &Node) -> Vec<Failure> {
 #[must_use]
 pub fn failures_at(cycle: &Cycle<'_>, index: usize) -> Vec<Failure> {
     let Some(node) = cycle.snapshot.node(index) else { return Vec::new() };
-    let crowded = cycle.snapshot.crowded(index).map_or_else(Vec::new, |crowded| {
-        crowded.node(index).map_or_else(Vec::new, |node| failures(&Cycle::new(cycle.pod, &crowded), node))
-    });
+    let crowded = crowded(cycle, index, node).map_or_else(Vec::new, |(cycle, node)| failures(&cycle, &node));
     let told = |failure: &Failure| crowded.iter().any(|known| known.check() == failure.check());
     let besides: Vec<Failure> = failures(cycle, node).into_iter().filter(|failure| !told(failure)).collect();
     crowded.into_iter().chain(besides).collect()
@@ -230,9 +229,20 @@ pub fn failures_at(cycle: &Cycle<'_>, index: usize) -> Vec<Failure> {
 /// Whether [`failures_at`] would be empty.
 #[must_use]
 pub fn fits_at(cycle: &Cycle<'_>, index: usize) -> bool {
-    let holds = |cycle: &Cycle<'_>, index| cycle.snapshot.node(index).is_some_and(|node| fits(cycle, node));
-    holds(cycle, index)
-        && cycle.snapshot.crowded(index).is_none_or(|crowded| holds(&Cycle::new(cycle.pod, &crowded), index))
+    let Some(node) = cycle.snapshot.node(index) else { return false };
+    fits(cycle, node) && crowded(cycle, index, node).is_none_or(|(cycle, node)| fits(&cycle, &node))
+}
+
+/// A node like the one with this number, and the cycle, with the pods there that its room is reserved for; `None` when it is
+/// for nobody.
+pub(crate) fn crowded<'a>(cycle: &Cycle<'a>, index: usize, like: &Node) -> Option<(Cycle<'a>, Node)> {
+    let (reserved, place) = (cycle.snapshot.reserved.get(&index)?, cycle.snapshot.node(index)?);
+    let (mut cycle, mut node) = (cycle.clone(), like.clone());
+    for pod in reserved {
+        node.hold(Arc::clone(&pod.uid), pod.arrived());
+        cycle.shift(place, &pod.claim, 1);
+    }
+    Some((cycle, node))
 }
 
 /// Those of the reasons that lie in the pod and the node alone.

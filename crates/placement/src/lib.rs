@@ -13,6 +13,7 @@
 //! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
 //! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
 //! | [`classes`] | the same choice, kept up to date instead of made anew |
+//! | [`mod@preempt`], [`budget`] | whom to evict when no node is feasible |
 //! | [`mod@explain`], [`change`] | why, in words; and what would make it fit |
 //!
 //! ```
@@ -33,6 +34,7 @@
 //! ```
 
 pub mod affinity;
+pub mod budget;
 pub mod change;
 pub mod choose;
 pub mod classes;
@@ -46,6 +48,7 @@ pub mod node;
 pub mod peers;
 pub mod pod;
 pub mod ports;
+pub mod preempt;
 mod preferences;
 pub mod requests;
 pub mod room;
@@ -55,6 +58,7 @@ pub mod spread;
 pub mod taints;
 
 pub use affinity::{NodeTerm, PreferredTerm};
+pub use budget::{Budget, Budgets};
 pub use change::{Change, smallest_change};
 pub use choose::{Choice, choose, standing};
 pub use classes::{Classes, Nodes};
@@ -62,10 +66,11 @@ pub use cycle::Cycle;
 pub use explain::{Explanation, explain, explained};
 pub use filter::{Failure, failures, failures_at, fits, fits_alone};
 pub use log::{Change as LogChange, Log};
-pub use node::Node;
+pub use node::{Node, Occupant};
 pub use peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 pub use pod::{Claim, Pod};
 pub use ports::{HostPort, Protocol};
+pub use preempt::{Candidate, Spared, Victim, preempt};
 pub use requests::{NonZero, PodRequests};
 pub use score::Scores;
 pub use snapshot::{Reserved, Snapshot};

@@ -8,12 +8,42 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keelson_core::{ResourceName, Resources};
+use keelson_core::{ResourceName, Resources, Timestamp};
 
 use crate::pod::{Claim, Pod};
 use crate::ports::HostPort;
 use crate::requests::NonZero;
 use crate::taints::Taint;
+
+/// A pod on a node: what it takes, and how it ranks when room must be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occupant {
+    /// `namespace/name`.
+    pub key: Arc<str>,
+    /// What it takes; alike pods may share it.
+    pub claim: Arc<Claim>,
+    /// `spec.priority`.
+    pub priority: i32,
+    /// `status.startTime`; none while it has not started.
+    pub started: Option<Timestamp>,
+    /// Whether it is being deleted because a scheduler evicts it for another pod.
+    pub preempted: bool,
+}
+
+impl Occupant {
+    /// A pod that has not started, without name and of priority 0.
+    #[must_use]
+    pub fn taking(claim: Arc<Claim>) -> Self {
+        Self { key: Arc::from(""), claim, priority: 0, started: None, preempted: false }
+    }
+}
+
+impl From<&Pod> for Occupant {
+    fn from(pod: &Pod) -> Self {
+        let key = format!("{}/{}", pod.namespace, pod.name).into();
+        Self { key, priority: pod.priority, started: pod.started, ..Self::taking(Arc::new(pod.claim())) }
+    }
+}
 
 /// One node and what is on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +60,7 @@ pub struct Node {
     pub allocatable: Resources,
     /// `status.images`: the bytes of each image that it has, by every name of it.
     pub images: Arc<BTreeMap<String, i64>>,
-    pods: BTreeMap<Arc<str>, Arc<Claim>>,
+    pods: BTreeMap<Arc<str>, Occupant>,
     requested: Resources,
     non_zero: NonZero,
     with_affinity: usize,
@@ -95,15 +125,16 @@ impl Node {
 
     /// Puts a pod on the node; one with the same uid is replaced. Nothing is checked: what is, is.
     pub fn add(&mut self, pod: &Pod) {
-        self.hold(pod.uid.as_str().into(), Arc::new(pod.claim()));
+        self.hold(pod.uid.as_str().into(), pod.into());
     }
 
-    /// As [`Self::add`], with a claim that alike pods share.
-    pub fn hold(&mut self, uid: Arc<str>, claim: Arc<Claim>) {
-        if self.pods.insert(uid, Arc::clone(&claim)).is_some() {
-            self.recount();
-        } else {
-            self.count(&claim);
+    /// As [`Self::add`].
+    pub fn hold(&mut self, uid: Arc<str>, pod: Occupant) {
+        let claim = Arc::clone(&pod.claim);
+        match self.pods.insert(uid, pod) {
+            None => self.count(&claim),
+            Some(before) if before.claim == claim => {}
+            Some(_) => self.recount(),
         }
     }
 
@@ -116,12 +147,20 @@ impl Node {
         was_there
     }
 
+    /// The same node with only the pods that pass.
+    #[must_use]
+    pub fn keeping(mut self, passes: impl Fn(&Occupant) -> bool) -> Self {
+        self.pods.retain(|_, pod| passes(pod));
+        self.recount();
+        self
+    }
+
     // Recounted rather than subtracted: a saturated sum cannot be taken back.
     fn recount(&mut self) {
         self.requested = Resources::default();
         self.non_zero = NonZero::default();
         self.with_affinity = 0;
-        for claim in self.pods.values().cloned().collect::<Vec<_>>() {
+        for claim in self.pods.values().map(|pod| Arc::clone(&pod.claim)).collect::<Vec<_>>() {
             self.count(&claim);
         }
     }
@@ -141,22 +180,33 @@ impl Node {
     /// What the pod with this uid takes, when it is here.
     #[must_use]
     pub fn claim(&self, uid: &str) -> Option<&Claim> {
-        self.pods.get(uid).map(AsRef::as_ref)
+        self.pods.get(uid).map(|pod| pod.claim.as_ref())
+    }
+
+    /// The pod with this uid, when it is here.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<&Occupant> {
+        self.pods.get(uid)
+    }
+
+    /// Its pods, by uid.
+    pub fn pods(&self) -> impl Iterator<Item = (&Arc<str>, &Occupant)> {
+        self.pods.iter()
     }
 
     /// What each pod takes; alike pods may share it.
     pub fn shared_claims(&self) -> impl Iterator<Item = &Arc<Claim>> {
-        self.pods.values()
+        self.pods.values().map(|pod| &pod.claim)
     }
 
     /// What each pod takes, by uid.
     pub fn claims(&self) -> impl Iterator<Item = (&str, &Claim)> {
-        self.pods.iter().map(|(uid, claim)| (uid.as_ref(), claim.as_ref()))
+        self.pods.iter().map(|(uid, pod)| (uid.as_ref(), pod.claim.as_ref()))
     }
 
     /// What the pods take that have rules about other pods.
     pub fn claims_with_affinity(&self) -> impl Iterator<Item = &Claim> {
-        let any = (self.with_affinity > 0).then(|| self.pods.values().map(AsRef::as_ref));
+        let any = (self.with_affinity > 0).then(|| self.pods.values().map(|pod| pod.claim.as_ref()));
         any.into_iter().flatten().filter(|claim| !claim.affinity.is_empty())
     }
 
@@ -180,7 +230,7 @@ impl Node {
 
     /// The host ports that its pods take.
     pub fn used_ports(&self) -> impl Iterator<Item = &HostPort> {
-        self.pods.values().flat_map(|claim| claim.host_ports.iter())
+        self.pods.values().flat_map(|pod| pod.claim.host_ports.iter())
     }
 
     /// What is left of a resource; negative on an overcommitted node.

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use keelson_core::selector::LabelSelector;
 use serde::{Deserialize, Serialize};
 
+use crate::node::Node;
+
 /// Labels of pods, nodes or namespaces.
 pub type Labels = BTreeMap<String, String>;
 
@@ -50,6 +52,12 @@ impl PodTerm {
     #[must_use]
     pub fn speaks_of(&self, namespace: &str, labels: &Labels, namespaces: &Namespaces) -> bool {
         LabelSelector::matches_optional(self.selector.as_ref(), labels) && self.looks_into(namespace, namespaces)
+    }
+
+    /// A node's place in the term's sense.
+    #[must_use]
+    pub fn place<'n>(&self, node: &'n Node) -> Option<&'n str> {
+        node.labels.get(&self.topology_key).map(String::as_str)
     }
 
     fn looks_into(&self, namespace: &str, namespaces: &Namespaces) -> bool {

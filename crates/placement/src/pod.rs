@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use keelson_core::Resources;
+use keelson_core::{Resources, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::{NodeTerm, PreferredTerm};
@@ -87,6 +87,15 @@ pub struct Pod {
     pub leaving: bool,
     /// `spec.priority`.
     pub priority: i32,
+    /// `spec.preemptionPolicy` is Never: nobody is evicted for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_preempts: bool,
+    /// `status.nominatedNodeName`: where room is made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nominated: Option<String>,
+    /// `status.startTime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
 }
 
 impl Pod {
@@ -113,6 +122,9 @@ impl Pod {
             containers: 0,
             leaving: false,
             priority: 0,
+            never_preempts: false,
+            nominated: None,
+            started: None,
         }
     }
 
@@ -130,7 +142,8 @@ impl Pod {
         hasher.finish()
     }
 
-    /// Everything a choice looks at. What is left out: what it is called, how urgent it is, and whether it is leaving.
+    /// Everything a choice looks at. What is left out: what it is called, how urgent it is, what was
+    /// done for it, and whether it is leaving.
     fn asked(&self) -> impl Hash + PartialEq + '_ {
         let of_node = (&self.node_name, &self.node_selector, &self.required, &self.preferred, &self.tolerations);
         let of_room = (&self.requests, self.non_zero, &self.host_ports);

@@ -7,7 +7,8 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::node::Node;
+use crate::budget::Budgets;
+use crate::node::{Node, Occupant};
 use crate::peers::Namespaces;
 use crate::pod::Claim;
 
@@ -18,6 +19,8 @@ pub struct Snapshot<'a> {
     pub nodes: Vec<Cow<'a, Node>>,
     /// The labels of namespaces.
     pub namespaces: Cow<'a, Namespaces>,
+    /// What limits how many pods may be evicted.
+    pub budgets: Cow<'a, Budgets>,
     /// Room that was made on a node, by its place, for pods that go first: none of it may be taken.
     pub reserved: BTreeMap<usize, Vec<Reserved>>,
 }
@@ -29,6 +32,14 @@ pub struct Reserved {
     pub uid: Arc<str>,
     /// What it will take.
     pub claim: Arc<Claim>,
+}
+
+impl Reserved {
+    /// The pod once it is there.
+    #[must_use]
+    pub fn arrived(&self) -> Occupant {
+        Occupant::taking(Arc::clone(&self.claim))
+    }
 }
 
 impl<'a> Snapshot<'a> {
@@ -46,19 +57,16 @@ impl<'a> Snapshot<'a> {
         self
     }
 
+    /// The same with these budgets.
+    #[must_use]
+    pub fn allowing(mut self, budgets: &'a Budgets) -> Self {
+        self.budgets = Cow::Borrowed(budgets);
+        self
+    }
+
     /// The nodes.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = &Node> {
         self.nodes.iter().map(AsRef::as_ref)
-    }
-
-    /// The same with the pods on a node that it is reserved for; `None` when it is for nobody.
-    #[must_use]
-    pub fn crowded(&self, index: usize) -> Option<Self> {
-        let reserved = self.reserved.get(&index)?;
-        let mut crowded = Self { reserved: BTreeMap::new(), ..self.clone() };
-        let node = crowded.nodes.get_mut(index)?.to_mut();
-        reserved.iter().for_each(|pod| node.hold(Arc::clone(&pod.uid), Arc::clone(&pod.claim)));
-        Some(crowded)
     }
 
     /// A node by its place.

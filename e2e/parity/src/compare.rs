@@ -1,9 +1,9 @@
 //! Where our engine and upstream's plugins differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::oracle::{Answer, Points, Verdict};
+use crate::oracle::{Answer, Points, Preemption, Verdict};
 use crate::ours::Ours;
 use crate::{COMPARED, Part};
 
@@ -54,11 +54,40 @@ pub fn compare(answer: &Answer, ours: &Ours) -> Vec<Disagreement> {
             match part {
                 Part::Verdict => verdicts(plugin, answer, ours, &mut found),
                 Part::Raw => scores(plugin, "raw", answer, ours, |points| points.raw, &mut found),
+                Part::Victims => victims(plugin, answer, ours, &mut found),
                 Part::Normalized => scores(plugin, "normalized", answer, ours, |points| points.normalized, &mut found),
             }
         }
     }
     found
+}
+
+/// Whom each side would evict: on every node where it helps, and on the chosen one, ties aside.
+fn victims(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<Disagreement>) {
+    let (Some(theirs), Some(mine)) = (&answer.preemption, &ours.preemption) else { return };
+    let mut differs = |node: &str, theirs: String, ours: String| {
+        found.push(Disagreement { plugin, node: node.to_owned(), theirs, ours });
+    };
+    if theirs.why.is_empty() != mine.why.is_empty() {
+        return differs("no node", evicts(theirs), evicts(mine));
+    }
+    for node in theirs.candidates.keys().chain(mine.candidates.keys()).collect::<BTreeSet<_>>() {
+        let words = |side: &Preemption| match side.candidates.get(node) {
+            Some(one) => format!("Evict {} breaking {}", one.victims.join(", "), one.violations),
+            None => "Evict nobody".to_owned(),
+        };
+        if words(theirs) != words(mine) {
+            differs(node, words(theirs), words(mine));
+        }
+    }
+    let sorted = |nodes: &[String]| nodes.iter().cloned().collect::<BTreeSet<_>>();
+    if theirs.candidates == mine.candidates && sorted(&theirs.ties) != sorted(&mine.ties) {
+        differs(&theirs.node, format!("Choose of {:?}", theirs.ties), format!("Choose of {:?}", mine.ties));
+    }
+}
+
+fn evicts(side: &Preemption) -> String {
+    if side.why.is_empty() { format!("Evict on {}", side.node) } else { format!("Evict nobody: {}", side.why) }
 }
 
 fn verdicts(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<Disagreement>) {

@@ -37,6 +37,8 @@ pub enum Part {
     Raw,
     /// Its score of every feasible node after normalisation.
     Normalized,
+    /// Whom it would evict, on every node where that helps, and where it would.
+    Victims,
 }
 
 /// What is compared by now. A row is added when our engine has the plugin.
@@ -51,7 +53,5 @@ pub const COMPARED: &[(&str, &[Part])] = &[
     ("InterPodAffinity", &[Part::Verdict, Part::Normalized]),
     ("ImageLocality", &[Part::Raw, Part::Normalized]),
     ("NodeResourcesBalancedAllocation", &[Part::Raw, Part::Normalized]),
-    ("PodTopologySpread", &[Part::Verdict, Part::Normalized]),
-    ("InterPodAffinity", &[Part::Verdict, Part::Normalized]),
-    ("ImageLocality", &[Part::Raw, Part::Normalized]),
+    ("DefaultPreemption", &[Part::Victims]),
 ];

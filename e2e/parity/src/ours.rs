@@ -9,10 +9,11 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use keelson_cluster::{Event, State, read};
 use keelson_placement::filter::Failure;
+use keelson_placement::preempt::candidates;
 use keelson_placement::score::{Spread, scored};
-use keelson_placement::{Cycle, failures_at};
+use keelson_placement::{Cycle, Victim, failures_at, preempt};
 
-use crate::oracle::{Code, Points, Scores, Verdict};
+use crate::oracle::{Candidate, Code, Points, Preemption, Scores, Verdict};
 use crate::request::{Request, typed};
 
 /// Our verdicts and scores.
@@ -22,6 +23,8 @@ pub struct Ours {
     pub verdicts: BTreeMap<String, BTreeMap<String, Verdict>>,
     /// Of the nodes that were compared.
     pub scores: Scores,
+    /// Whom we would evict, when that was asked and no node is feasible.
+    pub preemption: Option<Preemption>,
 }
 
 /// Judges the pod of a request; scores compare the nodes that the oracle found feasible, so that a verdict that differs does
@@ -46,6 +49,10 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
         let (name, labels) =
             (namespace.metadata.name.unwrap_or_default(), namespace.metadata.labels.unwrap_or_default());
         state.apply(Event::NamespaceApplied { name, labels });
+    }
+    for budget in &request.pod_disruption_budgets {
+        let budget = read::budget(&typed(budget).with_context(|| budget.to_string())?);
+        state.apply(Event::BudgetApplied(Box::new(budget)));
     }
     let view = state.view();
     let snapshot = view.snapshot_for(&pod);
@@ -76,7 +83,33 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
             ours.scores.entry(part.name.to_string()).or_default().insert(node.name.clone(), points);
         }
     }
+    if request.preempt && feasible.is_empty() {
+        ours.preemption = Some(preemption(&cycle));
+    }
     Ok(ours)
+}
+
+/// Whom we would evict, and all nodes on which it would help.
+fn preemption(cycle: &Cycle<'_>) -> Preemption {
+    let best = match preempt(cycle, 0) {
+        Ok(best) => best,
+        Err(spared) => return Preemption { why: spared.text(), ..Preemption::default() },
+    };
+    let name = |index| cycle.snapshot.node(index).map_or_else(String::new, |node| node.name.clone());
+    let victims = |victims: &[Victim]| victims.iter().map(|victim| victim.uid.to_string()).collect::<Vec<_>>();
+    let (found, _) = candidates(cycle);
+    let ties = found.iter().filter(|one| one.cost() == best.cost()).map(|one| name(one.node));
+    let all = found.iter().map(|one| {
+        let violations = i64::try_from(one.violations).unwrap_or(i64::MAX);
+        (name(one.node), Candidate { victims: victims(&one.victims), violations })
+    });
+    Preemption {
+        why: String::new(),
+        node: name(best.node),
+        victims: victims(&best.victims),
+        ties: ties.collect(),
+        candidates: all.collect(),
+    }
 }
 
 /// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them. Of rules about

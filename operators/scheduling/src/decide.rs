@@ -13,7 +13,9 @@ mod words;
 use keelson_core::{Decision, Mode, Plan, Reason, Requeue, Verb};
 use keelson_placement::classes::Known;
 use keelson_placement::explain::best;
-use keelson_placement::{Choice, Cycle, Explanation, Node, Snapshot, explained, smallest_change};
+use keelson_placement::filter::fits_at;
+use keelson_placement::{Candidate, Choice, Cycle, Explanation, Node, Snapshot, Spared, Victim};
+use keelson_placement::{explained, preempt, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated, owners};
 pub(crate) use words::feasible;
@@ -30,6 +32,8 @@ pub struct Decided {
     pub plan: Plan,
     /// The chosen node.
     pub node: Option<String>,
+    /// The node on which room is made by evicting others.
+    pub nominated: Option<String>,
     /// When no node was chosen: what must change before another try can end otherwise.
     pub waits: Waits,
 }
@@ -42,6 +46,9 @@ struct Finding {
     /// kube-scheduler's words, when somebody must be told that the pod is not placed.
     message: Option<String>,
     node: Option<String>,
+    /// Where room is made for it, and whom that takes.
+    nominated: Option<String>,
+    victims: Vec<Victim>,
     /// How many nodes can hold it; nothing when no node was looked at.
     feasible: Option<usize>,
     explanation: Explanation,
@@ -51,7 +58,8 @@ struct Finding {
 impl Finding {
     fn silent(verb: Verb, reason: Reason, sentence: String, waits: Waits) -> Self {
         let explanation = Explanation { candidates: Vec::new(), histogram: None };
-        Self { verb, reason, sentence, message: None, node: None, feasible: None, explanation, waits }
+        let (message, node, nominated, feasible) = (None, None, None, None);
+        Self { verb, reason, sentence, message, node, nominated, victims: Vec::new(), feasible, explanation, waits }
     }
 
     fn refusal(reason: Reason, sentence: String, waits: Waits) -> Self {
@@ -89,6 +97,7 @@ fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Dec
         ..record_of(ask, nodes, chosen)
     };
     decision.inputs.extend(found.feasible.map(words::feasible));
+    decision.related.extend(found.victims.iter().map(deed::object));
     // What led to a placement; that a pod still waits has no cause but itself, and repeats fold.
     if decision.verb == Verb::Place {
         decision.cause_count = u32::try_from(ask.causes.len()).unwrap_or(u32::MAX);
@@ -96,7 +105,8 @@ fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Dec
     }
     let actions = deed::actions(ask, &found);
     let plan = Plan { decisions: vec![decision], actions, conditions: Vec::new(), requeue: Requeue::OnChange };
-    Decided { plan, node: found.node, waits: found.waits }
+    let nominated = found.nominated.filter(|_| found.verb == Verb::Preempt);
+    Decided { plan, node: found.node, nominated, waits: found.waits }
 }
 
 /// What keeps a pod from being tried at all.
@@ -113,6 +123,11 @@ fn stops(ask: &Ask) -> Option<Finding> {
 
 fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
     let cycle = Cycle::new(&ask.pod, snapshot);
+    if let Some(node) = room_made(&cycle) {
+        let (choice, explanation) = explained(&cycle, ask.seed);
+        let sentence = words::room_made(&node.name);
+        return Finding { reason: Reason::RoomMade, sentence, ..placed(&node.name, &choice, explanation) };
+    }
     let (choice, explanation) = if ask.brief { best(&cycle, ask.seed) } else { explained(&cycle, ask.seed) };
     match choice.node.and_then(|index| snapshot.node(index)) {
         Some(node) => placed(&node.name, &choice, explanation),
@@ -122,20 +137,45 @@ fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
     }
 }
 
+/// The node that was cleared for the pod, once it is: the pod goes nowhere else then, as kube-scheduler has it.
+fn room_made<'a>(cycle: &Cycle<'a>) -> Option<&'a Node> {
+    let name = cycle.pod.nominated.as_ref()?;
+    let (index, node) = cycle.snapshot.nodes().enumerate().find(|(_, node)| node.name == *name)?;
+    fits_at(cycle, index).then_some(node)
+}
+
 fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
     let reason = if choice.feasible == 1 { Reason::OnlyFeasibleNode } else { Reason::PodPlaced };
     let sentence = words::placed(name, choice, &explanation);
-    let (message, node, feasible) = (None, Some(name.to_owned()), Some(choice.feasible));
-    Finding { verb: Verb::Place, reason, sentence, message, node, feasible, explanation, waits: Waits::NONE }
+    let (node, feasible) = (Some(name.to_owned()), Some(choice.feasible));
+    let silent = Finding::silent(Verb::Place, reason, sentence, Waits::NONE);
+    Finding { node, feasible, explanation, ..silent }
 }
 
 fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Finding {
-    let change = smallest_change(&ask.pod, cycle.snapshot, ask.seed);
-    let sentence = words::unschedulable(&explanation, change.as_ref());
-    let message = explanation.histogram.clone();
     let waits = if cycle.looks_elsewhere() { Waits::NODE.and(Waits::PEERS) } else { Waits::NODE };
-    let (verb, reason, node) = (Verb::Wait, Reason::Unschedulable, None);
-    Finding { verb, reason, sentence, message, node, feasible: Some(0), explanation, waits }
+    let histogram = explanation.histogram.clone().unwrap_or_default();
+    let found = match preempt(cycle, ask.seed) {
+        Ok(best) => preempting(cycle, best, histogram, waits),
+        Err(spared) => {
+            let change = smallest_change(&ask.pod, cycle.snapshot, ask.seed);
+            let sentence = words::unschedulable(&explanation, change.as_ref());
+            // Whoever is cleared for keeps its node; where nothing helps any more, the nomination is taken back.
+            let nominated = ask.pod.nominated.clone().filter(|_| !matches!(spared, Spared::NoCandidate(_)));
+            let message = Some(format!("{histogram} {}", spared.text()));
+            let silent = Finding::silent(Verb::Wait, Reason::Unschedulable, sentence, waits);
+            Finding { message, nominated, ..silent }
+        }
+    };
+    Finding { feasible: Some(0), explanation, ..found }
+}
+
+/// Others are evicted, and the pod waits for their room.
+fn preempting(cycle: &Cycle<'_>, best: Candidate, histogram: String, waits: Waits) -> Finding {
+    let node = cycle.snapshot.node(best.node).map(|node| node.name.clone()).unwrap_or_default();
+    let sentence = words::preempting(&node, &best);
+    let silent = Finding::silent(Verb::Preempt, Reason::RoomByEviction, sentence, waits);
+    Finding { message: Some(histogram), nominated: Some(node), victims: best.victims, ..silent }
 }
 
 /// Below Enforce the pod stays where it is, and the record says what would have become of it.
@@ -145,6 +185,8 @@ fn held_back(ask: &Ask, found: Finding) -> Finding {
         verb: Verb::Wait,
         reason: Reason::SchedulerNotEnforcing,
         message: None,
+        nominated: None,
+        victims: Vec::new(),
         waits: Waits::TIME.and(found.waits),
         ..found
     }

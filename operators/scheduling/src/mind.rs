@@ -15,7 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
-use keelson_cluster::read::ReadPod;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use keelson_cluster::read::{self, ReadPod};
 use keelson_cluster::{Event, State, View};
 use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Span, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
@@ -67,10 +68,26 @@ pub struct Job {
     pub plan: Plan,
     /// What it saw, when that is kept.
     pub recording: Option<Vec<u8>>,
-    /// Whether the pod waits for the outcome; else it was reported to the queue already.
-    pub binds: bool,
+    /// What the pod waits for the outcome of; nothing when it was reported to the queue already.
+    pub follows: Option<Follows>,
     /// How long after the change that asked for it.
     pub waited: Span,
+}
+
+#[cfg(test)]
+impl Job {
+    pub(crate) fn binds(&self) -> bool {
+        self.follows == Some(Follows::Binding)
+    }
+}
+
+/// What the outcome of a job is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// The binding, which is its first action: a pod is bound whether or not anybody could be told.
+    Binding,
+    /// All its actions: the pod's nomination and the evictions.
+    Evictions,
 }
 
 /// A pod that has no node, whoever's it is.
@@ -95,6 +112,8 @@ pub struct Mind {
     ours: HashSet<String>,
     /// Those of them that are refused until they are changed.
     refused: HashSet<String>,
+    /// What those of them wait for that others are being evicted for.
+    preempting: HashMap<String, Waits>,
     /// Since when they wait.
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
@@ -110,10 +129,12 @@ pub struct Mind {
 fn is_said(written: &Pod, plan: &Plan) -> bool {
     let conditions = written.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let said: Vec<_> = conditions.filter_map(|condition| condition.message.as_deref()).collect();
+    let nominated = written.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
     plan.actions.iter().all(|action| match &action.kind {
         ActionKind::ApplyStatus(status) => {
-            let message = status.pointer("/status/conditions/0/message").and_then(serde_json::Value::as_str);
-            message.is_some_and(|message| said.contains(&message))
+            let text = |path| status.pointer(path).and_then(serde_json::Value::as_str);
+            let is_nominated = text("/status/nominatedNodeName").is_none_or(|node| nominated == Some(node));
+            is_nominated && text("/status/conditions/0/message").is_some_and(|message| said.contains(&message))
         }
         ActionKind::Event { .. } => true,
         _ => false,
@@ -135,6 +156,7 @@ impl Mind {
             unbound: HashMap::new(),
             ours: HashSet::new(),
             refused: HashSet::new(),
+            preempting: HashMap::new(),
             comparisons: VecDeque::new(),
             skipped: 0,
             measured: Vec::new(),
@@ -209,7 +231,8 @@ impl Mind {
         if !decided.plan.actions.is_empty() {
             self.with_actions += 1;
             if self.with_actions % SAMPLED == 1 || self.state.slots() <= SMALL {
-                recording = recording::record(&ask, &self.state.live().snapshot_for(&ask.pod)).ok();
+                let ended = decided.plan.decisions.first().map_or(Verb::Wait, |decision| decision.verb);
+                recording = recording::record(&ask, &self.state.live().snapshot_for(&ask.pod), ended).ok();
             }
         }
         if let Some(decision) = decided.plan.decisions.first() {
@@ -220,9 +243,14 @@ impl Mind {
             }
             self.books.record(decision, !decided.plan.actions.is_empty());
         }
-        let binds = bound_to.is_some();
-        match bound_to {
-            Some(name) => {
+        let nominated = decided.nominated.filter(|_| !decided.plan.actions.is_empty());
+        let follows = match (&bound_to, &nominated) {
+            (Some(_), _) => Some(Follows::Binding),
+            (None, Some(_)) => Some(Follows::Evictions),
+            (None, None) => None,
+        };
+        match (bound_to, nominated) {
+            (Some(name), _) => {
                 if let Some(member) = self.state.member(&name) {
                     let shares = predicted(&member.node, &ask.pod);
                     let placement = Placement { decision: at.decision, node: name.clone(), at: at.now, shares };
@@ -232,9 +260,14 @@ impl Mind {
                 self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name });
                 self.moved(uid, held, at.now);
             }
-            None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
+            // The room is spoken for from now on, whatever the watch says when.
+            (None, Some(name)) => {
+                self.state.apply(Event::Nominated { uid: uid.to_owned(), node: Some(name) });
+                self.preempting.insert(uid.to_owned(), decided.waits);
+            }
+            (None, None) => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
         }
-        Job { uid: uid.to_owned(), plan: decided.plan, recording, binds, waited: Span::ZERO }
+        Job { uid: uid.to_owned(), plan: decided.plan, recording, follows, waited: Span::ZERO }
     }
 
     /// Decides without taking note of it: whatever goes wrong here has changed nothing but the classes.
@@ -257,13 +290,14 @@ impl Mind {
         self.books.record(&decision, false);
         self.queue.report(uid, Attempt::Failed, ask.now);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Job { uid: uid.to_owned(), plan, recording: None, binds: false, waited: Span::ZERO }
+        Job { uid: uid.to_owned(), plan, recording: None, follows: None, waited: Span::ZERO }
     }
 
     /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
     /// for nominated pods is not kept by class.
     fn decide_like_the_last(&mut self, ask: &mut Ask) -> Option<Decided> {
-        if ask.settings.mode < Mode::Enforce || self.state.live().has_nominations(ask.pod.priority) {
+        let long = ask.pod.nominated.is_some() || self.state.live().has_nominations(ask.pod.priority);
+        if ask.settings.mode < Mode::Enforce || long {
             return None;
         }
         let knew = self.classes.knows(&ask.pod);
@@ -275,9 +309,12 @@ impl Mind {
         decided
     }
 
-    /// Says whether a pod whose job binds was bound.
-    pub fn ended(&mut self, uid: &str, bound: bool, now: Timestamp) {
-        if bound {
+    /// Says whether a job that is followed was done.
+    pub fn ended(&mut self, uid: &str, done: bool, now: Timestamp) {
+        if let Some(waits) = self.preempting.remove(uid) {
+            return self.evicted(uid, waits, done, now);
+        }
+        if done {
             return self.queue.report(uid, Attempt::Placed, now);
         }
         // The watch may have said meanwhile that it has a node: then there is nothing to forget.
@@ -294,6 +331,16 @@ impl Mind {
         }
     }
 
+    /// Whether others were evicted for a pod: it waits for their room, or goes on looking.
+    fn evicted(&mut self, uid: &str, waits: Waits, done: bool, now: Timestamp) {
+        if done {
+            return self.queue.report(uid, Attempt::Unschedulable(waits), now);
+        }
+        let nominated = self.unbound.get(uid).and_then(|pod| pod.read.pod.nominated.clone());
+        self.state.apply(Event::Nominated { uid: uid.to_owned(), node: nominated });
+        self.queue.report(uid, Attempt::Failed, now);
+    }
+
     /// The next comparison with another scheduler's choice.
     pub fn next_comparison(&mut self, at: Moment) -> Option<Job> {
         let (seen, written) = self.comparisons.pop_front()?;
@@ -303,7 +350,7 @@ impl Mind {
         let decision = observe::compare(&ask, &self.state.live().snapshot_for(&ask.pod), &actual);
         self.books.record(&decision, false);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Some(Job { uid: uid(&written).to_owned(), plan, recording: None, binds: false, waited: at.now.since(seen) })
+        Some(Job { uid: uid(&written).to_owned(), plan, recording: None, follows: None, waited: at.now.since(seen) })
     }
 
     /// What came of earlier decisions, since the last call.
@@ -494,6 +541,27 @@ impl Mind {
             self.state.apply(Event::NamespaceApplied { name, labels });
             self.places_changed(now);
         }
+    }
+
+    /// The disruption budgets there are; all others are gone.
+    pub fn budgets(&mut self, budgets: impl IntoIterator<Item = Arc<PodDisruptionBudget>>) {
+        let before: Vec<String> = self.state.live().budgets().keys().cloned().collect();
+        let listed: HashSet<String> = budgets.into_iter().map(|budget| self.budget(&budget)).collect();
+        before.into_iter().filter(|key| !listed.contains(key)).for_each(|key| self.budget_gone(key));
+    }
+
+    /// A disruption budget is new or changed; its `namespace/name`. Nobody waits for it: no budget forbids an eviction that
+    /// priority asks for.
+    pub fn budget(&mut self, budget: &PodDisruptionBudget) -> String {
+        let budget = read::budget(budget);
+        let key = budget.key();
+        self.state.apply(Event::BudgetApplied(Box::new(budget)));
+        key
+    }
+
+    /// A disruption budget is gone.
+    pub fn budget_gone(&mut self, key: String) {
+        self.state.apply(Event::BudgetDeleted { key });
     }
 
     /// A namespace is gone.

@@ -3,7 +3,7 @@
 //! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
 //! thinking about is in [`crate::mind`].
 //!
-//! Promises: nothing is decided before nodes, namespaces and pods were read once; what the caches say is taken in before the next pod
+//! Promises: nothing is decided before nodes, namespaces, budgets and pods were read once; what the caches say is taken in before the next pod
 //! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use keelson_api::PlatformSpec;
-use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Reason, Span, StepResult, Verb};
+use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Outcome, Reason, Span, StepResult, Verb};
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
@@ -28,7 +29,7 @@ use tracing::{Instrument, field};
 use answers::Query;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
-use crate::mind::{Job, Mind, Standing};
+use crate::mind::{Follows, Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
 use crate::used::NodeUse;
 
@@ -59,10 +60,13 @@ impl Operator for Scheduling {
         if ceiling == Mode::Off {
             return Permissions::default();
         }
-        let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), measure::permission()];
+        let budgets = Rule::follow("policy", &["poddisruptionbudgets"]);
+        let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), budgets, measure::permission()];
         if ceiling == Mode::Enforce {
             // Before a status is patched, and when nobody knows whether a binding arrived.
             rules.push(Rule::new("", &["pods"], &["get"]));
+            // To make room for pods of higher priority.
+            rules.push(Rule::new("", &["pods"], &["delete"]));
             rules.push(Rule::new("", &["pods/binding"], &["create"]));
             rules.push(Rule::new("", &["pods/status"], &["patch"]));
         }
@@ -90,7 +94,7 @@ impl Operator for Scheduling {
 /// What is under way: the pod of each task, when it waits for the outcome.
 struct UnderWay {
     tasks: JoinSet<Report>,
-    pods: HashMap<Id, String>,
+    pods: HashMap<Id, (String, Follows)>,
 }
 
 async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
@@ -99,17 +103,18 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
     let mut namespaces = rt.cache::<Namespace>().subscribe();
+    let mut budgets = rt.cache::<PodDisruptionBudget>().subscribe();
     let mut measured = rt.facts().changes::<NodeUse>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
     let mut told = None;
     let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
-    let (mut nodes_read, mut namespaces_read, mut pods_read) = (false, false, false);
+    let (mut nodes_read, mut namespaces_read, mut budgets_read, mut pods_read) = (false, false, false, false);
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let ready = nodes_read && namespaces_read && pods_read;
+        let ready = nodes_read && namespaces_read && budgets_read && pods_read;
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
@@ -142,6 +147,14 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     }
                 }
             }
+            delta = budgets.next() => {
+                budgets_read |= matches!(delta, Delta::Restarted(_));
+                match delta {
+                    Delta::Restarted(all) => mind.budgets(all),
+                    Delta::Applied(budget) => _ = mind.budget(&budget),
+                    Delta::Deleted(gone) => mind.budget_gone(keelson_cluster::read::budget(&gone).key()),
+                }
+            }
             delta = pods.next() => {
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
@@ -155,8 +168,8 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Ok((id, report)) => (id, report),
                     Err(error) => (error.id(), Report::default()),
                 };
-                if let Some(uid) = under_way.pods.remove(&id) {
-                    mind.ended(&uid, is_bound(&report), clock.now());
+                if let Some((uid, follows)) = under_way.pods.remove(&id) {
+                    mind.ended(&uid, is_done(&report, follows), clock.now());
                 }
             }
             Some(query) = asked.recv() => query.answer(&mind, clock.now()),
@@ -201,7 +214,7 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: rt.clock().now() };
     let began = Instant::now();
     let decided = span.in_scope(|| mind.next(moment).or_else(|| mind.next_comparison(moment)));
-    let Some(Job { uid, mut plan, recording, binds, waited }) = decided else { return };
+    let Some(Job { uid, mut plan, recording, follows, waited }) = decided else { return };
     let took = began.elapsed();
     span.in_scope(|| meter.observed(rt.clock().to_process(waited)));
     for decision in &mut plan.decisions {
@@ -214,7 +227,7 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
         decision.took = Span(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
         let result = match decision.reason {
             Reason::Panicked => "panic",
-            _ if decision.verb == Verb::Wait => "requeue",
+            _ if matches!(decision.verb, Verb::Wait | Verb::Preempt) => "requeue",
             _ => "success",
         };
         span.in_scope(|| meter.reconciled(result, took));
@@ -222,7 +235,7 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     let executor = rt.executor().clone();
     let run = async move { executor.run(Feature::Scheduling, plan, recording).await };
     let task = under_way.tasks.spawn(run.instrument(span));
-    under_way.pods.extend(binds.then(|| (task.id(), uid)));
+    under_way.pods.extend(follows.map(|follows| (task.id(), (uid, follows))));
 }
 
 /// kube-scheduler's name for it.
@@ -265,10 +278,14 @@ impl Gauges {
     }
 }
 
-/// The binding is the first action of its decision.
-fn is_bound(report: &Report) -> bool {
-    let first = report.decisions.values().filter_map(|(_, steps)| steps.first());
-    first.map(|step| step.result).any(|result| matches!(result, StepResult::Done | StepResult::Unchanged))
+/// Whether what the pod waits for was done. A job is about one decision.
+fn is_done(report: &Report, follows: Follows) -> bool {
+    let Some((outcome, steps)) = report.decisions.values().next() else { return false };
+    let first = steps.first().map(|step| step.result);
+    match follows {
+        Follows::Binding => matches!(first, Some(StepResult::Done | StepResult::Unchanged)),
+        Follows::Evictions => *outcome == Outcome::Done,
+    }
 }
 
 fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {

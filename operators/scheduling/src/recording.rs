@@ -2,7 +2,8 @@
 //!
 //! All nodes are kept, because all were scored. Of each node only what the pod asks about is kept: the labels its
 //! selectors and rules name, the resources it requests, ports when it takes some, and of the pods there those that bear on
-//! it. What many nodes share is written once.
+//! it. When it was not placed, the pods that could be evicted for it are kept one by one. What many nodes share is written
+//! once.
 //!
 //! Promise: deciding again on a recording gives the same bytes as the first time.
 
@@ -10,14 +11,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keelson_core::{Plan, ResourceName, Resources};
-use keelson_placement::{Claim, HostPort, Namespaces, Node, NodeTerm, NonZero, Pod, Reserved, Snapshot, Taint};
+use keelson_core::{Plan, ResourceName, Resources, Timestamp, Verb};
+use keelson_placement::{Budgets, Claim, HostPort, Namespaces, Node, NodeTerm, NonZero, Occupant, Pod, Reserved};
+use keelson_placement::{Snapshot, Taint};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Ask, Settings, decide};
 
 /// The layout; another number is another layout.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// Why a recording cannot be decided again.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +54,19 @@ struct Recording {
     nodes: Vec<Row>,
     /// By the place of a node: pods that go first there.
     reserved: BTreeMap<usize, Vec<Claim>>,
+    /// What the pods take that could be evicted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    claims: Vec<Claim>,
+    /// By the place of a node: those pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lower: BTreeMap<usize, Vec<Lower>>,
+    #[serde(default, skip_serializing_if = "Budgets::is_empty")]
+    budgets: Budgets,
 }
+
+/// A pod that could be evicted: uid, `namespace/name`, which claim, priority, since when it runs, whether it is evicted by now.
+#[derive(Debug, Serialize, Deserialize)]
+struct Lower(Arc<str>, Arc<str>, usize, i32, Option<Timestamp>, bool);
 
 /// What many nodes share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,6 +137,12 @@ impl<'a> Kept<'a> {
         }
     }
 
+    /// A pod that could be evicted, with what of it matters then.
+    fn lower(&self, pod: &Occupant) -> Claim {
+        let requests = self.amounts(&pod.claim.requests).into_iter().collect();
+        Claim { requests, ..Claim::clone(&pod.claim) }
+    }
+
     /// A pod that bears on the one that is asked about, without what it takes.
     fn peer(&self, claim: &Claim) -> Option<Claim> {
         let bare = || Claim {
@@ -145,21 +165,33 @@ fn place<T: PartialEq>(list: &mut Vec<T>, value: T) -> usize {
     })
 }
 
-/// The bytes of what a decision saw.
+/// The bytes of what a decision saw that ended so.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn record(ask: &Ask, snapshot: &Snapshot<'_>) -> Result<Vec<u8>, serde_json::Error> {
+pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>, serde_json::Error> {
     let kept = Kept::by(&ask.pod, snapshot);
-    let (mut shapes, mut peers) = (Vec::new(), Vec::new());
+    let evicts = ended != Verb::Place && !ask.pod.never_preempts;
+    let is_lower = |pod: &Occupant| evicts && pod.priority < ask.pod.priority;
+    let (mut shapes, mut peers, mut claims) = (Vec::new(), Vec::new(), Vec::new());
     let mut nodes = Vec::with_capacity(snapshot.nodes.len());
-    for node in snapshot.nodes() {
+    let mut lower: BTreeMap<usize, Vec<Lower>> = BTreeMap::new();
+    for (index, node) in snapshot.nodes().enumerate() {
+        let mut node = Cow::Borrowed(node);
+        for (uid, pod) in node.pods().filter(|(_, pod)| is_lower(pod)) {
+            let claim = place(&mut claims, kept.lower(pod));
+            let row = Lower(Arc::clone(uid), Arc::clone(&pod.key), claim, pod.priority, pod.started, pod.preempted);
+            lower.entry(index).or_default().push(row);
+        }
+        if lower.contains_key(&index) {
+            node = Cow::Owned(node.into_owned().keeping(|pod| !is_lower(pod)));
+        }
         let mut here: BTreeMap<usize, usize> = BTreeMap::new();
         for peer in node.shared_claims().filter_map(|claim| kept.peer(claim)) {
             *here.entry(place(&mut peers, peer)).or_default() += 1;
         }
         let NonZero { cpu_milli, memory_bytes } = node.non_zero();
-        let (shape, requested) = (place(&mut shapes, kept.shape(node)), kept.amounts(node.requested()));
+        let (shape, requested) = (place(&mut shapes, kept.shape(&node)), kept.amounts(node.requested()));
         let ports = node.used_ports().filter(|_| !ask.pod.host_ports.is_empty()).cloned().collect();
         nodes.push(Row(node.name.clone(), shape, requested, cpu_milli, memory_bytes, node.pod_count(), ports, here));
     }
@@ -167,8 +199,10 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>) -> Result<Vec<u8>, serde_json:
     let reserved = reserved.map(|(node, pods)| (*node, pods.iter().map(|pod| Claim::clone(&pod.claim)).collect()));
     let namespaces = snapshot.namespaces.clone().into_owned();
     let namespaces = if kept.labels.is_empty() { Namespaces::new() } else { namespaces };
+    let budgets = if lower.is_empty() { Budgets::new() } else { snapshot.budgets.clone().into_owned() };
     let (ask, reserved) = (ask.clone(), reserved.collect());
-    serde_json::to_vec(&Recording { layout: LAYOUT, ask, shapes, peers, namespaces, nodes, reserved })
+    let layout = LAYOUT;
+    serde_json::to_vec(&Recording { layout, ask, shapes, peers, namespaces, nodes, reserved, claims, lower, budgets })
 }
 
 /// Decides again on a recording, under other settings when they are given.
@@ -184,16 +218,26 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     if found != LAYOUT {
         return Err(ReplayError::Layout { found });
     }
-    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, .. } = serde_json::from_slice(recording)?;
+    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, claims, mut lower, budgets, .. } =
+        serde_json::from_slice(recording)?;
     if let Some(settings) = settings {
         ask.settings = settings;
     }
     let peers: Vec<Arc<Claim>> = peers.into_iter().map(Arc::new).collect();
-    let nodes = nodes.into_iter().map(|row| Ok(Cow::Owned(restore(row, &shapes, &peers)?)));
+    let claims: Vec<Arc<Claim>> = claims.into_iter().map(Arc::new).collect();
+    let nodes = nodes.into_iter().enumerate().map(|(index, row)| {
+        let mut node = restore(row, &shapes, &peers)?;
+        for Lower(uid, key, claim, priority, started, preempted) in lower.remove(&index).into_iter().flatten() {
+            let claim = claims.get(claim).cloned().unwrap_or_default();
+            node.hold(uid, Occupant { key, claim, priority, started, preempted });
+        }
+        Ok(Cow::Owned(node))
+    });
     let reserve = |(number, claim)| Reserved { uid: format!("reserved-{number}").into(), claim: Arc::new(claim) };
     let reserved = reserved.into_iter().map(|(node, pods)| (node, pods.into_iter().enumerate().map(reserve).collect()));
     let (nodes, reserved) = (nodes.collect::<Result<_, ReplayError>>()?, reserved.collect());
-    Ok(decide(&ask, &Snapshot { nodes, namespaces: Cow::Owned(namespaces), reserved }).plan)
+    let (namespaces, budgets) = (Cow::Owned(namespaces), Cow::Owned(budgets));
+    Ok(decide(&ask, &Snapshot { nodes, namespaces, budgets, reserved }).plan)
 }
 
 fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, ReplayError> {
@@ -226,7 +270,8 @@ fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, Rep
         });
     }
     for (number, claim) in claims.into_iter().enumerate() {
-        node.hold(format!("{number}").into(), claim);
+        // Those that stay have at least the priority of the pod that is asked about.
+        node.hold(format!("{number}").into(), Occupant { priority: i32::MAX, ..Occupant::taking(claim) });
     }
     Ok(node)
 }

@@ -144,7 +144,11 @@ async fn a_pod_that_cannot_fit_says_by_how_much_and_is_placed_when_room_comes() 
     assert!(decision.candidates[0].failed[0].text.starts_with("needs 1 cpu, "), "{:?}", decision.candidates);
     let told = scheduled(&scene.pod("late"));
     assert_eq!((&told["status"], &told["reason"]), (&json!("False"), &json!("Unschedulable")));
-    assert_eq!(told["message"], "0/1 nodes are available: 1 Insufficient cpu.");
+    assert_eq!(
+        told["message"],
+        "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: \
+         1 No preemption victims found for incoming pod."
+    );
     assert!(
         scene
             .list(EVENTS)
@@ -156,6 +160,28 @@ async fn a_pod_that_cannot_fit_says_by_how_much_and_is_placed_when_room_comes() 
     seconds(15).await;
     assert_eq!(scene.node_of("late").as_deref(), Some("node-0"));
     assert_eq!(scheduled(&scene.pod("late"))["status"], "True");
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_of_higher_priority_gets_the_room_of_the_least_important() {
+    let scene = Scene::new(2, Mode::Enforce).nodes(2, 2);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    scene.schedule("mid", "keelson", "1500m", json!({"priority": 10}));
+    scene.schedule("low", "keelson", "1500m", json!({"priority": 1}));
+    seconds(90).await;
+    let room = scene.node_of("low");
+    assert!(room.is_some());
+    scene.schedule("urgent", "keelson", "1", json!({"priority": 100}));
+    seconds(120).await;
+    assert_eq!(scene.node_of("urgent"), room);
+    assert!(scene.node_of("mid").is_some() && scene.node_of("low").is_none());
+    let placed = process.last("urgent");
+    assert_eq!((placed.verb, placed.reason, placed.outcome), (Verb::Place, Reason::RoomMade, Outcome::Done));
+    assert!(placed.cause_count > 0);
+    let preempted = |event: &Value| event["reason"] == "Preempted" && event["involvedObject"]["name"] == "low";
+    assert!(scene.list(EVENTS).iter().any(preempted), "{:#?}", scene.list(EVENTS));
     scene.unbroken();
 }
 

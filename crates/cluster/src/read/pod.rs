@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{
     Container, ContainerStatus, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Pod as Written, PodSpec,
     ResourceRequirements,
 };
+use keelson_core::Timestamp;
 use keelson_core::selector::{Operator, Requirement};
 use keelson_placement::requests::InitKind;
 use keelson_placement::{HostPort, NodeTerm, Pod, PodRequests, PreferredTerm, Protocol, TaintEffect};
@@ -18,10 +19,10 @@ pub struct ReadPod {
     pub pod: Pod,
     /// The node it is bound to.
     pub bound_to: Option<String>,
-    /// `status.nominatedNodeName`, while it is not bound.
-    pub nominated: Option<String>,
     /// Whether it has ended: it holds nothing any more.
     pub ended: bool,
+    /// Whether it is being deleted because a scheduler evicts it for another pod.
+    pub preempted: bool,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -52,13 +53,26 @@ pub fn pod(written: &Written) -> ReadPod {
     let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
     let bound_to = spec.node_name.clone().filter(|name| !name.is_empty());
     let nominated = status.and_then(|status| status.nominated_node_name.clone()).filter(|name| !name.is_empty());
+    pod.nominated = nominated.filter(|_| bound_to.is_none());
+    pod.never_preempts = spec.preemption_policy.as_deref() == Some("Never");
+    let started = status.and_then(|status| status.start_time.as_ref());
+    pod.started = started.map(|time| Timestamp(time.0.as_microsecond()));
     ReadPod {
-        nominated: nominated.filter(|_| bound_to.is_none()),
+        preempted: pod.leaving && is_disrupted_by_a_scheduler(written),
         bound_to,
         ended: matches!(phase, "Succeeded" | "Failed"),
         pod,
         problems,
     }
+}
+
+/// `DisruptionTarget` as schedulers write it (`PodReasonPreemptionByScheduler`).
+fn is_disrupted_by_a_scheduler(written: &Written) -> bool {
+    let conditions = written.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let disrupted = conditions.filter(|condition| condition.type_ == "DisruptionTarget");
+    disrupted
+        .take(1)
+        .any(|condition| condition.status == "True" && condition.reason.as_deref() == Some("PreemptionByScheduler"))
 }
 
 fn requests(written: &Written, spec: &PodSpec, problems: &mut Vec<Problem>) -> PodRequests {
@@ -284,7 +298,7 @@ mod tests {
             },
             "status": {"nominatedNodeName": "n2"},
         }));
-        assert_eq!((pod.pod.uid.as_str(), pod.pod.priority, pod.nominated.as_deref()), ("u", 7, Some("n2")));
+        assert_eq!((pod.pod.uid.as_str(), pod.pod.priority, pod.pod.nominated.as_deref()), ("u", 7, Some("n2")));
         let required = pod.pod.required.unwrap();
         assert_eq!(required[0].labels, [Requirement::new("zone", Operator::In, &["a"])]);
         assert_eq!(required[0].fields, [Requirement::new("metadata.name", Operator::NotIn, &["n1"])]);

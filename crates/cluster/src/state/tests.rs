@@ -108,7 +108,9 @@ fn a_nomination_takes_its_room_from_pods_of_no_higher_priority() {
     let free = |state: &State, uid: &str, priority| {
         let pod = keelson_placement::Pod::new("a", "x").uid(uid).priority(priority);
         let snapshot = state.live().snapshot_for(&pod);
-        snapshot.crowded(0).as_ref().unwrap_or(&snapshot).node(0).unwrap().free(&ResourceName::Cpu)
+        let reserved = snapshot.reserved.get(&0).into_iter().flatten();
+        let taken: i64 = reserved.map(|pod| pod.claim.requests.get(&ResourceName::Cpu)).sum();
+        snapshot.node(0).unwrap().free(&ResourceName::Cpu) - taken
     };
     assert_eq!((free(&state, "x", 0), free(&state, "x", 5), free(&state, "x", 6)), (200, 200, 1_000));
     assert_eq!(free(&state, "big", 5), 1_000, "a pod is not in its own way");

@@ -268,6 +268,12 @@ impl LabelSelector {
             && self.match_expressions.iter().all(|wanted| wanted.matches(labels.get(&wanted.key).map(String::as_str)))
     }
 
+    /// Whether it has no condition.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.match_labels.is_empty() && self.match_expressions.is_empty()
+    }
+
     /// As [`matches`](Self::matches); a selector that is not there matches nothing.
     #[must_use]
     pub fn matches_optional(selector: Option<&Self>, labels: &BTreeMap<String, String>) -> bool {

@@ -12,6 +12,7 @@ use crate::choose::choose;
 use crate::cycle::Cycle;
 use crate::explain::best;
 use crate::log::Change;
+use crate::node::Occupant;
 use crate::peers::{Labels, PodTerm};
 use crate::ports::HostPort;
 use crate::requests::PodRequests;
@@ -48,7 +49,7 @@ impl Cluster {
         let shared =
             self.slots.iter().flat_map(|(node, _)| node.shared_claims()).find(|known| **known == claim).cloned();
         let claim = shared.unwrap_or(claim);
-        self.slots[slot].0.hold(pod.uid.as_str().into(), Arc::clone(&claim));
+        self.slots[slot].0.hold(pod.uid.as_str().into(), Occupant::taking(Arc::clone(&claim)));
         self.write(Change::Came(slot, claim));
     }
 
@@ -67,7 +68,7 @@ impl Cluster {
         let Some((uid, claim)) = first.map(|(uid, claim)| (uid.to_owned(), claim.clone())) else { return };
         self.end(slot);
         let claim = Arc::new(Claim { leaving: true, ..claim });
-        self.slots[slot].0.hold(uid.as_str().into(), Arc::clone(&claim));
+        self.slots[slot].0.hold(uid.as_str().into(), Occupant::taking(Arc::clone(&claim)));
         self.write(Change::Came(slot, claim));
     }
 

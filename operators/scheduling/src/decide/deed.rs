@@ -3,7 +3,8 @@
 //! The texts are those that kube-scheduler 1.36 writes, because people and autoscalers read them.
 
 use keelson_api::conditions::stamp;
-use keelson_core::{Action, ActionKind, Mode, Reason};
+use keelson_core::{Action, ActionKind, Mode, ObjectRef, Reason};
+use keelson_placement::Victim;
 use serde_json::json;
 
 use super::{Ask, Finding};
@@ -22,13 +23,39 @@ pub(super) fn actions(ask: &Ask, found: &Finding) -> Vec<Action> {
             vec![action(ActionKind::Bind { node: node.clone() }), action(event(false, "Scheduled", "Binding", note))]
         }
         (None, Some(message)) => {
-            vec![
+            // The room is spoken for before it is made.
+            let mut actions = vec![
                 action(event(true, "FailedScheduling", "Scheduling", message.clone())),
                 action(condition(ask, found, message)),
-            ]
+            ];
+            let staying = found.victims.iter().filter(|victim| !victim.leaving);
+            actions.extend(staying.flat_map(|victim| eviction(ask, found, victim)));
+            actions
         }
         (None, None) => Vec::new(),
     }
+}
+
+/// A pod on a node as an object.
+pub(super) fn object(victim: &Victim) -> ObjectRef {
+    let (namespace, name) = victim.key.split_once('/').unwrap_or_default();
+    ObjectRef::namespaced("Pod", namespace, name).with_uid(&victim.uid)
+}
+
+/// What kube-scheduler does to a victim: it says why, deletes it and tells whom it was for.
+fn eviction(ask: &Ask, found: &Finding, victim: &Victim) -> [Action; 3] {
+    let action = |kind| Action { decision: ask.decision, object: object(victim), kind };
+    let node = found.nominated.as_deref().unwrap_or_default();
+    let condition = json!({
+        "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
+        "message": format!("{}: preempting to accommodate a higher priority pod", ask.settings.scheduler),
+        "lastTransitionTime": stamp(ask.now),
+    });
+    [
+        action(ActionKind::ApplyStatus(json!({"status": {"conditions": [condition]}}))),
+        action(ActionKind::Delete),
+        action(event(false, "Preempted", "Preempting", format!("Preempted by pod {} on node {node}", ask.pod.uid))),
+    ]
 }
 
 fn event(warning: bool, reason: &str, action: &str, note: String) -> ActionKind {
@@ -50,7 +77,7 @@ fn condition(ask: &Ask, found: &Finding, message: &str) -> ActionKind {
     let since = before.map_or_else(|| json!(stamp(ask.now)), |since| json!(since));
     // Autoscalers make nodes for pods with the reason Unschedulable; a refused pod would not go there either.
     let reason = match found.reason {
-        Reason::Unschedulable => "Unschedulable",
+        Reason::Unschedulable | Reason::RoomByEviction => "Unschedulable",
         other => other.as_str(),
     };
     let mut condition = json!({
@@ -59,7 +86,11 @@ fn condition(ask: &Ask, found: &Finding, message: &str) -> ActionKind {
     if let (Some(fields), Some(generation)) = (condition.as_object_mut(), ask.generation) {
         fields.insert("observedGeneration".into(), json!(generation));
     }
-    ActionKind::ApplyStatus(json!({"status": {"conditions": [condition]}}))
+    let mut status = json!({"conditions": [condition]});
+    if let (Some(fields), Some(node)) = (status.as_object_mut(), &found.nominated) {
+        fields.insert("nominatedNodeName".into(), json!(node));
+    }
+    ActionKind::ApplyStatus(json!({"status": status}))
 }
 
 #[cfg(test)]

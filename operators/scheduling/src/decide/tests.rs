@@ -93,6 +93,10 @@ fn a_decision_names_the_node_and_the_workload_it_is_about() {
     assert_eq!(related(&pod("alone", "900")), [""; 0]);
 }
 
+// As kube-scheduler 1.36 says it.
+const MESSAGE: &str = "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: \
+                       2 Preemption is not helpful for scheduling.";
+
 #[test]
 fn a_pod_that_cannot_fit_says_by_how_much_and_what_would_help() {
     let state = cluster(&[node("n1", 100), node("n2", 380)], &[]);
@@ -105,13 +109,13 @@ fn a_pod_that_cannot_fit_says_by_how_much_and_what_would_help() {
     );
     assert_eq!(decision.candidates[0].failed[0].text, "needs 500m cpu, 380m free: short 120m");
     let ActionKind::Event { warning: true, reason, note, .. } = &decided.plan.actions[0].kind else { panic!() };
-    assert_eq!((reason.as_str(), note.as_str()), ("FailedScheduling", "0/2 nodes are available: 2 Insufficient cpu."));
+    assert_eq!((reason.as_str(), note.as_str()), ("FailedScheduling", MESSAGE));
     let ActionKind::ApplyStatus(status) = &decided.plan.actions[1].kind else { panic!() };
     assert_eq!(
         status["status"]["conditions"][0],
         json!({
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-            "message": "0/2 nodes are available: 2 Insufficient cpu.",
+            "message": MESSAGE,
             "lastTransitionTime": "1970-01-12T13:46:40Z", "observedGeneration": 3,
         })
     );

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keelson_core::{Candidate, Mode};
-use keelson_placement::{Change, Choice, Explanation, Node};
+use keelson_placement::{Candidate as Eviction, Change, Choice, Explanation, Node, Victim};
 
 use super::Ask;
 use crate::fields::Finding;
@@ -37,6 +37,25 @@ pub(super) fn placed(node: &str, choice: &Choice, explanation: &Explanation) -> 
         Some((total, name)) => format!("Placed on {node}: {of}, {} against {total} for {name}.", choice.total),
         None => format!("Placed on {node}: {of}."),
     }
+}
+
+pub(super) fn room_made(node: &str) -> String {
+    format!("Placed on {node}, where room was made for it.")
+}
+
+/// How many victims a sentence names.
+const NAMED: usize = 3;
+
+pub(super) fn preempting(node: &str, best: &Eviction) -> String {
+    let name = |victim: &Victim| format!("{} (priority {})", victim.key, victim.priority);
+    let mut named: Vec<String> = best.victims.iter().take(NAMED).map(name).collect();
+    let more = best.victims.len().saturating_sub(NAMED);
+    named.extend((more > 0).then(|| format!("{more} more")));
+    let mut sentence = format!("No node has room. On {node} it is made by evicting {}.", named.join(", "));
+    if best.violations > 0 {
+        sentence.push_str(&format!(" Disruption budgets broken: {}, the fewest possible.", best.violations));
+    }
+    sentence
 }
 
 pub(super) fn unschedulable(explanation: &Explanation, change: Option<&Change>) -> String {

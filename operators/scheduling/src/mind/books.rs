@@ -25,6 +25,8 @@ struct Last {
     decision: Decision,
     /// The decision that first said, or last told, that the pod waits as it does.
     waits_since: Option<DecisionId>,
+    /// The decision that last evicted others for it.
+    made_room: Option<DecisionId>,
     /// Its place in the order.
     number: u64,
 }
@@ -38,12 +40,17 @@ impl Books {
             Some(before) => before.waits_since,
             None => matches!(decision.verb, Verb::Wait | Verb::Refuse).then_some(decision.id),
         };
+        let evicts = (decision.verb == Verb::Preempt).then_some(decision.id);
+        let made_room = evicts.or_else(|| {
+            let same = before.filter(|before| before.decision.subject.uid == decision.subject.uid);
+            same.and_then(|before| before.made_room)
+        });
         let number = before.map_or(self.spoken, |before| before.number);
         if number == self.spoken {
             self.spoken += 1;
             self.order.insert(number, key.clone());
         }
-        self.last.insert(key, Last { decision: decision.clone(), waits_since, number });
+        self.last.insert(key, Last { decision: decision.clone(), waits_since, made_room, number });
         while self.last.len() > REMEMBERED {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.last.remove(&oldest);
@@ -56,13 +63,13 @@ impl Books {
         }
     }
 
-    /// What led to the next decision about a pod: that it waited, and, when it waited for the feature to be enforced, the
-    /// switch.
+    /// What led to the next decision about a pod: that it waited, that others were evicted for it, and, when it waited for the
+    /// feature to be enforced, the switch.
     pub(super) fn causes(&self, subject: &ObjectRef, standing: &Standing) -> Vec<DecisionId> {
         let last = self.last.get(&subject.path()).filter(|last| last.decision.subject.uid == subject.uid);
         let Some(last) = last else { return Vec::new() };
         let switched = last.decision.reason == Reason::SchedulerNotEnforcing && standing.settings.mode == Mode::Enforce;
-        last.waits_since.into_iter().chain(standing.moved_by.filter(|_| switched)).collect()
+        last.waits_since.into_iter().chain(last.made_room).chain(standing.moved_by.filter(|_| switched)).collect()
     }
 
     /// The last decision about a pod.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod preempt;
+
 use keelson_core::{PlanId, Reason, Span};
 use serde_json::{Value, json};
 
@@ -51,9 +53,9 @@ fn a_burst_is_placed_one_by_one_and_never_over_capacity() {
     let mut mind = mind(Mode::Enforce, &[node("n1", 1_000), node("n2", 1_000)], &pods);
     let jobs: Vec<_> = std::iter::from_fn(|| mind.next(moment(1))).collect();
     // Nothing was confirmed by the watch yet: the assumed pods alone keep the fifth away.
-    assert_eq!(jobs.iter().filter(|job| job.binds).count(), 4);
+    assert_eq!(jobs.iter().filter(|job| job.binds()).count(), 4);
     assert_eq!(jobs.iter().filter(|job| reason(job) == Reason::Unschedulable).count(), 1);
-    assert!(jobs.iter().all(|job| !job.binds || job.recording.is_some()));
+    assert!(jobs.iter().all(|job| !job.binds() || job.recording.is_some()));
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn the_short_way_says_what_the_long_way_says() {
     nodes[4]["spec"] = json!({"taints": [{"key": "k", "effect": "PreferNoSchedule"}]});
     let mut mind = mind(Mode::Enforce, &nodes, &pods);
     let jobs: Vec<_> = std::iter::from_fn(|| mind.next(moment(1))).collect();
-    assert_eq!(jobs.iter().filter(|job| job.binds).count(), 7);
+    assert_eq!(jobs.iter().filter(|job| job.binds()).count(), 7);
     for job in &jobs {
         // A replay always goes the long way.
         let again = crate::recording::replay(job.recording.as_ref().unwrap(), None).unwrap();
@@ -96,7 +98,7 @@ fn a_failed_binding_gives_the_room_back_and_is_tried_again() {
     mind.ended(&job.uid, false, at(1));
     // b's wait ends, because room was given back; a backs off after its error.
     let next = mind.next(moment(3)).unwrap();
-    assert!(next.binds);
+    assert!(next.binds());
     assert_eq!(mind.counts().in_flight, 1);
 }
 
@@ -131,17 +133,17 @@ fn our_own_words_in_its_status_do_not_wake_a_pod() {
     mind.pod(&written(&told), at(2));
     assert_eq!(mind.next(moment(20)), None);
     mind.node(&serde_json::from_value(node("n1", 900)).unwrap(), at(21));
-    assert!(mind.next(moment(22)).unwrap().binds);
+    assert!(mind.next(moment(22)).unwrap().binds());
 }
 
 #[test]
 fn observe_holds_our_pods_back_and_enforce_places_them_at_once() {
     let mut mind = mind(Mode::Observe, &[node("n1", 1_000)], &[pod("a", "500m")]);
     let job = mind.next(moment(1)).unwrap();
-    assert_eq!((reason(&job), job.binds, job.plan.actions.len()), (Reason::SchedulerNotEnforcing, false, 0));
+    assert_eq!((reason(&job), job.binds(), job.plan.actions.len()), (Reason::SchedulerNotEnforcing, false, 0));
     assert_eq!(job.plan.decisions[0].chosen.as_deref(), Some("n1"), "it says where the pod would be");
     mind.configure(standing(Mode::Enforce), at(3));
-    assert!(mind.next(moment(3)).unwrap().binds);
+    assert!(mind.next(moment(3)).unwrap().binds());
     assert_eq!(mind.books().last("shop", "a").unwrap().reason, Reason::OnlyFeasibleNode);
 }
 
@@ -151,9 +153,9 @@ fn a_pod_can_lower_the_mode_for_itself() {
     careful["metadata"]["annotations"] = json!({"keelson.dev/mode": "Observe"});
     let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[careful]);
     let job = mind.next(moment(1)).unwrap();
-    assert_eq!((reason(&job), job.binds), (Reason::SchedulerNotEnforcing, false));
+    assert_eq!((reason(&job), job.binds()), (Reason::SchedulerNotEnforcing, false));
     mind.pod(&written(&pod("a", "500m")), at(2));
-    assert!(mind.next(moment(3)).unwrap().binds, "as soon as the annotation is gone");
+    assert!(mind.next(moment(3)).unwrap().binds(), "as soon as the annotation is gone");
 }
 
 #[test]
@@ -283,7 +285,7 @@ fn a_pod_whose_decision_panics_is_told_backs_off_and_stops_nobody() {
     assert!(jobs[0].plan.actions.is_empty());
     assert_eq!(mind.counts().backing_off, 1);
     mind.poison = None;
-    assert!(mind.next(moment(10)).unwrap().binds);
+    assert!(mind.next(moment(10)).unwrap().binds());
 }
 
 #[test]

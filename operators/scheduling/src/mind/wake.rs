@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use keelson_cluster::State;
 use keelson_core::Timestamp;
-use keelson_placement::{Claim, Node, Pod, fits_alone};
+use keelson_placement::{Claim, Node, Occupant, Pod, fits_alone};
 
 use super::Mind;
 use crate::queue::Waits;
@@ -34,6 +34,8 @@ impl Mind {
     pub(super) fn changed_on(&mut self, node: &str, before: Option<&Node>, now: Timestamp) {
         let (state, unbound) = (&self.state, &self.unbound);
         let Some(member) = state.member(node) else { return };
+        // Where room is made for others, the node alone does not tell whom it could hold before.
+        let before = before.filter(|_| !state.live().is_reserved(node));
         let helps = |pod: &Pod| fits_alone(pod, &member.node) && !before.is_some_and(|before| fits_alone(pod, before));
         self.queue.changed(Waits::NODE, now, |uid| unbound.get(uid).is_some_and(|pod| helps(&pod.read.pod)));
     }
@@ -53,7 +55,7 @@ impl Mind {
             && let Some(member) = self.state.member(name)
         {
             let mut before = member.node.clone();
-            before.hold(uid.into(), Arc::clone(claim));
+            before.hold(uid.into(), Occupant::taking(Arc::clone(claim)));
             self.changed_on(name, Some(&before), now);
         }
         let (view, unbound) = (self.state.live(), &self.unbound);

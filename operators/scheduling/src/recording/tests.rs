@@ -21,7 +21,7 @@ proptest! {
     #[test]
     fn a_replay_gives_the_same_bytes(
         sizes in prop::collection::vec((0..6_i64, 0..4_u8, any::<bool>()), 0..12),
-        cpu in 0..6_i64, selects: bool, port: bool, tolerates: bool,
+        cpu in 0..6_i64, selects: bool, port: bool, tolerates: bool, priority in 0..4_i32,
     ) {
         let mut nodes = Vec::new();
         let mut pods = Vec::new();
@@ -36,18 +36,23 @@ proptest! {
             nodes.push(value);
             if *busy {
                 pods.push(held(&format!("h{index}"), &format!("n{index}"), "100m"));
-                pods.push(held(&format!("i{index}"), &format!("n{index}"), "50m"));
+                let mut low = held(&format!("i{index}"), &format!("n{index}"), "50m");
+                low["spec"]["priority"] = json!(index % 3);
+                low["status"] = json!({"startTime": format!("2026-01-0{}T00:00:00Z", 1 + index % 9)});
+                pods.push(low);
             }
         }
         let mut cart = pod("cart", &format!("{}m", cpu * 100));
+        cart["spec"]["priority"] = json!(priority);
         if selects { cart["spec"]["nodeSelector"] = json!({"disk": "ssd"}); }
         if port { cart["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "hostPort": 8080}]); }
         if tolerates { cart["spec"]["tolerations"] = json!([{"operator": "Exists"}]); }
         let state = cluster(&nodes, &pods);
         let ask = ask(&cart, Mode::Enforce);
         let seen = state.live().snapshot_for(&ask.pod);
-        let first = serde_json::to_vec(&decide(&ask, &seen).plan).unwrap();
-        let recording = record(&ask, &seen).unwrap();
+        let plan = decide(&ask, &seen).plan;
+        let first = serde_json::to_vec(&plan).unwrap();
+        let recording = record(&ask, &seen, plan.decisions[0].verb).unwrap();
         let again = serde_json::to_vec(&replay(&recording, None).unwrap()).unwrap();
         prop_assert_eq!(String::from_utf8(first).unwrap(), String::from_utf8(again).unwrap());
     }
@@ -57,7 +62,7 @@ proptest! {
 fn a_replay_under_other_settings_shows_the_difference() {
     let state = cluster(&[node("n1", 1_000)], &[]);
     let ask = ask(&pod("cart", "500m"), Mode::Observe);
-    let recording = record(&ask, &state.live().snapshot_for(&ask.pod)).unwrap();
+    let recording = record(&ask, &state.live().snapshot_for(&ask.pod), Verb::Place).unwrap();
     assert!(replay(&recording, None).unwrap().actions.is_empty());
     let enforced = Settings { mode: Mode::Enforce, ..ask.settings };
     assert_eq!(replay(&recording, Some(enforced)).unwrap().actions.len(), 2);
@@ -71,7 +76,7 @@ fn five_thousand_nodes_are_recorded_in_under_half_a_megabyte() {
         .collect();
     let state = cluster(&nodes, &pods);
     let ask = ask(&pod("cart", "500m"), Mode::Enforce);
-    let bytes = record(&ask, &state.live().snapshot_for(&ask.pod)).unwrap().len();
+    let bytes = record(&ask, &state.live().snapshot_for(&ask.pod), Verb::Place).unwrap().len();
     assert!(bytes < 500_000, "{bytes} bytes");
 }
 
@@ -81,6 +86,6 @@ fn what_is_no_recording_says_so() {
     let error = replay(br#"{"layout": 9}"#, None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the recording has layout 9, this build reads 2; replay it with the version that wrote it"
+        "the recording has layout 9, this build reads 3; replay it with the version that wrote it"
     );
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use keelson_core::Mode;
+use keelson_core::{Mode, Reason};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ fn a_pod_that_leaves_wakes_whom_its_node_can_hold_now_and_nobody_else() {
     assert_eq!(mind.queue.counts().waiting, 2);
     mind.pod(&written(&full("a", "n1", "600m")), at(20));
     let woken = mind.next(moment(21)).unwrap();
-    assert!((woken.binds, mind.queue.counts().waiting) == (true, 1) && woken.uid.contains("small"), "{woken:?}");
+    assert!((woken.binds(), mind.queue.counts().waiting) == (true, 1) && woken.uid.contains("small"), "{woken:?}");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn whom_a_pod_keeps_away_waits_for_that_pod_and_not_for_another() {
     mind.pod_gone(&written(&other), at(20));
     assert!(mind.next(moment(21)).is_none(), "it is kept away as before");
     mind.pod_gone(&written(&repeller("guard")), at(40));
-    assert!(mind.next(moment(41)).unwrap().binds);
+    assert!(mind.next(moment(41)).unwrap().binds());
 }
 
 #[test]
@@ -62,14 +62,14 @@ fn room_that_was_made_for_a_pod_which_goes_elsewhere_is_taken() {
     let mut mind = mind(Mode::Enforce, &nodes, &[bound(pod("b", "900m"), "n2"), nominated(guest(), "n1")]);
     mind.pod(&written(&pod("waits", "500m")), at(1));
     while let Some(job) = mind.next(moment(1)) {
-        assert!(!job.uid.contains("waits") || !job.binds, "{:?}", reason(&job));
+        assert!(!job.uid.contains("waits") || !job.binds(), "{:?}", reason(&job));
         // The guest's own binding is its scheduler's.
-        if job.binds {
+        if job.binds() {
             mind.ended(&job.uid, false, at(1));
         }
     }
     mind.pod(&written(&bound(guest(), "n2")), at(20));
-    assert!(std::iter::from_fn(|| mind.next(moment(21))).any(|job| job.binds && job.uid.contains("waits")));
+    assert!(std::iter::from_fn(|| mind.next(moment(21))).any(|job| job.binds() && job.uid.contains("waits")));
 }
 
 #[derive(Debug, Clone)]
@@ -145,7 +145,7 @@ fn carry(mind: &mut Mind, happens: &Happens, now: &mut i64, binding: &mut Vec<St
         Happens::NodeGone(number) => mind.node_gone(&format!("n{number}"), at(*now)),
         Happens::Pod { pod, cpu, at: place } => mind.pod(&written(&made(pod, cpu, place)), at(*now)),
         Happens::Gone(pod) => mind.pod_gone(&written(&made(pod, 1, Where::Waits)), at(*now)),
-        Happens::Decide => binding.extend(mind.next(moment(*now)).filter(|job| job.binds).map(|job| job.uid)),
+        Happens::Decide => binding.extend(mind.next(moment(*now)).filter(|job| job.binds()).map(|job| job.uid)),
         Happens::Ended { bound } => {
             if let Some(uid) = binding.pop() {
                 mind.ended(&uid, bound, at(*now));
@@ -176,6 +176,16 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => any::<bool>().prop_map(|bound| Happens::Ended { bound }),
         1 => (1..30_i64).prop_map(Happens::Time),
     ]
+}
+
+#[test]
+fn whoever_is_kept_out_by_two_nominations_is_tried_when_one_falls() {
+    let pods = [made(0, 1, Where::Waits), made(5, 3, Where::Nominated(2)), made(1, 1, Where::Nominated(2))];
+    let mut mind = mind(Mode::Enforce, &[node("n2", 900)], &pods);
+    assert_eq!(reason(&mind.next(moment(1)).unwrap()), Reason::Unschedulable);
+    assert!(mind.queue.waiting().any(|uid| uid == "uid-p0"));
+    mind.pod(&written(&made(5, 1, Where::Waits)), at(2));
+    assert!(mind.queue.waiting().all(|uid| uid != "uid-p0"));
 }
 
 proptest! {
