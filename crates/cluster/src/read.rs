@@ -1,12 +1,14 @@
-//! Kubernetes' Node and Pod in placement's words.
+//! Kubernetes' Node, Pod and objects of storage in placement's words.
 //!
 //! Promises: nothing panics, whatever is stored; what cannot be read is a [`Problem`] on the object, with its field, and
 //! never a silent zero; what the API server would have defaulted (requests from limits) is defaulted the same way, so that
 //! a manifest that was never stored reads as the stored one would.
 
+mod moved;
 mod node;
 mod peers;
 mod pod;
+pub mod volumes;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use node::{ReadNode, node};
 pub use pod::{ReadPod, pod};
+pub use volumes::ReadVolumes;
 
 /// What could not be read, and what was taken instead.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

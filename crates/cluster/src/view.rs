@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::Resources;
-use keelson_placement::{Claim, Namespaces, Node, Pod, Reserved, Snapshot};
+use keelson_placement::volumes::VolumeKind;
+use keelson_placement::{Claim, Namespaces, Node, Pod, Reserved, Snapshot, Volumes};
 
 use crate::blocks::Blocks;
 use crate::cell::Cell;
@@ -73,6 +74,8 @@ pub struct View {
     pub(crate) slots: Blocks<Member>,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
+    pub(crate) volumes: Arc<Volumes>,
+    pub(crate) volume_problems: Arc<BTreeMap<(VolumeKind, String), Vec<Problem>>>,
 }
 
 impl View {
@@ -116,13 +119,26 @@ impl View {
                 reserved.entry(index).or_default().push(Reserved { uid: Arc::clone(uid), claim });
             }
         }
-        Snapshot { nodes, namespaces: Cow::Borrowed(&self.namespaces), reserved }
+        let (namespaces, volumes) = (Cow::Borrowed(self.namespaces.as_ref()), Cow::Borrowed(self.volumes.as_ref()));
+        Snapshot { nodes, namespaces, volumes, reserved }
     }
 
     /// The labels of namespaces.
     #[must_use]
     pub fn namespaces(&self) -> &Namespaces {
         &self.namespaces
+    }
+
+    /// Claims, volumes and what is known of them, with what was decided for assumed pods.
+    #[must_use]
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
+    }
+
+    /// The objects of storage of which something could not be read, by kind and name.
+    #[must_use]
+    pub fn volume_problems(&self) -> &BTreeMap<(VolumeKind, String), Vec<Problem>> {
+        &self.volume_problems
     }
 
     /// Whether room was made for a pod of at least this priority.

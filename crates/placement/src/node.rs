@@ -34,6 +34,7 @@ pub struct Node {
     requested: Resources,
     non_zero: NonZero,
     with_affinity: usize,
+    with_volumes: usize,
 }
 
 impl Node {
@@ -55,6 +56,7 @@ impl Node {
             requested: Resources::default(),
             non_zero: NonZero::default(),
             with_affinity: 0,
+            with_volumes: 0,
         }
     }
 
@@ -120,7 +122,7 @@ impl Node {
     fn recount(&mut self) {
         self.requested = Resources::default();
         self.non_zero = NonZero::default();
-        self.with_affinity = 0;
+        (self.with_affinity, self.with_volumes) = (0, 0);
         for claim in self.pods.values().cloned().collect::<Vec<_>>() {
             self.count(&claim);
         }
@@ -130,12 +132,14 @@ impl Node {
         self.requested.add_assign(&claim.requests);
         self.non_zero = self.non_zero.plus(claim.non_zero);
         self.with_affinity += usize::from(!claim.affinity.is_empty());
+        self.with_volumes += usize::from(!claim.volumes.is_empty());
     }
 
     /// Takes over the pods of what this node was before.
     pub fn succeed(&mut self, before: Self) {
         (self.pods, self.requested) = (before.pods, before.requested);
         (self.non_zero, self.with_affinity) = (before.non_zero, before.with_affinity);
+        self.with_volumes = before.with_volumes;
     }
 
     /// What the pod with this uid takes, when it is here.
@@ -158,6 +162,12 @@ impl Node {
     pub fn claims_with_affinity(&self) -> impl Iterator<Item = &Claim> {
         let any = (self.with_affinity > 0).then(|| self.pods.values().map(AsRef::as_ref));
         any.into_iter().flatten().filter(|claim| !claim.affinity.is_empty())
+    }
+
+    /// What the pods take that mount volumes.
+    pub fn claims_with_volumes(&self) -> impl Iterator<Item = &Claim> {
+        let any = (self.with_volumes > 0).then(|| self.pods.values().map(AsRef::as_ref));
+        any.into_iter().flatten().filter(|claim| !claim.volumes.is_empty())
     }
 
     /// How many pods are on it.

@@ -1,6 +1,6 @@
 //! The cluster as one choice sees it.
 //!
-//! Nodes with what is on them, and what bears on pods besides. It borrows what it can: an existing cluster and one that is
+//! Nodes with what is on them, volumes, and what bears on pods besides. It borrows what it can: an existing cluster and one that is
 //! only thought of are the same to the engine.
 
 use std::borrow::{Borrow, Cow};
@@ -10,14 +10,17 @@ use std::sync::Arc;
 use crate::node::Node;
 use crate::peers::Namespaces;
 use crate::pod::Claim;
+use crate::volumes::Volumes;
 
-/// Nodes and namespaces at one moment.
+/// Nodes, namespaces and volumes at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot<'a> {
     /// The nodes; their order means nothing.
     pub nodes: Vec<Cow<'a, Node>>,
     /// The labels of namespaces.
     pub namespaces: Cow<'a, Namespaces>,
+    /// Claims, volumes, and what is known of them.
+    pub volumes: Cow<'a, Volumes>,
     /// Room that was made on a node, by its place, for pods that go first: none of it may be taken.
     pub reserved: BTreeMap<usize, Vec<Reserved>>,
 }
@@ -43,6 +46,13 @@ impl<'a> Snapshot<'a> {
     #[must_use]
     pub fn within(mut self, namespaces: &'a Namespaces) -> Self {
         self.namespaces = Cow::Borrowed(namespaces);
+        self
+    }
+
+    /// The same with these volumes.
+    #[must_use]
+    pub fn with_volumes(mut self, volumes: &'a Volumes) -> Self {
+        self.volumes = Cow::Borrowed(volumes);
         self
     }
 

@@ -52,7 +52,7 @@ fn an_assumed_pod_counts_until_the_watch_decides() {
         state.apply(event);
     }
     let before = seen(&state);
-    let assume = Event::Assumed { uid: "u".into(), node: "n1".into() };
+    let assume = Event::Assumed { uid: "u".into(), node: "n1".into(), volumes: None };
     state.apply(assume.clone());
     assert_eq!((requested(&state, "n1"), state.is_assumed("u")), (300, true));
     // The watch is behind: it still says unbound.
@@ -77,7 +77,7 @@ fn a_new_leader_forgets_every_assumption() {
     let mut state = State::default();
     state.apply(node(node_json("n1", 1_000)));
     state.apply(pod(pod_json("p", "u", None, 300)));
-    state.apply(Event::Assumed { uid: "u".into(), node: "n1".into() });
+    state.apply(Event::Assumed { uid: "u".into(), node: "n1".into(), volumes: None });
     state.apply(Event::ForgottenAll);
     assert_eq!((requested(&state, "n1"), state.node_of("u")), (0, None));
 }
@@ -286,7 +286,7 @@ proptest! {
         }
         let before = seen(&state);
         let uid = format!("u{uid}-{life}");
-        state.apply(Event::Assumed { uid: uid.clone(), node: format!("n{on}") });
+        state.apply(Event::Assumed { uid: uid.clone(), node: format!("n{on}"), volumes: None });
         state.apply(Event::Forgotten { uid });
         prop_assert_eq!(seen(&state), before);
     }
