@@ -229,7 +229,7 @@ impl Mind {
                     self.effects.placed(&ask.pod, placement);
                 }
                 let held = Held::by(uid, &self.state);
-                self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name });
+                self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name, volumes: None });
                 self.moved(uid, held, at.now);
             }
             None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),

@@ -193,7 +193,7 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     let reserve = |(number, claim)| Reserved { uid: format!("reserved-{number}").into(), claim: Arc::new(claim) };
     let reserved = reserved.into_iter().map(|(node, pods)| (node, pods.into_iter().enumerate().map(reserve).collect()));
     let (nodes, reserved) = (nodes.collect::<Result<_, ReplayError>>()?, reserved.collect());
-    Ok(decide(&ask, &Snapshot { nodes, namespaces: Cow::Owned(namespaces), reserved }).plan)
+    Ok(decide(&ask, &Snapshot { nodes, namespaces: Cow::Owned(namespaces), reserved, ..Snapshot::default() }).plan)
 }
 
 fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, ReplayError> {
