@@ -16,6 +16,7 @@
 //! | `needs` | all checks of one pod |
 //! | `plan` | what is to be written when a node is chosen |
 //! | `failure` | why not, in words |
+//! | `seen` | what one pod's checks looked at |
 //! | `wake` | which change may help whom |
 
 mod binding;
@@ -28,6 +29,7 @@ mod needs;
 mod objects;
 mod plan;
 mod restrictions;
+mod seen;
 mod wake;
 mod zone;
 
@@ -36,9 +38,11 @@ pub use index::{VolumeKind, VolumeObject, Volumes};
 pub use mounts::{Attached, Disk, DiskKind, PodVolume};
 pub use needs::VolumeNeeds;
 pub use objects::{
-    AccessMode, Attachment, ClaimRef, Driver, Moved, NodeDrivers, StorageCapacity, StorageClass, Volume, VolumeClaim,
+    AccessMode, Attachment, ClaimRef, Driver, Moved, NodeDrivers, StorageCapacity, StorageClass, Version, Volume,
+    VolumeClaim,
 };
 pub use plan::VolumePlan;
+pub use seen::SeenVolumes;
 pub use wake::VolumeChange;
 
 #[cfg(test)]

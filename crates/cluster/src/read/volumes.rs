@@ -16,7 +16,7 @@ use keelson_core::Quantity;
 use keelson_core::selector::{Operator, Requirement};
 use keelson_placement::volumes::{
     AccessMode, Attached, Attachment, ClaimRef, Disk, DiskKind, Driver, NodeDrivers, StorageCapacity, StorageClass,
-    Volume, VolumeClaim, VolumeObject,
+    Version, Volume, VolumeClaim, VolumeObject,
 };
 use keelson_placement::{Labels, NodeTerm, PodVolume};
 
@@ -58,6 +58,7 @@ pub fn claim(written: &WrittenClaim) -> ReadVolumes {
         namespace: meta.namespace.clone().unwrap_or_default(),
         name: name(meta),
         uid: meta.uid.clone().unwrap_or_default(),
+        version: version(meta),
         class: annotation(meta, OLD_CLASS).or(spec.storage_class_name).unwrap_or_default(),
         bytes: requests
             .and_then(|requests| bytes(requests.get("storage"), "spec.resources.requests[storage]", &mut problems)),
@@ -95,6 +96,7 @@ pub fn volume(written: &WrittenVolume) -> ReadVolumes {
     let capacity = spec.capacity.as_ref().and_then(|capacity| capacity.get("storage"));
     let volume = Volume {
         name: name(meta),
+        version: version(meta),
         class: annotation(meta, OLD_CLASS).or(spec.storage_class_name).unwrap_or_default(),
         bytes: bytes(capacity, "spec.capacity[storage]", &mut problems).unwrap_or(0),
         modes: modes(spec.access_modes.as_deref(), &mut problems),
@@ -207,6 +209,10 @@ pub(super) fn mounted(pod: &str, volume: &Mounted) -> Vec<PodVolume> {
 
 fn name(meta: &ObjectMeta) -> String {
     meta.name.clone().unwrap_or_default()
+}
+
+fn version(meta: &ObjectMeta) -> Version {
+    Version { resource: meta.resource_version.clone().unwrap_or_default(), annotated: meta.annotations.is_some() }
 }
 
 fn annotation(meta: &ObjectMeta, key: &str) -> Option<String> {

@@ -149,7 +149,8 @@ impl<'a> Binding<'a> {
                     && capacity.nodes.as_ref().is_some_and(|nodes| nodes.matches(&node.labels))
             })
         };
-        (self.volumes.tracks_capacity(provisioner) && !enough()).then(|| VolumeFailure::NoSpace {
+        let tracked = self.volumes.driver(provisioner).is_some_and(|driver| driver.tracks_capacity);
+        (tracked && !enough()).then(|| VolumeFailure::NoSpace {
             claim: waiting.claim.key(),
             class: name.clone(),
             bytes,

@@ -53,6 +53,10 @@ impl<T: Clone + PartialEq> Table<T> {
         }
     }
 
+    fn keys(&self) -> Vec<String> {
+        self.0.iter().flat_map(|shard| shard.keys()).cloned().collect()
+    }
+
     fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flat_map(|shard| shard.values()).map(AsRef::as_ref)
     }
@@ -230,6 +234,20 @@ impl Volumes {
         self.plans.iter().filter(move |(other, _)| other.as_ref() != uid).map(|(_, plan)| plan.as_ref())
     }
 
+    /// The names of all objects of a kind, with their namespaces before a slash where they have them; in no order.
+    #[must_use]
+    pub fn keys(&self, kind: VolumeKind) -> Vec<String> {
+        match kind {
+            VolumeKind::Claim => self.claims.keys(),
+            VolumeKind::Volume => self.volumes.keys(),
+            VolumeKind::Class => self.classes.keys(),
+            VolumeKind::Driver => self.drivers.keys(),
+            VolumeKind::Capacity => self.capacities.keys(),
+            VolumeKind::NodeDrivers => self.nodes.keys(),
+            VolumeKind::Attachment => self.attachments.keys(),
+        }
+    }
+
     /// A claim.
     #[must_use]
     pub fn claim(&self, namespace: &str, name: &str) -> Option<&VolumeClaim> {
@@ -261,10 +279,10 @@ impl Volumes {
         self.classes.get(name)
     }
 
-    /// Whether a driver says how much it can still make.
+    /// A driver.
     #[must_use]
-    pub fn tracks_capacity(&self, driver: &str) -> bool {
-        self.drivers.get(driver).is_some_and(|driver| driver.tracks_capacity)
+    pub fn driver(&self, name: &str) -> Option<&Driver> {
+        self.drivers.get(name)
     }
 
     /// How much of a class can still be made.

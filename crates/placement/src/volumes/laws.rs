@@ -201,4 +201,27 @@ proptest! {
             prop_assert_eq!(both, None);
         }
     }
+
+    #[test]
+    fn what_was_seen_gives_the_same_answers_again(pod in pods(), other in pods(), objects in objects(), limit in 0..3_i64) {
+        let mut nodes = nodes();
+        nodes[0].add(&other.uid("other"));
+        let mut volumes = Volumes::of(objects);
+        let limits = [("csi.example.com".to_owned(), limit)].into();
+        volumes.put(VolumeObject::NodeDrivers(NodeDrivers { node: "n0".into(), limits, ..NodeDrivers::default() }));
+        let plan = VolumePlan {
+            node: "n1".into(),
+            bindings: [("law/c3".to_owned(), "v1".to_owned())].into(),
+            provisions: ["law/c2".to_owned()].into(),
+        };
+        volumes.decide(&"third".into(), Some(Arc::new(plan)));
+        let snapshot = Snapshot::of(&nodes).with_volumes(&volumes);
+        let restored = SeenVolumes::by(&pod, &snapshot).restored();
+        let again = Snapshot::of(&nodes).with_volumes(&restored);
+        let (cycle, second) = (Cycle::new(&pod, &snapshot), Cycle::new(&pod, &again));
+        for node in &nodes {
+            prop_assert_eq!(failures(&cycle, node), failures(&second, node));
+            prop_assert_eq!(cycle.volume_plan(node), second.volume_plan(node));
+        }
+    }
 }

@@ -19,6 +19,15 @@ pub enum AccessMode {
     ReadWriteOncePod,
 }
 
+/// What an object was like when it was read, as far as a write to it depends on that.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Version {
+    /// `metadata.resourceVersion`.
+    pub resource: String,
+    /// Whether it has annotations, to which one more can be added.
+    pub annotated: bool,
+}
+
 /// A PersistentVolumeClaim.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct VolumeClaim {
@@ -28,6 +37,8 @@ pub struct VolumeClaim {
     pub name: String,
     /// `metadata.uid`.
     pub uid: String,
+    /// What a write must still find.
+    pub version: Version,
     /// Its storage class; empty for none.
     pub class: String,
     /// The bytes it requests.
@@ -122,6 +133,8 @@ pub struct Volume {
     pub name: String,
     /// `metadata.labels`.
     pub labels: Labels,
+    /// What a write must still find.
+    pub version: Version,
     /// Its storage class; empty for none.
     pub class: String,
     /// Its bytes.
