@@ -261,9 +261,10 @@ impl Mind {
     }
 
     /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
-    /// for nominated pods is not kept by class.
+    /// for nominated pods is not kept by class, nor what volumes need.
     fn decide_like_the_last(&mut self, ask: &mut Ask) -> Option<Decided> {
-        if ask.settings.mode < Mode::Enforce || self.state.live().has_nominations(ask.pod.priority) {
+        let keeps = Classes::serve(&ask.pod) && !self.state.live().has_nominations(ask.pod.priority);
+        if ask.settings.mode < Mode::Enforce || !keeps {
             return None;
         }
         let knew = self.classes.knows(&ask.pod);

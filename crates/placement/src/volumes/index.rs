@@ -41,9 +41,7 @@ impl<T: Clone + PartialEq> Table<T> {
     /// Replaces what is there; what was there.
     fn set(&mut self, key: &str, value: Option<T>) -> Option<Arc<T>> {
         if self.0.is_empty() {
-            if value.is_none() {
-                return None;
-            }
+            value.as_ref()?;
             self.0.resize(SHARDS, Arc::default());
         }
         let shard = Arc::make_mut(self.0.get_mut(Self::shard(key))?);

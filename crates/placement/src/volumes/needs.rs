@@ -36,11 +36,10 @@ impl<'a> VolumeNeeds<'a> {
     /// Whether they allow the node.
     #[must_use]
     pub fn allows(&self, node: &Node) -> bool {
-        let yes = |checked: &Result<bool, ()>| *checked == Ok(true);
-        yes(&self.zones.as_ref().map(|zones| zones.failure(node).is_none()).map_err(drop))
-            && yes(&self.binding.as_ref().map(|binding| binding.allows(node)).map_err(drop))
-            && yes(&self.restrictions.as_ref().map(|check| check.failures(node).next().is_none()).map_err(drop))
-            && yes(&self.limits.as_ref().map(|limits| limits.failure(node).is_none()).map_err(drop))
+        self.zones.as_ref().is_ok_and(|zones| zones.failure(node).is_none())
+            && self.binding.as_ref().is_ok_and(|binding| binding.allows(node))
+            && self.restrictions.as_ref().is_ok_and(|restrictions| restrictions.failures(node).next().is_none())
+            && self.limits.as_ref().is_ok_and(|limits| limits.failure(node).is_none())
     }
 
     /// Every reason why they do not, in kube-scheduler's order.
