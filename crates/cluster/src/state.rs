@@ -254,6 +254,12 @@ impl State {
         }
     }
 
+    /// What was decided about the claims of an assumed pod, while that is not done.
+    #[must_use]
+    pub fn plan_of(&self, uid: &str) -> Option<&VolumePlan> {
+        self.pods.get(uid)?.volumes.as_deref()
+    }
+
     fn namespace(&mut self, name: String, labels: Option<Labels>) {
         if self.view.namespaces.get(&name) == labels.as_ref() {
             return;

@@ -38,6 +38,8 @@ reasons! {
     OnlyFeasibleNode,
     /// No node can hold the pod now.
     Unschedulable,
+    /// A node is chosen for the pod; its claims get their volumes there before it is bound.
+    VolumesFirst,
     /// The pod asks for something this version does not implement; nothing is guessed.
     UnsupportedFeature,
     /// The pod has scheduling gates: somebody holds it back on purpose.

@@ -8,14 +8,16 @@
 
 mod ask;
 mod deed;
+mod volumes;
 mod words;
 
 use keelson_core::{Decision, Mode, Plan, Reason, Requeue, Verb};
 use keelson_placement::classes::Known;
 use keelson_placement::explain::best;
-use keelson_placement::{Choice, Cycle, Explanation, Node, Snapshot, explained, smallest_change};
+use keelson_placement::{Choice, Cycle, Explanation, Node, Snapshot, VolumePlan, explained, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated, owners};
+use volumes::Write;
 pub(crate) use words::feasible;
 
 use crate::queue::Waits;
@@ -30,6 +32,8 @@ pub struct Decided {
     pub plan: Plan,
     /// The chosen node.
     pub node: Option<String>,
+    /// What its claims get there first; until they have it, the pod is not bound.
+    pub volumes: Option<VolumePlan>,
     /// When no node was chosen: what must change before another try can end otherwise.
     pub waits: Waits,
 }
@@ -42,6 +46,8 @@ struct Finding {
     /// kube-scheduler's words, when somebody must be told that the pod is not placed.
     message: Option<String>,
     node: Option<String>,
+    /// What its claims get first, and what is still to be written for that.
+    volumes: Option<(VolumePlan, Vec<Write>)>,
     /// How many nodes can hold it; nothing when no node was looked at.
     feasible: Option<usize>,
     explanation: Explanation,
@@ -51,7 +57,7 @@ struct Finding {
 impl Finding {
     fn silent(verb: Verb, reason: Reason, sentence: String, waits: Waits) -> Self {
         let explanation = Explanation { candidates: Vec::new(), histogram: None };
-        Self { verb, reason, sentence, message: None, node: None, feasible: None, explanation, waits }
+        Self { verb, reason, sentence, message: None, node: None, volumes: None, feasible: None, explanation, waits }
     }
 
     fn refusal(reason: Reason, sentence: String, waits: Waits) -> Self {
@@ -96,7 +102,7 @@ fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Dec
     }
     let actions = deed::actions(ask, &found);
     let plan = Plan { decisions: vec![decision], actions, conditions: Vec::new(), requeue: Requeue::OnChange };
-    Decided { plan, node: found.node, waits: found.waits }
+    Decided { plan, node: found.node, volumes: found.volumes.map(|(plan, _)| plan), waits: found.waits }
 }
 
 /// What keeps a pod from being tried at all.
@@ -115,7 +121,13 @@ fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
     let cycle = Cycle::new(&ask.pod, snapshot);
     let (choice, explanation) = if ask.brief { best(&cycle, ask.seed) } else { explained(&cycle, ask.seed) };
     match choice.node.and_then(|index| snapshot.node(index)) {
-        Some(node) => placed(&node.name, &choice, explanation),
+        Some(node) => {
+            let found = placed(&node.name, &choice, explanation);
+            match cycle.volume_plan(node) {
+                Some(plan) => volumes_first(found, plan, snapshot),
+                None => found,
+            }
+        }
         // Nobody was told of a pod like it where this one goes.
         None if ask.brief => unschedulable(ask, &cycle, explained(&cycle, ask.seed).1),
         None => unschedulable(ask, &cycle, explanation),
@@ -126,16 +138,32 @@ fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
     let reason = if choice.feasible == 1 { Reason::OnlyFeasibleNode } else { Reason::PodPlaced };
     let sentence = words::placed(name, choice, &explanation);
     let (message, node, feasible) = (None, Some(name.to_owned()), Some(choice.feasible));
-    Finding { verb: Verb::Place, reason, sentence, message, node, feasible, explanation, waits: Waits::NONE }
+    let (volumes, waits) = (None, Waits::NONE);
+    Finding { verb: Verb::Place, reason, sentence, message, node, volumes, feasible, explanation, waits }
+}
+
+/// A node is chosen, and the pod's claims have no volumes yet.
+fn volumes_first(found: Finding, plan: VolumePlan, snapshot: &Snapshot<'_>) -> Finding {
+    let writes = volumes::writes(&plan, &snapshot.volumes);
+    Finding {
+        verb: Verb::Wait,
+        reason: Reason::VolumesFirst,
+        sentence: words::volumes_first(&plan, writes.is_empty()),
+        volumes: Some((plan, writes)),
+        waits: Waits::VOLUMES.and(Waits::TIME),
+        ..found
+    }
 }
 
 fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Finding {
     let change = smallest_change(&ask.pod, cycle.snapshot, ask.seed);
     let sentence = words::unschedulable(&explanation, change.as_ref());
     let message = explanation.histogram.clone();
-    let waits = if cycle.looks_elsewhere() { Waits::NODE.and(Waits::PEERS) } else { Waits::NODE };
+    let peers = if cycle.looks_elsewhere() { Waits::PEERS } else { Waits::NONE };
+    let volumes = if ask.pod.volumes.is_empty() { Waits::NONE } else { Waits::VOLUMES };
+    let waits = Waits::NODE.and(peers).and(volumes);
     let (verb, reason, node) = (Verb::Wait, Reason::Unschedulable, None);
-    Finding { verb, reason, sentence, message, node, feasible: Some(0), explanation, waits }
+    Finding { verb, reason, sentence, message, node, volumes: None, feasible: Some(0), explanation, waits }
 }
 
 /// Below Enforce the pod stays where it is, and the record says what would have become of it.

@@ -4,10 +4,11 @@
 //! it only carries. It follows the cluster whether it may act or not; it decides only while its process leads.
 //!
 //! Promises: a pod that has a node is never decided again; a pod is assumed to be on its node from the decision on, and
-//! forgotten when the binding fails; whoever stops leading forgets every assumption.
+//! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
 
 mod books;
 mod seen;
+mod storage;
 mod wake;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -181,7 +182,9 @@ impl Mind {
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
             // One that was bound and is not seen bound yet stays assumed: it must not be bound twice.
-            let waits = self.unbound.get(&uid).filter(|_| !self.state.is_assumed(&uid));
+            // One whose claims get their volumes first stays assumed, too, and is asked about until they have them.
+            let asked = !self.state.is_assumed(&uid) || self.state.plan_of(&uid).is_some();
+            let waits = self.unbound.get(&uid).filter(|_| asked);
             let Some(unbound) = waits.cloned() else {
                 self.queue.remove(&uid);
                 continue;
@@ -220,19 +223,23 @@ impl Mind {
             }
             self.books.record(decision, !decided.plan.actions.is_empty());
         }
-        let binds = bound_to.is_some();
+        let binds = bound_to.is_some() && (decided.volumes.is_none() || !decided.plan.actions.is_empty());
         match bound_to {
             Some(name) => {
-                if let Some(member) = self.state.member(&name) {
+                if let Some(member) = self.state.member(&name).filter(|_| decided.volumes.is_none()) {
                     let shares = predicted(&member.node, &ask.pod);
                     let placement = Placement { decision: at.decision, node: name.clone(), at: at.now, shares };
                     self.effects.placed(&ask.pod, placement);
                 }
                 let held = Held::by(uid, &self.state);
-                self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name, volumes: None });
+                let volumes = decided.volumes.map(Box::new);
+                self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name, volumes });
                 self.moved(uid, held, at.now);
             }
-            None => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
+            None => self.give_back(uid, at.now),
+        }
+        if !binds {
+            self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now);
         }
         Job { uid: uid.to_owned(), plan: decided.plan, recording, binds, waited: Span::ZERO }
     }
@@ -276,22 +283,29 @@ impl Mind {
         decided
     }
 
-    /// Says whether a pod whose job binds was bound.
+    /// Says whether a pod whose job binds was bound, or everything was written that goes before that.
     pub fn ended(&mut self, uid: &str, bound: bool, now: Timestamp) {
         if bound {
-            return self.queue.report(uid, Attempt::Placed, now);
+            let waits = Waits::VOLUMES.and(Waits::TIME);
+            let for_volumes = self.state.plan_of(uid).map(|_| Attempt::Unschedulable(waits));
+            return self.queue.report(uid, for_volumes.unwrap_or(Attempt::Placed), now);
         }
-        // The watch may have said meanwhile that it has a node: then there is nothing to forget.
+        self.give_back(uid, now);
+        if self.standing.decides() {
+            self.queue.report(uid, Attempt::Failed, now);
+        } else {
+            self.queue.remove(uid);
+        }
+    }
+
+    /// Forgets where a pod was assumed to be. The watch may have said meanwhile that it has a node: then there is nothing
+    /// to forget.
+    fn give_back(&mut self, uid: &str, now: Timestamp) {
         if self.state.is_assumed(uid) {
             let held = Held::by(uid, &self.state);
             self.state.apply(Event::Forgotten { uid: uid.to_owned() });
             self.effects.forget(uid);
             self.moved(uid, held, now);
-        }
-        if self.standing.decides() {
-            self.queue.report(uid, Attempt::Failed, now);
-        } else {
-            self.queue.remove(uid);
         }
     }
 

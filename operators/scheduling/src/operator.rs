@@ -3,18 +3,19 @@
 //! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
 //! thinking about is in [`crate::mind`].
 //!
-//! Promises: nothing is decided before nodes, namespaces and pods were read once; what the caches say is taken in before the next pod
+//! Promises: nothing is decided before nodes, namespaces, pods and the kinds of storage were read once; what the caches say is taken in before the next pod
 //! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
 mod measure;
+mod storage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use keelson_api::PlatformSpec;
-use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Reason, Span, StepResult, Verb};
+use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Reason, Span, Step, StepResult, Verb};
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, field};
 
 use answers::Query;
+use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::mind::{Job, Mind, Standing};
@@ -60,6 +62,7 @@ impl Operator for Scheduling {
             return Permissions::default();
         }
         let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), measure::permission()];
+        rules.extend(storage::permissions(ceiling == Mode::Enforce));
         if ceiling == Mode::Enforce {
             // Before a status is patched, and when nobody knows whether a binding arrived.
             rules.push(Rule::new("", &["pods"], &["get"]));
@@ -87,10 +90,10 @@ impl Operator for Scheduling {
     }
 }
 
-/// What is under way: the pod of each task, when it waits for the outcome.
+/// What is under way: the pod of each task, when it waits for the outcome, and of how many actions.
 struct UnderWay {
     tasks: JoinSet<Report>,
-    pods: HashMap<Id, String>,
+    pods: HashMap<Id, (String, usize)>,
 }
 
 async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
@@ -99,6 +102,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut switch, mut settings) = (rt.switch(Feature::Scheduling), rt.settings());
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
     let mut namespaces = rt.cache::<Namespace>().subscribe();
+    let mut storage = Storage::follow(&rt);
     let mut measured = rt.facts().changes::<NodeUse>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
@@ -109,7 +113,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let ready = nodes_read && namespaces_read && pods_read;
+        let ready = nodes_read && namespaces_read && pods_read && storage.is_read();
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
@@ -142,6 +146,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     }
                 }
             }
+            heard = storage.next() => heard.told(&mut mind, clock.now()),
             delta = pods.next() => {
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
@@ -155,8 +160,8 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Ok((id, report)) => (id, report),
                     Err(error) => (error.id(), Report::default()),
                 };
-                if let Some(uid) = under_way.pods.remove(&id) {
-                    mind.ended(&uid, is_bound(&report), clock.now());
+                if let Some((uid, actions)) = under_way.pods.remove(&id) {
+                    mind.ended(&uid, is_done(&report, actions), clock.now());
                 }
             }
             Some(query) = asked.recv() => query.answer(&mind, clock.now()),
@@ -219,10 +224,11 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
         };
         span.in_scope(|| meter.reconciled(result, took));
     }
+    let actions = plan.actions.iter().take_while(|action| !action.kind.only_tells()).count();
     let executor = rt.executor().clone();
     let run = async move { executor.run(Feature::Scheduling, plan, recording).await };
     let task = under_way.tasks.spawn(run.instrument(span));
-    under_way.pods.extend(binds.then(|| (task.id(), uid)));
+    under_way.pods.extend(binds.then(|| (task.id(), (uid, actions))));
 }
 
 /// kube-scheduler's name for it.
@@ -265,10 +271,12 @@ impl Gauges {
     }
 }
 
-/// The binding is the first action of its decision.
-fn is_bound(report: &Report) -> bool {
-    let first = report.decisions.values().filter_map(|(_, steps)| steps.first());
-    first.map(|step| step.result).any(|result| matches!(result, StepResult::Done | StepResult::Unchanged))
+/// Whether what the pod waits for was done: its binding, or every write that goes before one. These are the first actions
+/// of its decision.
+fn is_done(report: &Report, actions: usize) -> bool {
+    let done = |step: &Step| matches!(step.result, StepResult::Done | StepResult::Unchanged);
+    let done = |steps: &Vec<Step>| steps.len() >= actions && steps.iter().take(actions).all(done);
+    actions > 0 && report.decisions.values().any(|(_, steps)| done(steps))
 }
 
 fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {

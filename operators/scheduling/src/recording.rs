@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::{Plan, ResourceName, Resources};
+use keelson_placement::volumes::SeenVolumes;
 use keelson_placement::{Claim, HostPort, Namespaces, Node, NodeTerm, NonZero, Pod, Reserved, Snapshot, Taint};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,8 @@ struct Recording {
     nodes: Vec<Row>,
     /// By the place of a node: pods that go first there.
     reserved: BTreeMap<usize, Vec<Claim>>,
+    #[serde(default, skip_serializing_if = "SeenVolumes::is_empty")]
+    volumes: SeenVolumes,
 }
 
 /// What many nodes share.
@@ -110,7 +113,9 @@ impl<'a> Kept<'a> {
     }
 
     fn shape(&self, node: &Node) -> Shape {
-        let labels = node.labels.iter().filter(|(key, _)| self.labels.contains(key.as_str()));
+        // Volumes are reached by labels that they name themselves.
+        let all = !self.pod.volumes.is_empty();
+        let labels = node.labels.iter().filter(|(key, _)| all || self.labels.contains(key.as_str()));
         let images = self.pod.images.iter().filter_map(|image| node.images.get_key_value(image));
         Shape {
             labels: labels
@@ -129,6 +134,7 @@ impl<'a> Kept<'a> {
             namespace: claim.namespace.clone(),
             labels: claim.labels.clone(),
             affinity: claim.affinity.clone(),
+            volumes: claim.volumes.clone(),
             leaving: claim.leaving,
             ..Claim::default()
         };
@@ -167,8 +173,8 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>) -> Result<Vec<u8>, serde_json:
     let reserved = reserved.map(|(node, pods)| (*node, pods.iter().map(|pod| Claim::clone(&pod.claim)).collect()));
     let namespaces = snapshot.namespaces.clone().into_owned();
     let namespaces = if kept.labels.is_empty() { Namespaces::new() } else { namespaces };
-    let (ask, reserved) = (ask.clone(), reserved.collect());
-    serde_json::to_vec(&Recording { layout: LAYOUT, ask, shapes, peers, namespaces, nodes, reserved })
+    let (ask, reserved, volumes) = (ask.clone(), reserved.collect(), SeenVolumes::by(&ask.pod, snapshot));
+    serde_json::to_vec(&Recording { layout: LAYOUT, ask, shapes, peers, namespaces, nodes, reserved, volumes })
 }
 
 /// Decides again on a recording, under other settings when they are given.
@@ -184,7 +190,8 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     if found != LAYOUT {
         return Err(ReplayError::Layout { found });
     }
-    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, .. } = serde_json::from_slice(recording)?;
+    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, volumes, .. } =
+        serde_json::from_slice(recording)?;
     if let Some(settings) = settings {
         ask.settings = settings;
     }
@@ -193,7 +200,8 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     let reserve = |(number, claim)| Reserved { uid: format!("reserved-{number}").into(), claim: Arc::new(claim) };
     let reserved = reserved.into_iter().map(|(node, pods)| (node, pods.into_iter().enumerate().map(reserve).collect()));
     let (nodes, reserved) = (nodes.collect::<Result<_, ReplayError>>()?, reserved.collect());
-    Ok(decide(&ask, &Snapshot { nodes, namespaces: Cow::Owned(namespaces), reserved, ..Snapshot::default() }).plan)
+    let (namespaces, volumes) = (Cow::Owned(namespaces), Cow::Owned(volumes.restored()));
+    Ok(decide(&ask, &Snapshot { nodes, namespaces, volumes, reserved }).plan)
 }
 
 fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, ReplayError> {

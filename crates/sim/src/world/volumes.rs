@@ -1,7 +1,7 @@
 //! Claims and volumes: provisioning in a zone, binding, reclaiming.
 //!
 //! A claim of an `Immediate` class gets a volume in a zone of chance, one of a `WaitForFirstConsumer` class in the zone
-//! of the node that a scheduler wrote into [`SELECTED_NODE`]. A volume stays in its zone for ever, and says so in its
+//! of the node that a scheduler wrote into [`SELECTED_NODE`], or the volume that a scheduler kept for it. A volume stays in its zone for ever, and says so in its
 //! node affinity.
 
 use std::collections::BTreeSet;
@@ -100,6 +100,11 @@ pub fn look_at_claim(desk: &mut Desk<'_>, key: &Key) -> Looked {
             Some(volume) => bind(desk, &claim, &volume),
             None => Ok(()),
         };
+    }
+    // A scheduler kept a volume for it.
+    let mut volumes = desk.state.seen.all(VOLUMES).map(|(_, volume)| volume);
+    if let Some(volume) = volumes.find(|volume| text(volume, "spec.claimRef.uid") == uid(&claim)).cloned() {
+        return bind(desk, &claim, &volume);
     }
     let class = class(desk, &claim);
     let waits = class.as_deref().is_some_and(waits_for_consumer);
@@ -228,7 +233,12 @@ pub fn look_at_volume(desk: &mut Desk<'_>, key: &Key) -> Looked {
             let claim = desk.get(CLAIMS, &Key::new(text(holder, "namespace"), text(holder, "name")));
             let held = claim.is_some_and(|claim| uid(&claim) == text(holder, "uid") || text(holder, "uid").is_empty());
             match (held, text(&volume, "spec.persistentVolumeReclaimPolicy")) {
-                (true, _) => return Ok(()),
+                (true, _) => {
+                    if text(&volume, "status.phase") != "Bound" {
+                        desk.soon(Role::Claim, Key::new(text(holder, "namespace"), text(holder, "name")));
+                    }
+                    return Ok(());
+                }
                 (false, "Delete") => return desk.delete(VOLUMES, &volume, None),
                 (false, _) => "Released",
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keelson_core::{Candidate, Mode};
-use keelson_placement::{Change, Choice, Explanation, Node};
+use keelson_placement::{Change, Choice, Explanation, Node, VolumePlan};
 
 use super::Ask;
 use crate::fields::Finding;
@@ -36,6 +36,18 @@ pub(super) fn placed(node: &str, choice: &Choice, explanation: &Explanation) -> 
         }
         Some((total, name)) => format!("Placed on {node}: {of}, {} against {total} for {name}.", choice.total),
         None => format!("Placed on {node}: {of}."),
+    }
+}
+
+pub(super) fn volumes_first(plan: &VolumePlan, written: bool) -> String {
+    let bindings = plan.bindings.iter().map(|(claim, volume)| format!("{claim} gets volume {volume}"));
+    let provisions = plan.provisions.iter().map(|claim| format!("{claim} gets one that is made"));
+    let claims: Vec<String> = bindings.chain(provisions).collect();
+    let (claims, node) = (claims.join(", "), &plan.node);
+    if written {
+        format!("Waits for its volumes on {node}: {claims}.")
+    } else {
+        format!("Goes to {node} once its claims have volumes there: {claims}.")
     }
 }
 
