@@ -101,9 +101,7 @@ pub fn look_at_claim(desk: &mut Desk<'_>, key: &Key) -> Looked {
             None => Ok(()),
         };
     }
-    // A scheduler kept a volume for it.
-    let mut volumes = desk.state.seen.all(VOLUMES).map(|(_, volume)| volume);
-    if let Some(volume) = volumes.find(|volume| text(volume, "spec.claimRef.uid") == uid(&claim)).cloned() {
+    if let Some(volume) = kept(desk, &claim) {
         return bind(desk, &claim, &volume);
     }
     let class = class(desk, &claim);
@@ -125,6 +123,12 @@ pub fn look_at_claim(desk: &mut Desk<'_>, key: &Key) -> Looked {
     };
     let volume = provision(desk, &claim, &class, zone.as_deref())?;
     bind(desk, &claim, &volume)
+}
+
+/// The volume that a scheduler kept for a claim.
+fn kept(desk: &Desk<'_>, claim: &Value) -> Option<Arc<Value>> {
+    let mut volumes = desk.state.seen.all(VOLUMES).map(|(_, volume)| volume);
+    volumes.find(|volume| text(volume, "spec.claimRef.uid") == uid(claim)).cloned()
 }
 
 /// The smallest free volume that a claim can take.
