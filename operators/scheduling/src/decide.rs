@@ -14,6 +14,7 @@ mod words;
 use keelson_core::{Decision, Mode, Plan, Reason, Requeue, Verb};
 use keelson_placement::classes::Known;
 use keelson_placement::explain::best;
+use keelson_placement::filter::fits_at;
 use keelson_placement::{Choice, Cycle, Explanation, Node, Snapshot, VolumePlan, explained, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated, owners};
@@ -120,9 +121,13 @@ fn stops(ask: &Ask) -> Option<Finding> {
 fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
     let cycle = Cycle::new(&ask.pod, snapshot);
     let (choice, explanation) = if ask.brief { best(&cycle, ask.seed) } else { explained(&cycle, ask.seed) };
-    match choice.node.and_then(|index| snapshot.node(index)) {
+    let stays = stays(ask, &cycle);
+    match stays.or(choice.node).and_then(|index| snapshot.node(index)) {
         Some(node) => {
-            let found = placed(&node.name, &choice, explanation);
+            let mut found = placed(&node.name, &choice, explanation);
+            if stays.is_some() {
+                found.sentence = words::stayed(&node.name);
+            }
             match cycle.volume_plan(node) {
                 Some(plan) => volumes_first(found, plan, snapshot),
                 None => found,
@@ -132,6 +137,15 @@ fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
         None if ask.brief => unschedulable(ask, &cycle, explained(&cycle, ask.seed).1),
         None => unschedulable(ask, &cycle, explanation),
     }
+}
+
+/// The place of the node that the pod's claims got their volumes for: it goes there while that can hold it, and unless a
+/// claim is without its volume again.
+fn stays(ask: &Ask, cycle: &Cycle<'_>) -> Option<usize> {
+    let name = ask.stays.as_ref()?;
+    let index = cycle.snapshot.nodes().position(|node| node.name == *name).filter(|index| fits_at(cycle, *index))?;
+    let plan = cycle.snapshot.node(index).and_then(|node| cycle.volume_plan(node));
+    plan.is_none_or(|plan| volumes::writes(&plan, &cycle.snapshot.volumes).is_empty()).then_some(index)
 }
 
 fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {

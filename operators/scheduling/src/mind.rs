@@ -198,6 +198,7 @@ impl Mind {
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
+        ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
         let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_alone(&mut ask))) else {
             return self.panicked(uid, ask);
         };

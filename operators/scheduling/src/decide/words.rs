@@ -39,6 +39,10 @@ pub(super) fn placed(node: &str, choice: &Choice, explanation: &Explanation) -> 
     }
 }
 
+pub(super) fn stayed(node: &str) -> String {
+    format!("Placed on {node}, for which its claims got their volumes.")
+}
+
 pub(super) fn volumes_first(plan: &VolumePlan, written: bool) -> String {
     let bindings = plan.bindings.iter().map(|(claim, volume)| format!("{claim} gets volume {volume}"));
     let provisions = plan.provisions.iter().map(|claim| format!("{claim} gets one that is made"));

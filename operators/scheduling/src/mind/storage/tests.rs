@@ -99,6 +99,22 @@ fn a_claim_names_the_node_first_and_the_pod_is_bound_once_the_claim_is() {
 }
 
 #[test]
+fn a_pod_goes_to_the_node_that_its_claims_got_their_volumes_for() {
+    let nodes: Vec<Value> = (0..8).map(|number| node(&format!("n{number}"), 1_000)).collect();
+    for seconds in 1..20 {
+        let mut mind = late(&nodes, &[mounting("db", "500m", "data")]);
+        let job = mind.next(moment(1)).unwrap();
+        let chosen = job.plan.decisions[0].chosen.clone().unwrap();
+        mind.ended(&job.uid, true, at(1));
+        // The volume can be reached from everywhere, and another moment draws other lots.
+        mind.storage(volume("pv", "late"), at(2));
+        mind.storage(claim("data", "late", 3, done(&chosen)), at(2));
+        let binds = std::iter::from_fn(|| mind.next(moment(10 + seconds))).find(|job| job.binds).unwrap();
+        assert_eq!(binds.plan.actions[0].kind, ActionKind::Bind { node: chosen });
+    }
+}
+
+#[test]
 fn a_volume_at_hand_is_kept_for_its_claim() {
     let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[mounting("db", "500m", "data")]);
     mind.storage(class("local", "kubernetes.io/no-provisioner"), at(0));
