@@ -286,6 +286,10 @@ impl Mind {
 
     /// Says whether a pod whose job binds was bound, or everything was written that goes before that.
     pub fn ended(&mut self, uid: &str, bound: bool, now: Timestamp) {
+        // One that is not in flight and waits for its claims was decided again since.
+        if !self.queue.is_in_flight(uid) && self.state.plan_of(uid).is_some() {
+            return;
+        }
         if bound {
             let waits = Waits::VOLUMES.and(Waits::TIME);
             let for_volumes = self.state.plan_of(uid).map(|_| Attempt::Unschedulable(waits));

@@ -40,4 +40,4 @@ impl Mind {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

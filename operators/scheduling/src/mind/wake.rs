@@ -34,6 +34,8 @@ impl Mind {
     pub(super) fn changed_on(&mut self, node: &str, before: Option<&Node>, now: Timestamp) {
         let (state, unbound) = (&self.state, &self.unbound);
         let Some(member) = state.member(node) else { return };
+        // Room that was made for others may have kept it away: what was there before says nothing then.
+        let before = before.filter(|_| !state.live().has_nominations(i32::MIN));
         let helps = |pod: &Pod| fits_alone(pod, &member.node) && !before.is_some_and(|before| fits_alone(pod, before));
         self.queue.changed(Waits::NODE, now, |uid| unbound.get(uid).is_some_and(|pod| helps(&pod.read.pod)));
     }

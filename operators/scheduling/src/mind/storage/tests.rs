@@ -11,13 +11,13 @@ use super::*;
 use crate::decide::tests::{node, pod};
 use crate::mind::Job;
 
-fn mounting(name: &str, cpu: &str, claim: &str) -> Value {
+pub(in crate::mind) fn mounting(name: &str, cpu: &str, claim: &str) -> Value {
     let mut pod = pod(name, cpu);
     pod["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": claim}}]);
     pod
 }
 
-fn claim(name: &str, class: &str, version: u32, more: Value) -> ReadVolumes {
+pub(in crate::mind) fn claim(name: &str, class: &str, version: u32, more: Value) -> ReadVolumes {
     let namespace = pod("p", "1m")["metadata"]["namespace"].clone();
     let mut claim = json!({
         "metadata": {"name": name, "namespace": namespace, "uid": name, "resourceVersion": version.to_string()},
@@ -36,22 +36,22 @@ fn claim(name: &str, class: &str, version: u32, more: Value) -> ReadVolumes {
     volumes::claim(&serde_json::from_value(claim).unwrap())
 }
 
-fn selected(node: &str) -> Value {
+pub(in crate::mind) fn selected(node: &str) -> Value {
     json!({"metadata": {"annotations": {"volume.kubernetes.io/selected-node": node}}})
 }
 
-fn done(node: &str) -> Value {
+pub(in crate::mind) fn done(node: &str) -> Value {
     let annotations = json!({"volume.kubernetes.io/selected-node": node, "pv.kubernetes.io/bind-completed": "yes"});
     json!({"metadata": {"annotations": annotations}, "spec": {"volumeName": "pv"}})
 }
 
-fn class(name: &str, provisioner: &str) -> ReadVolumes {
+pub(in crate::mind) fn class(name: &str, provisioner: &str) -> ReadVolumes {
     let written = json!({"metadata": {"name": name}, "provisioner": provisioner,
         "volumeBindingMode": "WaitForFirstConsumer"});
     volumes::class(&serde_json::from_value(written).unwrap())
 }
 
-fn volume(name: &str, class: &str) -> ReadVolumes {
+pub(in crate::mind) fn volume(name: &str, class: &str) -> ReadVolumes {
     let spec = json!({"storageClassName": class, "capacity": {"storage": "5Gi"}});
     let written =
         json!({"metadata": {"name": name, "resourceVersion": "7"}, "spec": spec, "status": {"phase": "Available"}});
