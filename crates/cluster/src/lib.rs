@@ -1,11 +1,11 @@
-//! One pure state of nodes and pods, as placement sees them.
+//! One pure state of nodes, pods and volumes, as placement sees them.
 //!
 //! Events go in, views come out: the scheduler's loop owns a [`State`] and applies what the caches say and what it has
 //! just decided itself; explain, what-if and the page read a [`View`], which is cheap to make and never changes.
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | [`read`] | Kubernetes' Node and Pod in placement's words, with what could not be read |
+//! | [`read`] | Kubernetes' Node, Pod and objects of storage in placement's words, with what could not be read |
 //! | [`state`] | events in |
 //! | [`view`], [`cell`] | views out, and the page's rows |
 //!
@@ -31,6 +31,6 @@ pub mod state;
 pub mod view;
 
 pub use cell::Cell;
-pub use read::{Problem, ReadNode, ReadPod};
+pub use read::{Problem, ReadNode, ReadPod, ReadVolumes};
 pub use state::{Event, State};
 pub use view::{Member, Nominated, View};

@@ -1,13 +1,15 @@
-//! Kubernetes' Node, Pod and PodDisruptionBudget in placement's words.
+//! Kubernetes' Node, Pod, PodDisruptionBudget and objects of storage in placement's words.
 //!
 //! Promises: nothing panics, whatever is stored; what cannot be read is a [`Problem`] on the object, with its field, and
 //! never a silent zero; what the API server would have defaulted (requests from limits) is defaulted the same way, so that
 //! a manifest that was never stored reads as the stored one would.
 
 mod budget;
+mod moved;
 mod node;
 mod peers;
 mod pod;
+pub mod volumes;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::budget;
 pub use node::{ReadNode, node};
 pub use pod::{ReadPod, pod};
+pub use volumes::ReadVolumes;
 
 /// What could not be read, and what was taken instead.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -12,9 +12,10 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use keelson_core::Timestamp;
-use keelson_placement::{Budget, Claim, Labels, Log, LogChange, Namespaces, Node, Nodes, Occupant};
+use keelson_placement::volumes::{VolumeChange, VolumeKind};
+use keelson_placement::{Budget, Claim, Labels, Log, LogChange, Namespaces, Node, Nodes, Occupant, VolumePlan};
 
-use crate::read::{self, ReadNode, ReadPod};
+use crate::read::{self, Problem, ReadNode, ReadPod, ReadVolumes};
 use crate::view::{Member, Nominated, View};
 
 /// Something that happened.
@@ -53,12 +54,23 @@ pub enum Event {
         /// `namespace/name`.
         key: String,
     },
+    /// An object of storage was made or changed.
+    VolumesApplied(Box<ReadVolumes>),
+    /// An object of storage is gone.
+    VolumesDeleted {
+        /// What it was.
+        kind: VolumeKind,
+        /// Its name, with its namespace before a slash where it has one.
+        key: String,
+    },
     /// A pod is about to be bound.
     Assumed {
         /// Its uid.
         uid: String,
         /// The node.
         node: String,
+        /// What is decided about its claims with that, where something is.
+        volumes: Option<Box<VolumePlan>>,
     },
     /// Room is about to be made for a pod on a node, or not after all.
     Nominated {
@@ -101,6 +113,8 @@ struct Kept {
     started: Option<Timestamp>,
     preempted: bool,
     claim: Arc<Claim>,
+    /// What was decided about its claims; it falls with the assumption.
+    volumes: Option<Arc<VolumePlan>>,
     unread: bool,
 }
 
@@ -168,12 +182,16 @@ impl State {
                 Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
             }
             Event::BudgetDeleted { key } => _ = Arc::make_mut(&mut self.view.budgets).remove(&key),
-            Event::Assumed { uid, node } => self.assume(&uid, Some(&node)),
             Event::Nominated { uid, node } => self.nominate(&uid, node.as_deref()),
-            Event::Forgotten { uid } => self.assume(&uid, None),
+            Event::VolumesApplied(read) => _ = self.volumes_applied(*read),
+            Event::VolumesDeleted { kind, key } => _ = self.volumes_deleted(kind, key),
+            Event::Assumed { uid, node, volumes } => {
+                self.assume(&uid, Some(&node), volumes.map(|plan| Arc::new(*plan)))
+            }
+            Event::Forgotten { uid } => self.assume(&uid, None, None),
             Event::ForgottenAll => {
                 let assumed = self.pods.iter().filter(|(_, pod)| pod.assumed).map(|(uid, _)| Arc::clone(uid));
-                assumed.collect::<Vec<_>>().iter().for_each(|uid| self.assume(uid, None));
+                assumed.collect::<Vec<_>>().iter().for_each(|uid| self.assume(uid, None, None));
             }
         }
     }
@@ -245,6 +263,38 @@ impl State {
         self.pods.get(uid).is_some_and(|pod| pod.assumed)
     }
 
+    /// An object of storage is new or changed: as [`Event::VolumesApplied`], with what that means to pods.
+    pub fn volumes_applied(&mut self, read: ReadVolumes) -> Option<VolumeChange> {
+        let ReadVolumes { object, problems } = read;
+        self.volume_problems((object.kind(), object.key()), problems);
+        Arc::make_mut(&mut self.view.volumes).put(object)
+    }
+
+    /// An object of storage is gone: as [`Event::VolumesDeleted`], with what that means to pods.
+    pub fn volumes_deleted(&mut self, kind: VolumeKind, key: String) -> Option<VolumeChange> {
+        let change = Arc::make_mut(&mut self.view.volumes).remove(kind, &key);
+        self.volume_problems((kind, key), Vec::new());
+        change
+    }
+
+    fn volume_problems(&mut self, key: (VolumeKind, String), problems: Vec<Problem>) {
+        if problems.is_empty() && !self.view.volume_problems.contains_key(&key) {
+            return;
+        }
+        let known = Arc::make_mut(&mut self.view.volume_problems);
+        if problems.is_empty() {
+            known.remove(&key);
+        } else {
+            known.insert(key, problems);
+        }
+    }
+
+    /// What was decided about the claims of an assumed pod, while that is not done.
+    #[must_use]
+    pub fn plan_of(&self, uid: &str) -> Option<&VolumePlan> {
+        self.pods.get(uid)?.volumes.as_deref()
+    }
+
     fn namespace(&mut self, name: String, labels: Option<Labels>) {
         if self.view.namespaces.get(&name) == labels.as_ref() {
             return;
@@ -297,7 +347,8 @@ impl State {
             return self.pod_deleted(&read.pod.uid);
         }
         let before = self.pods.get(read.pod.uid.as_str());
-        let assumed = before.filter(|pod| pod.assumed && read.bound_to.is_none()).and_then(|pod| pod.node.clone());
+        let stands = before.filter(|pod| pod.assumed && read.bound_to.is_none());
+        let (assumed, volumes) = stands.map_or((None, None), |pod| (pod.node.clone(), pod.volumes.clone()));
         let next = Kept {
             key: before.map_or(key, |pod| Arc::clone(&pod.key)),
             assumed: assumed.is_some(),
@@ -307,6 +358,7 @@ impl State {
             started: read.pod.started,
             preempted: read.preempted,
             claim: self.claims.share(Arc::new(read.pod.claim())),
+            volumes,
             unread: !read.problems.is_empty(),
         };
         self.replace(&read.pod.uid, Some(next));
@@ -316,11 +368,11 @@ impl State {
         self.replace(uid, None);
     }
 
-    fn assume(&mut self, uid: &str, node: Option<&str>) {
+    fn assume(&mut self, uid: &str, node: Option<&str>, volumes: Option<Arc<VolumePlan>>) {
         let Some(pod) = self.pods.get(uid).filter(|pod| pod.node.is_none() || pod.assumed) else {
             return;
         };
-        let next = Kept { node: node.map(|name| self.name(name)), assumed: node.is_some(), ..pod.clone() };
+        let next = Kept { node: node.map(|name| self.name(name)), assumed: node.is_some(), volumes, ..pod.clone() };
         self.replace(uid, Some(next));
     }
 
@@ -340,6 +392,10 @@ impl State {
         if before == next {
             self.pods.extend(next.map(|pod| (uid, pod)));
             return;
+        }
+        let plans = |pod: &Option<Kept>| pod.as_ref().and_then(|pod| pod.volumes.clone());
+        if plans(&before) != plans(&next) {
+            Arc::make_mut(&mut self.view.volumes).decide(&uid, plans(&next));
         }
         if let Some(pod) = before {
             self.uids.remove(&pod.key);

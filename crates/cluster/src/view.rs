@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::Resources;
-use keelson_placement::{Budgets, Claim, Namespaces, Node, Pod, Reserved, Snapshot};
+use keelson_placement::volumes::VolumeKind;
+use keelson_placement::{Budgets, Claim, Namespaces, Node, Pod, Reserved, Snapshot, Volumes};
 
 use crate::blocks::Blocks;
 use crate::cell::Cell;
@@ -68,6 +69,8 @@ pub struct View {
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
     pub(crate) budgets: Arc<Budgets>,
+    pub(crate) volumes: Arc<Volumes>,
+    pub(crate) volume_problems: Arc<BTreeMap<(VolumeKind, String), Vec<Problem>>>,
 }
 
 impl View {
@@ -111,8 +114,9 @@ impl View {
                 reserved.entry(index).or_default().push(Reserved { uid: Arc::clone(uid), claim });
             }
         }
+        let (namespaces, volumes) = (Cow::Borrowed(self.namespaces.as_ref()), Cow::Borrowed(self.volumes.as_ref()));
         let budgets = Cow::Borrowed(self.budgets.as_ref());
-        Snapshot { nodes, namespaces: Cow::Borrowed(&self.namespaces), budgets, reserved }
+        Snapshot { nodes, namespaces, volumes, budgets, reserved }
     }
 
     /// The labels of namespaces.
@@ -131,6 +135,18 @@ impl View {
     #[must_use]
     pub fn is_reserved(&self, node: &str) -> bool {
         self.nominated.values().any(|nominated| nominated.node.as_ref() == node)
+    }
+
+    /// Claims, volumes and what is known of them, with what was decided for assumed pods.
+    #[must_use]
+    pub fn volumes(&self) -> &Volumes {
+        &self.volumes
+    }
+
+    /// The objects of storage of which something could not be read, by kind and name.
+    #[must_use]
+    pub fn volume_problems(&self) -> &BTreeMap<(VolumeKind, String), Vec<Problem>> {
+        &self.volume_problems
     }
 
     /// Whether room was made for a pod of at least this priority.

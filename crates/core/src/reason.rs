@@ -42,6 +42,8 @@ reasons! {
     RoomByEviction,
     /// The pod was given the node on which room was made for it.
     RoomMade,
+    /// A node is chosen for the pod; its claims get their volumes there before it is bound.
+    VolumesFirst,
     /// The pod asks for something this version does not implement; nothing is guessed.
     UnsupportedFeature,
     /// The pod has scheduling gates: somebody holds it back on purpose.

@@ -96,9 +96,10 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
         let pretended = running.filter(|pod| pod["spec"]["nodeName"].as_str().is_some_and(|n| n.starts_with("kwok")));
         (pretended.count() == 20).then_some(())
     });
-    for (name, reason, words) in
-        [("too-large", "Unschedulable", "short "), ("with-claim", "UnsupportedFeature", "persistentVolumeClaim")]
-    {
+    for (name, reason, words) in [
+        ("too-large", "Unschedulable", "short "),
+        ("with-claim", "Unschedulable", "claim online-boutique/d does not exist"),
+    ] {
         let subject = format!("pod/{name}");
         let decision = until(name, 30, || {
             up.decisions(&["-n", "online-boutique", "--subject", &subject, "--reason", reason]).into_iter().next()

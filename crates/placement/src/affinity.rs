@@ -6,6 +6,8 @@
 //! Promises: a term without conditions matches no node, and so does an empty list of terms; a missing label satisfies
 //! `NotIn` and `DoesNotExist`; of the fields only `metadata.name` exists.
 
+use std::collections::BTreeMap;
+
 use keelson_core::selector::{Operator, Requirement};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,14 @@ impl NodeTerm {
         let asks = !self.labels.is_empty() || !self.fields.is_empty();
         asks && self.labels.iter().all(|wanted| wanted.matches(node.labels.get(&wanted.key).map(String::as_str)))
             && self.names(node)
+    }
+
+    /// Whether a node with these labels meets every condition, whatever it is called.
+    #[must_use]
+    pub fn matches_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        let asks = !self.labels.is_empty() || !self.fields.is_empty();
+        asks && self.labels.iter().all(|wanted| wanted.matches(labels.get(&wanted.key).map(String::as_str)))
+            && self.fields.iter().all(|wanted| wanted.matches(None))
     }
 
     /// Whether `node` meets the conditions on fields.

@@ -4,7 +4,7 @@
 //! pods every node's checks and scores are kept as plain numbers by slot, and the rules that look at pods elsewhere as counts
 //! by place; a choice works out again what changed, and walks once over the numbers.
 //!
-//! Promises: the answer is the one of [`crate::choose()`] for the same nodes, always; memory is bounded by
+//! Promises: for a pod without volumes the answer is the one of [`crate::choose()`] for the same nodes, always; memory is bounded by
 //! [`CLASSES`] · nodes.
 //!
 //! | room | what it holds |
@@ -68,13 +68,21 @@ pub struct Known {
 }
 
 impl Classes {
+    /// Whether this is kept up to date for such a pod at all. Pods with volumes are not: two of them are seldom alike, and
+    /// what their claims need changes with each of them. [`crate::choose()`] answers for them.
+    #[must_use]
+    pub fn serve(pod: &Pod) -> bool {
+        pod.volumes.is_empty()
+    }
+
     /// Whether a pod like this was asked about lately, so that the next answer is cheap.
     #[must_use]
     pub fn knows(&self, pod: &Pod) -> bool {
         self.known.get(&pod.likeness()).is_some_and(|class| class.like.is_like(pod))
     }
 
-    /// The choice for `pod`, with the nodes that came next. The pod must not be on a node. For a class that is known:
+    /// The choice for `pod`, with the nodes that came next. The pod must be one that classes [serve](Self::serve), and not be
+    /// on a node. For a class that is known:
     /// `O(changes since it was last asked about + nodes)`, each a few operations on plain numbers.
     pub fn choose(&mut self, pod: &Pod, nodes: &impl Nodes, seed: u64) -> Known {
         self.turn += 1;

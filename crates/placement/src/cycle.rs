@@ -1,7 +1,8 @@
 //! What one pod has to know of all nodes together before it can be held against one of them.
 //!
 //! Spreading and the rules between pods count pods by place: by zone, by rack, by node. Those counts are made once for a
-//! pod (kube-scheduler's PreFilter), and each node is then asked in constant time.
+//! pod (kube-scheduler's PreFilter), and each node is then asked in constant time. What its volumes need is found out with
+//! them.
 //!
 //! Promise: a node that is not in the snapshot has no say in any count.
 
@@ -13,6 +14,7 @@ use crate::peers::PodTerm;
 use crate::pod::{Claim, Pod};
 use crate::snapshot::Snapshot;
 use crate::spread::SpreadConstraint;
+use crate::volumes::{VolumeNeeds, VolumePlan};
 
 /// How many pods there are, by the value of a node label.
 type Counts<'a> = BTreeMap<&'a str, i64>;
@@ -31,6 +33,8 @@ pub struct Cycle<'a> {
     anti: Vec<(&'a PodTerm, Counts<'a>)>,
     /// By label and value: how many pods keep it away there.
     repelling: BTreeMap<(&'a str, &'a str), i64>,
+    /// What its volumes need; nothing for a pod without any.
+    volumes: Option<Box<VolumeNeeds<'a>>>,
 }
 
 impl<'a> Cycle<'a> {
@@ -47,6 +51,7 @@ impl<'a> Cycle<'a> {
             is_first: false,
             anti: counted(&pod.affinity.anti),
             repelling: BTreeMap::new(),
+            volumes: VolumeNeeds::of(pod, snapshot).map(Box::new),
         };
         for node in snapshot.nodes() {
             let admitted = cycle.admitted(node);
@@ -66,6 +71,7 @@ impl<'a> Cycle<'a> {
         let admitted = self.admitted(node);
         self.count(node, &admitted, claim, more);
         self.see_whether_first();
+        self.volumes.iter_mut().for_each(|volumes| volumes.shift(claim, more));
     }
 
     /// Whether the pod has rules about pods that have none.
@@ -120,13 +126,20 @@ impl<'a> Cycle<'a> {
         }
     }
 
-    /// Whether pods elsewhere bear on where this one may go.
+    /// Whether pods elsewhere, or volumes, bear on where this one may go.
     #[must_use]
     pub fn looks_elsewhere(&self) -> bool {
         !(self.hard.is_empty() && self.required.is_empty() && self.anti.is_empty() && self.repelling.is_empty())
+            || self.volumes.is_some()
     }
 
-    /// Whether spreading and the rules between pods allow the node.
+    /// What is to be written for its volumes when the node is chosen; `None` when there is nothing.
+    #[must_use]
+    pub fn volume_plan(&self, node: &Node) -> Option<VolumePlan> {
+        self.volumes.as_ref()?.plan(node).filter(|plan| !plan.is_empty())
+    }
+
+    /// Whether volumes, spreading and the rules between pods allow the node.
     #[must_use]
     pub fn allows(&self, node: &Node) -> bool {
         self.hard.iter().all(|hard| self.skew(hard, node).is_none())
@@ -137,12 +150,15 @@ impl<'a> Cycle<'a> {
                     .all(|(term, counts)| there(term, counts, node).is_some_and(|(_, pods)| pods > 0)))
             && self.anti.iter().all(|(term, counts)| there(term, counts, node).is_none_or(|(_, pods)| pods == 0))
             && self.repelled(node).next().is_none()
+            && self.volumes.as_ref().is_none_or(|volumes| volumes.allows(node))
     }
 
     /// Every reason why they do not. Pods that must be apart from each other say so once.
     #[must_use]
     pub fn failures(&self, node: &Node) -> Vec<Failure> {
-        let mut found: Vec<Failure> = self.hard.iter().filter_map(|hard| self.skew(hard, node)).collect();
+        let volumes = self.volumes.iter().flat_map(|volumes| volumes.failures(node)).map(Failure::Volumes);
+        let mut found: Vec<Failure> =
+            volumes.chain(self.hard.iter().filter_map(|hard| self.skew(hard, node))).collect();
         for (term, counts) in &self.required {
             let key = term.topology_key.clone();
             match there(term, counts, node) {

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::Candidate;
+use keelson_core::{Candidate, Check};
 
 use crate::choose::{Choice, Ranked, choice_of, rank};
 use crate::cycle::Cycle;
@@ -78,14 +78,18 @@ pub fn explained(cycle: &Cycle<'_>, seed: u64) -> (Choice, Explanation) {
 /// `0/5 nodes are available: 1 Too many pods, 3 Insufficient cpu.` As kube-scheduler does, each node counts with the
 /// reasons of its first failing check alone, and the parts are sorted as text.
 fn histogram(missed: &[(&str, Vec<Failure>)], nodes: usize) -> String {
+    if let Some(reason) = missed.first().and_then(|(_, found)| found_first(found)) {
+        return format!("0/{nodes} nodes are available: {reason}.");
+    }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for (_, found) in missed {
         // Upstream does not even look at the nodes that a pod's terms leave out by name.
         let left_out = found.iter().find(|failure| matches!(failure, Failure::Affinity { by_name: true, .. }));
         let found = left_out.map_or(found.as_slice(), std::slice::from_ref);
         let first = found.first().map(Failure::check);
-        // Only the check of resources names more than one reason.
-        let named = if first == Some("NodeResourcesFit") { found.len() } else { 1 };
+        // Only the checks of resources and of claims name more than one reason.
+        let several = ["NodeResourcesFit", "VolumeBinding"].iter().any(|check| first == Some(*check));
+        let named = if several { found.len() } else { 1 };
         let mut reasons: Vec<String> = found
             .iter()
             .take_while(|failure| Some(failure.check()) == first)
@@ -103,6 +107,12 @@ fn histogram(missed: &[(&str, Vec<Failure>)], nodes: usize) -> String {
         [] => "no nodes available to schedule pods".to_owned(),
         parts => format!("0/{nodes} nodes are available: {}.", parts.join(", ")),
     }
+}
+
+/// What lies in the pod's claims alone upstream finds before it looks at any node, and then counts none.
+fn found_first(found: &[Failure]) -> Option<String> {
+    let first = found.iter().find(|failure| matches!(failure, Failure::Volumes(volumes) if volumes.is_found_first()));
+    first.map(Failure::reason_text)
 }
 
 fn nearest_misses(missed: Vec<(&str, Vec<Failure>)>) -> Vec<Candidate> {
@@ -140,14 +150,14 @@ fn miss(found: &[Failure], names: &[&str]) -> Candidate {
         count if count <= SHOWN_NAMES => format!("{count} nodes: {shown}"),
         count => format!("{count} nodes: {shown} and {} more", count - SHOWN_NAMES),
     };
-    let failed = found
-        .iter()
-        .map(|failure| {
-            let mut row = failure.row();
-            row.nodes = nodes;
-            row
-        })
-        .collect();
+    let mut failed: Vec<Check> = Vec::with_capacity(found.len());
+    for failure in found {
+        // A claim of no use fails several checks, and is told once.
+        let row = Check { nodes, ..failure.row() };
+        if failed.iter().all(|known| known.text != row.text) {
+            failed.push(row);
+        }
+    }
     Candidate { name, total: None, scores: Vec::new(), failed }
 }
 
@@ -163,6 +173,7 @@ mod tests {
     use crate::node::Node;
     use crate::requests::PodRequests;
     use crate::taints::{Taint, TaintEffect};
+    use crate::volumes::PodVolume;
 
     fn node(name: &str, cpu: i64) -> Node {
         Node::new(name, [(ResourceName::Cpu, cpu)])
@@ -190,6 +201,19 @@ mod tests {
             explain(&pod(500), &Snapshot::default(), 1).histogram.unwrap(),
             "no nodes available to schedule pods"
         );
+    }
+
+    #[test]
+    fn a_claim_that_no_node_helps_is_told_once_and_counts_no_nodes() {
+        let pod = pod(500).mounting(PodVolume::Claim("data".into()));
+        let nodes = [node("a", 100), node("b", 9_000)];
+        let explanation = explain(&pod, &Snapshot::of(&nodes), 1);
+        assert_eq!(
+            explanation.histogram.unwrap(),
+            "0/2 nodes are available: persistentvolumeclaim \"data\" not found."
+        );
+        let told: Vec<&str> = explanation.candidates[0].failed.iter().map(|check| check.text.as_str()).collect();
+        assert_eq!(told, ["claim shop/data does not exist: create it"]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::node::Node;
 use crate::pod::Pod;
 use crate::ports::HostPort;
 use crate::taints::{self, Taint};
+use crate::volumes::VolumeFailure;
 
 /// One reason why a node cannot hold a pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub enum Failure {
         /// What the node would have when empty, in the unit of its resource.
         allocatable: i64,
     },
+    /// Its volumes keep it off.
+    Volumes(VolumeFailure),
     /// The node lacks the label by which the pod is spread.
     NoTopology {
         /// The label.
@@ -123,6 +126,7 @@ impl Failure {
             Self::Selector { .. } | Self::Affinity { .. } => "NodeAffinity",
             Self::Ports { .. } => "NodePorts",
             Self::TooManyPods { .. } | Self::Insufficient { .. } => "NodeResourcesFit",
+            Self::Volumes(failure) => failure.check().name(),
             Self::NoTopology { .. } | Self::Skew { .. } => "PodTopologySpread",
             Self::NoPeers { .. } | Self::Peers { .. } | Self::Repelled { .. } => "InterPodAffinity",
         }
@@ -140,6 +144,7 @@ impl Failure {
             Self::Ports { .. } => "node(s) didn't have free ports for the requested pod ports".into(),
             Self::TooManyPods { .. } => "Too many pods".into(),
             Self::Insufficient { shortfall, .. } => format!("Insufficient {}", shortfall.name),
+            Self::Volumes(failure) => failure.reason_text(),
             Self::NoTopology { .. } => {
                 "node(s) didn't match pod topology spread constraints (missing required label)".into()
             }
@@ -157,6 +162,7 @@ impl Failure {
             Self::Ports { .. } => true,
             Self::TooManyPods { allowed, .. } => *allowed > 0,
             Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
+            Self::Volumes(failure) => failure.may_pass_with_time(),
             Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } => true,
             _ => false,
         }
@@ -184,6 +190,7 @@ impl fmt::Display for Failure {
                 write!(f, "{running} of {allowed} allowed pods run: short {short}")
             }
             Self::Insufficient { shortfall, .. } => shortfall.fmt(f),
+            Self::Volumes(failure) => failure.fmt(f),
             Self::NoTopology { key } => write!(f, "the pod is spread by {key}, and the node has no such label"),
             Self::Skew { key, place, pods, fewest, allowed } => {
                 write!(f, "{pods} pods it is spread with are in {key}={place}, where they are fewest {fewest}: ")?;

@@ -10,6 +10,7 @@
 //! | [`node`], [`pod`], [`requests`], [`snapshot`] | what a choice may see |
 //! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each, of a pod and a node |
 //! | [`peers`], [`spread`] | rules that look at pods elsewhere |
+//! | [`volumes`] | where its volumes let a pod run |
 //! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
 //! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
 //! | [`classes`] | the same choice, kept up to date instead of made anew |
@@ -56,6 +57,7 @@ pub mod score;
 pub mod snapshot;
 pub mod spread;
 pub mod taints;
+pub mod volumes;
 
 pub use affinity::{NodeTerm, PreferredTerm};
 pub use budget::{Budget, Budgets};
@@ -76,6 +78,7 @@ pub use score::Scores;
 pub use snapshot::{Reserved, Snapshot};
 pub use spread::SpreadConstraint;
 pub use taints::{Taint, TaintEffect, Toleration, TolerationOperator};
+pub use volumes::{PodVolume, VolumePlan, Volumes};
 
 #[cfg(test)]
 mod laws;

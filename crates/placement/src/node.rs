@@ -64,6 +64,7 @@ pub struct Node {
     requested: Resources,
     non_zero: NonZero,
     with_affinity: usize,
+    with_volumes: usize,
 }
 
 impl Node {
@@ -85,6 +86,7 @@ impl Node {
             requested: Resources::default(),
             non_zero: NonZero::default(),
             with_affinity: 0,
+            with_volumes: 0,
         }
     }
 
@@ -159,7 +161,7 @@ impl Node {
     fn recount(&mut self) {
         self.requested = Resources::default();
         self.non_zero = NonZero::default();
-        self.with_affinity = 0;
+        (self.with_affinity, self.with_volumes) = (0, 0);
         for claim in self.pods.values().map(|pod| Arc::clone(&pod.claim)).collect::<Vec<_>>() {
             self.count(&claim);
         }
@@ -169,12 +171,14 @@ impl Node {
         self.requested.add_assign(&claim.requests);
         self.non_zero = self.non_zero.plus(claim.non_zero);
         self.with_affinity += usize::from(!claim.affinity.is_empty());
+        self.with_volumes += usize::from(!claim.volumes.is_empty());
     }
 
     /// Takes over the pods of what this node was before.
     pub fn succeed(&mut self, before: Self) {
         (self.pods, self.requested) = (before.pods, before.requested);
         (self.non_zero, self.with_affinity) = (before.non_zero, before.with_affinity);
+        self.with_volumes = before.with_volumes;
     }
 
     /// What the pod with this uid takes, when it is here.
@@ -208,6 +212,12 @@ impl Node {
     pub fn claims_with_affinity(&self) -> impl Iterator<Item = &Claim> {
         let any = (self.with_affinity > 0).then(|| self.pods.values().map(|pod| pod.claim.as_ref()));
         any.into_iter().flatten().filter(|claim| !claim.affinity.is_empty())
+    }
+
+    /// What the pods take that mount volumes.
+    pub fn claims_with_volumes(&self) -> impl Iterator<Item = &Claim> {
+        let any = (self.with_volumes > 0).then(|| self.pods.values().map(|pod| pod.claim.as_ref()));
+        any.into_iter().flatten().filter(|claim| !claim.volumes.is_empty())
     }
 
     /// How many pods are on it.

@@ -14,6 +14,7 @@ use crate::ports::HostPort;
 use crate::requests::{NonZero, PodRequests};
 use crate::spread::SpreadConstraint;
 use crate::taints::Toleration;
+use crate::volumes::PodVolume;
 
 /// What a pod takes of its node, and what others that come must know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Claim {
     /// Its rules about other pods.
     #[serde(default, skip_serializing_if = "PodAffinity::is_empty")]
     pub affinity: PodAffinity,
+    /// See [`Pod::volumes`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<PodVolume>,
     /// Whether it is being deleted: it holds its room, and does not count for spreading.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
@@ -82,6 +86,9 @@ pub struct Pod {
     /// How many containers and init containers it has.
     #[serde(default)]
     pub containers: u16,
+    /// What it mounts, as far as that says where it may run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<PodVolume>,
     /// `metadata.deletionTimestamp` is set.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaving: bool,
@@ -120,6 +127,7 @@ impl Pod {
             spread_by_default: false,
             images: Vec::new(),
             containers: 0,
+            volumes: Vec::new(),
             leaving: false,
             priority: 0,
             never_preempts: false,
@@ -148,7 +156,10 @@ impl Pod {
         let of_node = (&self.node_name, &self.node_selector, &self.required, &self.preferred, &self.tolerations);
         let of_room = (&self.requests, self.non_zero, &self.host_ports);
         let of_peers = (&self.namespace, &self.labels, &self.affinity, &self.spread, self.spread_by_default);
-        (of_node, of_room, of_peers, &self.images, self.containers)
+        // A claim that is made for a pod is that pod's alone.
+        let owned = self.volumes.iter().any(|volume| matches!(volume, PodVolume::Ephemeral(_)));
+        let of_volumes = (&self.volumes, owned.then_some(&self.uid));
+        (of_node, of_room, of_peers, of_volumes, &self.images, self.containers)
     }
 
     /// Whether another pod that comes, goes or changes may bear on where this one may go.
@@ -159,6 +170,7 @@ impl Pod {
         self.spread.iter().any(|spread| spread.hard && counted(spread))
             || self.affinity.required.iter().chain(&self.affinity.anti).any(theirs)
             || other.affinity.anti.iter().any(|term| term.speaks_of(&self.namespace, &self.labels, namespaces))
+            || !(self.volumes.is_empty() || other.volumes.is_empty())
     }
 
     /// Whether another pod bears on where this one may go or would rather go.
@@ -187,6 +199,7 @@ impl Pod {
             namespace: self.namespace.clone(),
             labels: self.labels.clone(),
             affinity: self.affinity.clone(),
+            volumes: self.volumes.clone(),
             leaving: self.leaving,
         }
     }
@@ -288,6 +301,13 @@ impl Pod {
     pub fn image(mut self, name: &str) -> Self {
         self.images.push(name.into());
         self.containers = self.containers.saturating_add(1);
+        self
+    }
+
+    /// The same pod with one more volume.
+    #[must_use]
+    pub fn mounting(mut self, volume: PodVolume) -> Self {
+        self.volumes.push(volume);
         self
     }
 

@@ -1,6 +1,6 @@
 //! The cluster as one choice sees it.
 //!
-//! Nodes with what is on them, and what bears on pods besides. It borrows what it can: an existing cluster and one that is
+//! Nodes with what is on them, volumes, and what bears on pods besides. It borrows what it can: an existing cluster and one that is
 //! only thought of are the same to the engine.
 
 use std::borrow::{Borrow, Cow};
@@ -11,14 +11,17 @@ use crate::budget::Budgets;
 use crate::node::{Node, Occupant};
 use crate::peers::Namespaces;
 use crate::pod::Claim;
+use crate::volumes::Volumes;
 
-/// Nodes and namespaces at one moment.
+/// Nodes, namespaces and volumes at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot<'a> {
     /// The nodes; their order means nothing.
     pub nodes: Vec<Cow<'a, Node>>,
     /// The labels of namespaces.
     pub namespaces: Cow<'a, Namespaces>,
+    /// Claims, volumes, and what is known of them.
+    pub volumes: Cow<'a, Volumes>,
     /// What limits how many pods may be evicted.
     pub budgets: Cow<'a, Budgets>,
     /// Room that was made on a node, by its place, for pods that go first: none of it may be taken.
@@ -61,6 +64,13 @@ impl<'a> Snapshot<'a> {
     #[must_use]
     pub fn allowing(mut self, budgets: &'a Budgets) -> Self {
         self.budgets = Cow::Borrowed(budgets);
+        self
+    }
+
+    /// The same with these volumes.
+    #[must_use]
+    pub fn with_volumes(mut self, volumes: &'a Volumes) -> Self {
+        self.volumes = Cow::Borrowed(volumes);
         self
     }
 

@@ -122,7 +122,7 @@ impl Scheduler {
         let known = self.classes.choose(&pod, &self.state, self.number);
         let node = known.choice.node.and_then(|slot| self.state.node(slot)).context("no node can hold the pod")?;
         let node = node.name.clone();
-        self.state.apply(Event::Assumed { uid: pod.uid, node });
+        self.state.apply(Event::Assumed { uid: pod.uid, node, volumes: None });
         Ok(began.elapsed())
     }
 

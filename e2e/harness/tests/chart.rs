@@ -182,7 +182,7 @@ fn enforce(keelson: &mut Installed) {
 fn told_at_once(keelson: &Installed) {
     let create = |scheduler: &str| {
         let spec = json!({"schedulerName": scheduler, "containers": [{"name": "main", "image": "a:1"}],
-            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]});
+            "resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]});
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "claims"}, "spec": spec});
         let json = [("Content-Type", "application/json")];
         let path = "/api/v1/namespaces/default/pods?dryRun=All";

@@ -117,6 +117,27 @@ pub const KNOWN: &[Known] = &[
             apart && one.theirs == "Success" && asked.nominated.iter().any(|wish| wish.node == one.node)
         },
     },
+    Known {
+        name: "who waits with a claim for one pod",
+        why: "Upstream skips the plugin while no pod that stands has the claim, and so does not see that one which waits for the \
+              node will; we do.",
+        once_in: 20_000,
+        explains: |asked, one| {
+            let in_use = one.ours.starts_with("Unschedulable: node(s) unavailable due to PersistentVolumeClaim with");
+            let waits = asked.nominated.iter().any(|wish| wish.node == one.node);
+            one.plugin == "VolumeRestrictions" && in_use && one.theirs == "Success" && waits
+        },
+    },
+    Known {
+        name: "a claim that was not made for the pod",
+        why: "Upstream's VolumeBinding refuses such a pod before any node is looked at; its NodeVolumeLimits, asked by itself, \
+              cannot tell. We say the same in both names.",
+        once_in: 2_000,
+        explains: |_, one| {
+            let same = one.theirs.replace("Error:", "UnschedulableAndUnresolvable:") == one.ours;
+            one.plugin == "NodeVolumeLimits" && same && one.ours.ends_with("(pod is not owner)")
+        },
+    },
 ];
 
 /// Whether a field of this name holds, anywhere below.

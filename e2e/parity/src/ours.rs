@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
-use keelson_cluster::{Event, State, read};
+use k8s_openapi::serde::de::DeserializeOwned;
+use keelson_cluster::read::volumes;
+use keelson_cluster::{Event, ReadVolumes, State, read};
 use keelson_placement::filter::Failure;
 use keelson_placement::preempt::candidates;
 use keelson_placement::score::{Spread, scored};
 use keelson_placement::{Cycle, Victim, failures_at, preempt};
+use serde_json::Value;
 
 use crate::oracle::{Candidate, Code, Points, Preemption, Scores, Verdict};
 use crate::request::{Request, typed};
@@ -54,6 +57,13 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
         let budget = read::budget(&typed(budget).with_context(|| budget.to_string())?);
         state.apply(Event::BudgetApplied(Box::new(budget)));
     }
+    storage(&mut state, &request.persistent_volume_claims, volumes::claim)?;
+    storage(&mut state, &request.persistent_volumes, volumes::volume)?;
+    storage(&mut state, &request.storage_classes, volumes::class)?;
+    storage(&mut state, &request.csi_drivers, volumes::driver)?;
+    storage(&mut state, &request.csi_storage_capacities, volumes::capacity)?;
+    storage(&mut state, &request.csi_nodes, volumes::node_drivers)?;
+    storage(&mut state, &request.volume_attachments, volumes::attachment)?;
     let view = state.view();
     let snapshot = view.snapshot_for(&pod);
     let cycle = Cycle::new(&pod, &snapshot);
@@ -112,8 +122,15 @@ fn preemption(cycle: &Cycle<'_>) -> Preemption {
     }
 }
 
+fn storage<T: DeserializeOwned>(state: &mut State, written: &[Value], read: fn(&T) -> ReadVolumes) -> Result<()> {
+    for object in written {
+        state.apply(Event::VolumesApplied(Box::new(read(&typed(object).with_context(|| object.to_string())?))));
+    }
+    Ok(())
+}
+
 /// One plugin's failures as upstream sums them up: eviction helps when it would help against each of them. Of rules about
-/// other pods it names the first alone that is broken.
+/// other pods, and of volumes that others have, it names the first alone that is broken.
 fn verdict(plugin: &str, found: &[Failure]) -> Verdict {
     let mut found: Vec<&Failure> = found.iter().collect();
     if plugin == "InterPodAffinity" {
@@ -123,7 +140,7 @@ fn verdict(plugin: &str, found: &[Failure]) -> Verdict {
             _ => 2,
         });
     }
-    if ["InterPodAffinity", "PodTopologySpread"].contains(&plugin) {
+    if ["InterPodAffinity", "PodTopologySpread", "VolumeRestrictions"].contains(&plugin) {
         found.truncate(1);
     }
     let code = if found.iter().all(|failure| failure.may_pass_with_time()) {

@@ -8,16 +8,18 @@
 
 mod ask;
 mod deed;
+mod volumes;
 mod words;
 
 use keelson_core::{Decision, Mode, Plan, Reason, Requeue, Verb};
 use keelson_placement::classes::Known;
 use keelson_placement::explain::best;
 use keelson_placement::filter::fits_at;
-use keelson_placement::{Candidate, Choice, Cycle, Explanation, Node, Snapshot, Spared, Victim};
+use keelson_placement::{Candidate, Choice, Cycle, Explanation, Node, Snapshot, Spared, Victim, VolumePlan};
 use keelson_placement::{explained, preempt, smallest_change};
 
 pub use ask::{Ask, Moment, Settings, Stated, owners};
+use volumes::Write;
 pub(crate) use words::feasible;
 
 use crate::queue::Waits;
@@ -34,6 +36,8 @@ pub struct Decided {
     pub node: Option<String>,
     /// The node on which room is made by evicting others.
     pub nominated: Option<String>,
+    /// What its claims get there first; until they have it, the pod is not bound.
+    pub volumes: Option<VolumePlan>,
     /// When no node was chosen: what must change before another try can end otherwise.
     pub waits: Waits,
 }
@@ -49,6 +53,8 @@ struct Finding {
     /// Where room is made for it, and whom that takes.
     nominated: Option<String>,
     victims: Vec<Victim>,
+    /// What its claims get first, and what is still to be written for that.
+    volumes: Option<(VolumePlan, Vec<Write>)>,
     /// How many nodes can hold it; nothing when no node was looked at.
     feasible: Option<usize>,
     explanation: Explanation,
@@ -58,8 +64,19 @@ struct Finding {
 impl Finding {
     fn silent(verb: Verb, reason: Reason, sentence: String, waits: Waits) -> Self {
         let explanation = Explanation { candidates: Vec::new(), histogram: None };
-        let (message, node, nominated, feasible) = (None, None, None, None);
-        Self { verb, reason, sentence, message, node, nominated, victims: Vec::new(), feasible, explanation, waits }
+        Self {
+            verb,
+            reason,
+            sentence,
+            message: None,
+            node: None,
+            nominated: None,
+            victims: Vec::new(),
+            volumes: None,
+            feasible: None,
+            explanation,
+            waits,
+        }
     }
 
     fn refusal(reason: Reason, sentence: String, waits: Waits) -> Self {
@@ -106,7 +123,8 @@ fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Dec
     let actions = deed::actions(ask, &found);
     let plan = Plan { decisions: vec![decision], actions, conditions: Vec::new(), requeue: Requeue::OnChange };
     let nominated = found.nominated.filter(|_| found.verb == Verb::Preempt);
-    Decided { plan, node: found.node, nominated, waits: found.waits }
+    let volumes = found.volumes.map(|(plan, _)| plan);
+    Decided { plan, node: found.node, nominated, volumes, waits: found.waits }
 }
 
 /// What keeps a pod from being tried at all.
@@ -123,25 +141,40 @@ fn stops(ask: &Ask) -> Option<Finding> {
 
 fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
     let cycle = Cycle::new(&ask.pod, snapshot);
-    if let Some(node) = room_made(&cycle) {
-        let (choice, explanation) = explained(&cycle, ask.seed);
-        let sentence = words::room_made(&node.name);
-        return Finding { reason: Reason::RoomMade, sentence, ..placed(&node.name, &choice, explanation) };
-    }
     let (choice, explanation) = if ask.brief { best(&cycle, ask.seed) } else { explained(&cycle, ask.seed) };
-    match choice.node.and_then(|index| snapshot.node(index)) {
-        Some(node) => placed(&node.name, &choice, explanation),
+    let (stays, made) = (stays(ask, &cycle), room_made(&cycle));
+    match stays.or(made).or(choice.node).and_then(|index| snapshot.node(index)) {
+        Some(node) => {
+            let mut found = placed(&node.name, &choice, explanation);
+            if stays.is_some() {
+                found.sentence = words::stayed(&node.name);
+            } else if made.is_some() {
+                (found.reason, found.sentence) = (Reason::RoomMade, words::room_made(&node.name));
+            }
+            match cycle.volume_plan(node) {
+                Some(plan) => volumes_first(found, plan, snapshot),
+                None => found,
+            }
+        }
         // Nobody was told of a pod like it where this one goes.
         None if ask.brief => unschedulable(ask, &cycle, explained(&cycle, ask.seed).1),
         None => unschedulable(ask, &cycle, explanation),
     }
 }
 
-/// The node that was cleared for the pod, once it is: the pod goes nowhere else then, as kube-scheduler has it.
-fn room_made<'a>(cycle: &Cycle<'a>) -> Option<&'a Node> {
+/// The place of the node that was cleared for the pod, once it is: the pod goes nowhere else then, as kube-scheduler has it.
+fn room_made(cycle: &Cycle<'_>) -> Option<usize> {
     let name = cycle.pod.nominated.as_ref()?;
-    let (index, node) = cycle.snapshot.nodes().enumerate().find(|(_, node)| node.name == *name)?;
-    fits_at(cycle, index).then_some(node)
+    cycle.snapshot.nodes().position(|node| node.name == *name).filter(|index| fits_at(cycle, *index))
+}
+
+/// The place of the node that the pod's claims got their volumes for: it goes there while that can hold it, and unless a
+/// claim is without its volume again.
+fn stays(ask: &Ask, cycle: &Cycle<'_>) -> Option<usize> {
+    let name = ask.stays.as_ref()?;
+    let index = cycle.snapshot.nodes().position(|node| node.name == *name).filter(|index| fits_at(cycle, *index))?;
+    let plan = cycle.snapshot.node(index).and_then(|node| cycle.volume_plan(node));
+    plan.is_none_or(|plan| volumes::writes(&plan, &cycle.snapshot.volumes).is_empty()).then_some(index)
 }
 
 fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
@@ -152,8 +185,23 @@ fn placed(name: &str, choice: &Choice, explanation: Explanation) -> Finding {
     Finding { node, feasible, explanation, ..silent }
 }
 
+/// A node is chosen, and the pod's claims have no volumes yet.
+fn volumes_first(found: Finding, plan: VolumePlan, snapshot: &Snapshot<'_>) -> Finding {
+    let writes = volumes::writes(&plan, &snapshot.volumes);
+    Finding {
+        verb: Verb::Wait,
+        reason: Reason::VolumesFirst,
+        sentence: words::volumes_first(&plan, writes.is_empty()),
+        volumes: Some((plan, writes)),
+        waits: Waits::VOLUMES.and(Waits::TIME),
+        ..found
+    }
+}
+
 fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Finding {
-    let waits = if cycle.looks_elsewhere() { Waits::NODE.and(Waits::PEERS) } else { Waits::NODE };
+    let peers = if cycle.looks_elsewhere() { Waits::PEERS } else { Waits::NONE };
+    let volumes = if ask.pod.volumes.is_empty() { Waits::NONE } else { Waits::VOLUMES };
+    let waits = Waits::NODE.and(peers).and(volumes);
     let histogram = explanation.histogram.clone().unwrap_or_default();
     let found = match preempt(cycle, ask.seed) {
         Ok(best) => preempting(cycle, best, histogram, waits),

@@ -4,10 +4,11 @@
 //! it only carries. It follows the cluster whether it may act or not; it decides only while its process leads.
 //!
 //! Promises: a pod that has a node is never decided again; a pod is assumed to be on its node from the decision on, and
-//! forgotten when the binding fails; whoever stops leading forgets every assumption.
+//! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
 
 mod books;
 mod seen;
+mod storage;
 mod wake;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -68,8 +69,8 @@ pub struct Job {
     pub plan: Plan,
     /// What it saw, when that is kept.
     pub recording: Option<Vec<u8>>,
-    /// What the pod waits for the outcome of; nothing when it was reported to the queue already.
-    pub follows: Option<Follows>,
+    /// How many of its first actions the pod waits for; none when it was reported to the queue already.
+    pub awaits: Option<usize>,
     /// How long after the change that asked for it.
     pub waited: Span,
 }
@@ -77,17 +78,8 @@ pub struct Job {
 #[cfg(test)]
 impl Job {
     pub(crate) fn binds(&self) -> bool {
-        self.follows == Some(Follows::Binding)
+        self.awaits.is_some() && self.plan.decisions.iter().all(|decision| decision.verb != Verb::Preempt)
     }
-}
-
-/// What the outcome of a job is taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follows {
-    /// The binding, which is its first action: a pod is bound whether or not anybody could be told.
-    Binding,
-    /// All its actions: the pod's nomination and the evictions.
-    Evictions,
 }
 
 /// A pod that has no node, whoever's it is.
@@ -203,7 +195,9 @@ impl Mind {
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
             // One that was bound and is not seen bound yet stays assumed: it must not be bound twice.
-            let waits = self.unbound.get(&uid).filter(|_| !self.state.is_assumed(&uid));
+            // One whose claims get their volumes first stays assumed, too, and is asked about until they have them.
+            let asked = !self.state.is_assumed(&uid) || self.state.plan_of(&uid).is_some();
+            let waits = self.unbound.get(&uid).filter(|_| asked);
             let Some(unbound) = waits.cloned() else {
                 self.queue.remove(&uid);
                 continue;
@@ -217,6 +211,7 @@ impl Mind {
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
+        ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
         let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_alone(&mut ask))) else {
             return self.panicked(uid, ask);
         };
@@ -243,31 +238,37 @@ impl Mind {
             }
             self.books.record(decision, !decided.plan.actions.is_empty());
         }
-        let nominated = decided.nominated.filter(|_| !decided.plan.actions.is_empty());
-        let follows = match (&bound_to, &nominated) {
-            (Some(_), _) => Some(Follows::Binding),
-            (None, Some(_)) => Some(Follows::Evictions),
+        let deeds = decided.plan.actions.iter().take_while(|action| !action.kind.only_tells()).count();
+        let actions = decided.plan.actions.len();
+        let nominated = decided.nominated.filter(|_| actions > 0);
+        let awaits = match (&bound_to, &nominated) {
+            (Some(_), _) => Some(deeds).filter(|_| decided.volumes.is_none() || actions > 0),
+            (None, Some(_)) => Some(actions),
             (None, None) => None,
         };
-        match (bound_to, nominated) {
-            (Some(name), _) => {
-                if let Some(member) = self.state.member(&name) {
+        match bound_to {
+            Some(name) => {
+                if let Some(member) = self.state.member(&name).filter(|_| decided.volumes.is_none()) {
                     let shares = predicted(&member.node, &ask.pod);
                     let placement = Placement { decision: at.decision, node: name.clone(), at: at.now, shares };
                     self.effects.placed(&ask.pod, placement);
                 }
                 let held = Held::by(uid, &self.state);
-                self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name });
+                let volumes = decided.volumes.map(Box::new);
+                self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name, volumes });
                 self.moved(uid, held, at.now);
             }
-            // The room is spoken for from now on, whatever the watch says when.
-            (None, Some(name)) => {
-                self.state.apply(Event::Nominated { uid: uid.to_owned(), node: Some(name) });
-                self.preempting.insert(uid.to_owned(), decided.waits);
-            }
-            (None, None) => self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now),
+            None => self.give_back(uid, at.now),
         }
-        Job { uid: uid.to_owned(), plan: decided.plan, recording, follows, waited: Span::ZERO }
+        // The room is spoken for from now on, whatever the watch says when.
+        if let Some(name) = nominated {
+            self.state.apply(Event::Nominated { uid: uid.to_owned(), node: Some(name) });
+            self.preempting.insert(uid.to_owned(), decided.waits);
+        }
+        if awaits.is_none() {
+            self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now);
+        }
+        Job { uid: uid.to_owned(), plan: decided.plan, recording, awaits, waited: Span::ZERO }
     }
 
     /// Decides without taking note of it: whatever goes wrong here has changed nothing but the classes.
@@ -290,14 +291,14 @@ impl Mind {
         self.books.record(&decision, false);
         self.queue.report(uid, Attempt::Failed, ask.now);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Job { uid: uid.to_owned(), plan, recording: None, follows: None, waited: Span::ZERO }
+        Job { uid: uid.to_owned(), plan, recording: None, awaits: None, waited: Span::ZERO }
     }
 
     /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
-    /// for nominated pods is not kept by class.
+    /// for nominated pods is not kept by class, nor what volumes need.
     fn decide_like_the_last(&mut self, ask: &mut Ask) -> Option<Decided> {
-        let long = ask.pod.nominated.is_some() || self.state.live().has_nominations(ask.pod.priority);
-        if ask.settings.mode < Mode::Enforce || long {
+        let nominated = ask.pod.nominated.is_some() || self.state.live().has_nominations(ask.pod.priority);
+        if ask.settings.mode < Mode::Enforce || nominated || !Classes::serve(&ask.pod) {
             return None;
         }
         let knew = self.classes.knows(&ask.pod);
@@ -309,25 +310,36 @@ impl Mind {
         decided
     }
 
-    /// Says whether a job that is followed was done.
+    /// Says whether a pod was bound, or everything was done that goes before that.
     pub fn ended(&mut self, uid: &str, done: bool, now: Timestamp) {
         if let Some(waits) = self.preempting.remove(uid) {
             return self.evicted(uid, waits, done, now);
         }
-        if done {
-            return self.queue.report(uid, Attempt::Placed, now);
+        // One that is not in flight and waits for its claims was decided again since.
+        if !self.queue.is_in_flight(uid) && self.state.plan_of(uid).is_some() {
+            return;
         }
-        // The watch may have said meanwhile that it has a node: then there is nothing to forget.
+        if done {
+            let waits = Waits::VOLUMES.and(Waits::TIME);
+            let for_volumes = self.state.plan_of(uid).map(|_| Attempt::Unschedulable(waits));
+            return self.queue.report(uid, for_volumes.unwrap_or(Attempt::Placed), now);
+        }
+        self.give_back(uid, now);
+        if self.standing.decides() {
+            self.queue.report(uid, Attempt::Failed, now);
+        } else {
+            self.queue.remove(uid);
+        }
+    }
+
+    /// Forgets where a pod was assumed to be. The watch may have said meanwhile that it has a node: then there is nothing
+    /// to forget.
+    fn give_back(&mut self, uid: &str, now: Timestamp) {
         if self.state.is_assumed(uid) {
             let held = Held::by(uid, &self.state);
             self.state.apply(Event::Forgotten { uid: uid.to_owned() });
             self.effects.forget(uid);
             self.moved(uid, held, now);
-        }
-        if self.standing.decides() {
-            self.queue.report(uid, Attempt::Failed, now);
-        } else {
-            self.queue.remove(uid);
         }
     }
 
@@ -350,7 +362,7 @@ impl Mind {
         let decision = observe::compare(&ask, &self.state.live().snapshot_for(&ask.pod), &actual);
         self.books.record(&decision, false);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Some(Job { uid: uid(&written).to_owned(), plan, recording: None, follows: None, waited: at.now.since(seen) })
+        Some(Job { uid: uid(&written).to_owned(), plan, recording: None, awaits: None, waited: at.now.since(seen) })
     }
 
     /// What came of earlier decisions, since the last call.

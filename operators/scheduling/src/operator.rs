@@ -3,11 +3,13 @@
 //! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
 //! thinking about is in [`crate::mind`].
 //!
-//! Promises: nothing is decided before nodes, namespaces, budgets and pods were read once; what the caches say is taken in before the next pod
+//! Promises: nothing is decided before nodes, namespaces, budgets, pods and the kinds of storage were read once; what the
+//! caches say is taken in before the next pod
 //! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
 mod measure;
+mod storage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use keelson_api::PlatformSpec;
-use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Outcome, Reason, Span, StepResult, Verb};
+use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Reason, Span, Step, StepResult, Verb};
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
@@ -27,9 +29,10 @@ use tokio::time::Instant;
 use tracing::{Instrument, field};
 
 use answers::Query;
+use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
-use crate::mind::{Follows, Job, Mind, Standing};
+use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
 use crate::used::NodeUse;
 
@@ -62,6 +65,7 @@ impl Operator for Scheduling {
         }
         let budgets = Rule::follow("policy", &["poddisruptionbudgets"]);
         let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), budgets, measure::permission()];
+        rules.extend(storage::permissions(ceiling == Mode::Enforce));
         if ceiling == Mode::Enforce {
             // Before a status is patched, and when nobody knows whether a binding arrived.
             rules.push(Rule::new("", &["pods"], &["get"]));
@@ -91,10 +95,10 @@ impl Operator for Scheduling {
     }
 }
 
-/// What is under way: the pod of each task, when it waits for the outcome.
+/// What is under way: the pod of each task, when it waits for the outcome, and of how many actions.
 struct UnderWay {
     tasks: JoinSet<Report>,
-    pods: HashMap<Id, (String, Follows)>,
+    pods: HashMap<Id, (String, usize)>,
 }
 
 async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
@@ -104,6 +108,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
     let mut namespaces = rt.cache::<Namespace>().subscribe();
     let mut budgets = rt.cache::<PodDisruptionBudget>().subscribe();
+    let mut storage = Storage::follow(&rt);
     let mut measured = rt.facts().changes::<NodeUse>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
@@ -114,7 +119,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let ready = nodes_read && namespaces_read && budgets_read && pods_read;
+        let ready = nodes_read && namespaces_read && budgets_read && pods_read && storage.is_read();
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
@@ -155,6 +160,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Delta::Deleted(gone) => mind.budget_gone(keelson_cluster::read::budget(&gone).key()),
                 }
             }
+            heard = storage.next() => heard.told(&mut mind, clock.now()),
             delta = pods.next() => {
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
@@ -168,8 +174,8 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Ok((id, report)) => (id, report),
                     Err(error) => (error.id(), Report::default()),
                 };
-                if let Some((uid, follows)) = under_way.pods.remove(&id) {
-                    mind.ended(&uid, is_done(&report, follows), clock.now());
+                if let Some((uid, actions)) = under_way.pods.remove(&id) {
+                    mind.ended(&uid, is_done(&report, actions), clock.now());
                 }
             }
             Some(query) = asked.recv() => query.answer(&mind, clock.now()),
@@ -214,7 +220,7 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: rt.clock().now() };
     let began = Instant::now();
     let decided = span.in_scope(|| mind.next(moment).or_else(|| mind.next_comparison(moment)));
-    let Some(Job { uid, mut plan, recording, follows, waited }) = decided else { return };
+    let Some(Job { uid, mut plan, recording, awaits, waited }) = decided else { return };
     let took = began.elapsed();
     span.in_scope(|| meter.observed(rt.clock().to_process(waited)));
     for decision in &mut plan.decisions {
@@ -235,7 +241,7 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     let executor = rt.executor().clone();
     let run = async move { executor.run(Feature::Scheduling, plan, recording).await };
     let task = under_way.tasks.spawn(run.instrument(span));
-    under_way.pods.extend(follows.map(|follows| (task.id(), (uid, follows))));
+    under_way.pods.extend(awaits.map(|actions| (task.id(), (uid, actions))));
 }
 
 /// kube-scheduler's name for it.
@@ -278,14 +284,12 @@ impl Gauges {
     }
 }
 
-/// Whether what the pod waits for was done. A job is about one decision.
-fn is_done(report: &Report, follows: Follows) -> bool {
-    let Some((outcome, steps)) = report.decisions.values().next() else { return false };
-    let first = steps.first().map(|step| step.result);
-    match follows {
-        Follows::Binding => matches!(first, Some(StepResult::Done | StepResult::Unchanged)),
-        Follows::Evictions => *outcome == Outcome::Done,
-    }
+/// Whether what the pod waits for was done: its binding, or every write that goes before one. These are the first actions
+/// of its decision.
+fn is_done(report: &Report, actions: usize) -> bool {
+    let done = |step: &Step| matches!(step.result, StepResult::Done | StepResult::Unchanged);
+    let done = |steps: &Vec<Step>| steps.len() >= actions && steps.iter().take(actions).all(done);
+    actions > 0 && report.decisions.values().any(|(_, steps)| done(steps))
 }
 
 fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {

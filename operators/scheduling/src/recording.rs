@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::{Plan, ResourceName, Resources, Timestamp, Verb};
+use keelson_placement::volumes::SeenVolumes;
 use keelson_placement::{Budgets, Claim, HostPort, Namespaces, Node, NodeTerm, NonZero, Occupant, Pod, Reserved};
 use keelson_placement::{Snapshot, Taint};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,8 @@ struct Recording {
     lower: BTreeMap<usize, Vec<Lower>>,
     #[serde(default, skip_serializing_if = "Budgets::is_empty")]
     budgets: Budgets,
+    #[serde(default, skip_serializing_if = "SeenVolumes::is_empty")]
+    volumes: SeenVolumes,
 }
 
 /// A pod that could be evicted: uid, `namespace/name`, which claim, priority, since when it runs, whether it is evicted by now.
@@ -124,7 +127,9 @@ impl<'a> Kept<'a> {
     }
 
     fn shape(&self, node: &Node) -> Shape {
-        let labels = node.labels.iter().filter(|(key, _)| self.labels.contains(key.as_str()));
+        // Volumes are reached by labels that they name themselves.
+        let all = !self.pod.volumes.is_empty();
+        let labels = node.labels.iter().filter(|(key, _)| all || self.labels.contains(key.as_str()));
         let images = self.pod.images.iter().filter_map(|image| node.images.get_key_value(image));
         Shape {
             labels: labels
@@ -149,6 +154,7 @@ impl<'a> Kept<'a> {
             namespace: claim.namespace.clone(),
             labels: claim.labels.clone(),
             affinity: claim.affinity.clone(),
+            volumes: claim.volumes.clone(),
             leaving: claim.leaving,
             ..Claim::default()
         };
@@ -200,9 +206,10 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>
     let namespaces = snapshot.namespaces.clone().into_owned();
     let namespaces = if kept.labels.is_empty() { Namespaces::new() } else { namespaces };
     let budgets = if lower.is_empty() { Budgets::new() } else { snapshot.budgets.clone().into_owned() };
-    let (ask, reserved) = (ask.clone(), reserved.collect());
-    let layout = LAYOUT;
-    serde_json::to_vec(&Recording { layout, ask, shapes, peers, namespaces, nodes, reserved, claims, lower, budgets })
+    let (ask, reserved, volumes) = (ask.clone(), reserved.collect(), SeenVolumes::by(&ask.pod, snapshot));
+    let seen =
+        Recording { layout: LAYOUT, ask, shapes, peers, namespaces, nodes, reserved, claims, lower, budgets, volumes };
+    serde_json::to_vec(&seen)
 }
 
 /// Decides again on a recording, under other settings when they are given.
@@ -218,7 +225,7 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     if found != LAYOUT {
         return Err(ReplayError::Layout { found });
     }
-    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, claims, mut lower, budgets, .. } =
+    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, claims, mut lower, budgets, volumes, .. } =
         serde_json::from_slice(recording)?;
     if let Some(settings) = settings {
         ask.settings = settings;
@@ -237,7 +244,8 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     let reserved = reserved.into_iter().map(|(node, pods)| (node, pods.into_iter().enumerate().map(reserve).collect()));
     let (nodes, reserved) = (nodes.collect::<Result<_, ReplayError>>()?, reserved.collect());
     let (namespaces, budgets) = (Cow::Owned(namespaces), Cow::Owned(budgets));
-    Ok(decide(&ask, &Snapshot { nodes, namespaces, budgets, reserved }).plan)
+    let volumes = Cow::Owned(volumes.restored());
+    Ok(decide(&ask, &Snapshot { nodes, namespaces, volumes, budgets, reserved }).plan)
 }
 
 fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, ReplayError> {

@@ -70,5 +70,5 @@ async fn a_refused_field_is_turned_away_at_the_door_and_nothing_else_is() {
             }
         }
     }
-    assert_eq!(denied, 4);
+    assert_eq!(denied, 2);
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use keelson_core::{Mode, Outcome, Reason, Timestamp, Verb};
 use keelson_sim::face::faults::{Faults, Rates};
 use keelson_sim::objects::Write;
-use keelson_sim::world::kinds::PODS;
+use keelson_sim::world::kinds::{CLAIMS, PODS, STORAGE_CLASSES, VOLUMES};
 use serde_json::{Value, json};
 use support::{EVENTS, PLATFORMS, Scene, seconds};
 
@@ -180,22 +180,74 @@ async fn a_pod_of_higher_priority_gets_the_room_of_the_least_important() {
     let placed = process.last("urgent");
     assert_eq!((placed.verb, placed.reason, placed.outcome), (Verb::Place, Reason::RoomMade, Outcome::Done));
     assert!(placed.cause_count > 0);
-    let preempted = |event: &Value| event["reason"] == "Preempted" && event["involvedObject"]["name"] == "low";
-    assert!(scene.list(EVENTS).iter().any(preempted), "{:#?}", scene.list(EVENTS));
+    let events = scene.list(EVENTS);
+    let mut told = events.iter().filter(|event| event["involvedObject"]["name"] == "low");
+    assert!(told.any(|event| event["reason"] == "Preempted"), "{events:#?}");
     scene.unbroken();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_with_a_claim_is_refused_by_the_fields_name() {
+async fn a_pod_that_asks_for_what_is_not_implemented_is_refused_by_the_fields_name() {
     let scene = Scene::new(3, Mode::Enforce).nodes(1, 4);
     let process = scene.process("a", Faults::none(), false);
-    let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
-    scene.schedule("db", "keelson", "100m", json!({"volumes": volumes}));
+    scene.schedule("db", "keelson", "100m", json!({"resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]}));
     seconds(30).await;
     let decision = process.last("db");
     assert_eq!((decision.verb, decision.reason, scene.node_of("db")), (Verb::Refuse, Reason::UnsupportedFeature, None));
-    assert!(decision.sentence.contains("spec.volumes[0].persistentVolumeClaim"), "{}", decision.sentence);
+    assert!(decision.sentence.contains("spec.resourceClaims"), "{}", decision.sentence);
     assert_eq!(scheduled(&scene.pod("db"))["reason"], "UnsupportedFeature");
+}
+
+fn claiming(claim: &str) -> Value {
+    json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]})
+}
+
+fn storage(scene: &Scene, class: &str, provisioner: &str) {
+    scene.create(
+        STORAGE_CLASSES,
+        json!({"metadata": {"name": class}, "provisioner": provisioner, "volumeBindingMode": "WaitForFirstConsumer"}),
+    );
+    let spec = json!({"storageClassName": class, "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+    scene.create(CLAIMS, json!({"metadata": {"name": "data", "namespace": "shop"}, "spec": spec}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_waits_for_its_pod_gets_a_volume_that_is_made_for_the_pods_node() {
+    let scene = Scene::new(3, Mode::Enforce).nodes(3, 4);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    scene.schedule("db", "keelson", "100m", claiming("data"));
+    seconds(10).await;
+    assert!(process.last("db").sentence.contains("\"data\" not found"), "{}", process.last("db").sentence);
+    storage(&scene, "late", "csi.example.com");
+    seconds(60).await;
+    let (claim, node) = (scene.list(CLAIMS).remove(0), scene.node_of("db").expect("it is bound"));
+    assert_eq!(claim["metadata"]["annotations"]["volume.kubernetes.io/selected-node"], json!(node));
+    assert_eq!((&claim["status"]["phase"], &scene.pod("db")["status"]["phase"]), (&json!("Bound"), &json!("Running")));
+    assert!(process.count(Reason::VolumesFirst) > 0);
+    assert_eq!(process.last("db").chosen, Some(node));
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_gets_the_volume_at_hand_and_its_pod_the_node_of_that() {
+    let scene = Scene::new(4, Mode::Enforce).nodes(4, 4);
+    let term = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node-2"]}]});
+    let spec = json!({
+        "capacity": {"storage": "5Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "local",
+        "local": {"path": "/disk"}, "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
+        "persistentVolumeReclaimPolicy": "Retain",
+    });
+    scene.create(VOLUMES, json!({"metadata": {"name": "disk"}, "spec": spec}));
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    storage(&scene, "local", "kubernetes.io/no-provisioner");
+    scene.schedule("db", "keelson", "100m", claiming("data"));
+    seconds(60).await;
+    assert_eq!(scene.node_of("db").as_deref(), Some("node-2"), "{}", process.last("db").sentence);
+    assert_eq!(scene.list(VOLUMES)[0]["spec"]["claimRef"]["name"], "data");
+    assert_eq!(scene.pod("db")["status"]["phase"], "Running");
+    scene.unbroken();
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use keelson_placement::requests::InitKind;
 use keelson_placement::{HostPort, NodeTerm, Pod, PodRequests, PreferredTerm, Protocol, TaintEffect};
 use keelson_placement::{Toleration, TolerationOperator};
 
-use super::{Amounts, Problem, amounts, operator, peers, problem};
+use super::{Amounts, Problem, amounts, operator, peers, problem, volumes};
 
 /// A pod as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub fn pod(written: &Written) -> ReadPod {
     }
     pod.tolerations = tolerations(spec, &mut problems);
     pod.host_ports = host_ports(spec, &mut problems);
+    pod.volumes = spec.volumes.iter().flatten().flat_map(|volume| volumes::mounted(&pod.name, volume)).collect();
     let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
     let bound_to = spec.node_name.clone().filter(|name| !name.is_empty());
     let nominated = status.and_then(|status| status.nominated_node_name.clone()).filter(|name| !name.is_empty());
@@ -154,7 +155,7 @@ fn node_affinity(pod: &mut Pod, affinity: &NodeAffinity, problems: &mut Vec<Prob
     }
 }
 
-fn term(written: &NodeSelectorTerm, field: &str, problems: &mut Vec<Problem>) -> NodeTerm {
+pub(super) fn term(written: &NodeSelectorTerm, field: &str, problems: &mut Vec<Problem>) -> NodeTerm {
     let mut read = |list: &Option<Vec<NodeSelectorRequirement>>| {
         list.iter().flatten().map(|wanted| requirement(wanted, field, problems)).collect()
     };

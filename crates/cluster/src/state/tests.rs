@@ -52,7 +52,7 @@ fn an_assumed_pod_counts_until_the_watch_decides() {
         state.apply(event);
     }
     let before = seen(&state);
-    let assume = Event::Assumed { uid: "u".into(), node: "n1".into() };
+    let assume = Event::Assumed { uid: "u".into(), node: "n1".into(), volumes: None };
     state.apply(assume.clone());
     assert_eq!((requested(&state, "n1"), state.is_assumed("u")), (300, true));
     // The watch is behind: it still says unbound.
@@ -77,7 +77,7 @@ fn a_new_leader_forgets_every_assumption() {
     let mut state = State::default();
     state.apply(node(node_json("n1", 1_000)));
     state.apply(pod(pod_json("p", "u", None, 300)));
-    state.apply(Event::Assumed { uid: "u".into(), node: "n1".into() });
+    state.apply(Event::Assumed { uid: "u".into(), node: "n1".into(), volumes: None });
     state.apply(Event::ForgottenAll);
     assert_eq!((requested(&state, "n1"), state.node_of("u")), (0, None));
 }
@@ -288,8 +288,91 @@ proptest! {
         }
         let before = seen(&state);
         let uid = format!("u{uid}-{life}");
-        state.apply(Event::Assumed { uid: uid.clone(), node: format!("n{on}") });
+        state.apply(Event::Assumed { uid: uid.clone(), node: format!("n{on}"), volumes: None });
         state.apply(Event::Forgotten { uid });
         prop_assert_eq!(seen(&state), before);
     }
+}
+
+#[test]
+fn what_is_decided_about_claims_stands_and_falls_with_the_assumption() {
+    let typed = |value: Value| serde_json::from_value(value).unwrap();
+    let claim = |name: &str| {
+        let spec = json!({"storageClassName": "local", "resources": {"requests": {"storage": "1Gi"}}});
+        let read = read::volumes::claim(
+            &serde_json::from_value(json!({"metadata": {"name": name, "namespace": "a", "uid": name}, "spec": spec}))
+                .unwrap(),
+        );
+        Event::VolumesApplied(Box::new(read))
+    };
+    let mounting = |name: &str, claim: &str| {
+        let mut pod = pod_json(name, name, None, 100);
+        pod["spec"]["volumes"] = json!([{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]);
+        pod
+    };
+    let class = read::volumes::class(
+        &serde_json::from_value(json!({"metadata": {"name": "local"},
+        "provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"}))
+        .unwrap(),
+    );
+    let volume = read::volumes::volume(
+        &serde_json::from_value(json!({"metadata": {"name": "pv"},
+        "spec": {"storageClassName": "local", "capacity": {"storage": "5Gi"}}, "status": {"phase": "Available"}}))
+        .unwrap(),
+    );
+    let mut state = State::default();
+    for event in [
+        node(node_json("n1", 1_000)),
+        claim("one"),
+        claim("two"),
+        Event::VolumesApplied(Box::new(class)),
+        Event::VolumesApplied(Box::new(volume)),
+        pod(mounting("first", "one")),
+        pod(mounting("second", "two")),
+    ] {
+        state.apply(event);
+    }
+    let planned = |state: &State, name: &str, claim: &str| {
+        let read = read::pod(&typed(mounting(name, claim)));
+        let snapshot = state.live().snapshot_for(&read.pod);
+        keelson_placement::Cycle::new(&read.pod, &snapshot).volume_plan(snapshot.node(0).unwrap())
+    };
+    let before = state.view();
+    let plan = planned(&state, "first", "one").unwrap();
+    assert_eq!(plan.bindings.get("a/one").map(String::as_str), Some("pv"));
+    let assume = Event::Assumed { uid: "first".into(), node: "n1".into(), volumes: Some(Box::new(plan)) };
+    state.apply(assume.clone());
+    assert_eq!(planned(&state, "second", "two"), None, "the one volume is spoken for");
+    // The watch is behind: it still says unbound.
+    state.apply(pod(mounting("first", "one")));
+    assert_eq!(planned(&state, "second", "two"), None);
+    state.apply(Event::Forgotten { uid: "first".into() });
+    assert!(planned(&state, "second", "two").is_some());
+    assert_eq!(state.live().volumes(), before.volumes(), "nothing is left of it");
+    // The pod is bound, or gone: then the objects say what became of its claims.
+    for last in [pod(mounting("first", "one")), Event::PodDeleted { uid: "first".into() }] {
+        state.apply(assume.clone());
+        let mut last = last;
+        if let Event::PodApplied(read) = &mut last {
+            read.bound_to = Some("n1".into());
+        }
+        state.apply(last);
+        assert_eq!(state.live().volumes(), before.volumes());
+        state.apply(pod(mounting("first", "one")));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_of_a_volume_is_known_until_it_is_mended() {
+    let volume = |capacity: &str| {
+        let spec = json!({"capacity": {"storage": capacity}});
+        let read =
+            read::volumes::volume(&serde_json::from_value(json!({"metadata": {"name": "pv"}, "spec": spec})).unwrap());
+        Event::VolumesApplied(Box::new(read))
+    };
+    let mut state = State::default();
+    state.apply(volume("lots"));
+    assert_eq!(state.live().volume_problems().len(), 1);
+    state.apply(volume("1Gi"));
+    assert!(state.live().volume_problems().is_empty());
 }

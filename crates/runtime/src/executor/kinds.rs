@@ -13,12 +13,13 @@ use tokio::time::Instant;
 use super::wire::{Call, Wire};
 
 /// Group, kind, version, plural, namespaced.
-const KNOWN: [(&str, &str, &str, &str, bool); 12] = [
+const KNOWN: [(&str, &str, &str, &str, bool); 13] = [
     ("", "Pod", "v1", "pods", true),
     ("", "Node", "v1", "nodes", false),
     ("", "Namespace", "v1", "namespaces", false),
     ("", "Service", "v1", "services", true),
     ("", "ConfigMap", "v1", "configmaps", true),
+    ("", "PersistentVolume", "v1", "persistentvolumes", false),
     ("", "PersistentVolumeClaim", "v1", "persistentvolumeclaims", true),
     ("apps", "Deployment", "v1", "deployments", true),
     ("apps", "ReplicaSet", "v1", "replicasets", true),

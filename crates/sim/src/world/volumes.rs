@@ -1,7 +1,7 @@
 //! Claims and volumes: provisioning in a zone, binding, reclaiming.
 //!
 //! A claim of an `Immediate` class gets a volume in a zone of chance, one of a `WaitForFirstConsumer` class in the zone
-//! of the node that a scheduler wrote into [`SELECTED_NODE`]. A volume stays in its zone for ever, and says so in its
+//! of the node that a scheduler wrote into [`SELECTED_NODE`], or the volume that a scheduler kept for it. A volume stays in its zone for ever, and says so in its
 //! node affinity.
 
 use std::collections::BTreeSet;
@@ -101,6 +101,9 @@ pub fn look_at_claim(desk: &mut Desk<'_>, key: &Key) -> Looked {
             None => Ok(()),
         };
     }
+    if let Some(volume) = kept(desk, &claim) {
+        return bind(desk, &claim, &volume);
+    }
     let class = class(desk, &claim);
     let waits = class.as_deref().is_some_and(waits_for_consumer);
     let selected = annotation(&claim, SELECTED_NODE).map(str::to_owned);
@@ -120,6 +123,12 @@ pub fn look_at_claim(desk: &mut Desk<'_>, key: &Key) -> Looked {
     };
     let volume = provision(desk, &claim, &class, zone.as_deref())?;
     bind(desk, &claim, &volume)
+}
+
+/// The volume that a scheduler kept for a claim.
+fn kept(desk: &Desk<'_>, claim: &Value) -> Option<Arc<Value>> {
+    let mut volumes = desk.state.seen.all(VOLUMES).map(|(_, volume)| volume);
+    volumes.find(|volume| text(volume, "spec.claimRef.uid") == uid(claim)).cloned()
 }
 
 /// The smallest free volume that a claim can take.
@@ -228,7 +237,12 @@ pub fn look_at_volume(desk: &mut Desk<'_>, key: &Key) -> Looked {
             let claim = desk.get(CLAIMS, &Key::new(text(holder, "namespace"), text(holder, "name")));
             let held = claim.is_some_and(|claim| uid(&claim) == text(holder, "uid") || text(holder, "uid").is_empty());
             match (held, text(&volume, "spec.persistentVolumeReclaimPolicy")) {
-                (true, _) => return Ok(()),
+                (true, _) => {
+                    if text(&volume, "status.phase") != "Bound" {
+                        desk.soon(Role::Claim, Key::new(text(holder, "namespace"), text(holder, "name")));
+                    }
+                    return Ok(());
+                }
                 (false, "Delete") => return desk.delete(VOLUMES, &volume, None),
                 (false, _) => "Released",
             }

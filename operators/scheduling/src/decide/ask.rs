@@ -47,6 +47,9 @@ pub struct Ask {
     pub generation: Option<i64>,
     /// Whether the nodes that cannot hold it go unmentioned when it is placed: they were told for a pod like it.
     pub brief: bool,
+    /// The node that was decided on while its claims got their volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
     /// The settings.
     pub settings: Settings,
     /// Decides between nodes of equal score.
@@ -93,6 +96,7 @@ impl Ask {
             owners: owners(written),
             generation: written.metadata.generation,
             brief: false,
+            stays: None,
             pod,
             settings,
             seed,

@@ -1,4 +1,4 @@
-//! What follows from a decision: the binding or the refusal, and who is told.
+//! What follows from a decision: the binding, what must be written before it, or the refusal; and who is told.
 //!
 //! The texts are those that kube-scheduler 1.36 writes, because people and autoscalers read them.
 
@@ -7,6 +7,7 @@ use keelson_core::{Action, ActionKind, Mode, ObjectRef, Reason};
 use keelson_placement::Victim;
 use serde_json::json;
 
+use super::volumes::Write;
 use super::{Ask, Finding};
 
 /// An event's note may have 1,024 characters; kube-scheduler cuts it and says so.
@@ -17,6 +18,13 @@ pub(super) fn actions(ask: &Ask, found: &Finding) -> Vec<Action> {
         return Vec::new();
     }
     let action = |kind| Action { decision: ask.decision, object: ask.subject(), kind };
+    if let Some((_, writes)) = &found.volumes {
+        let patched = |write: &Write| {
+            let kind = ActionKind::Patch(write.patch.clone());
+            Action { decision: ask.decision, object: write.object.clone(), kind }
+        };
+        return writes.iter().map(patched).collect();
+    }
     match (&found.node, &found.message) {
         (Some(node), _) => {
             let note = format!("Successfully assigned {} to {node}", ask.subject().path());

@@ -154,11 +154,11 @@ fn the_conditions_time_stays_while_its_status_does() {
 fn a_refused_field_is_named_and_nothing_is_chosen() {
     let state = cluster(&[node("n1", 1_000)], &[]);
     let mut cart = pod("cart", "500m");
-    cart["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]);
+    cart["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);
     let decided = decided(&state, &cart, Mode::Enforce);
     let decision = &decided.plan.decisions[0];
     assert_eq!((decision.verb, decision.reason, &decision.chosen), (Verb::Refuse, Reason::UnsupportedFeature, &None));
-    assert!(decision.sentence.starts_with("spec.volumes[0].persistentVolumeClaim: "), "{}", decision.sentence);
+    assert!(decision.sentence.starts_with("spec.resourceClaims: "), "{}", decision.sentence);
     let ActionKind::ApplyStatus(status) = &decided.plan.actions[1].kind else { panic!() };
     assert_eq!(status["status"]["conditions"][0]["reason"], "UnsupportedFeature");
 }

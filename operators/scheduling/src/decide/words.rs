@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keelson_core::{Candidate, Mode};
-use keelson_placement::{Candidate as Eviction, Change, Choice, Explanation, Node, Victim};
+use keelson_placement::{Candidate as Eviction, Change, Choice, Explanation, Node, Victim, VolumePlan};
 
 use super::Ask;
 use crate::fields::Finding;
@@ -56,6 +56,22 @@ pub(super) fn preempting(node: &str, best: &Eviction) -> String {
         sentence.push_str(&format!(" Disruption budgets broken: {}, the fewest possible.", best.violations));
     }
     sentence
+}
+
+pub(super) fn stayed(node: &str) -> String {
+    format!("Placed on {node}, for which its claims got their volumes.")
+}
+
+pub(super) fn volumes_first(plan: &VolumePlan, written: bool) -> String {
+    let bindings = plan.bindings.iter().map(|(claim, volume)| format!("{claim} gets volume {volume}"));
+    let provisions = plan.provisions.iter().map(|claim| format!("{claim} gets one that is made"));
+    let claims: Vec<String> = bindings.chain(provisions).collect();
+    let (claims, node) = (claims.join(", "), &plan.node);
+    if written {
+        format!("Waits for its volumes on {node}: {claims}.")
+    } else {
+        format!("Goes to {node} once its claims have volumes there: {claims}.")
+    }
 }
 
 pub(super) fn unschedulable(explanation: &Explanation, change: Option<&Change>) -> String {

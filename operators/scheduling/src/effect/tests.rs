@@ -40,7 +40,7 @@ fn place(state: &mut State, effects: &mut Effects, pod: &Value, last: u8) {
     let node = state.live().member("n1").unwrap().node.clone();
     let shares = predicted(&node, &pod);
     effects.placed(&pod, Placement { decision: id(last), node: "n1".into(), at: PLACED, shares });
-    state.apply(Event::Assumed { uid: pod.uid, node: "n1".into() });
+    state.apply(Event::Assumed { uid: pod.uid, node: "n1".into(), volumes: None });
 }
 
 fn bound(name: &str, cpu: &str, node: &str, phase: &str) -> Value {

@@ -82,13 +82,8 @@ fn judged(spec: Value) -> Vec<String> {
 fn each_refused_field_is_found_where_it_is() {
     let rows = [
         (
-            json!({"volumes": [{"name": "a", "emptyDir": {"medium": "Memory"}}, {"name": "b", "persistentVolumeClaim": {"claimName": "c"}}]}),
-            "spec.volumes[1].persistentVolumeClaim",
-        ),
-        (json!({"volumes": [{"name": "a", "csi": {"driver": "d"}}]}), "spec.volumes[0].csi"),
-        (
-            json!({"volumes": [{"name": "a", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}]}),
-            "spec.volumes[0].ephemeral",
+            json!({"containers": [{"name": "c"}, {"name": "d", "resources": {"claims": [{"name": "gpu"}]}}]}),
+            "spec.containers[1].resources.claims",
         ),
         (json!({"resourceClaims": [{"name": "gpu"}]}), "spec.resourceClaims"),
         (json!({"schedulingGroup": {"podGroupName": "g"}}), "spec.schedulingGroup"),
@@ -109,7 +104,9 @@ fn each_refused_field_is_found_where_it_is() {
 fn what_is_implemented_or_cannot_matter_is_silent() {
     let spec = json!({
         "containers": [{"name": "c", "image": "web:1", "resources": {"requests": {"cpu": "1"}, "claims": []}, "ports": [{"containerPort": 80}]}],
-        "volumes": [{"name": "t", "projected": {"sources": []}}, {"name": "e", "emptyDir": {}}],
+        "volumes": [{"name": "t", "projected": {"sources": []}}, {"name": "e", "emptyDir": {}},
+            {"name": "d", "persistentVolumeClaim": {"claimName": "c"}}, {"name": "f", "ephemeral": {"volumeClaimTemplate": {}}},
+            {"name": "g", "csi": {"driver": "d"}}, {"name": "h", "gcePersistentDisk": {"pdName": "p"}}],
         "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
             {"weight": 1, "podAffinityTerm": {"topologyKey": "z", "labelSelector": {}, "namespaceSelector": {"matchLabels": {"a": "b"}}}}]}},
         "topologySpreadConstraints": [{"whenUnsatisfiable": "ScheduleAnyway", "maxSkew": 1, "topologyKey": "z"}],
@@ -123,11 +120,11 @@ fn what_is_implemented_or_cannot_matter_is_silent() {
 fn a_typed_pod_is_judged_as_its_manifest() {
     let pod: Pod = serde_json::from_value(json!({
         "metadata": {"name": "p"},
-        "spec": {"containers": [{"name": "c"}], "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]},
+        "spec": {"containers": [{"name": "c"}], "resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]},
     }))
     .unwrap();
     let paths: Vec<_> = judge(&pod).into_iter().map(|finding| finding.path).collect();
-    assert_eq!(paths, ["spec.volumes[0].persistentVolumeClaim"]);
+    assert_eq!(paths, ["spec.resourceClaims"]);
 }
 
 #[test]
@@ -141,7 +138,7 @@ fn the_page_lists_every_row_and_the_policy_every_refusal() {
         policy["spec"]["validations"].as_array().unwrap().iter().map(|v| v["expression"].as_str().unwrap()).collect();
     for expected in [
         "!(has(object.spec) && has(object.spec.resourceClaims) && true)",
-        "!(has(object.spec) && has(object.spec.volumes) && object.spec.volumes.exists(i0, has(i0.persistentVolumeClaim) && true))",
+        "!(has(object.spec) && has(object.spec.containers) && object.spec.containers.exists(i0, has(i0.resources) && has(i0.resources.claims) && true))",
         "!(has(object.spec) && has(object.spec.hostUsers) && !object.spec.hostUsers && has(object.spec.hostNetwork) && object.spec.hostNetwork)",
     ] {
         assert!(expressions.contains(&expected), "{expected} is not in {expressions:#?}");

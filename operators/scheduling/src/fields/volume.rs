@@ -1,46 +1,47 @@
 //! The rows of a volume.
 //!
-//! What kube-scheduler 1.36 looks at (claims, limits of drivers, conflicts of disks) is refused; what it does not look
+//! What kube-scheduler 1.36 looks at (claims, limits of drivers, conflicts of disks) is implemented; what it does not look
 //! at is neutral here too.
 
-use super::{Row, implemented, neutral, refused};
+use super::{Row, implemented, neutral};
 
 const FILES: &str = "made of objects of the API on any node";
 const ANYWHERE: &str = "kube-scheduler looks at it no more than Keelson does: any node may mount it";
-const CLAIM: &str = "persistent volumes bind a pod to where its volume is; they are not implemented";
-const ATTACHED: &str = "an attached disk: zones, conflicts and limits per node are not implemented";
+const CLAIM: &str = "where its volume is, or can be made; how many its driver attaches; who else has it";
+const DISK: &str = "pods on one node share such a disk only to read, and no AWS disk at all";
+const COUNTED: &str = "counts against what its driver attaches to a node";
 
 /// Paths below one item of `spec.volumes`.
 pub(super) const ROWS: &[Row] = &[
-    refused("awsElasticBlockStore", ATTACHED),
-    refused("azureDisk", ATTACHED),
-    refused("azureFile", ATTACHED),
+    implemented("awsElasticBlockStore", DISK),
+    implemented("azureDisk", COUNTED),
+    neutral("azureFile", ANYWHERE),
     neutral("cephfs", ANYWHERE),
-    refused("cinder", ATTACHED),
+    implemented("cinder", COUNTED),
     neutral("configMap", FILES),
-    refused("csi", "limits of a driver per node are not implemented"),
+    neutral("csi", ANYWHERE),
     neutral("downwardAPI", FILES),
     neutral("emptyDir", "room on the node is asked for by ephemeral-storage requests"),
-    refused("ephemeral", CLAIM),
+    implemented("ephemeral", CLAIM),
     neutral("fc", ANYWHERE),
     neutral("flexVolume", ANYWHERE),
     neutral("flocker", ANYWHERE),
-    refused("gcePersistentDisk", ATTACHED),
+    implemented("gcePersistentDisk", DISK),
     neutral("gitRepo", ANYWHERE),
     neutral("glusterfs", ANYWHERE),
     neutral("hostPath", "whatever the node has there; kube-scheduler does not look either"),
     implemented("image", "a node that has it is preferred"),
-    refused("iscsi", ATTACHED),
+    implemented("iscsi", DISK),
     neutral("name", "what mounts call it"),
     neutral("nfs", ANYWHERE),
-    refused("persistentVolumeClaim", CLAIM),
+    implemented("persistentVolumeClaim", CLAIM),
     neutral("photonPersistentDisk", ANYWHERE),
-    refused("portworxVolume", ATTACHED),
+    implemented("portworxVolume", COUNTED),
     neutral("projected", FILES),
     neutral("quobyte", ANYWHERE),
-    refused("rbd", ATTACHED),
+    implemented("rbd", DISK),
     neutral("scaleIO", ANYWHERE),
     neutral("secret", FILES),
     neutral("storageos", ANYWHERE),
-    refused("vsphereVolume", ATTACHED),
+    neutral("vsphereVolume", ANYWHERE),
 ];

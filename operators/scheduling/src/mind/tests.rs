@@ -76,7 +76,7 @@ fn the_short_way_says_what_the_long_way_says() {
 #[test]
 fn who_waits_and_who_is_refused_is_as_it_is_now() {
     let mut refused = pod("claims", "100m");
-    refused["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}]);
+    refused["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);
     let pods = [pod("fits", "100m"), pod("large", "9"), refused];
     let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &pods);
     assert_eq!((mind.pods_of_ours(), mind.refused()), (3, 0));
@@ -207,7 +207,7 @@ fn in_observe_the_choices_of_others_are_compared_once() {
     assert_eq!(mind.next_comparison(moment(3)), None);
     let mut claimed = pod("b", "500m");
     claimed["spec"]["schedulerName"] = json!("default-scheduler");
-    claimed["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]);
+    claimed["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);
     mind.pod(&written(&claimed), at(3));
     mind.pod(&written(&bound(claimed, "n1")), at(3));
     assert_eq!(reason(&mind.next_comparison(moment(4)).unwrap()), Reason::UnsupportedFeature);
@@ -231,7 +231,7 @@ fn an_effect_is_measured_also_after_a_restart() {
 #[test]
 fn a_refusal_is_said_again_until_the_pod_says_it_and_then_no_more() {
     let mut refused = pod("claims", "100m");
-    refused["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}]);
+    refused["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);
     let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[refused.clone()]);
     let first = mind.next(moment(1)).unwrap();
     let again = mind.next(moment(340)).expect("the words may not have arrived");

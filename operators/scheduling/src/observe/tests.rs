@@ -54,12 +54,8 @@ fn a_node_that_could_not_hold_it_is_said_to_be_so() {
 #[test]
 fn what_is_not_implemented_is_not_judged() {
     let mut cart = pod("cart", "500m");
-    cart["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}]);
+    cart["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);
     let decision = compared(&[node("n1", 1_000)], &cart, "n1");
     assert_eq!((decision.reason, decision.chosen), (Reason::UnsupportedFeature, None));
-    assert!(
-        decision.sentence.starts_with("Cannot judge: spec.volumes[0].persistentVolumeClaim"),
-        "{}",
-        decision.sentence
-    );
+    assert!(decision.sentence.starts_with("Cannot judge: spec.resourceClaims"), "{}", decision.sentence);
 }

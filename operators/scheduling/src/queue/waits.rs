@@ -16,6 +16,9 @@ impl Waits {
     /// Nothing but time: it is worth saying anew now and then.
     pub const TIME: Self = Self(8);
 
+    /// A claim, a volume, or what is known of them.
+    pub const VOLUMES: Self = Self(16);
+
     /// Both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
