@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use keelson_cluster::State;
 use keelson_core::Timestamp;
-use keelson_placement::{Claim, Node, Occupant, Pod, fits_alone};
+use keelson_placement::{Claim, Node, Occupant, Pod, VolumePlan, fits_alone};
 
 use super::Mind;
 use crate::queue::Waits;
@@ -21,11 +21,14 @@ use crate::queue::Waits;
 pub(super) struct Held {
     room: Option<String>,
     claim: Option<Arc<Claim>>,
+    /// What was decided about its claims and is not done.
+    plan: Option<VolumePlan>,
 }
 
 impl Held {
     pub(super) fn by(uid: &str, state: &State) -> Self {
-        Self { room: state.room_of(uid).map(str::to_owned), claim: state.claim_elsewhere(uid).cloned() }
+        let (room, plan) = (state.room_of(uid).map(str::to_owned), state.plan_of(uid).cloned());
+        Self { room, claim: state.claim_elsewhere(uid).cloned(), plan }
     }
 }
 
@@ -57,6 +60,12 @@ impl Mind {
             let mut before = member.node.clone();
             before.hold(uid.into(), Occupant::taking(Arc::clone(claim)));
             self.changed_on(name, Some(&before), now);
+        }
+        if held.plan.is_some() && held.plan != is.plan {
+            // Volumes and claims that were spoken for are not.
+            let unbound = &self.unbound;
+            let mounts = |other: &str| unbound.get(other).is_some_and(|pod| !pod.read.pod.volumes.is_empty());
+            self.queue.changed(Waits::VOLUMES, now, mounts);
         }
         let (view, unbound) = (self.state.live(), &self.unbound);
         let claims: Vec<Arc<Claim>> = held.claim.into_iter().chain(is.claim).collect();

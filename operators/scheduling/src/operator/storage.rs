@@ -30,7 +30,7 @@ pub(super) fn permissions(enforced: bool) -> Vec<Rule> {
 /// What is heard of one kind.
 pub(super) enum Heard {
     All(VolumeKind, Vec<ReadVolumes>),
-    Applied(ReadVolumes),
+    Applied(Box<ReadVolumes>),
     Gone(VolumeKind, String),
 }
 
@@ -89,7 +89,7 @@ where
 {
     match delta {
         Delta::Restarted(all) => Heard::All(kind, all.into_iter().map(|object| read(&object)).collect()),
-        Delta::Applied(object) => Heard::Applied(read(&object)),
+        Delta::Applied(object) => Heard::Applied(Box::new(read(&object))),
         Delta::Deleted(object) => Heard::Gone(kind, read(&object).object.key()),
     }
 }
@@ -98,7 +98,7 @@ impl Heard {
     pub(super) fn told(self, mind: &mut Mind, now: Timestamp) {
         match self {
             Self::All(kind, all) => mind.storage_listed(kind, all, now),
-            Self::Applied(read) => mind.storage(read, now),
+            Self::Applied(read) => mind.storage(*read, now),
             Self::Gone(kind, key) => mind.storage_gone(kind, key, now),
         }
     }
