@@ -1,6 +1,6 @@
 //! What one pod has to know of all nodes together before it can be held against one of them.
 //!
-//! Spreading and the rules between pods count pods by place: by zone, by rack, by node. Those counts are made once for a
+//! Spreading, the rules between pods and network cost count pods by place: by zone, by rack, by node. Those counts are made once for a
 //! pod (kube-scheduler's PreFilter), and each node is then asked in constant time.
 //!
 //! Promise: a node that is not in the snapshot has no say in any count.
@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::filter::Failure;
+use crate::network::Near;
 use crate::node::Node;
 use crate::peers::PodTerm;
 use crate::pod::{Claim, Pod};
@@ -31,6 +32,8 @@ pub struct Cycle<'a> {
     anti: Vec<(&'a PodTerm, Counts<'a>)>,
     /// By label and value: how many pods keep it away there.
     repelling: BTreeMap<(&'a str, &'a str), i64>,
+    /// The pods of its group that it is tied to.
+    near: Option<Near<'a>>,
 }
 
 impl<'a> Cycle<'a> {
@@ -47,6 +50,7 @@ impl<'a> Cycle<'a> {
             is_first: false,
             anti: counted(&pod.affinity.anti),
             repelling: BTreeMap::new(),
+            near: Near::of(pod, snapshot),
         };
         cycle.count_spread();
         cycle.count_peers();
@@ -99,7 +103,14 @@ impl<'a> Cycle<'a> {
     /// Whether pods elsewhere bear on where this one may go.
     #[must_use]
     pub fn looks_elsewhere(&self) -> bool {
-        !(self.hard.is_empty() && self.required.is_empty() && self.anti.is_empty() && self.repelling.is_empty())
+        let rules = [self.hard.is_empty(), self.required.is_empty(), self.anti.is_empty(), self.repelling.is_empty()];
+        self.near.is_some() || rules.contains(&false)
+    }
+
+    /// What the node costs the pod over the network.
+    #[must_use]
+    pub fn network_cost(&self, node: &Node) -> i64 {
+        self.near.as_ref().map_or(0, |near| near.cost(node))
     }
 
     /// Whether spreading and the rules between pods allow the node.
@@ -113,6 +124,7 @@ impl<'a> Cycle<'a> {
                     .all(|(term, counts)| there(term, counts, node).is_some_and(|(_, pods)| pods > 0)))
             && self.anti.iter().all(|(term, counts)| there(term, counts, node).is_none_or(|(_, pods)| pods == 0))
             && self.repelled(node).next().is_none()
+            && self.near.as_ref().is_none_or(|near| near.allows(node))
     }
 
     /// Every reason why they do not. Pods that must be apart from each other say so once.
@@ -137,6 +149,7 @@ impl<'a> Cycle<'a> {
                 found.push(Failure::Repelled { key, place, pods });
             }
         }
+        found.extend(self.near.iter().flat_map(|near| near.failures(node)));
         found
     }
 

@@ -12,6 +12,7 @@
 //! | [`peers`], [`spread`] | rules that look at pods elsewhere |
 //! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
 //! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
+//! | [`network`] | what the pods of one application cost each other over the network |
 //! | [`classes`] | the same choice, kept up to date instead of made anew |
 //! | [`mod@explain`], [`change`] | why, in words; and what would make it fit |
 //!
@@ -42,6 +43,7 @@ pub mod filter;
 pub mod fit;
 pub mod images;
 pub mod log;
+pub mod network;
 pub mod node;
 pub mod peers;
 pub mod pod;
@@ -62,6 +64,7 @@ pub use cycle::Cycle;
 pub use explain::{Explanation, explain, explained};
 pub use filter::{Failure, failures, failures_at, fits, fits_alone};
 pub use log::{Change as LogChange, Log};
+pub use network::Network;
 pub use node::Node;
 pub use peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 pub use pod::{Claim, Pod};

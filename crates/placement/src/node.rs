@@ -144,6 +144,12 @@ impl Node {
         self.pods.get(uid).map(AsRef::as_ref)
     }
 
+    /// As [`Self::claim`], shared.
+    #[must_use]
+    pub fn shared_claim(&self, uid: &str) -> Option<Arc<Claim>> {
+        self.pods.get(uid).map(Arc::clone)
+    }
+
     /// What each pod takes; alike pods may share it.
     pub fn shared_claims(&self) -> impl Iterator<Item = &Arc<Claim>> {
         self.pods.values()

@@ -7,6 +7,7 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::network::Network;
 use crate::node::Node;
 use crate::peers::Namespaces;
 use crate::pod::Claim;
@@ -20,6 +21,8 @@ pub struct Snapshot<'a> {
     pub namespaces: Cow<'a, Namespaces>,
     /// Room that was made on a node, by its place, for pods that go first: none of it may be taken.
     pub reserved: BTreeMap<usize, Vec<Reserved>>,
+    /// Who depends on whom, and what places cost each other.
+    pub network: Cow<'a, Network>,
 }
 
 /// A nominated pod.
@@ -43,6 +46,13 @@ impl<'a> Snapshot<'a> {
     #[must_use]
     pub fn within(mut self, namespaces: &'a Namespaces) -> Self {
         self.namespaces = Cow::Borrowed(namespaces);
+        self
+    }
+
+    /// The same with these groups and costs.
+    #[must_use]
+    pub fn over(mut self, network: &'a Network) -> Self {
+        self.network = Cow::Borrowed(network);
         self
     }
 
