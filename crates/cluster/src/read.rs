@@ -1,9 +1,10 @@
-//! Kubernetes' Node and Pod in placement's words.
+//! Kubernetes' Node and Pod in placement's words, and Diktyo's groups and costs.
 //!
 //! Promises: nothing panics, whatever is stored; what cannot be read is a [`Problem`] on the object, with its field, and
 //! never a silent zero; what the API server would have defaulted (requests from limits) is defaulted the same way, so that
 //! a manifest that was never stored reads as the stored one would.
 
+pub mod network;
 mod node;
 mod peers;
 mod pod;

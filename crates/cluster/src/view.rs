@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::Resources;
-use keelson_placement::{Claim, Namespaces, Node, Pod, Reserved, Snapshot};
+use keelson_placement::{Claim, Namespaces, Network, Node, Pod, Reserved, Snapshot};
 
 use crate::blocks::Blocks;
 use crate::cell::Cell;
@@ -72,6 +72,7 @@ pub struct Nominated {
 pub struct View {
     pub(crate) slots: Blocks<Member>,
     pub(crate) namespaces: Arc<Namespaces>,
+    pub(crate) network: Arc<Network>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
 }
 
@@ -116,13 +117,20 @@ impl View {
                 reserved.entry(index).or_default().push(Reserved { uid: Arc::clone(uid), claim });
             }
         }
-        Snapshot { nodes, namespaces: Cow::Borrowed(&self.namespaces), reserved }
+        let (namespaces, network) = (Cow::Borrowed(self.namespaces.as_ref()), Cow::Borrowed(self.network.as_ref()));
+        Snapshot { nodes, namespaces, reserved, network }
     }
 
     /// The labels of namespaces.
     #[must_use]
     pub fn namespaces(&self) -> &Namespaces {
         &self.namespaces
+    }
+
+    /// Groups, and what places cost each other.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Whether room was made for a pod of at least this priority.

@@ -19,6 +19,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::peers::Labels;
 
 mod board;
@@ -47,7 +49,7 @@ pub const WORKLOAD_LABEL: &str = "appgroup.diktyo.x-k8s.io.workload";
 pub const SHARED_NAMESPACE: &str = "default";
 
 /// The groups, and what places cost each other.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     costs: Costs,
     /// By name, then by namespace.
@@ -79,9 +81,32 @@ impl Network {
 
     /// The same with one more group.
     #[must_use]
-    pub fn group(mut self, namespace: &str, name: &str, graph: Graph) -> Self {
-        self.groups.entry(name.into()).or_default().insert(namespace.into(), Arc::new(graph));
+    pub fn group(self, namespace: &str, name: &str, graph: Graph) -> Self {
+        self.sharing(namespace, name, Arc::new(graph))
+    }
+
+    /// The same with one more group that others share.
+    #[must_use]
+    pub fn sharing(mut self, namespace: &str, name: &str, graph: Arc<Graph>) -> Self {
+        self.groups.entry(name.into()).or_default().insert(namespace.into(), graph);
         self
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.costs.is_empty()
+    }
+
+    /// What of it bears on a pod: its group and the costs; nothing for a pod of no group.
+    #[must_use]
+    pub fn only_for(&self, namespace: &str, labels: &Labels) -> Self {
+        let name = labels.get(GROUP_LABEL);
+        let known = name.and_then(|name| self.groups.get_key_value(name));
+        let Some((name, by_namespace)) = known.filter(|_| self.member(namespace, labels).is_some()) else {
+            return Self::new();
+        };
+        Self { costs: self.costs.clone(), groups: [(name.clone(), by_namespace.clone())].into() }
     }
 
     /// What places cost each other.

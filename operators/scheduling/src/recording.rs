@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::{Plan, ResourceName, Resources};
-use keelson_placement::{Claim, HostPort, Namespaces, Node, NodeTerm, NonZero, Pod, Reserved, Snapshot, Taint};
+use keelson_placement::{
+    Claim, HostPort, Namespaces, Network, Node, NodeTerm, NonZero, Pod, Reserved, Snapshot, Taint,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Ask, Settings, decide};
@@ -52,6 +54,9 @@ struct Recording {
     nodes: Vec<Row>,
     /// By the place of a node: pods that go first there.
     reserved: BTreeMap<usize, Vec<Claim>>,
+    /// The pod's group, and what places cost each other.
+    #[serde(default, skip_serializing_if = "Network::is_empty")]
+    network: Network,
 }
 
 /// What many nodes share.
@@ -167,8 +172,9 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>) -> Result<Vec<u8>, serde_json:
     let reserved = reserved.map(|(node, pods)| (*node, pods.iter().map(|pod| Claim::clone(&pod.claim)).collect()));
     let namespaces = snapshot.namespaces.clone().into_owned();
     let namespaces = if kept.labels.is_empty() { Namespaces::new() } else { namespaces };
+    let network = snapshot.network.only_for(&ask.pod.namespace, &ask.pod.labels);
     let (ask, reserved) = (ask.clone(), reserved.collect());
-    serde_json::to_vec(&Recording { layout: LAYOUT, ask, shapes, peers, namespaces, nodes, reserved })
+    serde_json::to_vec(&Recording { layout: LAYOUT, ask, shapes, peers, namespaces, nodes, reserved, network })
 }
 
 /// Decides again on a recording, under other settings when they are given.
@@ -184,7 +190,8 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     if found != LAYOUT {
         return Err(ReplayError::Layout { found });
     }
-    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, .. } = serde_json::from_slice(recording)?;
+    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, network, .. } =
+        serde_json::from_slice(recording)?;
     if let Some(settings) = settings {
         ask.settings = settings;
     }
@@ -193,7 +200,8 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     let reserve = |(number, claim)| Reserved { uid: format!("reserved-{number}").into(), claim: Arc::new(claim) };
     let reserved = reserved.into_iter().map(|(node, pods)| (node, pods.into_iter().enumerate().map(reserve).collect()));
     let (nodes, reserved) = (nodes.collect::<Result<_, ReplayError>>()?, reserved.collect());
-    Ok(decide(&ask, &Snapshot { nodes, namespaces: Cow::Owned(namespaces), reserved }).plan)
+    let (namespaces, network) = (Cow::Owned(namespaces), Cow::Owned(network));
+    Ok(decide(&ask, &Snapshot { nodes, namespaces, reserved, network }).plan)
 }
 
 fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, ReplayError> {

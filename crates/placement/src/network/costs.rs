@@ -22,6 +22,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::node::Node;
 use crate::spread::ZONE;
 
@@ -74,7 +76,14 @@ pub struct Place<'a> {
     pub rack: Option<&'a str>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// Where a node is, its rack included.
+    #[must_use]
+    pub fn with_rack(node: &'a Node) -> Self {
+        let label = |key: &str| node.labels.get(key).map(String::as_str);
+        Self { region: label(REGION), zone: label(ZONE), rack: label(SEGMENT).or_else(|| label(RACK)) }
+    }
+
     /// The same, to keep.
     #[must_use]
     pub fn site(&self) -> Site {
@@ -138,7 +147,7 @@ impl Distance {
 type Table = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// The tables. Costs are relative numbers when declared, milliseconds when measured.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Costs {
     racks: Table,
     zones: Table,
@@ -221,9 +230,8 @@ impl Costs {
     /// Where a node is; racks are left out where none are declared, so that nodes of one zone are one place.
     #[must_use]
     pub fn place_of<'n>(&self, node: &'n Node) -> Place<'n> {
-        let label = |key: &str| node.labels.get(key).map(String::as_str);
-        let rack = if self.racks.is_empty() { None } else { label(SEGMENT).or_else(|| label(RACK)) };
-        Place { region: label(REGION), zone: label(ZONE), rack }
+        let place = Place::with_rack(node);
+        Place { rack: place.rack.filter(|_| !self.racks.is_empty()), ..place }
     }
 
     /// What pods on two different nodes of these places cost each other.

@@ -7,7 +7,9 @@
 //! Promises: weights and bounds stay where sums of them cannot overflow; an edge to a workload that does not exist is
 //! dropped; a workload that depends on itself has that tie once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use super::order::{self, Algorithm};
 
@@ -15,7 +17,7 @@ use super::order::{self, Algorithm};
 pub const MOST_WEIGHT: i64 = 1_000_000;
 
 /// One workload of a group.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Workload {
     /// What its pods carry in [`super::WORKLOAD_LABEL`].
     pub selector: String,
@@ -24,7 +26,7 @@ pub struct Workload {
 }
 
 /// Where an edge comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub enum Source {
     /// An AppGroup says so.
     #[default]
@@ -36,7 +38,7 @@ pub enum Source {
 }
 
 /// One workload depends on another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Edge {
     /// Who depends.
     pub from: usize,
@@ -76,7 +78,7 @@ impl Edge {
 }
 
 /// All that ties one workload to another, whoever depends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tie {
     /// The other workload.
     pub peer: usize,
@@ -87,7 +89,7 @@ pub struct Tie {
 }
 
 /// The workloads of a group and their edges.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Graph {
     workloads: Vec<Workload>,
     edges: Vec<Edge>,
@@ -192,6 +194,13 @@ impl Graph {
             children.get_mut(edge.from).into_iter().for_each(|known| known.push(edge.to));
         }
         children
+    }
+
+    /// What was seen in traffic alone, as [`Self::with_traffic`] has it.
+    #[must_use]
+    pub fn seen<'a>(calls: impl IntoIterator<Item = (&'a str, &'a str, i64)> + Clone) -> Self {
+        let names: BTreeSet<&str> = calls.clone().into_iter().flat_map(|(from, to, _)| [from, to]).collect();
+        Self::of(&names.into_iter().collect::<Vec<_>>(), &[], Algorithm::default()).with_traffic(calls)
     }
 
     /// The same with what was seen in traffic: from whom, to whom (by selector or name), and how much beside the others. An

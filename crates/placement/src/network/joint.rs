@@ -27,6 +27,8 @@ pub struct Joint {
     pub cost: i64,
     /// What they would cost, placed one after the other; none when that leaves a pod without a node.
     pub greedy: Option<i64>,
+    /// Where each would be then.
+    pub one_by_one: Option<Vec<usize>>,
     /// The steps taken.
     pub steps: u64,
 }
@@ -38,12 +40,12 @@ pub struct NoPlace {
     pub pod: usize,
 }
 
-/// How many steps are worth it for so many pods: enough for a small group to be tried through and through, and no more than
-/// a few looks at every pair of a large one. A step is one pod held against all nodes, or a few pairs of pods.
+/// How many steps are worth it for so many pods: a small group is tried through and through, a large one looked at a few
+/// times. A step is one pod held against all nodes, or a few pairs of pods.
 #[must_use]
 pub fn steps_for(pods: usize) -> u64 {
-    let pods = u64::try_from(pods).unwrap_or(u64::MAX);
-    pods.saturating_mul(10).clamp(2_000, 20_000)
+    let pods = u64::try_from(pods).unwrap_or(u64::MAX).max(1);
+    (800_000 / pods).clamp(2_000, 20_000)
 }
 
 /// So many pairs of pods are looked at in one step.
@@ -60,7 +62,8 @@ pub fn place_group(pods: &[Pod], snapshot: &Snapshot<'_>, steps: u64, seed: u64)
     let mut search =
         Search { board: Board::new(pods, snapshot), pods: pods.len(), steps: 0, budget: steps, seed, drawn: 0 };
     let queued = search.in_order(&queue_order(pods, snapshot));
-    let greedy = queued.as_ref().ok().map(|placed| placed.cost);
+    let one_by_one = queued.as_ref().ok().cloned();
+    let greedy = one_by_one.as_ref().map(|placed| placed.cost);
     let along = search.along_ties();
     let best = match (queued, along) {
         (Ok(one), Some(other)) if other.cost < one.cost => other,
@@ -71,7 +74,16 @@ pub fn place_group(pods: &[Pod], snapshot: &Snapshot<'_>, steps: u64, seed: u64)
     let found = search.mend(best);
     let steps = search.steps;
     check(pods, snapshot, &found.nodes)?;
-    Ok(Joint { nodes: found.nodes, cost: found.cost, greedy, steps })
+    let one_by_one = one_by_one.map(|placed| placed.nodes);
+    Ok(Joint { nodes: found.nodes, cost: found.cost, greedy, one_by_one, steps })
+}
+
+/// What all edges of pods cost, each once, when each is on its node.
+#[must_use]
+pub fn cost(pods: &[Pod], snapshot: &Snapshot<'_>, nodes: &[usize]) -> i64 {
+    let mut board = Board::new(pods, snapshot);
+    nodes.iter().enumerate().for_each(|(pod, slot)| board.put(pod, *slot));
+    board.total()
 }
 
 /// Room that others made is judged with and without them, which the board does not: so that is looked at in the end.

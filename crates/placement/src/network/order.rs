@@ -7,8 +7,10 @@
 //!
 //! Promise: every workload once, whatever depends on whom.
 
+use serde::{Deserialize, Serialize};
+
 /// How the order is made: `spec.topologySortingAlgorithm`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub enum Algorithm {
     /// Kahn's.
     #[default]
