@@ -240,4 +240,4 @@ fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, Rep
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
