@@ -24,8 +24,8 @@ pub(super) struct Board<'a> {
     at: Vec<Option<usize>>,
     /// By pod: the others it is tied to, and how much.
     ties: Vec<Vec<(usize, i64)>>,
-    /// The pods that must be with others or are spread: when one pod moves, they may be wrong where they are.
-    strict: Vec<usize>,
+    /// By pod: the pods that must be with it or are spread with it. When it moves, they may be wrong where they are.
+    bound: Vec<Arc<[usize]>>,
     places: Vec<usize>,
     distances: Vec<Vec<i64>>,
     /// By pod and slot: what its edges to pods cost that are none of these.
@@ -90,7 +90,6 @@ impl<'a> Board<'a> {
         let uids: Vec<Arc<str>> = pods.iter().map(|pod| pod.uid.as_str().into()).collect();
         let of = |uid: &Arc<str>| nodes.iter().position(|node| node.claim(uid).is_some());
         let at = uids.iter().map(of).collect();
-        let strict = |pod: &Pod| !pod.affinity.required.is_empty() || pod.spread.iter().any(|spread| spread.hard);
         let (places, distances) = distances(&nodes, network.costs());
         let mut board = Self {
             claims: pods.iter().map(share).collect(),
@@ -98,7 +97,7 @@ impl<'a> Board<'a> {
             at,
             fixed: Vec::new(),
             ties: ties(pods, network),
-            strict: pods.iter().enumerate().filter(|(_, pod)| strict(pod)).map(|(index, _)| index).collect(),
+            bound: Vec::new(),
             places,
             distances,
             table: Table { nodes, namespaces: &snapshot.namespaces, network, log: Log::default() },
@@ -106,7 +105,25 @@ impl<'a> Board<'a> {
             pods,
         };
         board.fix();
+        board.bind();
         board
+    }
+
+    /// Finds out who is bound to whom.
+    fn bind(&mut self) {
+        let namespaces = self.table.namespaces;
+        let binds = |pod: &Pod, other: &Claim| {
+            let spread = pod.spread.iter().filter(|spread| spread.hard && pod.namespace == other.namespace);
+            let mut required = pod.affinity.required.iter();
+            required.any(|term| term.speaks_of(&other.namespace, &other.labels, namespaces))
+                || spread.into_iter().any(|spread| spread.selects(&other.labels))
+        };
+        let mut known: HashMap<*const Claim, Arc<[usize]>> = HashMap::new();
+        for claim in &self.claims {
+            let bound = || self.pods.iter().enumerate().filter(|(_, pod)| binds(pod, claim)).map(|(index, _)| index);
+            let bound = known.entry(Arc::as_ptr(claim)).or_insert_with(|| bound().collect());
+            self.bound.push(Arc::clone(bound));
+        }
     }
 
     /// Works out what the other pods of the group cost, which stay where they are.
@@ -129,9 +146,9 @@ impl<'a> Board<'a> {
         self.claims.get(one).zip(self.claims.get(other)).is_some_and(|(one, other)| Arc::ptr_eq(one, other))
     }
 
-    /// How many pods have to be looked at when one moves.
-    pub(super) fn strict(&self) -> usize {
-        self.strict.len()
+    /// How many pods have to be looked at when this one moves.
+    pub(super) fn bound(&self, pod: usize) -> usize {
+        self.bound.get(pod).map_or(0, |bound| bound.len())
     }
 
     /// Where a pod is.
@@ -185,8 +202,13 @@ impl<'a> Board<'a> {
 
     /// Looks no more at pods that are wrong where they are: what came after them was none of their business.
     pub(super) fn excuse(&mut self) {
-        let strict = std::mem::take(&mut self.strict);
-        self.strict = strict.into_iter().filter(|pod| self.is_right(*pod)).collect();
+        let right: Vec<bool> = (0..self.pods.len()).map(|pod| self.is_right(pod)).collect();
+        let is_right = |pod: &usize| right.get(*pod).copied().unwrap_or(false);
+        let mut known: HashMap<*const [usize], Arc<[usize]>> = HashMap::new();
+        for bound in &mut self.bound {
+            let left = || bound.iter().copied().filter(is_right).collect();
+            *bound = Arc::clone(known.entry(Arc::as_ptr(bound)).or_insert_with(left));
+        }
     }
 
     fn is_right(&mut self, pod: usize) -> bool {
@@ -196,9 +218,20 @@ impl<'a> Board<'a> {
         holds
     }
 
-    /// Whether every pod that looks at others is right where it is, the others being where they are.
-    pub(super) fn is_sound(&mut self) -> bool {
-        self.strict.clone().into_iter().all(|pod| self.is_right(pod))
+    /// Whether every pod that is bound to one that moved is right where it is, the others being where they are.
+    pub(super) fn is_sound(&mut self, moved: &[usize]) -> bool {
+        let mut looked_at: Vec<*const [usize]> = Vec::new();
+        for pod in moved {
+            let Some(bound) = self.bound.get(*pod).cloned() else { continue };
+            if looked_at.contains(&Arc::as_ptr(&bound)) {
+                continue;
+            }
+            looked_at.push(Arc::as_ptr(&bound));
+            if !bound.iter().all(|pod| self.is_right(*pod)) {
+                return false;
+            }
+        }
+        true
     }
 
     /// What two slots cost each other.

@@ -39,7 +39,7 @@ pub fn drift(pods: &[Pod], snapshot: &Snapshot<'_>, threshold: i64, most: usize)
         found.sort_by_key(|found| (std::cmp::Reverse(found.saving), found.pod));
         let sound = found.into_iter().find(|found| {
             board.put(found.pod, found.to);
-            let sound = board.is_sound();
+            let sound = board.is_sound(&[found.pod]);
             if !sound {
                 board.put(found.pod, found.from);
             }

@@ -143,9 +143,9 @@ impl Search<'_> {
         usize::try_from(self.draw() % bound).unwrap_or(0)
     }
 
-    /// A step; where pods have to be looked at again after it, it is a longer one.
-    fn step(&mut self) {
-        self.steps += 1 + u64::try_from(self.board.strict() / 16).unwrap_or(0);
+    /// A step; where many pods have to be looked at again after it, it is a longer one.
+    fn step(&mut self, pod: usize) {
+        self.steps += 1 + u64::try_from(self.board.bound(pod) / 8).unwrap_or(0);
     }
 
     fn spent(&self) -> bool {
@@ -255,7 +255,7 @@ impl Search<'_> {
         if self.spent() {
             return 0;
         }
-        self.step();
+        self.step(pod);
         let Some(from) = self.board.take(pod) else { return 0 };
         let reach = self.board.reach(pod);
         let now = reach.iter().find(|(slot, _)| *slot == from).map(|(_, cost)| *cost);
@@ -263,7 +263,7 @@ impl Search<'_> {
         let saved = match (now, best) {
             (Some(now), Some((slot, cost))) if cost < now => {
                 self.board.put(pod, slot);
-                if self.board.is_sound() { now - cost } else { 0 }
+                if self.board.is_sound(&[pod]) { now - cost } else { 0 }
             }
             _ => 0,
         };
@@ -305,14 +305,14 @@ impl Search<'_> {
         if saved <= 0 {
             return 0;
         }
-        self.step();
+        self.step(one);
         self.board.take(one);
         self.board.take(other);
         if self.board.holds(one, there) {
             self.board.put(one, there);
             if self.board.holds(other, here) {
                 self.board.put(other, here);
-                if self.board.is_sound() {
+                if self.board.is_sound(&[one, other]) {
                     return saved;
                 }
             }
@@ -337,7 +337,9 @@ impl Search<'_> {
                 off.push(next);
             }
         }
-        self.steps += u64::try_from(2 * off.len()).unwrap_or(0);
+        self.steps += 1;
+        off.iter().for_each(|pod| self.step(*pod));
+        let moved = off.clone();
         off.iter().for_each(|pod| _ = self.board.take(*pod));
         // The first goes anywhere, so that the others may follow it.
         let mut blind = true;
@@ -352,6 +354,6 @@ impl Search<'_> {
                 self.cheapest(pod)?;
             }
         }
-        self.board.is_sound().then(|| self.board.total())
+        self.board.is_sound(&moved).then(|| self.board.total())
     }
 }
