@@ -45,7 +45,7 @@ pub struct NoPlace {
 #[must_use]
 pub fn steps_for(pods: usize) -> u64 {
     let pods = u64::try_from(pods).unwrap_or(u64::MAX).max(1);
-    (800_000 / pods).clamp(2_000, 20_000)
+    (400_000 / pods).clamp(1_000, 20_000)
 }
 
 /// So many pairs of pods are looked at in one step.
