@@ -136,4 +136,6 @@ impl Network {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
