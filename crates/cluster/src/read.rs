@@ -1,4 +1,4 @@
-//! Kubernetes' Node, Pod, PodDisruptionBudget and objects of storage in placement's words.
+//! Kubernetes' Node, Pod, PodDisruptionBudget and objects of storage in placement's words, and Diktyo's groups and costs.
 //!
 //! Promises: nothing panics, whatever is stored; what cannot be read is a [`Problem`] on the object, with its field, and
 //! never a silent zero; what the API server would have defaulted (requests from limits) is defaulted the same way, so that
@@ -6,6 +6,7 @@
 
 mod budget;
 mod moved;
+pub mod network;
 mod node;
 mod peers;
 mod pod;

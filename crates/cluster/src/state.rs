@@ -13,8 +13,16 @@ use std::sync::Arc;
 
 use keelson_core::Timestamp;
 use keelson_placement::volumes::{VolumeChange, VolumeKind};
-use keelson_placement::{Budget, Claim, Labels, Log, LogChange, Namespaces, Node, Nodes, Occupant, VolumePlan};
+use keelson_placement::{
+    Budget, Claim, Labels, Log, LogChange, Namespaces, Network, Node, Nodes, Occupant, VolumePlan,
+};
 
+mod network;
+
+pub use network::{Traffic, Wanted};
+
+use self::network::Networks;
+use crate::read::network::{Name, ReadGroup, ReadMeasured, ReadTopology};
 use crate::read::{self, Problem, ReadNode, ReadPod, ReadVolumes};
 use crate::view::{Member, Nominated, View};
 
@@ -63,6 +71,22 @@ pub enum Event {
         /// Its name, with its namespace before a slash where it has one.
         key: String,
     },
+    /// An AppGroup was made or changed.
+    GroupApplied(Box<ReadGroup>),
+    /// An AppGroup is gone.
+    GroupDeleted(Name),
+    /// A NetworkTopology was made or changed.
+    TopologyApplied(Box<ReadTopology>),
+    /// A NetworkTopology is gone.
+    TopologyDeleted(Name),
+    /// A ConfigMap with round-trip times was made or changed.
+    MeasuredApplied(Box<ReadMeasured>),
+    /// Such a ConfigMap is gone.
+    MeasuredDeleted(Name),
+    /// Who of a group talks to whom, as traffic shows; no calls when nobody looks any more.
+    TrafficSeen(Traffic),
+    /// Other costs are asked for.
+    NetworkWanted(Wanted),
     /// A pod is about to be bound.
     Assumed {
         /// Its uid.
@@ -142,6 +166,7 @@ pub struct State {
     claims: Shared<Claim>,
     log: Log,
     nodes: usize,
+    networks: Networks,
 }
 
 /// Values that many pods have in common, each once.
@@ -178,6 +203,14 @@ impl State {
             Event::PodDeleted { uid } => self.pod_deleted(&uid),
             Event::NamespaceApplied { name, labels } => self.namespace(name, Some(labels)),
             Event::NamespaceDeleted { name } => self.namespace(name, None),
+            Event::GroupApplied(group) => self.networks(|known| known.group(*group)),
+            Event::GroupDeleted(name) => self.networks(|known| known.no_group(&name)),
+            Event::TopologyApplied(topology) => self.networks(|known| known.topology(*topology)),
+            Event::TopologyDeleted(name) => self.networks(|known| known.no_topology(&name)),
+            Event::MeasuredApplied(measured) => self.networks(|known| known.measured(*measured)),
+            Event::MeasuredDeleted(name) => self.networks(|known| known.no_measured(&name)),
+            Event::TrafficSeen(traffic) => self.networks(|known| known.traffic(traffic)),
+            Event::NetworkWanted(wanted) => self.networks(|known| known.wanted(wanted)),
             Event::BudgetApplied(budget) => {
                 Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
             }
@@ -307,6 +340,22 @@ impl State {
         self.note(LogChange::Namespaces);
     }
 
+    /// Changes what is known of groups and costs.
+    fn networks(&mut self, change: impl FnOnce(&mut Networks) -> bool) {
+        if change(&mut self.networks) {
+            self.renew_network();
+        }
+    }
+
+    /// Works the network out again, and says so when it is another.
+    fn renew_network(&mut self) {
+        let network = self.networks.network(&self.view);
+        if network != *self.view.network {
+            self.view.network = Arc::new(network);
+            self.note(LogChange::Network);
+        }
+    }
+
     fn node_applied(&mut self, read: ReadNode) {
         let slot = self.slot(&read.node.name);
         let ReadNode { mut node, capacity, ready, zone, instance_type, problems } = read;
@@ -316,10 +365,14 @@ impl State {
             let was_known = member.known;
             // Nodes are written every few minutes only to say that they are alive.
             let same = was_known && member.node == node;
+            let moved = !was_known || member.node.labels != node.labels;
             *member = Member { node, capacity, ready, zone, instance_type, problems, unread, known: true };
             self.nodes += usize::from(!was_known);
             if !same {
                 self.note(LogChange::Node(slot as usize));
+            }
+            if moved && self.networks.measures() {
+                self.renew_network();
             }
         }
     }
@@ -335,6 +388,9 @@ impl State {
             }
             self.note(LogChange::Node(slot as usize));
             self.release(slot);
+            if self.networks.measures() {
+                self.renew_network();
+            }
         }
     }
 
@@ -520,6 +576,10 @@ impl Nodes for State {
 
     fn namespaces(&self) -> &Namespaces {
         &self.view.namespaces
+    }
+
+    fn network(&self) -> &Network {
+        &self.view.network
     }
 
     fn log(&self) -> &Log {

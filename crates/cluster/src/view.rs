@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use keelson_core::Resources;
 use keelson_placement::volumes::VolumeKind;
-use keelson_placement::{Budgets, Claim, Namespaces, Node, Pod, Reserved, Snapshot, Volumes};
+use keelson_placement::{Budgets, Claim, Namespaces, Network, Node, Pod, Reserved, Snapshot, Volumes};
 
 use crate::blocks::Blocks;
 use crate::cell::Cell;
@@ -67,6 +67,7 @@ pub struct Nominated {
 pub struct View {
     pub(crate) slots: Blocks<Member>,
     pub(crate) namespaces: Arc<Namespaces>,
+    pub(crate) network: Arc<Network>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
     pub(crate) budgets: Arc<Budgets>,
     pub(crate) volumes: Arc<Volumes>,
@@ -114,9 +115,14 @@ impl View {
                 reserved.entry(index).or_default().push(Reserved { uid: Arc::clone(uid), claim });
             }
         }
-        let (namespaces, volumes) = (Cow::Borrowed(self.namespaces.as_ref()), Cow::Borrowed(self.volumes.as_ref()));
-        let budgets = Cow::Borrowed(self.budgets.as_ref());
-        Snapshot { nodes, namespaces, volumes, budgets, reserved }
+        Snapshot {
+            nodes,
+            namespaces: Cow::Borrowed(self.namespaces.as_ref()),
+            volumes: Cow::Borrowed(self.volumes.as_ref()),
+            budgets: Cow::Borrowed(self.budgets.as_ref()),
+            reserved,
+            network: Cow::Borrowed(self.network.as_ref()),
+        }
     }
 
     /// The labels of namespaces.
@@ -147,6 +153,12 @@ impl View {
     #[must_use]
     pub fn volume_problems(&self) -> &BTreeMap<(VolumeKind, String), Vec<Problem>> {
         &self.volume_problems
+    }
+
+    /// Groups, and what places cost each other.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Whether room was made for a pod of at least this priority.

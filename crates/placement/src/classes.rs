@@ -12,10 +12,13 @@
 //! | `ground` | what all classes stand on: rooms, places, kinds of pods |
 //! | `class` | one class: every node held against it |
 //! | `rules` | its rules about other pods, as counts by place |
+//! | `near`, `sites` | what its group costs it by place, and what places cost each other |
 
 mod class;
 mod ground;
+mod near;
 mod rules;
+mod sites;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,12 +29,13 @@ use self::class::Class;
 use self::ground::Ground;
 use crate::choose::Choice;
 use crate::log::Log;
+use crate::network::Network;
 use crate::node::Node;
 use crate::peers::Namespaces;
 use crate::pod::{Claim, Pod};
 
 /// How many classes are kept; the one that was not asked for longest is dropped. At 5,000 nodes a class takes 15 kB, 80 kB
-/// more with preferences for nodes, and 40 kB more with each rule over nodes.
+/// more with preferences for nodes, 40 kB more with each rule over nodes, and 80 kB more with placed pods of its group.
 pub const CLASSES: usize = 2_048;
 
 /// Nodes in numbered slots, and what happened to them.
@@ -46,6 +50,8 @@ pub trait Nodes {
     fn claims(&self, slot: usize) -> impl Iterator<Item = &Arc<Claim>>;
     /// The labels of namespaces.
     fn namespaces(&self) -> &Namespaces;
+    /// Groups, and what places cost each other.
+    fn network(&self) -> &Network;
     /// What happened. Every change of what the other methods return is written there.
     fn log(&self) -> &Log;
 }
@@ -85,6 +91,29 @@ impl Classes {
     /// on a node. For a class that is known:
     /// `O(changes since it was last asked about + nodes)`, each a few operations on plain numbers.
     pub fn choose(&mut self, pod: &Pod, nodes: &impl Nodes, seed: u64) -> Known {
+        let (class, ground) = self.class(pod, nodes);
+        class.choose(ground, nodes, seed)
+    }
+
+    /// The slots that can hold the pod, and what each costs it over the network.
+    pub(crate) fn reach(&mut self, pod: &Pod, nodes: &impl Nodes) -> Vec<(usize, i64)> {
+        let (class, ground) = self.class(pod, nodes);
+        class.reach(ground)
+    }
+
+    /// What each slot costs the pod over the network, whether it can hold it or not; empty when nothing does.
+    pub(crate) fn costs(&mut self, pod: &Pod, nodes: &impl Nodes) -> Vec<i64> {
+        let (class, ground) = self.class(pod, nodes);
+        class.costs(ground)
+    }
+
+    /// Whether a slot can hold the pod.
+    pub(crate) fn holds(&mut self, pod: &Pod, nodes: &impl Nodes, slot: usize) -> bool {
+        let (class, ground) = self.class(pod, nodes);
+        class.holds(ground, slot)
+    }
+
+    fn class(&mut self, pod: &Pod, nodes: &impl Nodes) -> (&Class, &Ground) {
         self.turn += 1;
         self.ground.catch_up(nodes);
         let key = pod.likeness();
@@ -99,7 +128,7 @@ impl Classes {
         let class = self.known.entry(key).or_insert_with(|| Class::new(pod));
         class.turn = self.turn;
         class.catch_up(&mut self.ground, nodes);
-        class.choose(&self.ground, nodes, seed)
+        (class, &self.ground)
     }
 }
 

@@ -1,14 +1,15 @@
 //! What one pod has to know of all nodes together before it can be held against one of them.
 //!
-//! Spreading and the rules between pods count pods by place: by zone, by rack, by node. Those counts are made once for a
-//! pod (kube-scheduler's PreFilter), and each node is then asked in constant time. What its volumes need is found out with
-//! them.
+//! Spreading, the rules between pods and network cost count pods by place: by zone, by rack, by node. Those counts are made
+//! once for a pod (kube-scheduler's PreFilter), and each node is then asked in constant time. What its volumes need is found
+//! out with them.
 //!
 //! Promise: a node that is not in the snapshot has no say in any count.
 
 use std::collections::BTreeMap;
 
 use crate::filter::Failure;
+use crate::network::Near;
 use crate::node::Node;
 use crate::peers::PodTerm;
 use crate::pod::{Claim, Pod};
@@ -35,6 +36,8 @@ pub struct Cycle<'a> {
     repelling: BTreeMap<(&'a str, &'a str), i64>,
     /// What its volumes need; nothing for a pod without any.
     volumes: Option<Box<VolumeNeeds<'a>>>,
+    /// The pods of its group that it is tied to.
+    near: Option<Near<'a>>,
 }
 
 impl<'a> Cycle<'a> {
@@ -52,6 +55,7 @@ impl<'a> Cycle<'a> {
             anti: counted(&pod.affinity.anti),
             repelling: BTreeMap::new(),
             volumes: VolumeNeeds::of(pod, snapshot).map(Box::new),
+            near: Near::of(pod, snapshot),
         };
         for node in snapshot.nodes() {
             let admitted = cycle.admitted(node);
@@ -72,6 +76,7 @@ impl<'a> Cycle<'a> {
         self.count(node, &admitted, claim, more);
         self.see_whether_first();
         self.volumes.iter_mut().for_each(|volumes| volumes.shift(claim, more));
+        self.near.iter_mut().for_each(|near| near.shift(node, claim, more));
     }
 
     /// Whether the pod has rules about pods that have none.
@@ -129,8 +134,14 @@ impl<'a> Cycle<'a> {
     /// Whether pods elsewhere, or volumes, bear on where this one may go.
     #[must_use]
     pub fn looks_elsewhere(&self) -> bool {
-        !(self.hard.is_empty() && self.required.is_empty() && self.anti.is_empty() && self.repelling.is_empty())
-            || self.volumes.is_some()
+        let rules = [self.hard.is_empty(), self.required.is_empty(), self.anti.is_empty(), self.repelling.is_empty()];
+        self.volumes.is_some() || self.near.is_some() || rules.contains(&false)
+    }
+
+    /// What the node costs the pod over the network.
+    #[must_use]
+    pub fn network_cost(&self, node: &Node) -> i64 {
+        self.near.as_ref().map_or(0, |near| near.cost(node))
     }
 
     /// What is to be written for its volumes when the node is chosen; `None` when there is nothing.
@@ -151,6 +162,7 @@ impl<'a> Cycle<'a> {
             && self.anti.iter().all(|(term, counts)| there(term, counts, node).is_none_or(|(_, pods)| pods == 0))
             && self.repelled(node).next().is_none()
             && self.volumes.as_ref().is_none_or(|volumes| volumes.allows(node))
+            && self.near.as_ref().is_none_or(|near| near.allows(node))
     }
 
     /// Every reason why they do not. Pods that must be apart from each other say so once.
@@ -177,6 +189,7 @@ impl<'a> Cycle<'a> {
                 found.push(Failure::Repelled { key, place, pods });
             }
         }
+        found.extend(self.near.iter().flat_map(|near| near.failures(node)));
         found
     }
 

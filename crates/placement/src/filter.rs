@@ -113,6 +113,17 @@ pub enum Failure {
         /// How many.
         pods: i64,
     },
+    /// It is too far from pods of a dependency.
+    TooFar {
+        /// The selector of the other workload.
+        workload: String,
+        /// How many of its pods are too far.
+        pods: i64,
+        /// What the farthest of them costs; none when nobody knows.
+        cost: Option<i64>,
+        /// `maxNetworkCost`.
+        allowed: i64,
+    },
 }
 
 impl Failure {
@@ -129,6 +140,7 @@ impl Failure {
             Self::Volumes(failure) => failure.check().name(),
             Self::NoTopology { .. } | Self::Skew { .. } => "PodTopologySpread",
             Self::NoPeers { .. } | Self::Peers { .. } | Self::Repelled { .. } => "InterPodAffinity",
+            Self::TooFar { .. } => "NetworkOverhead",
         }
     }
 
@@ -152,6 +164,7 @@ impl Failure {
             Self::NoPeers { .. } => "node(s) didn't match pod affinity rules".into(),
             Self::Peers { .. } => "node(s) didn't match pod anti-affinity rules".into(),
             Self::Repelled { .. } => "node(s) didn't satisfy existing pods anti-affinity rules".into(),
+            Self::TooFar { .. } => "node(s) didn't meet network requirements from Workload dependencies".into(),
         }
     }
 
@@ -163,7 +176,7 @@ impl Failure {
             Self::TooManyPods { allowed, .. } => *allowed > 0,
             Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
             Self::Volumes(failure) => failure.may_pass_with_time(),
-            Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } => true,
+            Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } | Self::TooFar { .. } => true,
             _ => false,
         }
     }
@@ -202,6 +215,13 @@ impl fmt::Display for Failure {
             }
             Self::Peers { key, place, pods } => write!(f, "{} it must be apart from in {key}={place}", few(*pods)),
             Self::Repelled { key, place, pods } => write!(f, "{} in {key}={place} must be apart from it", few(*pods)),
+            Self::TooFar { workload, pods, cost: Some(cost), allowed } => {
+                let over = cost.saturating_sub(*allowed);
+                write!(f, "{} of {workload} too far: network cost {cost}, {allowed} allowed: {over} over", few(*pods))
+            }
+            Self::TooFar { workload, pods, cost: None, allowed } => {
+                write!(f, "{} of {workload} at a network cost that is not declared, {allowed} allowed", few(*pods))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | [`volumes`] | where its volumes let a pod run |
 //! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
 //! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
+//! | [`network`] | what the pods of one application cost each other over the network |
 //! | [`classes`] | the same choice, kept up to date instead of made anew |
 //! | [`mod@preempt`], [`budget`] | whom to evict when no node is feasible |
 //! | [`mod@explain`], [`change`] | why, in words; and what would make it fit |
@@ -45,6 +46,7 @@ pub mod filter;
 pub mod fit;
 pub mod images;
 pub mod log;
+pub mod network;
 pub mod node;
 pub mod peers;
 pub mod pod;
@@ -68,6 +70,7 @@ pub use cycle::Cycle;
 pub use explain::{Explanation, explain, explained};
 pub use filter::{Failure, failures, failures_at, fits, fits_alone};
 pub use log::{Change as LogChange, Log};
+pub use network::Network;
 pub use node::{Node, Occupant};
 pub use peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 pub use pod::{Claim, Pod};

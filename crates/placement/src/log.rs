@@ -19,6 +19,8 @@ pub enum Change {
     Went(usize, Arc<Claim>),
     /// The labels of a namespace changed.
     Namespaces,
+    /// Groups or the costs between places changed.
+    Network,
 }
 
 /// The last changes, in order.

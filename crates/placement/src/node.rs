@@ -198,6 +198,12 @@ impl Node {
         self.pods.iter()
     }
 
+    /// As [`Self::claim`], shared.
+    #[must_use]
+    pub fn shared_claim(&self, uid: &str) -> Option<Arc<Claim>> {
+        self.pods.get(uid).map(|pod| Arc::clone(&pod.claim))
+    }
+
     /// What each pod takes; alike pods may share it.
     pub fn shared_claims(&self) -> impl Iterator<Item = &Arc<Claim>> {
         self.pods.values().map(|pod| &pod.claim)

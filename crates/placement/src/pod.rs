@@ -9,10 +9,12 @@ use keelson_core::{Resources, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::{NodeTerm, PreferredTerm};
+use crate::network::GROUP_LABEL;
+use crate::network::costs::{RACK, REGION, SEGMENT};
 use crate::peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 use crate::ports::HostPort;
 use crate::requests::{NonZero, PodRequests};
-use crate::spread::SpreadConstraint;
+use crate::spread::{SpreadConstraint, ZONE};
 use crate::taints::Toleration;
 use crate::volumes::PodVolume;
 
@@ -171,6 +173,13 @@ impl Pod {
             || self.affinity.required.iter().chain(&self.affinity.anti).any(theirs)
             || other.affinity.anti.iter().any(|term| term.speaks_of(&self.namespace, &self.labels, namespaces))
             || !(self.volumes.is_empty() || other.volumes.is_empty())
+            || self.is_of_one_group_with(other)
+    }
+
+    /// Whether both name a group of the same name.
+    fn is_of_one_group_with(&self, other: &Claim) -> bool {
+        let group = self.labels.get(GROUP_LABEL);
+        group.is_some() && group == other.labels.get(GROUP_LABEL)
     }
 
     /// Whether another pod bears on where this one may go or would rather go.
@@ -184,9 +193,11 @@ impl Pod {
             || other.affinity.drawing().any(|(_, term)| ours(term))
     }
 
-    /// The labels of nodes that its rules about other pods look at.
+    /// The labels of nodes that its rules about other pods and its group look at.
     pub fn topology_keys(&self) -> impl Iterator<Item = &str> {
-        self.affinity.topology_keys().chain(self.spread.iter().map(|spread| spread.topology_key.as_str()))
+        let places = self.labels.contains_key(GROUP_LABEL).then_some([REGION, ZONE, SEGMENT, RACK]);
+        let spread = self.spread.iter().map(|spread| spread.topology_key.as_str());
+        self.affinity.topology_keys().chain(spread).chain(places.into_iter().flatten())
     }
 
     /// What it takes of its node.

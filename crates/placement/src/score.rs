@@ -1,17 +1,18 @@
 //! How good each feasible node is.
 //!
-//! Seven scorers give 0 to 100 each; the total is their weighted sum. Raw numbers of taints, preferences and peers say something
+//! Eight scorers give 0 to 100 each; the total is their weighted sum. Raw numbers of taints, preferences and peers say something
 //! only in comparison, so they are normalised over the nodes that are compared. Weights and formulas are those of
-//! kube-scheduler 1.36.
+//! kube-scheduler 1.36; those of network cost, of which it has none, are NetworkOverhead's.
 //!
-//! Promises: the nodes' order changes no score; integers throughout, except the one deviation that the compared system
-//! computes in floating point too.
+//! Promises: the nodes' order changes no score; a pod of no group gets nothing for network cost on any node; integers
+//! throughout, except the one deviation that the compared system computes in floating point too.
 
 use keelson_core::Score;
 use serde::{Deserialize, Serialize};
 
 use crate::cycle::Cycle;
 use crate::images::Holders;
+use crate::network::near;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::preferences::Preferences;
@@ -36,6 +37,9 @@ pub const POD_AFFINITY_WEIGHT: i64 = 2;
 /// What ImageLocality counts in the total.
 pub const IMAGE_WEIGHT: i64 = 1;
 
+/// What network cost counts in the total: what upstream's profile of NetworkOverhead suggests.
+pub const NETWORK_WEIGHT: i64 = 5;
+
 /// What each scorer gave one node, 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Scores {
@@ -56,6 +60,9 @@ pub struct Scores {
     /// ImageLocality: how much of its images is there.
     #[serde(default)]
     pub image: i64,
+    /// NetworkOverhead: how near it is to the pods of its group that it is tied to.
+    #[serde(default)]
+    pub network: i64,
 }
 
 impl Scores {
@@ -70,6 +77,7 @@ impl Scores {
             + self.spread * SPREAD_WEIGHT
             + self.pod_affinity * POD_AFFINITY_WEIGHT
             + self.image * IMAGE_WEIGHT
+            + self.network * NETWORK_WEIGHT
     }
 
     /// The parts for a decision record, in the names kube-scheduler gives its plugins; those that few pods ask for only
@@ -86,10 +94,10 @@ impl Scores {
             ("InterPodAffinity", self.pod_affinity, POD_AFFINITY_WEIGHT),
         ];
         let balanced = ("NodeResourcesBalancedAllocation", self.balanced, BALANCED_WEIGHT);
-        let image = ("ImageLocality", self.image, IMAGE_WEIGHT);
+        let rare = [("ImageLocality", self.image, IMAGE_WEIGHT), ("NetworkOverhead", self.network, NETWORK_WEIGHT)];
         let given = |(_, value, _): &(&str, i64, i64)| *value != 0;
         let all = always.into_iter().chain(asked.into_iter().filter(given)).chain([balanced]);
-        let all = all.chain(Some(image).filter(given));
+        let all = all.chain(rare.into_iter().filter(given));
         all.map(|(name, value, weight)| Score { name: name.into(), value, weight }).collect()
     }
 }
@@ -109,7 +117,10 @@ pub fn scored(cycle: &Cycle<'_>, nodes: &[&Node]) -> Vec<(Raw, Scores)> {
     let holders = Holders::count(pod, cycle.snapshot.nodes());
     let raws: Vec<Raw> = nodes
         .iter()
-        .map(|node| Raw { spread: peers.spread(node), drawn: peers.drawn(node), ..raw(pod, node) })
+        .map(|node| {
+            let (spread, drawn, network) = (peers.spread(node), peers.drawn(node), cycle.network_cost(node));
+            Raw { spread, drawn, network, ..raw(pod, node) }
+        })
         .collect();
     let range = Range::of(&raws);
     let asked = Asked::by(pod);
@@ -128,6 +139,8 @@ pub struct Raw {
     pub spread: Spread,
     /// How much the pods there and the pod like each other.
     pub drawn: i64,
+    /// What its edges to placed pods of its group cost from there.
+    pub network: i64,
 }
 
 /// What spreading says of a node.
@@ -161,14 +174,15 @@ pub(crate) struct Range {
     preferred: i64,
     spread: (i64, i64),
     drawn: (i64, i64),
+    network: (i64, i64),
 }
 
 impl Range {
     pub(crate) const NONE: Self =
-        Self { disliked: 0, preferred: 0, spread: (i64::MAX, 0), drawn: (i64::MAX, i64::MIN) };
+        Self { disliked: 0, preferred: 0, spread: (i64::MAX, 0), drawn: (i64::MAX, i64::MIN), network: (i64::MAX, 0) };
 
     /// When no node differs from another in any of them.
-    pub(crate) const SAME: Self = Self { disliked: 0, preferred: 0, spread: (0, 0), drawn: (0, 0) };
+    pub(crate) const SAME: Self = Self { disliked: 0, preferred: 0, spread: (0, 0), drawn: (0, 0), network: (0, 0) };
 
     fn of(raws: &[Raw]) -> Self {
         raws.iter().fold(Self::NONE, |range, raw| range.and(raw))
@@ -186,6 +200,7 @@ impl Range {
             preferred: self.preferred.max(raw.preferred),
             spread,
             drawn: (self.drawn.0.min(raw.drawn), self.drawn.1.max(raw.drawn)),
+            network: (self.network.0.min(raw.network), self.network.1.max(raw.network)),
         }
     }
 
@@ -202,6 +217,7 @@ impl Range {
                 Spread::Costs(cost) => spread::normalised(Some(cost), least, most),
             },
             pod_affinity: between(raw.drawn, self.drawn),
+            network: near::normalised(raw.network, self.network),
             ..scores
         }
     }
@@ -359,8 +375,9 @@ mod tests {
             spread: 20,
             pod_affinity: 10,
             image: 5,
+            network: 30,
         };
-        assert_eq!(scores.total(), 97 + 74 + 300 + 100 + 40 + 20 + 5);
+        assert_eq!(scores.total(), 97 + 74 + 300 + 100 + 40 + 20 + 5 + 150);
         assert_eq!(scores.parts().iter().map(|part| part.value * part.weight).sum::<i64>(), scores.total());
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::budget::Budgets;
+use crate::network::Network;
 use crate::node::{Node, Occupant};
 use crate::peers::Namespaces;
 use crate::pod::Claim;
@@ -26,6 +27,8 @@ pub struct Snapshot<'a> {
     pub budgets: Cow<'a, Budgets>,
     /// Room that was made on a node, by its place, for pods that go first: none of it may be taken.
     pub reserved: BTreeMap<usize, Vec<Reserved>>,
+    /// Who depends on whom, and what places cost each other.
+    pub network: Cow<'a, Network>,
 }
 
 /// A nominated pod.
@@ -71,6 +74,13 @@ impl<'a> Snapshot<'a> {
     #[must_use]
     pub fn with_volumes(mut self, volumes: &'a Volumes) -> Self {
         self.volumes = Cow::Borrowed(volumes);
+        self
+    }
+
+    /// The same with these groups and costs.
+    #[must_use]
+    pub fn over(mut self, network: &'a Network) -> Self {
+        self.network = Cow::Borrowed(network);
         self
     }
 

@@ -17,6 +17,8 @@ use keelson_placement::{Classes, Node, Nodes, Pod, PodRequests, PodTerm, SpreadC
 
 use crate::{Better, Row, Setting, clock};
 
+mod network;
+
 /// One shape of scheduler_perf.
 struct Shape {
     what: &'static str,
@@ -169,6 +171,7 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
         rows.push(Row::new(&format!("engine: {}, p99", shape.what), slowest, "µs", Better::Lower, &how));
     }
     rows.extend(mixed(setting)?);
+    rows.extend(network::run(setting)?);
     Ok(rows)
 }
 

@@ -576,6 +576,15 @@ impl Mind {
         self.state.apply(Event::BudgetDeleted { key });
     }
 
+    /// Something about groups or the costs between places: a pod that was too far from others may not be any more.
+    pub fn network(&mut self, event: Event, now: Timestamp) {
+        let before = self.state.view();
+        self.state.apply(event);
+        if before.network() != self.state.live().network() {
+            self.places_changed(now);
+        }
+    }
+
     /// A namespace is gone.
     pub fn namespace_gone(&mut self, name: &str, now: Timestamp) {
         self.state.apply(Event::NamespaceDeleted { name: name.to_owned() });

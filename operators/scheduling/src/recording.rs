@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use keelson_core::{Plan, ResourceName, Resources, Timestamp, Verb};
 use keelson_placement::volumes::SeenVolumes;
-use keelson_placement::{Budgets, Claim, HostPort, Namespaces, Node, NodeTerm, NonZero, Occupant, Pod, Reserved};
-use keelson_placement::{Snapshot, Taint};
+use keelson_placement::{Budgets, Claim, HostPort, Namespaces, Network, Node, NodeTerm, NonZero, Occupant};
+use keelson_placement::{Pod, Reserved, Snapshot, Taint};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Ask, Settings, decide};
@@ -65,6 +65,9 @@ struct Recording {
     budgets: Budgets,
     #[serde(default, skip_serializing_if = "SeenVolumes::is_empty")]
     volumes: SeenVolumes,
+    /// The pod's group, and what places cost each other.
+    #[serde(default, skip_serializing_if = "Network::is_empty")]
+    network: Network,
 }
 
 /// A pod that could be evicted: uid, `namespace/name`, which claim, priority, since when it runs, whether it is evicted by now.
@@ -205,10 +208,23 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>
     let reserved = reserved.map(|(node, pods)| (*node, pods.iter().map(|pod| Claim::clone(&pod.claim)).collect()));
     let namespaces = snapshot.namespaces.clone().into_owned();
     let namespaces = if kept.labels.is_empty() { Namespaces::new() } else { namespaces };
+    let network = snapshot.network.only_for(&ask.pod.namespace, &ask.pod.labels);
     let budgets = if lower.is_empty() { Budgets::new() } else { snapshot.budgets.clone().into_owned() };
     let (ask, reserved, volumes) = (ask.clone(), reserved.collect(), SeenVolumes::by(&ask.pod, snapshot));
-    let seen =
-        Recording { layout: LAYOUT, ask, shapes, peers, namespaces, nodes, reserved, claims, lower, budgets, volumes };
+    let seen = Recording {
+        layout: LAYOUT,
+        ask,
+        shapes,
+        peers,
+        namespaces,
+        nodes,
+        reserved,
+        claims,
+        lower,
+        budgets,
+        volumes,
+        network,
+    };
     serde_json::to_vec(&seen)
 }
 
@@ -225,8 +241,20 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     if found != LAYOUT {
         return Err(ReplayError::Layout { found });
     }
-    let Recording { mut ask, shapes, peers, namespaces, nodes, reserved, claims, mut lower, budgets, volumes, .. } =
-        serde_json::from_slice(recording)?;
+    let Recording {
+        mut ask,
+        shapes,
+        peers,
+        namespaces,
+        nodes,
+        reserved,
+        claims,
+        mut lower,
+        budgets,
+        volumes,
+        network,
+        ..
+    } = serde_json::from_slice(recording)?;
     if let Some(settings) = settings {
         ask.settings = settings;
     }
@@ -244,8 +272,8 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
     let reserved = reserved.into_iter().map(|(node, pods)| (node, pods.into_iter().enumerate().map(reserve).collect()));
     let (nodes, reserved) = (nodes.collect::<Result<_, ReplayError>>()?, reserved.collect());
     let (namespaces, budgets) = (Cow::Owned(namespaces), Cow::Owned(budgets));
-    let volumes = Cow::Owned(volumes.restored());
-    Ok(decide(&ask, &Snapshot { nodes, namespaces, volumes, budgets, reserved }).plan)
+    let (volumes, network) = (Cow::Owned(volumes.restored()), Cow::Owned(network));
+    Ok(decide(&ask, &Snapshot { nodes, namespaces, volumes, budgets, reserved, network }).plan)
 }
 
 fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, ReplayError> {
@@ -285,4 +313,4 @@ fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, Rep
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@
 use keelson_core::Candidate;
 
 use super::ground::{Ground, NOWHERE, Step};
+use super::near::Near;
 use super::rules::{Counts, Rules};
 use super::{Known, Nodes};
 use crate::choose::{Choice, draw};
@@ -13,6 +14,7 @@ use crate::explain::{SHOWN_FEASIBLE, leader};
 use crate::filter::{has_ports, is_open};
 use crate::fit;
 use crate::images::Holders;
+use crate::network::GROUP_LABEL;
 use crate::pod::Pod;
 use crate::room::Asked;
 use crate::score::{self, Range, Raw, Scores, Spread};
@@ -40,6 +42,11 @@ pub(super) struct Class {
     compared: usize,
     images: Vec<i16>,
     rules: Rules,
+    /// Whether it names a group.
+    grouped: bool,
+    networks: u64,
+    /// Its ties, when it is of a group.
+    near: Option<Near>,
 }
 
 /// A rule as a table: which places a slot may be in.
@@ -77,6 +84,9 @@ impl Class {
             compared: 0,
             images: Vec::new(),
             rules: Rules::default(),
+            grouped: pod.labels.contains_key(GROUP_LABEL),
+            networks: 0,
+            near: None,
         }
     }
 
@@ -87,6 +97,11 @@ impl Class {
         self.taken = ground.taken();
         let mut recount = self.moves != ground.moves;
         let mut nodes_changed = false;
+        let renewed = self.grouped && (!known || self.networks != ground.networks);
+        if renewed {
+            self.near = Near::new(&self.like, nodes.network());
+        }
+        self.networks = ground.networks;
         match steps {
             None => {
                 self.generation = ground.generation;
@@ -113,6 +128,9 @@ impl Class {
                             if minds || self.minds {
                                 self.rules.count(&self.like, (slot, kind, more), ground, nodes);
                             }
+                            if let Some(near) = self.near.as_mut().filter(|_| !renewed) {
+                                near.add((slot, kind, more), ground, nodes);
+                            }
                         }
                     }
                 }
@@ -127,6 +145,12 @@ impl Class {
         self.moves = ground.moves;
         if recount {
             self.rules.recount(&self.like, ground, nodes);
+        }
+        if let Some(near) = &mut self.near {
+            if recount || renewed {
+                near.recount(ground, nodes);
+            }
+            near.reach(ground, nodes);
         }
         if nodes_changed {
             self.look_at_images(nodes);
@@ -191,12 +215,45 @@ impl Class {
         self.images.get(slot).copied().map_or(0, i64::from)
     }
 
-    /// The best of the nodes that can hold the class, and those that come next.
-    pub(super) fn choose(&self, ground: &Ground, nodes: &impl Nodes, seed: u64) -> Known {
+    /// Its ties, when any of them leads to a placed pod.
+    fn tied(&self) -> Option<&Near> {
+        self.near.as_ref().filter(|near| near.compares())
+    }
+
+    /// The slots that can hold the class.
+    fn feasible(&self, ground: &Ground) -> Vec<usize> {
         let gates = self.gates(ground);
         let has_room = self.room.iter().enumerate().filter(|(_, room)| **room != FULL).map(|(slot, _)| slot);
-        let feasible: Vec<usize> = has_room.filter(|slot| gates.iter().all(|gate| gate.lets(*slot))).collect();
-        let compares = self.compared > 0 || self.rules.compares(&self.like);
+        let lets = |slot: &usize| gates.iter().all(|gate| gate.lets(*slot));
+        match self.tied() {
+            Some(near) => has_room.filter(lets).filter(|slot| near.lets(ground, *slot)).collect(),
+            None => has_room.filter(lets).collect(),
+        }
+    }
+
+    /// The slots that can hold it, and what each costs it over the network.
+    pub(super) fn reach(&self, ground: &Ground) -> Vec<(usize, i64)> {
+        let cost = |slot| self.tied().map_or(0, |near| near.cost(ground, slot));
+        self.feasible(ground).into_iter().map(|slot| (slot, cost(slot))).collect()
+    }
+
+    /// What each slot costs it, whether it can hold it or not; empty when nothing does.
+    pub(super) fn costs(&self, ground: &Ground) -> Vec<i64> {
+        let costs = self.tied().map(|near| (0..self.room.len()).map(|slot| near.cost(ground, slot)).collect());
+        costs.unwrap_or_default()
+    }
+
+    /// Whether a slot can.
+    pub(super) fn holds(&self, ground: &Ground, slot: usize) -> bool {
+        self.room.get(slot).is_some_and(|room| *room != FULL)
+            && self.tied().is_none_or(|near| near.lets(ground, slot))
+            && self.gates(ground).iter().all(|gate| gate.lets(slot))
+    }
+
+    /// The best of the nodes that can hold the class, and those that come next.
+    pub(super) fn choose(&self, ground: &Ground, nodes: &impl Nodes, seed: u64) -> Known {
+        let feasible = self.feasible(ground);
+        let compares = self.compared > 0 || self.rules.compares(&self.like) || self.tied().is_some();
         let raws = if compares { self.raws(ground, &feasible) } else { Vec::new() };
         let range = raws.iter().fold(if compares { Range::NONE } else { Range::SAME }, |range, raw| range.and(raw));
         // Where nothing is compared, all have the same of it.
@@ -274,6 +331,11 @@ impl Class {
         for counts in &self.rules.drawing {
             for (raw, slot) in raws.iter_mut().zip(feasible) {
                 raw.drawn += counts.at(ground, *slot).unwrap_or(0);
+            }
+        }
+        if let Some(near) = self.tied() {
+            for (raw, slot) in raws.iter_mut().zip(feasible) {
+                raw.network = near.cost(ground, *slot);
             }
         }
         self.spread(ground, feasible, &mut raws);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Nodes;
+use super::sites::Sites;
 use crate::choose::hash;
 use crate::log::Change;
 use crate::node::Node;
@@ -71,12 +72,15 @@ pub(super) struct Ground {
     /// The hash of each node's name.
     pub(super) lots: Vec<u64>,
     pub(super) topologies: Vec<Topology>,
+    pub(super) sites: Sites,
     pub(super) kinds: Vec<Option<Kind>>,
     by_claim: HashMap<usize, usize>,
     steps: VecDeque<Step>,
     forgotten: u64,
     /// Counted up when everything was read anew.
     pub(super) generation: u64,
+    /// Counted up when groups or costs changed.
+    pub(super) networks: u64,
     /// Counted up when a node moved to another place with what may be on it.
     pub(super) moves: u64,
     present: Vec<bool>,
@@ -96,12 +100,16 @@ impl Ground {
         for change in changes {
             let step = match change {
                 Change::Node(slot) => {
-                    self.node(*slot, nodes.node(*slot), nodes.claims(*slot).next().is_some());
+                    self.node(*slot, nodes, nodes.claims(*slot).next().is_some());
                     Step::Node(*slot)
                 }
                 Change::Came(slot, claim) => self.pods(*slot, claim, 1, nodes.node(*slot)),
                 Change::Went(slot, claim) => self.pods(*slot, claim, -1, nodes.node(*slot)),
                 Change::Namespaces => return self.begin(nodes),
+                Change::Network => {
+                    self.locate(nodes);
+                    continue;
+                }
             };
             if self.steps.len() >= bound {
                 self.steps.pop_front();
@@ -116,23 +124,35 @@ impl Ground {
         self.kinds.len() > 4_096 + 2 * self.by_claim.len()
             || self.topologies.len() > 1_024
             || self.topologies.iter().any(|topology| topology.len() > 1_024 + 2 * slots)
+            || self.sites.len() > 1_024 + 2 * slots
     }
 
     /// Reads every node.
     fn begin(&mut self, nodes: &impl Nodes) {
-        let generation = self.generation + 1;
-        *self = Self { read: nodes.log().written(), generation, ..Self::default() };
+        let (generation, networks) = (self.generation + 1, self.networks + 1);
+        *self = Self { read: nodes.log().written(), generation, networks, ..Self::default() };
         self.make_room(nodes.slots());
         for slot in 0..nodes.slots() {
             let node = nodes.node(slot);
-            self.node(slot, node, false);
+            self.node(slot, nodes, false);
             for claim in nodes.claims(slot) {
                 self.pods(slot, claim, 1, node);
             }
         }
     }
 
+    /// Finds out anew where every node is.
+    fn locate(&mut self, nodes: &impl Nodes) {
+        self.networks += 1;
+        self.sites = Sites::default();
+        self.sites.of.resize(nodes.slots(), NOWHERE);
+        for slot in 0..nodes.slots() {
+            self.sites.put(slot, nodes.node(slot), nodes.network().costs());
+        }
+    }
+
     fn make_room(&mut self, slots: usize) {
+        self.sites.of.resize(slots, NOWHERE);
         self.rooms.resize(slots, Room::default());
         self.lots.resize(slots, 0);
         self.present.resize(slots, false);
@@ -140,7 +160,8 @@ impl Ground {
         self.topologies.iter_mut().for_each(|topology| topology.of.resize(slots, NOWHERE));
     }
 
-    fn node(&mut self, slot: usize, node: Option<&Node>, holds: bool) {
+    fn node(&mut self, slot: usize, nodes: &impl Nodes, holds: bool) {
+        let node = nodes.node(slot);
         self.refresh(slot, node);
         if let (Some(lot), Some(node)) = (self.lots.get_mut(slot), node) {
             *lot = hash(&node.name);
@@ -162,6 +183,7 @@ impl Ground {
                 *known = place;
             }
         }
+        moved |= self.sites.put(slot, node, nodes.network().costs()) && !was_absent;
         self.moves += u64::from(moved);
     }
 

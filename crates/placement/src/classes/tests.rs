@@ -12,12 +12,13 @@ use crate::choose::choose;
 use crate::cycle::Cycle;
 use crate::explain::best;
 use crate::log::Change;
+use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, WORKLOAD_LABEL};
 use crate::node::Occupant;
 use crate::peers::{Labels, PodTerm};
 use crate::ports::HostPort;
 use crate::requests::PodRequests;
 use crate::snapshot::Snapshot;
-use crate::spread::{HOSTNAME, SpreadConstraint};
+use crate::spread::{HOSTNAME, SpreadConstraint, ZONE};
 use crate::taints::{Taint, TaintEffect, Toleration};
 
 /// Nodes as a cluster has them: one may be gone while its pods still lie in its slot.
@@ -26,6 +27,7 @@ struct Cluster {
     slots: Vec<(Node, bool)>,
     log: Log,
     namespaces: Namespaces,
+    network: Network,
 }
 
 impl Cluster {
@@ -96,14 +98,40 @@ impl Nodes for Cluster {
     fn log(&self) -> &Log {
         &self.log
     }
+    fn network(&self) -> &Network {
+        &self.network
+    }
 }
 
 fn selecting(app: &str) -> LabelSelector {
     LabelSelector { match_labels: [("app".to_owned(), app.to_owned())].into(), ..LabelSelector::default() }
 }
 
-/// One of many kinds of pods: 8 ways to ask of nodes, 3 names, 13 rules about others.
+/// One of many kinds of pods: 8 ways to ask of nodes, 3 names, 13 rules about others, 4 parts in a group.
 fn pod(kind: u16) -> Pod {
+    let pod = ungrouped(kind % 312);
+    match kind / 312 {
+        0 => pod,
+        part => pod.label(GROUP_LABEL, "g").label(WORKLOAD_LABEL, ["web", "cart", "db"][usize::from(part - 1)]),
+    }
+}
+
+/// One of several networks: none, a group without costs, costs with and without racks and bounds, a group elsewhere.
+fn network(kind: u8) -> Network {
+    let edges = [Edge::new(0, 1).within(7), Edge::new(1, 2).weighing(3), Edge::new(2, 2)];
+    let graph = |edges: &[Edge]| Graph::of(&["web", "cart", "db"], edges, Algorithm::Kahn);
+    let costs = Costs::new().both(Level::Zone, "a", "b", 5).both(Level::Region, "r1", "r2", 9);
+    match kind {
+        0 => Network::new(),
+        1 => Network::new().group("law", "g", graph(&edges)),
+        2 => Network::new().group("law", "g", graph(&edges)).costing(costs),
+        3 => Network::new().group("default", "g", graph(&edges)).costing(costs.both(Level::Rack, "0", "1", 2)),
+        4 => Network::new().group("other", "g", graph(&edges[1..])).costing(costs),
+        _ => Network::new().group("law", "g", graph(&edges[..1])).costing(costs).group("other", "g", graph(&edges)),
+    }
+}
+
+fn ungrouped(kind: u16) -> Pod {
     let (asks, app, rule) = (kind % 8, ["a", "b", "c"][usize::from(kind / 8 % 3)], kind / 24 % 13);
     let asked = [(Cpu, 100 * i64::from(asks % 3)), (Memory, 50)];
     let namespace = if app == "c" { "other" } else { "law" };
@@ -143,7 +171,14 @@ fn pod(kind: u16) -> Pod {
 fn node(slot: usize, kind: u8, size: i64) -> Node {
     let name = format!("n{slot}-{}", kind % 2);
     let node = Node::new(&name, [(Cpu, size * 100), (Memory, 1_000), ("gpu".into(), size % 3)]).label(HOSTNAME, &name);
-    let node = if kind == 9 { node } else { node.label("zone", ["a", "b", "c"][usize::from(kind % 3)]) };
+    let node = node.label("topology.kubernetes.io/rack", ["0", "1"][slot % 2]);
+    let node = if kind == 9 {
+        node
+    } else {
+        let zone = ["a", "b", "c"][usize::from(kind % 3)];
+        let region = if zone == "c" { "r2" } else { "r1" };
+        node.label("zone", zone).label(ZONE, zone).label("topology.kubernetes.io/region", region)
+    };
     match kind / 2 {
         0 => node,
         1 => node.taint(Taint::new("soft", "", TaintEffect::PreferNoSchedule)),
@@ -159,6 +194,7 @@ enum Step {
     Gone(usize),
     Forget,
     Namespace(bool),
+    Network(u8),
     Ends(usize),
     Leaves(usize),
     Place(u16, u64),
@@ -172,9 +208,10 @@ proptest! {
         2 => (0..12_usize).prop_map(Step::Gone),
         1 => Just(Step::Forget),
         1 => any::<bool>().prop_map(Step::Namespace),
+        2 => (0..6_u8).prop_map(Step::Network),
         4 => (0..12_usize).prop_map(Step::Ends),
         1 => (0..12_usize).prop_map(Step::Leaves),
-        25 => (0..312_u16, any::<u64>()).prop_map(|(kind, seed)| Step::Place(kind, seed)),
+        25 => (0..1_248_u16, any::<u64>()).prop_map(|(kind, seed)| Step::Place(kind, seed)),
     ], 0..150)) {
         let (mut cluster, mut classes) = (Cluster::default(), Classes::default());
         for (number, step) in steps.into_iter().enumerate() {
@@ -192,6 +229,10 @@ proptest! {
                     cluster.namespaces.insert("law".into(), labels);
                     cluster.write(Change::Namespaces);
                 }
+                Step::Network(kind) => {
+                    cluster.network = network(kind);
+                    cluster.write(Change::Network);
+                }
                 Step::Ends(slot) => if slot < cluster.slots.len() {
                     cluster.end(slot);
                 },
@@ -200,7 +241,7 @@ proptest! {
                 Step::Place(kind, seed) => {
                     let pod = pod(kind).uid(&number.to_string());
                     let known_nodes = cluster.known();
-                    let snapshot = Snapshot::of(&known_nodes).within(&cluster.namespaces);
+                    let snapshot = Snapshot::of(&known_nodes).within(&cluster.namespaces).over(&cluster.network);
                     let anew = choose(&pod, &snapshot, seed);
                     let shown = best(&Cycle::new(&pod, &snapshot), seed).1.candidates;
                     let known = classes.choose(&pod, &cluster, seed);

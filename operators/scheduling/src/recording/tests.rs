@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use keelson_cluster::Event;
+use keelson_cluster::read::network;
 use keelson_core::Mode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,12 +18,28 @@ fn held(name: &str, on: &str, cpu: &str) -> Value {
     value
 }
 
+/// A group, and what zones cost each other.
+pub(crate) fn groups(bound: i64) -> [Event; 2] {
+    let workload = |name: &str| json!({"kind": "Deployment", "name": name, "selector": name});
+    let dependency = json!({"workload": workload("db"), "maxNetworkCost": bound});
+    let workloads = json!([{"workload": workload("web"), "dependencies": [dependency]}, {"workload": workload("db")}]);
+    let metadata = json!({"name": "g", "namespace": "shop"});
+    let way = |from: &str, to: &str| json!({"origin": from, "costList": [{"destination": to, "networkCost": 5}]});
+    let zones = json!({"topologyKey": "topology.kubernetes.io/zone", "originList": [way("a", "b"), way("b", "a")]});
+    let weights = json!([{"name": "UserDefined", "topologyList": [zones]}]);
+    let group = network::group(&json!({"metadata": metadata, "spec": {"workloads": workloads}}));
+    let costs =
+        network::topology(&json!({"metadata": {"name": "nt-default"}, "spec": {"weights": weights}}), network::WEIGHTS);
+    [Event::GroupApplied(Box::new(group)), Event::TopologyApplied(Box::new(costs))]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_replay_gives_the_same_bytes(
         sizes in prop::collection::vec((0..6_i64, 0..4_u8, any::<bool>()), 0..12),
         cpu in 0..6_i64, selects: bool, port: bool, tolerates: bool, priority in 0..4_i32,
+        bound in prop::option::of(0..9_i64),
     ) {
         let mut nodes = Vec::new();
         let mut pods = Vec::new();
@@ -47,7 +65,18 @@ proptest! {
         if selects { cart["spec"]["nodeSelector"] = json!({"disk": "ssd"}); }
         if port { cart["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "hostPort": 8080}]); }
         if tolerates { cart["spec"]["tolerations"] = json!([{"operator": "Exists"}]); }
-        let state = cluster(&nodes, &pods);
+        for (index, node) in nodes.iter_mut().enumerate().skip(1) {
+            node["metadata"]["labels"]["topology.kubernetes.io/zone"] = json!(["a", "b", "c"][index % 3]);
+        }
+        for (index, pod) in pods.iter_mut().chain([&mut cart]).enumerate() {
+            let labels = &mut pod["metadata"]["labels"];
+            labels["appgroup.diktyo.x-k8s.io"] = json!("g");
+            labels["appgroup.diktyo.x-k8s.io.workload"] = json!(["web", "db"][index % 2]);
+        }
+        let mut state = cluster(&nodes, &pods);
+        if let Some(bound) = bound {
+            groups(bound).into_iter().for_each(|event| state.apply(event));
+        }
         let ask = ask(&cart, Mode::Enforce);
         let seen = state.live().snapshot_for(&ask.pod);
         let plan = decide(&ask, &seen).plan;

@@ -13,6 +13,7 @@ use super::super::tests::{at, bound, mind, moment, reason, written};
 use crate::decide::tests::{node, pod};
 use crate::decide::{Ask, decide};
 use crate::mind::Mind;
+use crate::recording::tests::groups;
 
 /// A pod that keeps away whoever has its label.
 fn repeller(name: &str) -> Value {
@@ -287,4 +288,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn whom_a_bound_keeps_away_waits_for_the_bound() {
+    let grouped = |mut pod: Value, workload: &str| {
+        pod["metadata"]["labels"]["appgroup.diktyo.x-k8s.io"] = json!("g");
+        pod["metadata"]["labels"]["appgroup.diktyo.x-k8s.io.workload"] = json!(workload);
+        pod
+    };
+    let placed = |name: &str, zone: &str| {
+        let mut node = node(name, 1_000);
+        node["metadata"]["labels"]["topology.kubernetes.io/zone"] = json!(zone);
+        node
+    };
+    let pods = [bound(grouped(pod("db", "900m"), "db"), "n1"), grouped(pod("web", "300m"), "web")];
+    let mut mind = mind(Mode::Enforce, &[placed("n1", "a"), placed("n2", "b")], &pods);
+    groups(4).into_iter().for_each(|event| mind.network(event, at(0)));
+    let job = mind.next(moment(1)).unwrap();
+    let failed = |job: &crate::mind::Job| format!("{:?}", job.plan.decisions[0].candidates);
+    assert!(failed(&job).contains("1 pod of db too far: network cost 5, 4 allowed: 1 over"), "{}", failed(&job));
+    groups(4).into_iter().for_each(|event| mind.network(event, at(20)));
+    assert!(mind.next(moment(21)).is_none(), "nothing changed");
+    groups(5).into_iter().for_each(|event| mind.network(event, at(40)));
+    assert!(mind.next(moment(41)).unwrap().binds);
 }
