@@ -154,7 +154,7 @@ impl Params {
             namespace: self.text("namespace"),
             name: self.text("name"),
             about: self.get("about").map(about).transpose()?,
-            verb: self.word("verb", &VERBS, Verb::as_str)?,
+            verb: self.word("verb", VERBS, Verb::as_str)?,
             reason: self.word("reason", Reason::ALL, Reason::as_str)?,
             outcome: self.word("outcome", &OUTCOMES, Outcome::as_str)?,
             since,

@@ -109,6 +109,7 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
         assert_eq!(pod["status"]["phase"], "Pending");
     }
     makes_room(&cluster, &up);
+    finds_volumes(&cluster);
     // Nothing was asked for that the declared rights do not hold.
     let account = "system:serviceaccount:default:keelson";
     let asked = cluster.audited().unwrap().into_iter().filter(|event| event["user"]["username"] == account);
@@ -157,4 +158,44 @@ fn makes_room(cluster: &Cluster, up: &Up) {
     );
     assert_eq!((&placed["reason"], &placed["chosen"]), (&json!("RoomMade"), &json!(node)), "{placed:#}");
     assert!(placed["causes"].as_array().unwrap().contains(&evicted["id"]), "{placed:#}");
+}
+
+/// A claim gets the volume at hand, and its pod the node of that. For a claim whose volume is made, whoever makes it is told
+/// where.
+fn finds_volumes(cluster: &Cluster) {
+    let names = ["get", "nodes", "--selector=type=kwok", "-o", "jsonpath={.items[1].metadata.name}"];
+    let node = cluster.kubectl(&names).unwrap();
+    let class = |name: &str, provisioner: &str| {
+        json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name},
+            "provisioner": provisioner, "volumeBindingMode": "WaitForFirstConsumer"})
+    };
+    let there = json!([{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]);
+    let disk = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "disk"}, "spec": {
+        "capacity": {"storage": "5Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "at-hand",
+        "local": {"path": "/disk"}, "nodeAffinity": {"required": {"nodeSelectorTerms": there}}}});
+    let claim = |class: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"namespace": "online-boutique", "name": class},
+            "spec": {"storageClassName": class, "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}}}})
+    };
+    let pod = |class: &str| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "online-boutique", "name": class},
+            "spec": {"schedulerName": "keelson", "tolerations": [{"key": "pretended", "operator": "Exists"}],
+                "containers": [{"name": "c", "image": "shop/disk:1"}],
+                "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": class}}]}})
+    };
+    let (at_hand, made) = (class("at-hand", "kubernetes.io/no-provisioner"), class("made", "nobody.example.com"));
+    let items = [at_hand, made, disk, claim("at-hand"), claim("made"), pod("at-hand"), pod("made")];
+    cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    let of = |kind: &str, name: &str, path: &str| {
+        let asked = ["get", kind, name, "-n", "online-boutique", "-o", path];
+        cluster.kubectl(&asked).ok().filter(|text| !text.is_empty())
+    };
+    let bound = until("the pod is where its disk is", 60, || of("pod", "at-hand", "jsonpath={.spec.nodeName}"));
+    assert_eq!(bound, node);
+    assert_eq!(of("pvc", "at-hand", "jsonpath={.spec.volumeName}").as_deref(), Some("disk"));
+    let selected = r"jsonpath={.metadata.annotations.volume\.kubernetes\.io/selected-node}";
+    until("it is said where the volume is wanted", 60, || of("pvc", "made", selected));
+    assert_eq!(of("pod", "made", "jsonpath={.spec.nodeName}"), None, "the pod waits for its volume");
 }

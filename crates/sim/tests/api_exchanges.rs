@@ -93,6 +93,11 @@ fn rights_and_tokens() {
 }
 
 #[test]
+fn what_a_scheduler_asks_of_storage() {
+    replay("storage");
+}
+
+#[test]
 fn roles_bindings_and_accounts() {
     replay("access");
 }

@@ -117,8 +117,7 @@ impl Scheduler {
     fn place(&mut self, pod: Pod) -> Result<Duration> {
         self.number += 1;
         let pod = Pod { name: format!("p{}", self.number), uid: self.number.to_string(), ..pod };
-        let (bound_to, nominated, problems) = (None, None, Vec::new());
-        let read = ReadPod { pod: pod.clone(), bound_to, nominated, ended: false, problems };
+        let read = ReadPod { pod: pod.clone(), bound_to: None, ended: false, preempted: false, problems: Vec::new() };
         self.state.apply(Event::PodApplied(Box::new(read)));
         let began = clock::now();
         let known = self.classes.choose(&pod, &self.state, self.number);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use keelson_core::{Mode, Outcome, Reason, Timestamp, Verb};
 use keelson_sim::face::faults::{Faults, Rates};
-use keelson_sim::objects::Write;
+use keelson_sim::objects::{Resource, Write};
 use keelson_sim::world::kinds::{CLAIMS, PODS, STORAGE_CLASSES, VOLUMES};
 use serde_json::{Value, json};
 use support::{EVENTS, PLATFORMS, Scene, seconds};
@@ -165,18 +165,24 @@ async fn a_pod_that_cannot_fit_says_by_how_much_and_is_placed_when_room_comes() 
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_of_higher_priority_gets_the_room_of_the_least_important() {
+    const CLASSES: Resource = Resource { group: "scheduling.k8s.io", plural: "priorityclasses" };
     let scene = Scene::new(2, Mode::Enforce).nodes(2, 2);
+    for (name, value) in [("low", 1), ("mid", 10), ("urgent", 100)] {
+        scene.create(CLASSES, json!({"metadata": {"name": name}, "value": value}));
+    }
+    let schedule = |name: &str, cpu: &str| scene.schedule(name, "keelson", cpu, json!({"priorityClassName": name}));
     let process = scene.process("a", Faults::none(), false);
     seconds(5).await;
-    scene.schedule("mid", "keelson", "1500m", json!({"priority": 10}));
-    scene.schedule("low", "keelson", "1500m", json!({"priority": 1}));
+    schedule("mid", "1500m");
+    schedule("low", "1500m");
     seconds(90).await;
     let room = scene.node_of("low");
     assert!(room.is_some());
-    scene.schedule("urgent", "keelson", "1", json!({"priority": 100}));
+    schedule("urgent", "1");
     seconds(120).await;
-    assert_eq!(scene.node_of("urgent"), room);
-    assert!(scene.node_of("mid").is_some() && scene.node_of("low").is_none());
+    assert_eq!(scene.node_of("urgent"), room, "{}", process.last("urgent").sentence);
+    assert!(scene.node_of("mid").is_some());
+    assert!(scene.list(PODS).iter().all(|pod| pod["metadata"]["name"] != "low"));
     let placed = process.last("urgent");
     assert_eq!((placed.verb, placed.reason, placed.outcome), (Verb::Place, Reason::RoomMade, Outcome::Done));
     assert!(placed.cause_count > 0);

@@ -79,7 +79,7 @@ fn a_pod_that_is_only_assumed_to_be_there_counts() {
     }
     let row = |costs: [i64; 3]| ["n1", "n2", "n3"].map(str::to_owned).into_iter().zip(costs).collect::<Vec<_>>();
     assert_eq!(costs(&state), row([0, 0, 0]));
-    state.apply(Event::Assumed { uid: "db".into(), node: "n1".into() });
+    state.apply(Event::Assumed { uid: "db".into(), node: "n1".into(), volumes: None });
     assert_eq!(costs(&state), row([0, 1, 100]), "no cost is declared yet, and none is free");
     state.apply(costing(&zones("nt-default", 4)));
     assert_eq!(costs(&state), row([0, 1, 4]));

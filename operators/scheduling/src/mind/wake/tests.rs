@@ -311,5 +311,5 @@ fn whom_a_bound_keeps_away_waits_for_the_bound() {
     groups(4).into_iter().for_each(|event| mind.network(event, at(20)));
     assert!(mind.next(moment(21)).is_none(), "nothing changed");
     groups(5).into_iter().for_each(|event| mind.network(event, at(40)));
-    assert!(mind.next(moment(41)).unwrap().binds);
+    assert!(mind.next(moment(41)).unwrap().binds());
 }
