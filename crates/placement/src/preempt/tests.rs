@@ -1,3 +1,5 @@
+//! Victims by the rules of DefaultPreemption, and what always holds of them.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
