@@ -55,6 +55,9 @@ pub struct Bid {
     pub pod: ObjectRef,
     /// What it saves, in one unit for all features; larger goes first.
     pub saving: i64,
+    /// Whether it makes room for a pod of higher priority. Then whoever waits for a node is not counted, for that is what room
+    /// is made for; and all evictions of one decision are judged as one.
+    pub makes_room: bool,
 }
 
 /// What the gate said.
@@ -156,7 +159,9 @@ impl Gate {
         pods: &[PodView],
         now: Timestamp,
     ) -> Option<(String, String, Vec<DecisionId>)> {
-        let rest = self.grants.iter().rev().find(|grant| grant.place.workload == pod.workload);
+        let is_part = |grant: &Grant| bid.makes_room && grant.bid.decision == bid.decision;
+        let others = || self.grants.iter().rev().filter(|grant| !is_part(grant));
+        let rest = others().find(|grant| grant.place.workload == pod.workload);
         if let Some(last) = rest.filter(|grant| now.since(grant.at) < COOL_DOWN) {
             let left = last.at + COOL_DOWN - now;
             let why = format!("{} was disrupted by {}; it rests for {left}", pod.workload, last.bid.feature);
@@ -166,8 +171,9 @@ impl Gate {
         // one that makes up for another, and would never become ready.
         for (scope, belongs) in scopes(pod).into_iter().filter(|_| pod.ready) {
             let all = pods.iter().filter(|view| belongs(view)).count();
-            let away = pods.iter().filter(|view| belongs(view) && !view.ready).count();
-            let unseen = self.unseen(pods, now).filter(|grant| belongs(&grant.place)).count();
+            let counts = |view: &&PodView| !(bid.makes_room && view.node.is_empty());
+            let away = pods.iter().filter(|view| belongs(view) && !view.ready).filter(counts).count();
+            let unseen = self.unseen(pods, now).filter(|grant| belongs(&grant.place) && !is_part(grant)).count();
             let most = (all * SHARE / 100).max(1);
             if away + unseen + 1 > most {
                 let why = format!("{scope}: {} of {all} pods unavailable, at most {most} may be", away + unseen);

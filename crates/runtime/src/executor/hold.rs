@@ -76,7 +76,8 @@ impl Inner {
         let saving = decision.inputs.get("saving").and_then(|text| text.parse().ok()).unwrap_or_default();
         let mut gate = lock(&self.gate);
         for (at, action) in actions.iter().enumerate().filter(|(_, action)| takes_a_pod(action)) {
-            let bid = Bid { feature, decision: decision.id, pod: action.object.clone(), saving };
+            let makes_room = decision.verb == Verb::Preempt;
+            let bid = Bid { feature, decision: decision.id, pod: action.object.clone(), saving, makes_room };
             if let Verdict::Held { why, waits_for } = gate.ask(&bid, &pods, self.clock.now()) {
                 let granted = actions.iter().take(at).filter(|action| takes_a_pod(action));
                 granted.for_each(|action| gate.release(&action.object));

@@ -27,7 +27,7 @@ fn pods(workload: &str, node: &str, count: usize) -> Vec<PodView> {
 }
 
 fn bid(pod: &PodView, saving: i64, at: Timestamp) -> Bid {
-    Bid { feature: Feature::Scheduling, decision: Ids.decision_id(at), pod: pod.pod.clone(), saving }
+    Bid { feature: Feature::Scheduling, decision: Ids.decision_id(at), pod: pod.pod.clone(), saving, makes_room: false }
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -44,6 +44,21 @@ fn why(verdict: Verdict) -> String {
 /// A cluster large enough that only the scope under test is near its limit.
 fn crowd() -> Vec<PodView> {
     (0..50).flat_map(|n| pods(&format!("other-{n}"), &format!("n{n}"), 10)).collect()
+}
+
+#[test]
+fn room_for_others_is_made_by_one_decision_at_a_time_and_whoever_waits_for_a_node_is_not_counted() {
+    let mut all = crowd();
+    all.extend(pods("cart", "a", 3));
+    all.extend(pods("waits", "", 100).into_iter().map(|view| PodView { ready: false, zone: String::new(), ..view }));
+    let room = |pod: &PodView, at| Bid { makes_room: true, ..bid(pod, 0, at) };
+    let mut gate = Gate::default();
+    let held = why(gate.ask(&bid(&all[500], 0, at(0)), &all, at(0)));
+    assert_eq!(held, "cluster: 100 of 603 pods unavailable, at most 60 may be");
+    assert_eq!(gate.ask(&room(&all[500], at(0)), &all, at(0)), Verdict::Granted);
+    assert_eq!(gate.ask(&room(&all[501], at(0)), &all, at(0)), Verdict::Granted, "the same decision");
+    let held = why(gate.ask(&room(&all[502], at(1)), &all, at(1)));
+    assert_eq!(held, "cart was disrupted by scheduling; it rests for 59 s");
 }
 
 #[test]
