@@ -157,6 +157,8 @@ pub enum Trigger {
 pub enum Verb {
     /// A pod is bound to a node.
     Place,
+    /// Pods of lower priority are evicted to make room for a pod, which waits until they are gone.
+    Preempt,
     /// Nothing can be done now; the subject waits.
     Wait,
     /// The request is refused until it is changed.
@@ -176,6 +178,12 @@ pub enum Reason {
     OnlyFeasibleNode,
     /// No node can hold the pod now.
     Unschedulable,
+    /// No node can hold the pod until pods of lower priority are gone from one.
+    RoomByEviction,
+    /// The pod was given the node on which room was made for it.
+    RoomMade,
+    /// A node is chosen for the pod; its claims get their volumes there before it is bound.
+    VolumesFirst,
     /// The pod asks for something this version does not implement.
     UnsupportedFeature,
     /// The pod is held by its scheduling gates.

@@ -24,6 +24,9 @@ use crate::switch::Switch;
 
 /// How often what nobody announces (a cache falling behind) is looked at.
 const GLANCE: Span = Span::seconds(10);
+/// The shortest time between two writes. Two that both believe they lead may see different things and write over each other:
+/// this is how fast.
+const PAUSE: Span = Span::seconds(1);
 /// The longest wait after a failed write.
 const LONGEST: Span = Span::seconds(30);
 /// The conditions of the whole platform that are written here.
@@ -51,9 +54,13 @@ pub(crate) async fn keep(runtime: Runtime) {
         switches.mark_unchanged();
         verdict.mark_unchanged();
         reported.mark_unchanged();
+        let before = written.clone();
         let next = match write(&runtime, &cache, &mut written).await {
             Ok(()) => {
                 wait = Span::seconds(1);
+                if written != before {
+                    sleep(PAUSE.to_std()).await;
+                }
                 GLANCE.to_std()
             }
             Err(error) => {

@@ -6,7 +6,7 @@ export type Tone = "good" | "wait" | "bad" | "would" | "quiet";
 export function tone(decision: Pick<Decision, "outcome" | "verb">): Tone {
   if (decision.outcome === "Failed") return "bad";
   if (decision.outcome === "Would" || decision.verb === "Compare") return "would";
-  if (decision.verb === "Wait" || decision.verb === "Refuse" || decision.outcome === "Pending") return "wait";
+  if (["Wait", "Preempt", "Refuse"].includes(decision.verb) || decision.outcome === "Pending") return "wait";
   return decision.outcome === "Done" ? "good" : "quiet";
 }
 
