@@ -35,10 +35,10 @@ test("everything is reached by keyboard", async ({ page }) => {
 });
 
 test("a pod that cannot be placed says why", async ({ page }) => {
-  await page.goto("/decisions?reason=UnsupportedFeature&namespace=online-boutique");
-  await expect(page.locator("tbody tr").first()).toContainText("persistentVolumeClaim", { timeout: 25_000 });
   await page.goto("/decisions?reason=Unschedulable&namespace=online-boutique");
-  await page.locator("tbody tr td.wide a").first().click({ timeout: 25_000 });
+  const rows = page.locator("tbody tr");
+  await expect(rows.filter({ hasText: "ledger" }).first()).toContainText("PersistentVolumeClaims", { timeout: 25_000 });
+  await rows.filter({ hasText: "Insufficient" }).locator("td.wide a").first().click({ timeout: 25_000 });
   await expect(page.locator(".short").first()).toContainText("short");
 });
 

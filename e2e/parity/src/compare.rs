@@ -62,27 +62,32 @@ pub fn compare(answer: &Answer, ours: &Ours) -> Vec<Disagreement> {
     found
 }
 
-/// Whom each side would evict: on every node where it helps, and on the chosen one, ties aside.
+/// Whom each side would evict: on every node where it helps, and on the chosen one, ties aside. Upstream takes pods without a
+/// start time to start when it looks, so that the order of two of them is chance: victims are compared as a set.
 fn victims(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<Disagreement>) {
     let (Some(theirs), Some(mine)) = (&answer.preemption, &ours.preemption) else { return };
-    let mut differs = |node: &str, theirs: String, ours: String| {
-        found.push(Disagreement { plugin, node: node.to_owned(), theirs, ours });
-    };
+    let before = found.len();
+    let differs =
+        |node: &str, theirs: String, ours: String| Disagreement { plugin, node: node.to_owned(), theirs, ours };
     if theirs.why.is_empty() != mine.why.is_empty() {
-        return differs("no node", evicts(theirs), evicts(mine));
+        return found.push(differs("no node", evicts(theirs), evicts(mine)));
     }
     for node in theirs.candidates.keys().chain(mine.candidates.keys()).collect::<BTreeSet<_>>() {
         let words = |side: &Preemption| match side.candidates.get(node) {
-            Some(one) => format!("Evict {} breaking {}", one.victims.join(", "), one.violations),
+            Some(one) => {
+                let victims: BTreeSet<&str> = one.victims.iter().map(String::as_str).collect();
+                format!("Evict {victims:?} breaking {}", one.violations)
+            }
             None => "Evict nobody".to_owned(),
         };
         if words(theirs) != words(mine) {
-            differs(node, words(theirs), words(mine));
+            found.push(differs(node, words(theirs), words(mine)));
         }
     }
     let sorted = |nodes: &[String]| nodes.iter().cloned().collect::<BTreeSet<_>>();
-    if theirs.candidates == mine.candidates && sorted(&theirs.ties) != sorted(&mine.ties) {
-        differs(&theirs.node, format!("Choose of {:?}", theirs.ties), format!("Choose of {:?}", mine.ties));
+    if found.len() == before && sorted(&theirs.ties) != sorted(&mine.ties) {
+        let chosen = |side: &Preemption| format!("Choose of {:?}", side.ties);
+        found.push(differs(&theirs.node, chosen(theirs), chosen(mine)));
     }
 }
 
