@@ -13,7 +13,7 @@
 //! | [`costs`], [`measured`] | what two places cost each other, declared or measured |
 //! | [`near`] | what each node costs one pod |
 //! | [`rank`] | the order of waiting pods, groups included |
-//! | [`joint`], [`drift`] | a group placed as a unit; moves that pay |
+//! | [`joint`], [`mod@drift`] | a group placed as a unit; moves that pay |
 //! | `board` | a cluster on which both try things out |
 
 use std::collections::BTreeMap;
