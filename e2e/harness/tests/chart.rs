@@ -15,7 +15,13 @@ use support::installed::{Installed, NAMESPACE, chart, command_in, older_chart};
 use support::postgres::Postgres;
 
 /// Rights that no scenario here can use, each with the reason why it is granted.
-const UNUSED: &[(&str, &str)] = &[];
+const UNUSED: &[(&str, &str)] = &[
+    ("delete pods", "a pod of higher priority makes room: crates/keelson/tests/real.rs"),
+    ("get persistentvolumeclaims", "claims of pods: crates/keelson/tests/real.rs"),
+    ("get persistentvolumes", "claims of pods: crates/keelson/tests/real.rs"),
+    ("patch persistentvolumeclaims", "claims of pods: crates/keelson/tests/real.rs"),
+    ("patch persistentvolumes", "claims of pods: crates/keelson/tests/real.rs"),
+];
 
 #[test]
 fn the_chart_installs_upgrades_survives_a_node_and_leaves_nothing_it_should_not() {
