@@ -12,7 +12,7 @@ const SECTIONS: Record<string, (page: Page) => Promise<{ path: string; shows: st
     return { path: `/decision/${placed.id}`, shows: ".candidates" };
   },
   "one decision that waits": async (page) => {
-    const [waits] = await decisions(page, "limit=1&reason=Unschedulable&text=Insufficient");
+    const [waits] = await decisions(page, "limit=1&reason=Unschedulable&q=Insufficient");
     return { path: `/decision/${waits.id}`, shows: ".short" };
   },
   pod: async (page) => {
