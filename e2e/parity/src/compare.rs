@@ -62,8 +62,7 @@ pub fn compare(answer: &Answer, ours: &Ours) -> Vec<Disagreement> {
     found
 }
 
-/// Whom each side would evict: on every node where it helps, and on the chosen one, ties aside. Upstream takes pods without a
-/// start time to start when it looks, so that the order of two of them is chance: victims are compared as a set.
+/// Whom each side would evict, most important first: on every node where it helps, and on the chosen one, ties aside.
 fn victims(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<Disagreement>) {
     let (Some(theirs), Some(mine)) = (&answer.preemption, &ours.preemption) else { return };
     let before = found.len();
@@ -74,10 +73,7 @@ fn victims(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<D
     }
     for node in theirs.candidates.keys().chain(mine.candidates.keys()).collect::<BTreeSet<_>>() {
         let words = |side: &Preemption| match side.candidates.get(node) {
-            Some(one) => {
-                let victims: BTreeSet<&str> = one.victims.iter().map(String::as_str).collect();
-                format!("Evict {victims:?} breaking {}", one.violations)
-            }
+            Some(one) => format!("Evict {} breaking {}", one.victims.join(", "), one.violations),
             None => "Evict nobody".to_owned(),
         };
         if words(theirs) != words(mine) {

@@ -129,6 +129,27 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "victims that are equals",
+        why: "Of victims of one priority that started at the same moment upstream names first which it heard of first, and we \
+              go by name. Whom it evicts is the same.",
+        once_in: 2_000,
+        explains: |asked, one| {
+            let rank = |uid: &str| {
+                let pod = asked.pods.iter().find(|pod| pod["metadata"]["uid"] == uid);
+                pod.map(|pod| (&pod["spec"]["priority"], &pod["status"]["startTime"]))
+            };
+            let victims = |text: &str| -> Option<Vec<String>> {
+                let (victims, _) = text.strip_prefix("Evict ")?.split_once(" breaking ")?;
+                Some(victims.split(", ").map(str::to_owned).collect())
+            };
+            let (Some(mut theirs), Some(mut ours)) = (victims(&one.theirs), victims(&one.ours)) else { return false };
+            let equals = theirs.iter().zip(&ours).all(|(theirs, ours)| rank(theirs) == rank(ours));
+            theirs.sort();
+            ours.sort();
+            one.plugin == "DefaultPreemption" && equals && theirs == ours
+        },
+    },
+    Known {
         name: "a claim that was not made for the pod",
         why: "Upstream's VolumeBinding refuses such a pod before any node is looked at; its NodeVolumeLimits, asked by itself, \
               cannot tell. We say the same in both names.",
