@@ -147,7 +147,7 @@ fn the_admission_policy_names_what_keelson_cannot_place_and_lets_other_pods_pass
     wait::until("the API server to refuse", PATIENCE, || {
         let (status, _, body) = create(&cluster, "keelson", &claim);
         ensure!(status == 422, "{status}: {body}");
-        assert!(body.contains("persistent volumes bind a pod to where its volume is"), "{body}");
+        assert!(body.contains("dynamic resource allocation is not implemented"), "{body}");
         Ok(())
     })
     .unwrap();
