@@ -15,13 +15,7 @@ use support::installed::{Installed, NAMESPACE, chart, command_in, older_chart};
 use support::postgres::Postgres;
 
 /// Rights that no scenario here can use, each with the reason why it is granted.
-const UNUSED: &[(&str, &str)] = &[
-    ("delete pods", "a pod of higher priority makes room: crates/keelson/tests/real.rs"),
-    ("get persistentvolumeclaims", "claims of pods: crates/keelson/tests/real.rs"),
-    ("get persistentvolumes", "claims of pods: crates/keelson/tests/real.rs"),
-    ("patch persistentvolumeclaims", "claims of pods: crates/keelson/tests/real.rs"),
-    ("patch persistentvolumes", "claims of pods: crates/keelson/tests/real.rs"),
-];
+const UNUSED: &[(&str, &str)] = &[];
 
 #[test]
 fn the_chart_installs_upgrades_survives_a_node_and_leaves_nothing_it_should_not() {
@@ -41,6 +35,7 @@ fn the_chart_installs_upgrades_survives_a_node_and_leaves_nothing_it_should_not(
     keelson.scenario("a fresh installation observes", observe);
     keelson.scenario("an upgrade raises the ceiling, and people take the new mode over", enforce);
     keelson.scenario("each mode by the Platform, too", toggled);
+    keelson.scenario("room is made, and claims get volumes", |keelson| room_and_volumes(keelson));
     keelson.scenario("two replicas, and the leader's node dies", crash);
     keelson.scenario("uninstalled with a dead node", |keelson| uninstalled(keelson, &before));
     keelson
@@ -230,6 +225,79 @@ fn toggled(keelson: &mut Installed) {
         Ok(())
     });
     keelson.cluster.kubectl(&["delete", "pod", "too-large", "--namespace=default"]).unwrap();
+}
+
+/// A pod of higher priority takes another's place; a claim gets the volume at hand, and one is asked for where none is.
+fn room_and_volumes(keelson: &Installed) {
+    let pod = |name: &str, spec: Value| {
+        let mut whole = json!({"schedulerName": "keelson", "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "main", "image": "keelson.local/pause:1"}]});
+        for (key, value) in spec.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": whole})
+    };
+    let at_the_port = |name: &str, class: Value| {
+        let ports = json!([{"containerPort": 80, "hostPort": 9_999}]);
+        let container = json!({"name": "main", "image": "keelson.local/pause:1", "ports": ports});
+        pod(
+            name,
+            json!({"priorityClassName": class, "containers": [container],
+            "nodeSelector": {"kubernetes.io/hostname": "real-0"}}),
+        )
+    };
+    let named =
+        |kind: &str, group: &str, name: &str| json!({"apiVersion": group, "kind": kind, "metadata": {"name": name}});
+    let mut urgent = named("PriorityClass", "scheduling.k8s.io/v1", "urgent");
+    urgent["value"] = json!(1_000);
+    let class = |name: &str, provisioner: &str| {
+        let mut class = named("StorageClass", "storage.k8s.io/v1", name);
+        class["provisioner"] = json!(provisioner);
+        class["volumeBindingMode"] = json!("WaitForFirstConsumer");
+        class
+    };
+    let here = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["real-1"]}]});
+    let mut disk = named("PersistentVolume", "v1", "at-hand");
+    disk["spec"] = json!({"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "local": {"path": "/tmp"},
+        "storageClassName": "at-hand", "nodeAffinity": {"required": {"nodeSelectorTerms": [here]}}});
+    let claim = |name: &str| {
+        let mut claim = named("PersistentVolumeClaim", "v1", name);
+        claim["metadata"]["namespace"] = json!("default");
+        claim["spec"] = json!({"storageClassName": name, "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}}});
+        claim
+    };
+    let claiming =
+        |name: &str| pod(name, json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}));
+    let apply = |items: &[Value]| {
+        keelson.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    };
+    let placed = |name: &str| {
+        keelson.until("it has a node", || {
+            let pod = keelson.ask(&["get", "pod", name, "--namespace=default"])?;
+            pod["spec"]["nodeName"].as_str().map(str::to_owned).context("it waits")
+        })
+    };
+    apply(&[urgent, at_the_port("spare", Value::Null)]);
+    keelson.runs("spare");
+    apply(&[at_the_port("urgent", json!("urgent"))]);
+    assert_eq!(placed("urgent"), "real-0");
+    assert!(keelson.ask(&["get", "pod", "spare", "--namespace=default"]).is_err(), "it had to go");
+
+    let none = "kubernetes.io/no-provisioner";
+    apply(&[class("at-hand", none), class("made", "nobody.example.com"), disk, claim("at-hand"), claim("made")]);
+    apply(&[claiming("at-hand"), claiming("made")]);
+    assert_eq!(placed("at-hand"), "real-1");
+    keelson.until("it is said where the volume is wanted", || {
+        let claim = keelson.ask(&["get", "pvc", "made", "--namespace=default"])?;
+        ensure!(claim["metadata"]["annotations"]["volume.kubernetes.io/selected-node"].is_string(), "{claim}");
+        Ok(())
+    });
+    let pods = ["delete", "pod", "urgent", "at-hand", "made", "--namespace=default", "--force", "--grace-period=0"];
+    keelson.cluster.kubectl(&pods).unwrap();
+    keelson.cluster.kubectl(&["delete", "pvc", "at-hand", "made", "--namespace=default"]).unwrap();
+    let rest = ["pv/at-hand", "storageclass/at-hand", "storageclass/made", "priorityclass/urgent"];
+    keelson.cluster.kubectl(&[&["delete"], rest.as_slice()].concat()).unwrap();
 }
 
 fn crash(keelson: &mut Installed) {
