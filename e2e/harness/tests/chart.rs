@@ -273,9 +273,10 @@ fn room_and_volumes(keelson: &Installed) {
         keelson.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
     };
     let placed = |name: &str| {
-        keelson.until("it has a node", || {
+        keelson.until(&format!("{name} has a node"), || {
             let pod = keelson.ask(&["get", "pod", name, "--namespace=default"])?;
-            pod["spec"]["nodeName"].as_str().map(str::to_owned).context("it waits")
+            let told = || keelson.page(&format!("/api/v1/decisions?namespace=default&kind=Pod&name={name}&limit=1"));
+            pod["spec"]["nodeName"].as_str().map(str::to_owned).with_context(|| format!("{name} waits: {}", told()))
         })
     };
     apply(&[urgent, at_the_port("spare", Value::Null)]);

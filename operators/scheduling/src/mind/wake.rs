@@ -51,7 +51,9 @@ impl Mind {
     /// A pod came, went or changed: whoever that lets in is tried again.
     pub(super) fn moved(&mut self, uid: &str, held: Held, now: Timestamp) {
         let is = Held::by(uid, &self.state);
-        if is == held || self.queue.counts().waiting == 0 {
+        let counts = self.queue.counts();
+        // Whoever is in flight may come to wait for just this.
+        if is == held || (counts.waiting, counts.in_flight) == (0, 0) {
             return;
         }
         if let (Some(name), Some(claim)) = (&held.room, &held.claim)

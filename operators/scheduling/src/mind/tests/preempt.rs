@@ -71,6 +71,21 @@ fn the_cheapest_victim_is_evicted_and_the_pod_takes_its_room() {
     assert_eq!(job.plan.decisions[0].sentence, "Placed on n1, where room was made for it.");
 }
 
+// Found on a real cluster: the victim was gone before anybody had said that it was evicted.
+#[test]
+fn room_that_is_made_before_the_eviction_is_reported_is_taken() {
+    let (nodes, mut pods) = full();
+    let new = ranked("new", "500m", 5);
+    pods.push(new.clone());
+    let mut mind = mind(Mode::Enforce, &nodes, &pods);
+    let job = mind.next(moment(1)).unwrap();
+    mind.pod(&written(&nominated(&job, new)), at(1));
+    gone(&mut mind, &pods[0], 1);
+    mind.ended("uid-new", true, at(2));
+    let job = std::iter::from_fn(|| mind.next(moment(9))).next().unwrap();
+    assert_eq!((reason(&job), job.binds()), (Reason::RoomMade, true));
+}
+
 #[test]
 fn the_room_is_kept_from_others_before_the_watch_tells_of_it() {
     let (nodes, mut pods) = full();
