@@ -64,8 +64,8 @@ impl Kind {
 
     /// Whether a deletion answers with what was deleted and not with a status.
     pub fn is_shown_deleted(&self) -> bool {
-        self.group.is_empty()
-            && matches!(
+        match self.group {
+            "" => matches!(
                 self.plural,
                 "pods"
                     | "services"
@@ -74,7 +74,11 @@ impl Kind {
                     | "resourcequotas"
                     | "persistentvolumes"
                     | "persistentvolumeclaims"
-            )
+            ),
+            "storage.k8s.io" => self.plural != "csistoragecapacities",
+            "resource.k8s.io" => true,
+            _ => false,
+        }
     }
 
     pub fn verbs(&self) -> &'static [&'static str] {
