@@ -84,6 +84,20 @@ pub struct SchedulingSettings {
     #[serde(default = "max_backoff")]
     #[schemars(range(min = 1, max = 3600))]
     pub pod_max_backoff_seconds: i32,
+    /// The NetworkTopology whose costs count, as namespace/name; when there is none of this name, the first there is.
+    #[serde(default = "network_topology")]
+    #[schemars(length(min = 3, max = 317))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
+        .message("networkTopology must be namespace/name, such as default/nt-default"))]
+    pub network_topology: String,
+    /// The set of costs in it, by its name.
+    #[serde(default = "network_weights")]
+    #[schemars(length(min = 1, max = 253))]
+    pub network_weights: String,
+    /// How long the pods of an AppGroup wait to be placed as a unit, in seconds; 0 places each alone.
+    #[serde(default = "group_wait")]
+    #[schemars(range(min = 0, max = 900))]
+    pub group_wait_seconds: i32,
 }
 
 fn scheduler_name() -> String {
@@ -98,13 +112,44 @@ const fn max_backoff() -> i32 {
     10
 }
 
+/// NetworkOverhead's networkTopologyName and namespaces (scheduler-plugins).
+fn network_topology() -> String {
+    "default/nt-default".to_owned()
+}
+/// NetworkOverhead's weightsName (scheduler-plugins).
+fn network_weights() -> String {
+    "UserDefined".to_owned()
+}
+/// Long enough for a workload controller to make its pods; far less than Permit may wait in kube-scheduler (15 minutes).
+const fn group_wait() -> i32 {
+    30
+}
+
 impl Default for SchedulingSettings {
     fn default() -> Self {
         Self {
             scheduler_name: scheduler_name(),
             pod_initial_backoff_seconds: initial_backoff(),
             pod_max_backoff_seconds: max_backoff(),
+            network_topology: network_topology(),
+            network_weights: network_weights(),
+            group_wait_seconds: group_wait(),
         }
+    }
+}
+
+impl SchedulingSettings {
+    /// Namespace and name of the NetworkTopology; `None` when the setting is not of this form.
+    #[must_use]
+    pub fn topology(&self) -> Option<(&str, &str)> {
+        let (namespace, name) = self.network_topology.split_once('/')?;
+        let is_name = |text: &str, more: &str| {
+            let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            text.chars().all(|c| alphanumeric(c) || more.contains(c))
+                && text.starts_with(alphanumeric)
+                && text.ends_with(alphanumeric)
+        };
+        (is_name(namespace, "-") && is_name(name, "-.")).then_some((namespace, name))
     }
 }
 
@@ -180,6 +225,17 @@ pub enum InvalidPlatform {
         /// Its value.
         value: i32,
     },
+    /// The NetworkTopology is not named as it should be.
+    #[error(
+        "spec.features.scheduling.settings.networkTopology {0:?} is no namespace/name; use one such as default/nt-default"
+    )]
+    Topology(String),
+    /// The set of costs has no name, or too long a one.
+    #[error("spec.features.scheduling.settings.networkWeights must have 1 to 253 characters; use UserDefined")]
+    Weights,
+    /// The wait of a group is out of range.
+    #[error("spec.features.scheduling.settings.groupWaitSeconds is {0}; use 0 to 900 seconds")]
+    GroupWait(i32),
     /// The waits are the wrong way round.
     #[error(
         "spec.features.scheduling.settings.podInitialBackoffSeconds {initial} is above podMaxBackoffSeconds {max}; \
@@ -233,7 +289,14 @@ impl PlatformSpec {
         if initial > max {
             return Err(InvalidPlatform::BackoffOrder { initial, max });
         }
-        Ok(())
+        if settings.topology().is_none() {
+            return Err(InvalidPlatform::Topology(settings.network_topology.chars().take(80).collect()));
+        }
+        if !(1..=253).contains(&settings.network_weights.len()) {
+            return Err(InvalidPlatform::Weights);
+        }
+        let wait = settings.group_wait_seconds;
+        if (0..=900).contains(&wait) { Ok(()) } else { Err(InvalidPlatform::GroupWait(wait)) }
     }
 
     /// The mode a feature is asked to run in.
@@ -293,6 +356,11 @@ mod tests {
             (json!({"podInitialBackoffSeconds": 0}), "podInitialBackoffSeconds"),
             (json!({"podMaxBackoffSeconds": 3601}), "podMaxBackoffSeconds"),
             (json!({"podInitialBackoffSeconds": 20}), "podInitialBackoffSeconds"),
+            (json!({"networkTopology": "nt-default"}), "networkTopology"),
+            (json!({"networkTopology": "Default/nt"}), "networkTopology"),
+            (json!({"networkWeights": ""}), "networkWeights"),
+            (json!({"groupWaitSeconds": 901}), "groupWaitSeconds"),
+            (json!({"groupWaitSeconds": -1}), "groupWaitSeconds"),
         ] {
             let spec: PlatformSpec =
                 serde_json::from_value(json!({"features": {"scheduling": {"settings": settings}}})).unwrap();

@@ -199,6 +199,8 @@ words! {
         Refuse = "Refuse",
         /// Another actor's choice is compared with ours.
         Compare = "Compare",
+        /// An object is told how it was read.
+        Tell = "Tell",
         /// A setting is changed.
         Configure = "Configure",
     }

@@ -28,6 +28,12 @@ impl DecisionId {
     pub const fn nth(n: u128) -> Self {
         Self(Uuid::from_u128(n))
     }
+
+    /// The id of a second decision that is made with this one: another one of the same moment, the same every time.
+    #[must_use]
+    pub const fn beside(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() ^ 1))
+    }
 }
 
 impl PlanId {

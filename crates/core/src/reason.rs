@@ -42,6 +42,18 @@ reasons! {
     RoomByEviction,
     /// The pod was given the node on which room was made for it.
     RoomMade,
+    /// The pod was given the node on which its AppGroup, placed as a unit, has it.
+    PlacedWithGroup,
+    /// The pods of an AppGroup were given nodes together, at the smallest network cost that was found.
+    GroupPlaced,
+    /// The pod waits until all pods of its AppGroup are there, or all of them find a node.
+    GroupIncomplete,
+    /// Pods of an AppGroup run where the network costs more than it must.
+    GroupDrifted,
+    /// All of the object was understood.
+    ObjectAccepted,
+    /// Some of the object was not understood, and is left out.
+    ObjectLeftOut,
     /// A node is chosen for the pod; its claims get their volumes there before it is bound.
     VolumesFirst,
     /// The pod asks for something this version does not implement; nothing is guessed.

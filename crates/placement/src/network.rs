@@ -39,7 +39,7 @@ pub use graph::{Edge, Graph, Source, Tie, Workload};
 pub use joint::{Joint, NoPlace, place_group, steps_for};
 pub use near::Near;
 pub use order::Algorithm;
-pub use rank::Rank;
+pub use rank::{Rank, Seat};
 
 /// Label of a pod: the name of its AppGroup.
 pub const GROUP_LABEL: &str = "appgroup.diktyo.x-k8s.io";
@@ -123,6 +123,13 @@ impl Network {
         let group = by_namespace.get(namespace).or_else(|| by_namespace.get(SHARED_NAMESPACE))?;
         let workload = group.find(labels.get(WORKLOAD_LABEL)?)?;
         Some(Member { group, workload })
+    }
+
+    /// A pod's seat in its group; `None` where [`Self::member`] has none.
+    #[must_use]
+    pub fn seat(&self, namespace: &str, labels: &Labels) -> Option<Seat> {
+        let member = self.member(namespace, labels)?;
+        Some(Seat { group: self.name_of(namespace, labels)?, place: member.group.place(member.workload) })
     }
 
     /// What tells a pod's group from every other: `namespace/name`.

@@ -15,6 +15,7 @@ use keelson_core::{Decision, Mode, Plan, Reason, Requeue, Verb};
 use keelson_placement::classes::Known;
 use keelson_placement::explain::best;
 use keelson_placement::filter::fits_at;
+use keelson_placement::network::GROUP_LABEL;
 use keelson_placement::{Candidate, Choice, Cycle, Explanation, Node, Snapshot, Spared, Victim, VolumePlan};
 use keelson_placement::{explained, preempt, smallest_change};
 
@@ -135,21 +136,29 @@ fn stops(ask: &Ask) -> Option<Finding> {
     if let Some(problem) = ask.problems.first() {
         return Some(Finding::refusal(Reason::InvalidField, problem.to_string(), Waits::NONE));
     }
-    (!ask.findings.is_empty())
-        .then(|| Finding::refusal(Reason::UnsupportedFeature, words::refused(&ask.findings), Waits::NONE))
+    if !ask.findings.is_empty() {
+        return Some(Finding::refusal(Reason::UnsupportedFeature, words::refused(&ask.findings), Waits::NONE));
+    }
+    let lacks = ask.group_lacks.as_ref()?;
+    let waits = Waits::GROUP.and(Waits::NODE).and(Waits::PEERS).and(Waits::VOLUMES);
+    Some(Finding::silent(Verb::Wait, Reason::GroupIncomplete, lacks.clone(), waits))
 }
 
 fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
     let cycle = Cycle::new(&ask.pod, snapshot);
     let (choice, explanation) = if ask.brief { best(&cycle, ask.seed) } else { explained(&cycle, ask.seed) };
     let (stays, made) = (stays(ask, &cycle), room_made(&cycle));
-    match stays.or(made).or(choice.node).and_then(|index| snapshot.node(index)) {
+    let unit = ask.with_group.as_ref().and_then(|name| holds(name, &cycle));
+    match stays.or(made).or(unit).or(choice.node).and_then(|index| snapshot.node(index)) {
         Some(node) => {
             let mut found = placed(&node.name, &choice, explanation);
             if stays.is_some() {
                 found.sentence = words::stayed(&node.name);
             } else if made.is_some() {
                 (found.reason, found.sentence) = (Reason::RoomMade, words::room_made(&node.name));
+            } else if unit.is_some() {
+                let group = ask.pod.labels.get(GROUP_LABEL).map_or("", String::as_str);
+                (found.reason, found.sentence) = (Reason::PlacedWithGroup, words::with_group(&node.name, group));
             }
             match cycle.volume_plan(node) {
                 Some(plan) => volumes_first(found, plan, snapshot),
@@ -164,15 +173,18 @@ fn find(ask: &Ask, snapshot: &Snapshot<'_>) -> Finding {
 
 /// The place of the node that was cleared for the pod, once it is: the pod goes nowhere else then, as kube-scheduler has it.
 fn room_made(cycle: &Cycle<'_>) -> Option<usize> {
-    let name = cycle.pod.nominated.as_ref()?;
-    cycle.snapshot.nodes().position(|node| node.name == *name).filter(|index| fits_at(cycle, *index))
+    holds(cycle.pod.nominated.as_ref()?, cycle)
+}
+
+/// The place of the node of this name, if it can hold the pod.
+fn holds(name: &str, cycle: &Cycle<'_>) -> Option<usize> {
+    cycle.snapshot.nodes().position(|node| node.name == name).filter(|index| fits_at(cycle, *index))
 }
 
 /// The place of the node that the pod's claims got their volumes for: it goes there while that can hold it, and unless a
 /// claim is without its volume again.
 fn stays(ask: &Ask, cycle: &Cycle<'_>) -> Option<usize> {
-    let name = ask.stays.as_ref()?;
-    let index = cycle.snapshot.nodes().position(|node| node.name == *name).filter(|index| fits_at(cycle, *index))?;
+    let index = holds(ask.stays.as_ref()?, cycle)?;
     let plan = cycle.snapshot.node(index).and_then(|node| cycle.volume_plan(node));
     plan.is_none_or(|plan| volumes::writes(&plan, &cycle.snapshot.volumes).is_empty()).then_some(index)
 }

@@ -14,6 +14,7 @@
 //! | [`used`] | what nodes are measured to use |
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
+//! | [`told`] | what an AppGroup or a NetworkTopology is told about itself |
 //! | [`recording`] | what a decision saw, to decide again |
 //!
 //! The thinking needs no cluster:
@@ -47,6 +48,7 @@ pub mod observe;
 pub mod operator;
 pub mod queue;
 pub mod recording;
+pub mod told;
 pub mod used;
 
 pub use operator::Scheduling;

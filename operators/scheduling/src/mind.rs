@@ -7,6 +7,7 @@
 //! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
 
 mod books;
+mod group;
 mod seen;
 mod storage;
 mod wake;
@@ -23,6 +24,7 @@ use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason,
 use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
+use group::Groups;
 use wake::Held;
 
 use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
@@ -46,6 +48,8 @@ pub struct Standing {
     pub settings: Settings,
     /// The waits.
     pub backoff: Backoff,
+    /// How long the pods of an AppGroup wait for each other; none is not at all.
+    pub group_wait: Span,
     /// Whether this process leads.
     pub leading: bool,
     /// Whether actions are held; a change tries everything again.
@@ -106,6 +110,7 @@ pub struct Mind {
     refused: HashSet<String>,
     /// What those of them wait for that others are being evicted for.
     preempting: HashMap<String, Waits>,
+    groups: Groups,
     /// Since when they wait.
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
@@ -149,6 +154,7 @@ impl Mind {
             ours: HashSet::new(),
             refused: HashSet::new(),
             preempting: HashMap::new(),
+            groups: Groups::default(),
             comparisons: VecDeque::new(),
             skipped: 0,
             measured: Vec::new(),
@@ -169,6 +175,7 @@ impl Mind {
             self.comparisons.clear();
         }
         self.standing = standing;
+        self.groups.start_over();
         self.queue.set_backoff(self.standing.backoff);
         // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
         let mut pods: Vec<Arc<Pod>> = self.unbound.values().map(|pod| Arc::clone(&pod.written)).collect();
@@ -192,6 +199,7 @@ impl Mind {
 
     /// The next pod, decided; `None` when nobody is due. `O(nodes)`.
     pub fn next(&mut self, at: Moment) -> Option<Job> {
+        self.groups_waited(at.now);
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
             // One that was bound and is not seen bound yet stays assumed: it must not be bound twice.
@@ -212,6 +220,7 @@ impl Mind {
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
         ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
+        let together = self.together(uid, &mut ask);
         let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_alone(&mut ask))) else {
             return self.panicked(uid, ask);
         };
@@ -268,6 +277,7 @@ impl Mind {
         if awaits.is_none() {
             self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now);
         }
+        decided.plan.decisions.extend(together);
         Job { uid: uid.to_owned(), plan: decided.plan, recording, awaits, waited: Span::ZERO }
     }
 
@@ -298,7 +308,8 @@ impl Mind {
     /// for nominated pods is not kept by class, nor what volumes need.
     fn decide_like_the_last(&mut self, ask: &mut Ask) -> Option<Decided> {
         let nominated = ask.pod.nominated.is_some() || self.state.live().has_nominations(ask.pod.priority);
-        if ask.settings.mode < Mode::Enforce || nominated || !Classes::serve(&ask.pod) {
+        let alone = ask.with_group.is_none() && ask.group_lacks.is_none();
+        if ask.settings.mode < Mode::Enforce || nominated || !alone || !Classes::serve(&ask.pod) {
             return None;
         }
         let knew = self.classes.knows(&ask.pod);
@@ -375,15 +386,15 @@ impl Mind {
     /// Whether [`Self::next`] or [`Self::next_comparison`] has something to do now.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        let pods =
-            self.standing.decides() && (self.queue.has_active() || self.queue.due().is_some_and(|due| due <= now));
-        pods || !self.comparisons.is_empty()
+        let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
+        let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
+        self.standing.decides() && pods || !self.comparisons.is_empty()
     }
 
     /// When it may have something to do without anything happening.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.queue.due().filter(|_| self.standing.decides())
+        self.queue.due().into_iter().chain(self.groups.due()).min().filter(|_| self.standing.decides())
     }
 
     /// The cluster as it sees it.
@@ -468,13 +479,18 @@ impl Mind {
             namespace: pod.metadata.namespace.clone().unwrap_or_default(),
             name: pod.metadata.name.clone().unwrap_or_default(),
             priority: spec.priority.unwrap_or_default(),
-            gated: spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty()),
+            seat: self.seat(pod),
+            gated: is_gated(pod),
         })
     }
 }
 
 fn uid(pod: &Pod) -> &str {
     pod.metadata.uid.as_deref().unwrap_or_default()
+}
+
+fn is_gated(pod: &Pod) -> bool {
+    pod.spec.iter().filter_map(|spec| spec.scheduling_gates.as_ref()).any(|gates| !gates.is_empty())
 }
 
 /// Whether a node may hold pods now that it could not hold before.
@@ -579,9 +595,11 @@ impl Mind {
     /// Something about groups or the costs between places: a pod that was too far from others may not be any more.
     pub fn network(&mut self, event: Event, now: Timestamp) {
         let before = self.state.view();
+        self.declare(&event);
         self.state.apply(event);
         if before.network() != self.state.live().network() {
             self.places_changed(now);
+            self.groups_changed(now);
         }
     }
 

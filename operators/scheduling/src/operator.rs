@@ -3,12 +3,12 @@
 //! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
 //! thinking about is in [`crate::mind`].
 //!
-//! Promises: nothing is decided before nodes, namespaces, budgets, pods and the kinds of storage were read once; what the
-//! caches say is taken in before the next pod
-//! is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
+//! Promises: nothing is decided before nodes, namespaces, budgets, pods and the kinds of storage and network were read once;
+//! what the caches say is taken in before the next pod is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
 mod measure;
+mod network;
 mod storage;
 
 use std::collections::HashMap;
@@ -22,18 +22,21 @@ use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
 use keelson_runtime::switch::Switch;
-use keelson_runtime::{Answers, Gauge, Meter, Report, Runtime, StartError};
+use keelson_runtime::{Answers, Gauge, Meter, Options, Report, Runtime, StartError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tracing::{Instrument, field};
 
 use answers::Query;
+use network::Networks;
+pub(crate) use network::{read_group, read_topology};
 use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
+use crate::told::Telling;
 use crate::used::NodeUse;
 
 /// Plans carried out at once. Each binding is two or three requests; the API server is asked by others too.
@@ -66,6 +69,7 @@ impl Operator for Scheduling {
         let budgets = Rule::follow("policy", &["poddisruptionbudgets"]);
         let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), budgets, measure::permission()];
         rules.extend(storage::permissions(ceiling == Mode::Enforce));
+        rules.extend(network::permissions(ceiling == Mode::Enforce));
         if ceiling == Mode::Enforce {
             // Before a status is patched, and when nobody knows whether a binding arrived.
             rules.push(Rule::new("", &["pods"], &["get"]));
@@ -87,10 +91,12 @@ impl Operator for Scheduling {
 
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
         let (rt, asked) = (runtime.clone(), self.asked);
-        let measuring = runtime.clone();
+        let (measuring, telling) = (runtime.clone(), runtime.clone());
+        let inbox = runtime.run_controller(Telling::new(runtime), Options::default());
         Ok(Running(vec![
             runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
             runtime.spawn("node use", move || measure::keep(measuring.clone())),
+            runtime.spawn("network objects", move || network::tell(telling.clone(), inbox.clone())),
         ]))
     }
 }
@@ -109,6 +115,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut namespaces = rt.cache::<Namespace>().subscribe();
     let mut budgets = rt.cache::<PodDisruptionBudget>().subscribe();
     let mut storage = Storage::follow(&rt);
+    let mut networks = Networks::follow(&rt, &settings.borrow().features.scheduling.settings);
     let mut measured = rt.facts().changes::<NodeUse>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
@@ -119,7 +126,8 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let ready = nodes_read && namespaces_read && budgets_read && pods_read && storage.is_read();
+        let ready =
+            nodes_read && namespaces_read && budgets_read && pods_read && storage.is_read() && networks.is_read();
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
@@ -128,7 +136,10 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             biased;
             () = &mut stopping => break,
             Ok(()) = switch.changed() => {}
-            Ok(()) = settings.changed() => {}
+            Ok(()) = settings.changed() => {
+                let settings = settings.borrow_and_update().features.scheduling.settings.clone();
+                networks.configure(&settings, &mut mind, clock.now());
+            }
             Ok(()) = measured.changed() => {
                 if let Some(used) = rt.facts().read::<NodeUse>() {
                     mind.node_use(used.value, clock.now());
@@ -161,6 +172,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                 }
             }
             heard = storage.next() => heard.told(&mut mind, clock.now()),
+            heard = networks.next() => networks.heard(heard, &mut mind, clock.now()),
             delta = pods.next() => {
                 pods_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
@@ -224,10 +236,13 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
     let took = began.elapsed();
     span.in_scope(|| meter.observed(rt.clock().to_process(waited)));
     for decision in &mut plan.decisions {
-        span.record("object", field::display(&decision.subject));
-        span.record("k8s.namespace.name", &decision.subject.namespace);
-        span.record("k8s.pod.name", &decision.subject.name);
-        span.record("k8s.pod.uid", &decision.subject.uid);
+        let is_pod = decision.subject.kind == "Pod";
+        if is_pod {
+            span.record("object", field::display(&decision.subject));
+            span.record("k8s.namespace.name", &decision.subject.namespace);
+            span.record("k8s.pod.name", &decision.subject.name);
+            span.record("k8s.pod.uid", &decision.subject.uid);
+        }
         // Who is not the leader of this number any more must not act on what was decided under it.
         decision.fence = fence;
         decision.took = Span(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
@@ -301,6 +316,7 @@ fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
             initial: seconds(settings.pod_initial_backoff_seconds),
             max: seconds(settings.pod_max_backoff_seconds),
         },
+        group_wait: seconds(settings.group_wait_seconds),
         leading: switch.leading,
         held: switch.held().is_some(),
         moved_by: switch.moved_by,

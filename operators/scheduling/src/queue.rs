@@ -1,7 +1,8 @@
 //! Who is next, and who waits for what.
 //!
 //! A pod is active, backing off, waiting for a change that could help it, gated, or in flight (popped and not reported
-//! yet). The rules are kube-scheduler's: priority before time; a back-off that doubles; a pod that no node could hold
+//! yet). The rules are kube-scheduler's: priority before time (an AppGroup stands together, in its own order: see
+//! [`Rank`]); a back-off that doubles; a pod that no node could hold
 //! waits for a change that helps it, and for five minutes at most. One that is refused for what it says itself waits for a
 //! change of itself alone.
 //!
@@ -10,10 +11,11 @@
 
 mod waits;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use keelson_core::{Span, Timestamp};
+use keelson_placement::network::{Rank, Seat};
 
 pub use waits::Waits;
 
@@ -54,6 +56,8 @@ pub struct Waiting {
     pub name: String,
     /// Higher goes first.
     pub priority: i32,
+    /// Its seat in its AppGroup, when it is of one.
+    pub seat: Option<Seat>,
     /// Whether it has scheduling gates.
     pub gated: bool,
 }
@@ -92,6 +96,8 @@ struct Entry {
     place: Place,
     /// When it came to this place; the order among equals.
     since: Since,
+    /// Its key among those that are tried next.
+    rank: Rank,
     /// When it could be tried first, once it is in flight.
     due: Timestamp,
     unschedulable: u32,
@@ -100,7 +106,7 @@ struct Entry {
 
 /// The moment and the number of an arrival.
 type Since = (Timestamp, u64);
-type Order = (Reverse<i32>, Since, String);
+type Order = (Rank, String);
 
 /// The queue.
 #[derive(Debug, Clone)]
@@ -108,6 +114,8 @@ pub struct Queue {
     backoff: Backoff,
     entries: HashMap<String, Entry>,
     active: BTreeSet<Order>,
+    /// By group and priority: where its active pods stand, and how many there are.
+    standing: BTreeMap<(Arc<str>, i32), (i64, usize)>,
     backing_off: BTreeMap<Ended, BTreeSet<(Timestamp, Order)>>,
     in_flight: BTreeSet<String>,
     /// By what they wait for, longest first.
@@ -139,6 +147,7 @@ impl Queue {
             backoff,
             entries: HashMap::new(),
             active: BTreeSet::new(),
+            standing: BTreeMap::new(),
             backing_off: BTreeMap::new(),
             in_flight: BTreeSet::new(),
             waiting: BTreeMap::new(),
@@ -158,7 +167,8 @@ impl Queue {
             let place = if pod.gated { Place::Gated } else { Place::Active };
             let uid = pod.uid.clone();
             let since = (now, self.arrivals);
-            self.entries.insert(uid.clone(), Entry { pod, place, since, due: now, unschedulable: 0, errors: 0 });
+            let rank = Rank::within(pod.priority, 0, None);
+            self.entries.insert(uid.clone(), Entry { pod, place, since, rank, due: now, unschedulable: 0, errors: 0 });
             return self.put(&uid, place, now);
         };
         let uid = pod.uid.clone();
@@ -207,7 +217,7 @@ impl Queue {
     /// early, as kube-scheduler does since 1.33.
     pub fn pop(&mut self, now: Timestamp) -> Option<Waiting> {
         self.advance(now);
-        let uid = self.active.first().or_else(|| self.early())?.2.clone();
+        let uid = self.active.first().or_else(|| self.early())?.1.clone();
         self.take(&uid);
         self.put(&uid, Place::InFlight(Waits::NONE), now);
         self.entries.get(&uid).map(|entry| entry.pod.clone())
@@ -295,7 +305,7 @@ impl Queue {
     /// Ends back-offs that are over and waits that are too long.
     fn advance(&mut self, now: Timestamp) {
         let over = |pods: &BTreeSet<(Timestamp, Order)>| {
-            pods.iter().take_while(|(until, _)| *until <= now).map(|(_, (.., uid))| uid.clone()).collect::<Vec<_>>()
+            pods.iter().take_while(|(until, _)| *until <= now).map(|(_, (_, uid))| uid.clone()).collect::<Vec<_>>()
         };
         for uid in self.backing_off.values().flat_map(over).collect::<Vec<_>>() {
             self.take(&uid);
@@ -337,9 +347,18 @@ impl Queue {
         let Some(entry) = self.entries.get(uid) else {
             return;
         };
-        let order = (Reverse(entry.pod.priority), entry.since, uid.to_owned());
+        let order = (entry.rank.clone(), uid.to_owned());
         match entry.place {
-            Place::Active => self.active.remove(&order),
+            Place::Active => {
+                if let Some(seat) = &entry.pod.seat {
+                    let key = (Arc::clone(&seat.group), entry.pod.priority);
+                    match self.standing.get_mut(&key) {
+                        Some((_, count)) if *count > 1 => *count -= 1,
+                        _ => _ = self.standing.remove(&key),
+                    }
+                }
+                self.active.remove(&order)
+            }
             Place::BackingOff(until, ended) => remove(&mut self.backing_off, ended, &(until, order)),
             Place::Waiting(waits) => remove(&mut self.waiting, waits, &(entry.since, uid.to_owned())),
             Place::InFlight(_) => self.in_flight.remove(uid),
@@ -355,7 +374,22 @@ impl Queue {
         // One that is tried early, out of its back-off, is due now.
         entry.due = if entry.place == Place::Active { entry.since.0 } else { now };
         (entry.place, entry.since) = (place, (now, self.arrivals));
-        let order = (Reverse(entry.pod.priority), entry.since, uid.to_owned());
+        let at = i64::try_from(self.arrivals).unwrap_or(i64::MAX);
+        let member = entry.pod.seat.clone().map(|seat| {
+            let key = (Arc::clone(&seat.group), entry.pod.priority);
+            // A group stands where the first of its pods stood, until the last of them was tried.
+            let since = match place {
+                Place::Active => {
+                    let standing = self.standing.entry(key).or_insert((at, 0));
+                    standing.1 += 1;
+                    standing.0
+                }
+                _ => self.standing.get(&key).map_or(at, |(since, _)| *since),
+            };
+            (seat, since)
+        });
+        entry.rank = Rank::within(entry.pod.priority, at, member);
+        let order = (entry.rank.clone(), uid.to_owned());
         match place {
             Place::Active => self.active.insert(order),
             Place::BackingOff(until, ended) => self.backing_off.entry(ended).or_default().insert((until, order)),

@@ -772,7 +772,7 @@ export interface components {
          * @description Why a decision went the way it did: a stable CamelCase code.
          * @enum {string}
          */
-        Reason: "PodPlaced" | "OnlyFeasibleNode" | "Unschedulable" | "RoomByEviction" | "RoomMade" | "VolumesFirst" | "UnsupportedFeature" | "SchedulingGated" | "InvalidField" | "SchedulerNotEnforcing" | "SameChoice" | "OtherChoice" | "ModeChanged" | "Paused" | "Resumed" | "BreakerOpened" | "Panicked" | "DeadlineExceeded";
+        Reason: "PodPlaced" | "OnlyFeasibleNode" | "Unschedulable" | "RoomByEviction" | "RoomMade" | "PlacedWithGroup" | "GroupPlaced" | "GroupIncomplete" | "GroupDrifted" | "ObjectAccepted" | "ObjectLeftOut" | "VolumesFirst" | "UnsupportedFeature" | "SchedulingGated" | "InvalidField" | "SchedulerNotEnforcing" | "SameChoice" | "OtherChoice" | "ModeChanged" | "Paused" | "Resumed" | "BreakerOpened" | "Panicked" | "DeadlineExceeded";
         /** @description Events were missed: ask for everything again. */
         Reset: {
             /**
@@ -897,7 +897,7 @@ export interface components {
          * @description What is done to the subject.
          * @enum {string}
          */
-        Verb: "Place" | "Preempt" | "Wait" | "Refuse" | "Compare" | "Configure";
+        Verb: "Place" | "Preempt" | "Wait" | "Refuse" | "Compare" | "Tell" | "Configure";
         /**
          * @description How people sign in, as the page is told.
          * @enum {string}
@@ -1649,9 +1649,9 @@ export const connectionNameValues: ReadonlyArray<FlattenedDeepRequired<component
 export const featureValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Feature"]> = ["scheduling"];
 export const modeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Mode"]> = ["Off", "Observe", "Enforce"];
 export const outcomeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Outcome"]> = ["NoAction", "Would", "Pending", "Done", "Failed"];
-export const reasonValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Reason"]> = ["PodPlaced", "OnlyFeasibleNode", "Unschedulable", "RoomByEviction", "RoomMade", "VolumesFirst", "UnsupportedFeature", "SchedulingGated", "InvalidField", "SchedulerNotEnforcing", "SameChoice", "OtherChoice", "ModeChanged", "Paused", "Resumed", "BreakerOpened", "Panicked", "DeadlineExceeded"];
+export const reasonValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Reason"]> = ["PodPlaced", "OnlyFeasibleNode", "Unschedulable", "RoomByEviction", "RoomMade", "PlacedWithGroup", "GroupPlaced", "GroupIncomplete", "GroupDrifted", "ObjectAccepted", "ObjectLeftOut", "VolumesFirst", "UnsupportedFeature", "SchedulingGated", "InvalidField", "SchedulerNotEnforcing", "SameChoice", "OtherChoice", "ModeChanged", "Paused", "Resumed", "BreakerOpened", "Panicked", "DeadlineExceeded"];
 export const stepResultValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["StepResult"]> = ["Done", "Unchanged", "Would", "Conflict", "Failed", "Held", "Undone"];
 export const triggerOneOf1Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Timer"];
 export const triggerOneOf3Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Request"];
-export const verbValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Verb"]> = ["Place", "Preempt", "Wait", "Refuse", "Compare", "Configure"];
+export const verbValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Verb"]> = ["Place", "Preempt", "Wait", "Refuse", "Compare", "Tell", "Configure"];
 export const wayValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Way"]> = ["none", "token", "oidc", "proxy"];

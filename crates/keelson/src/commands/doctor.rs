@@ -192,7 +192,7 @@ fn groups(account: &str) -> Vec<String> {
 async fn definitions(client: &kube::Client) -> Check {
     let there: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut missing = Vec::new();
-    for ours in keelson_api::crds::all() {
+    for ours in keelson_api::crds::own() {
         let name = ours.metadata.name.clone().unwrap_or_default();
         match there.get_opt(&name).await {
             Ok(Some(theirs)) if same_versions(&ours, &theirs) => {}

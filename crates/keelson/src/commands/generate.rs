@@ -5,6 +5,7 @@ mod settings;
 
 use anyhow::Result;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use keelson_core::{Feature, Mode};
 use keelson_runtime::{Permissions, Scope};
@@ -48,11 +49,16 @@ pub fn crds() -> Result<String> {
 /// The definitions as a template of the chart: left out where somebody else installs them, and kept when the chart goes
 /// unless everything shall go.
 fn chart_crds() -> Result<String> {
-    const GUARD: &str = "{{- if .Values.crds.install }}\n";
+    let own = chart_definitions("install", &keelson_api::crds::own())?;
+    Ok(format!("{HEAD}{own}{}", chart_definitions("diktyo", &keelson_api::crds::diktyo())?))
+}
+
+/// Those that one value brings.
+fn chart_definitions(value: &str, definitions: &[CustomResourceDefinition]) -> Result<String> {
     const KEEP: &str =
         "{{- if not .Values.uninstall.purge }}\n  annotations:\n    helm.sh/resource-policy: keep\n{{- end }}\n";
-    let mut text = format!("{HEAD}{GUARD}");
-    for line in crds()?.lines().filter(|line| !line.starts_with('#')) {
+    let mut text = format!("{{{{- if .Values.crds.{value} }}}}\n");
+    for line in documents(definitions)?.lines().filter(|line| !line.starts_with('#')) {
         // What looks like a template to helm is a template that prints it.
         text.push_str(&line.replace("{{", "{{ \"{{\" }}"));
         text.push('\n');

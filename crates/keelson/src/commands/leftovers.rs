@@ -69,7 +69,7 @@ pub async fn find(client: &kube::Client) -> Result<Vec<Leftover>> {
     found.extend(platform(client).await?);
     let definition = resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
     let definitions: Api<DynamicObject> = Api::all_with(client.clone(), &definition);
-    for name in keelson_api::crds::all().iter().map(ResourceExt::name_any) {
+    for name in keelson_api::crds::own().iter().map(ResourceExt::name_any) {
         if definitions.get_opt(&name).await?.is_some() {
             found.push(Leftover {
                 what: format!("CustomResourceDefinition {name}"),

@@ -11,6 +11,15 @@ use std::sync::Arc;
 use super::Network;
 use crate::pod::Pod;
 
+/// A pod's place in the order of its group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seat {
+    /// What tells the group from every other.
+    pub group: Arc<str>,
+    /// The place of its workload in the group's order, from 0.
+    pub place: usize,
+}
+
 /// A waiting pod's key: the smallest comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rank {
@@ -36,15 +45,19 @@ impl Rank {
     /// ```
     #[must_use]
     pub fn of(pod: &Pod, network: &Network, at: i64, group_since: i64) -> Self {
-        let urgency = std::cmp::Reverse(pod.priority);
-        match network.member(&pod.namespace, &pod.labels) {
-            Some(member) => Self {
-                urgency,
-                since: group_since.min(at),
-                group: network.name_of(&pod.namespace, &pod.labels),
-                place: member.group.place(member.workload),
-                at,
-            },
+        let seat = network.seat(&pod.namespace, &pod.labels);
+        Self::within(pod.priority, at, seat.map(|seat| (seat, group_since)))
+    }
+
+    /// The key of a pod of this priority, that began to wait `at`; `member` is its seat in its group, and since when the first
+    /// of the waiting pods of its group and priority waits.
+    #[must_use]
+    pub fn within(priority: i32, at: i64, member: Option<(Seat, i64)>) -> Self {
+        let urgency = std::cmp::Reverse(priority);
+        match member {
+            Some((Seat { group, place }, since)) => {
+                Self { urgency, since: since.min(at), group: Some(group), place, at }
+            }
             None => Self { urgency, since: at, group: None, place: 0, at },
         }
     }

@@ -50,6 +50,12 @@ pub struct Ask {
     /// The node that was decided on while its claims got their volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stays: Option<String>,
+    /// The node on which its AppGroup, placed as a unit, has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_group: Option<String>,
+    /// What its AppGroup lacks to be placed as a unit, while that is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_lacks: Option<String>,
     /// The settings.
     pub settings: Settings,
     /// Decides between nodes of equal score.
@@ -97,6 +103,8 @@ impl Ask {
             generation: written.metadata.generation,
             brief: false,
             stays: None,
+            with_group: None,
+            group_lacks: None,
             pod,
             settings,
             seed,

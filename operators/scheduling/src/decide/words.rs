@@ -43,6 +43,10 @@ pub(super) fn room_made(node: &str) -> String {
     format!("Placed on {node}, where room was made for it.")
 }
 
+pub(super) fn with_group(node: &str, group: &str) -> String {
+    format!("Placed on {node}, where group {group}, placed as a unit, has it.")
+}
+
 /// How many victims a sentence names.
 const NAMED: usize = 3;
 

@@ -41,6 +41,7 @@ impl Mind {
         self.state.apply(Event::PodApplied(Box::new(read)));
         let seen = Seen { view: self.state.live(), used: &self.used };
         self.measured.extend(self.effects.changed(pod, &seen, now));
+        self.groups.seen(&uid, pod);
         let before = match unbound {
             Some(unbound) => self.unbound.insert(uid.clone(), unbound),
             None => self.unbound.remove(&uid),
@@ -70,6 +71,7 @@ impl Mind {
         self.state.apply(Event::PodDeleted { uid: uid.to_owned() });
         self.measured.extend(self.effects.deleted(uid, now));
         self.unbound.remove(uid);
+        self.groups.gone(uid);
         self.queue.remove(uid);
         self.not_ours(uid);
         if let Some(key) = key {
@@ -94,7 +96,10 @@ impl Mind {
         }
         match waiting {
             _ if same || !self.standing.decides() => {}
-            Some(waiting) => self.queue.apply(waiting, now),
+            Some(waiting) => {
+                self.joined(&waiting, now);
+                self.queue.apply(waiting, now);
+            }
             None => self.queue.remove(uid(pod)),
         }
     }

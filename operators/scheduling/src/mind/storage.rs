@@ -33,6 +33,7 @@ impl Mind {
     /// Whoever that may help is tried again.
     fn storage_changed(&mut self, change: Option<VolumeChange>, now: Timestamp) {
         let Some(change) = change else { return };
+        self.groups.changed();
         let (unbound, volumes) = (&self.unbound, self.state.live().volumes());
         let minds = |uid: &str| unbound.get(uid).is_some_and(|pod| change.minds(&pod.read.pod, volumes));
         self.queue.changed(Waits::VOLUMES, now, minds);

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::decide::tests::{node, pod};
 
-fn standing(mode: Mode) -> Standing {
+pub(super) fn standing(mode: Mode) -> Standing {
     let settings = Settings { scheduler: "keelson".into(), mode };
     let backoff = Backoff { initial: Span::seconds(1), max: Span::seconds(10) };
-    Standing { settings, backoff, leading: true, held: false, moved_by: None }
+    Standing { settings, backoff, group_wait: Span::ZERO, leading: true, held: false, moved_by: None }
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {

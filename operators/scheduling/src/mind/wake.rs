@@ -35,6 +35,7 @@ impl Held {
 impl Mind {
     /// A node changed: whoever it can hold now and could not before is tried again.
     pub(super) fn changed_on(&mut self, node: &str, before: Option<&Node>, now: Timestamp) {
+        self.groups.changed();
         let (state, unbound) = (&self.state, &self.unbound);
         let Some(member) = state.member(node) else { return };
         // Where room is made for others, the node alone does not tell whom it could hold before.
@@ -45,11 +46,13 @@ impl Mind {
 
     /// The places themselves changed: a node came, went, or carries other labels or taints.
     pub(super) fn places_changed(&mut self, now: Timestamp) {
+        self.groups.changed();
         self.queue.changed(Waits::PEERS, now, |_| true);
     }
 
     /// A pod came, went or changed: whoever that lets in is tried again.
     pub(super) fn moved(&mut self, uid: &str, held: Held, now: Timestamp) {
+        self.groups.changed();
         let is = Held::by(uid, &self.state);
         let counts = self.queue.counts();
         // Whoever is in flight may come to wait for just this.

@@ -15,7 +15,11 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn pod(uid: &str, priority: i32) -> Waiting {
-    Waiting { uid: uid.into(), namespace: "a".into(), name: uid.into(), priority, gated: false }
+    Waiting { uid: uid.into(), namespace: "a".into(), name: uid.into(), priority, seat: None, gated: false }
+}
+
+fn member(uid: &str, group: &str, place: usize) -> Waiting {
+    Waiting { seat: Some(Seat { group: group.into(), place }), ..pod(uid, 0) }
 }
 
 fn popped(queue: &mut Queue, now: Timestamp) -> Option<String> {
@@ -31,6 +35,24 @@ fn priority_goes_before_time() {
     let order: Vec<_> = std::iter::from_fn(|| popped(&mut queue, at(1))).collect();
     assert_eq!(order, ["vip", "first", "second"]);
     assert_eq!(queue.counts(), Counts { in_flight: 3, ..Counts::default() });
+}
+
+#[test]
+fn a_group_stands_together_in_its_own_order_where_its_first_pod_stood() {
+    let mut queue = Queue::new(BACKOFF);
+    for waiting in [pod("early", 0), member("leaf", "g", 2), pod("between", 0), member("root", "g", 0)] {
+        queue.apply(waiting, at(0));
+    }
+    queue.apply(Waiting { priority: 9, ..member("urgent", "g", 7) }, at(1));
+    assert_eq!(popped(&mut queue, at(2)).as_deref(), Some("urgent"), "priority is never broken by a group");
+    assert_eq!(popped(&mut queue, at(2)).as_deref(), Some("early"));
+    assert_eq!(popped(&mut queue, at(2)).as_deref(), Some("root"));
+    queue.apply(member("middle", "g", 1), at(3));
+    let order: Vec<_> = std::iter::from_fn(|| popped(&mut queue, at(3))).collect();
+    assert_eq!(order, ["middle", "leaf", "between"], "whoever joins a group that is being tried stands with it");
+    queue.apply(pod("late", 0), at(4));
+    queue.apply(member("again", "g", 0), at(5));
+    assert_eq!(popped(&mut queue, at(6)).as_deref(), Some("late"), "once all were tried it begins anew");
 }
 
 #[test]

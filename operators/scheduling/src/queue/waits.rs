@@ -19,6 +19,9 @@ impl Waits {
     /// A claim, a volume, or what is known of them.
     pub const VOLUMES: Self = Self(16);
 
+    /// Another pod of its AppGroup, or the end of the wait for it.
+    pub const GROUP: Self = Self(32);
+
     /// Both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

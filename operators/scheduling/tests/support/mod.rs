@@ -91,7 +91,9 @@ impl Scene {
         let invariants = Arc::new(Mutex::new(Invariants::new()));
         let measured = Arc::new(AtomicBool::new(true));
         let scene = Self { shared, simulation, invariants, measured, clock: Clock::start(base, 1) };
-        scene.create(CRDS, json!(keelson_api::crds::all().remove(0)));
+        for definition in keelson_api::crds::all() {
+            scene.create(CRDS, json!(definition));
+        }
         scene.create(NAMESPACES, json!({"metadata": {"name": "keelson"}}));
         scene.create(NAMESPACES, json!({"metadata": {"name": "shop"}}));
         let spec = json!({"features": {"scheduling": {"mode": mode}}});

@@ -56,7 +56,7 @@ const ENVIRONMENT: &str = "
 /// The document.
 pub fn markdown() -> Result<String> {
     let mut text = HEAD.to_owned();
-    for definition in crds::all() {
+    for definition in crds::own() {
         let definition = serde_json::to_value(definition)?;
         let root = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties");
         let root = root.context("a definition has no schema")?;

@@ -1,0 +1,66 @@
+//! What objects are told, and when nothing is.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use keelson_runtime::assert_pure;
+
+use super::*;
+
+fn problem(field: &str, text: &str) -> Problem {
+    Problem { field: field.into(), text: text.into() }
+}
+
+fn group(problems: &[Problem]) -> Snapshot {
+    let object = ObjectRef::namespaced("AppGroup", "shop", "g").in_group("appgroup.diktyo.x-k8s.io").with_uid("1");
+    Snapshot { object, generation: 3, conditions: Vec::new(), problems: problems.to_vec() }
+}
+
+fn told(plan: &Plan) -> Vec<Stored> {
+    let ActionKind::ApplyStatus(status) = &plan.actions[0].kind else { panic!("{plan:?}") };
+    serde_json::from_value(status["status"]["conditions"].clone()).unwrap()
+}
+
+#[test]
+fn what_is_off_is_told_field_by_field() {
+    let off = [problem("spec.workloads[0]", "is odd; write it even"), problem("spec.numMembers", "0 is not in 1 to 9")];
+    let plan = decide(&group(&off), Timestamp(0));
+    assert_eq!(plan.decisions[0].reason, Reason::ObjectLeftOut);
+    let told = told(&plan);
+    assert_eq!(
+        (told[0].type_.as_str(), told[0].status.as_str(), told[0].observed_generation),
+        ("Accepted", "False", Some(3))
+    );
+    assert_eq!(told[0].message, "spec.workloads[0]: is odd; write it even; spec.numMembers: 0 is not in 1 to 9.");
+    assert!(matches!(&plan.actions[1].kind, ActionKind::Event { warning: true, .. }));
+}
+
+#[test]
+fn what_is_understood_says_so_once() {
+    let mut seen = group(&[]);
+    let plan = decide(&seen, Timestamp(0));
+    assert_eq!((plan.decisions[0].reason, plan.actions.len()), (Reason::ObjectAccepted, 1));
+    seen.conditions = told(&plan);
+    assert_eq!(decide(&seen, Timestamp(9)), Plan::default(), "nothing changed, so nothing is written");
+}
+
+#[test]
+fn a_message_does_not_grow_with_what_is_wrong() {
+    let off: Vec<Problem> = (0..500).map(|index| problem(&format!("spec.weights[{index}]"), "is off")).collect();
+    let message = told(&decide(&group(&off), Timestamp(0))).remove(0).message;
+    assert!(message.ends_with("480 more.") && message.len() < 32_768, "{message}");
+}
+
+#[test]
+fn others_conditions_are_left_alone() {
+    let mut seen = group(&[]);
+    let other =
+        Stored { type_: "Synced".into(), status: "True".into(), ..told(&decide(&seen, Timestamp(0))).remove(0) };
+    seen.conditions = vec![other];
+    let told = told(&decide(&seen, Timestamp(0)));
+    assert_eq!(told.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(), ["Accepted"]);
+}
+
+#[test]
+fn the_decider_is_pure() {
+    assert_pure::<Telling>(&group(&[problem("spec", "is off")]), Timestamp(7));
+}

@@ -1,0 +1,184 @@
+//! AppGroups in a cluster that lives: placed as units, near each other, and told what is off in them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use keelson_core::{Mode, Outcome, Reason};
+use keelson_sim::face::faults::Faults;
+use keelson_sim::objects::{Resource, Write};
+use keelson_sim::world::kinds::PODS;
+use keelson_sim::world::nodes::NodeSpec;
+use serde_json::{Value, json};
+use support::{EVENTS, Scene, seconds};
+
+const GROUPS: Resource = Resource { group: "appgroup.diktyo.x-k8s.io", plural: "appgroups" };
+const TOPOLOGIES: Resource = Resource { group: "networktopology.diktyo.x-k8s.io", plural: "networktopologies" };
+const NAMESPACES: Resource = Resource { group: "", plural: "namespaces" };
+const APP: &str = include_str!("../../../e2e/apps/online-boutique/app.yaml");
+const GROUP: &str = include_str!("../../../e2e/apps/online-boutique/appgroup.yaml");
+const TOPOLOGY: &str = include_str!("../../../e2e/apps/network-topology.yaml");
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+/// The pods of the application's Deployments, one each, for Keelson.
+fn pods() -> Vec<Value> {
+    let deployments = serde_saphyr::from_multiple::<Value>(APP).unwrap();
+    let deployments = deployments.into_iter().filter(|object| object["kind"] == "Deployment");
+    let pod = |deployment: Value| {
+        let mut template = deployment["spec"]["template"].clone();
+        template["metadata"]["name"] = deployment["metadata"]["name"].clone();
+        template["metadata"]["namespace"] = json!("online-boutique");
+        template["spec"]["schedulerName"] = json!("keelson");
+        template["spec"].as_object_mut().unwrap().remove("serviceAccountName");
+        template
+    };
+    deployments.map(pod).collect()
+}
+
+/// Eight nodes in two zones of two regions each, as the network's costs name them.
+fn scene(seed: u64) -> Scene {
+    let scene = Scene::new(seed, Mode::Enforce);
+    for (index, zone) in ["eu-west-1a", "eu-west-1b", "eu-west-3a", "eu-west-3b"].iter().enumerate() {
+        for half in 0..2 {
+            let spec = NodeSpec::new(&format!("node-{}", 2 * index + half), zone, "m6i.large", 2, 8);
+            scene.simulation.act(|world, cluster| world.add_node(&spec, cluster)).unwrap();
+        }
+    }
+    scene.create(NAMESPACES, json!({"metadata": {"name": "online-boutique"}}));
+    scene
+}
+
+fn accepted(object: &Value) -> Value {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == "Accepted").unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_published_manifests_are_placed_as_a_unit() {
+    let scene = scene(1);
+    scene.create(TOPOLOGIES, yaml(TOPOLOGY));
+    scene.create(GROUPS, yaml(GROUP));
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    let (last, first) = {
+        let mut pods = pods();
+        (pods.pop().unwrap(), pods)
+    };
+    for pod in first {
+        scene.create(PODS, pod);
+    }
+    seconds(10).await;
+    assert!(scene.list(PODS).iter().all(|pod| pod["spec"]["nodeName"].is_null()), "they wait for the eleventh");
+    assert!(
+        process.last("frontend").sentence.contains("10 of 11 pods are there"),
+        "{}",
+        process.last("frontend").sentence
+    );
+    scene.create(PODS, last);
+    seconds(10).await;
+    let placed = scene.list(PODS);
+    assert!(placed.iter().all(|pod| pod["spec"]["nodeName"].is_string()), "{placed:#?}");
+    assert_eq!(process.count(Reason::PlacedWithGroup), 11);
+    let whole = process.last("online-boutique");
+    assert_eq!((whole.reason, whole.outcome), (Reason::GroupPlaced, Outcome::NoAction), "{whole:#?}");
+    let number = |name: &str| whole.inputs[name].parse::<i64>().unwrap();
+    assert!(number("network cost") <= number("one after the other"), "{}", whole.sentence);
+    let pod = process.last("redis-cart");
+    assert!(pod.causes.contains(&whole.id), "{pod:#?}");
+    let recording = process.history.recording(pod.id).expect("what it saw is kept");
+    let again = keelson_scheduling::recording::replay(&recording, None).unwrap().decisions.remove(0);
+    assert_eq!((again.sentence, again.chosen, again.candidates), (pod.sentence, pod.chosen, pod.candidates));
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_is_off_is_told_on_the_object_and_keeps_nobody_pending() {
+    let scene = scene(2);
+    let mut group = yaml(GROUP);
+    group["spec"]["workloads"][0]["dependencies"][0]["workload"] =
+        json!({"kind": "Deployment", "name": "nobody", "selector": "nobody"});
+    scene.create(GROUPS, group);
+    let mut topology = yaml(TOPOLOGY);
+    topology["spec"]["weights"][0]["name"] = json!("Netperf");
+    scene.create(TOPOLOGIES, topology);
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    pods().into_iter().for_each(|pod| _ = scene.create(PODS, pod));
+    seconds(20).await;
+    assert!(scene.list(PODS).iter().all(|pod| pod["spec"]["nodeName"].is_string()));
+    let told = accepted(&scene.list(GROUPS)[0]);
+    assert_eq!(told["status"], "False");
+    let text = told["message"].as_str().unwrap();
+    assert!(text.contains("spec.workloads[0].dependencies[0].workload.selector: \"nobody\" is no workload"), "{text}");
+    let told = accepted(&scene.list(TOPOLOGIES)[0]);
+    let text = told["message"].as_str().unwrap();
+    assert!(text.contains("spec.weights: none is named \"UserDefined\""), "{text}");
+    let events = scene.list(EVENTS);
+    let warned = events.iter().filter(|event| event["reason"] == "ObjectLeftOut").count();
+    assert_eq!(warned, 2, "each once");
+
+    // The setting names the costs that there are: then all is well.
+    scene.set(json!({"mode": "Enforce", "settings": {"networkWeights": "Netperf"}}));
+    seconds(10).await;
+    assert_eq!(accepted(&scene.list(TOPOLOGIES)[0])["status"], "True");
+    assert_eq!(process.last("nt-default").reason, Reason::ObjectAccepted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_of_which_a_pod_never_comes_is_placed_when_the_wait_is_over() {
+    let scene = scene(3);
+    scene.create(GROUPS, yaml(GROUP));
+    scene.set(json!({"mode": "Enforce", "settings": {"groupWaitSeconds": 12}}));
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    pods().into_iter().skip(1).for_each(|pod| _ = scene.create(PODS, pod));
+    seconds(10).await;
+    assert_eq!(process.count(Reason::GroupPlaced), 0);
+    assert!(scene.list(PODS).iter().all(|pod| pod["spec"]["nodeName"].is_null()));
+    seconds(10).await;
+    assert!(scene.list(PODS).iter().all(|pod| pod["spec"]["nodeName"].is_string()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_observe_neither_kind_is_written() {
+    let scene = scene(4);
+    let mut group = yaml(GROUP);
+    group["spec"]["numMembers"] = json!(11);
+    group["spec"]["workloads"][0]["workload"]["selector"] = json!("else");
+    scene.create(GROUPS, group);
+    scene.set(json!({"mode": "Observe"}));
+    let process = scene.process("a", Faults::none(), false);
+    seconds(3600).await;
+    assert_eq!(scene.list(GROUPS)[0]["status"], Value::Null);
+    assert_eq!(process.last("online-boutique").outcome, Outcome::Would, "{:?}", process.last("online-boutique"));
+    let written = process.writes.lock().unwrap().clone();
+    assert!(written.iter().all(|write| !write.contains("diktyo")), "{written:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_kinds_pods_are_placed_as_ever_and_with_them_they_are_found() {
+    let scene = scene(5);
+    let definitions = Resource { group: "apiextensions.k8s.io", plural: "customresourcedefinitions" };
+    for name in ["appgroups.appgroup.diktyo.x-k8s.io", "networktopologies.networktopology.diktyo.x-k8s.io"] {
+        scene.write(Write::Delete {
+            resource: definitions,
+            namespace: String::new(),
+            name: name.to_owned(),
+            uid: None,
+            grace_seconds: None,
+        });
+    }
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    pods().into_iter().for_each(|pod| _ = scene.create(PODS, pod));
+    seconds(10).await;
+    assert_eq!(process.count(Reason::PodPlaced), 11);
+    for definition in keelson_api::crds::diktyo() {
+        scene.create(definitions, json!(definition));
+    }
+    scene.create(GROUPS, yaml(GROUP));
+    seconds(120).await;
+    assert_eq!(accepted(&scene.list(GROUPS)[0])["status"], "True");
+}
