@@ -25,7 +25,6 @@ use std::borrow::Cow;
     shortname = "ag",
     doc = "The workloads of one application, and which of them depend on which (KEP-260, Diktyo).",
     printcolumn(name = "Members", type_ = "integer", json_path = ".spec.numMembers"),
-    printcolumn(name = "Order", type_ = "string", json_path = ".spec.topologySortingAlgorithm"),
     printcolumn(
         name = "Accepted",
         type_ = "string",

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use keelson_api::{Platform, PlatformSpec, names};
+use keelson_api::{AppGroup, NetworkTopology, Platform, PlatformSpec, names};
 use keelson_core::{Mode, Timestamp};
 use keelson_runtime::Calls;
 use keelson_sim::api::{Api, Config, Token};
@@ -15,6 +15,7 @@ use keelson_sim::face::{Shared, http, tls::Tls, tower::Face};
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::scenario::{EVENING, Scenario};
 use keelson_sim::world::{Settings, World};
+use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use kube::client::ClientBuilder;
 use tokio::net::TcpListener;
@@ -63,6 +64,7 @@ impl Simulated {
         simulation
             .act(|world, cluster| world.follow(scenario, cluster))
             .map_err(|refusal| anyhow::anyhow!("the evening cannot begin: {refusal}"))?;
+        declare(&simulated.client()).await.context("the network of the simulated cluster")?;
         simulated.tasks.push(tokio::spawn(simulation.clone().run(|_, _| {})));
         simulated.tasks.push(tokio::spawn(simulation.feed_metrics()));
         Ok(simulated)
@@ -106,6 +108,23 @@ impl Simulated {
             let _ = task.await;
         }
     }
+}
+
+/// Who in Online Boutique calls whom.
+const GROUP: &str = include_str!("../../../e2e/apps/online-boutique/appgroup.yaml");
+/// What the evening's zones cost each other.
+const TOPOLOGY: &str = include_str!("../../../e2e/apps/network-topology.yaml");
+
+async fn declare(client: &kube::Client) -> Result<()> {
+    let params = PatchParams::apply("keelson/install").force();
+    let group: AppGroup = serde_saphyr::from_str(GROUP)?;
+    let groups: kube::Api<AppGroup> = kube::Api::namespaced(client.clone(), &group.namespace().unwrap_or_default());
+    groups.patch(&group.name_any(), &params, &Patch::Apply(&group)).await?;
+    let topology: NetworkTopology = serde_saphyr::from_str(TOPOLOGY)?;
+    let namespace = topology.namespace().unwrap_or_default();
+    let topologies: kube::Api<NetworkTopology> = kube::Api::namespaced(client.clone(), &namespace);
+    topologies.patch(&topology.name_any(), &params, &Patch::Apply(&topology)).await?;
+    Ok(())
 }
 
 /// Puts Keelson's definitions and its Platform into a cluster.

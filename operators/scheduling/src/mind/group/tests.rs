@@ -111,7 +111,7 @@ fn who_waited_long_enough_is_placed_alone() {
 fn no_pod_of_a_group_is_bound_while_one_has_no_place_and_all_are_once_it_has() {
     let blocker = bound(pod("blocker", "700m"), "n1");
     let nodes = [nodes()[0].clone(), nodes()[2].clone()];
-    let mut mind = waiting(4, &nodes, &[blocker.clone()]);
+    let mut mind = waiting(4, &nodes, std::slice::from_ref(&blocker));
     for name in ["web-1", "web-2", "db-1", "cache-1"] {
         mind.pod(&written(&member(name, name.split('-').next().unwrap())), at(1));
     }
