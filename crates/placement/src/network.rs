@@ -98,6 +98,13 @@ impl Network {
         self.groups.is_empty() && self.costs.is_empty()
     }
 
+    /// Each group with its namespace and name, by name.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &str, &Graph)> {
+        self.groups.iter().flat_map(|(name, by_namespace)| {
+            by_namespace.iter().map(move |(namespace, graph)| (namespace.as_str(), name.as_str(), graph.as_ref()))
+        })
+    }
+
     /// What of it bears on a pod: its group and the costs; nothing for a pod of no group.
     #[must_use]
     pub fn only_for(&self, namespace: &str, labels: &Labels) -> Self {

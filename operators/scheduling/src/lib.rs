@@ -14,6 +14,7 @@
 //! | [`used`] | what nodes are measured to use |
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
+//! | [`groups`] | where an AppGroup is, and what its edges cost |
 //! | [`told`] | what an AppGroup or a NetworkTopology is told about itself |
 //! | [`recording`] | what a decision saw, to decide again |
 //!
@@ -43,6 +44,7 @@
 pub mod decide;
 pub mod effect;
 pub mod fields;
+pub mod groups;
 pub mod mind;
 pub mod observe;
 pub mod operator;

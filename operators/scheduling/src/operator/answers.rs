@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::decide::{Ask, Moment, Settings, decide};
 use crate::fields;
+use crate::groups::groups;
 use crate::mind::Mind;
 use crate::queue::Counts;
 
@@ -80,6 +81,7 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
         json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
     let (why_ask, if_ask, nodes_ask, queue_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
+    let groups_ask = ask.clone();
     Answers::default()
         .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
             let ask = why_ask.clone();
@@ -93,6 +95,15 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
             let ask = nodes_ask.clone();
             async move { Ok(json!({"nodes": known(&ask, None).await?.view.cells()})) }
         })
+        .with(
+            ("scheduling.groups", "Where AppGroups are, and what their edges cost."),
+            nothing.clone(),
+            PODS,
+            move |_| {
+                let ask = groups_ask.clone();
+                async move { Ok(json!({"groups": groups(&known(&ask, None).await?.view)})) }
+            },
+        )
         .with(("scheduling.queue", "How many pods wait for it now."), nothing.clone(), PODS, move |_| {
             let ask = queue_ask.clone();
             async move {
