@@ -17,6 +17,8 @@ pub const DECISION: &str = "keelson.dev/decision";
 pub const TRACE: &str = "keelson.dev/trace";
 /// Annotation on a pod or its workload: never disrupt it.
 pub const DO_NOT_DISRUPT: &str = "keelson.dev/do-not-disrupt";
+/// Annotation on an AppGroup: `move` lets its pods be evicted, one at a time, when they would be placed better.
+pub const DRIFT: &str = "keelson.dev/drift";
 /// Karpenter's word for the same, honoured as well.
 pub const KARPENTER_DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
 /// cluster-autoscaler's word for the same, honoured when `"false"`.

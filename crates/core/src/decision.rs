@@ -193,6 +193,8 @@ words! {
         Place = "Place",
         /// Pods of lower priority are evicted to make room for a pod, which waits until they are gone.
         Preempt = "Preempt",
+        /// A pod is evicted because it would be placed better when it comes again.
+        Move = "Move",
         /// Nothing can be done now; the subject waits.
         Wait = "Wait",
         /// The request is refused until it is changed.

@@ -159,6 +159,8 @@ pub enum Verb {
     Place,
     /// Pods of lower priority are evicted to make room for a pod, which waits until they are gone.
     Preempt,
+    /// A pod is evicted because it would be placed better when it comes again.
+    Move,
     /// Nothing can be done now; the subject waits.
     Wait,
     /// The request is refused until it is changed.

@@ -34,7 +34,7 @@ pub mod order;
 pub mod rank;
 
 pub use costs::{Costs, Distance, Level, Place, Says, Site};
-pub use drift::{Move, drift};
+pub use drift::{Move, again, drift};
 pub use graph::{Edge, Graph, Source, Tie, Workload};
 pub use joint::{Joint, NoPlace, place_group, steps_for};
 pub use near::Near;

@@ -15,6 +15,7 @@
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`groups`] | where an AppGroup is, and what its edges cost |
+//! | [`drift`] | which of its pods would be better elsewhere |
 //! | [`told`] | what an AppGroup or a NetworkTopology is told about itself |
 //! | [`recording`] | what a decision saw, to decide again |
 //!
@@ -42,6 +43,7 @@
 //! ```
 
 pub mod decide;
+pub mod drift;
 pub mod effect;
 pub mod fields;
 pub mod groups;

@@ -7,6 +7,7 @@
 //! what the caches say is taken in before the next pod is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
+mod drift;
 mod measure;
 mod network;
 mod storage;
@@ -76,6 +77,8 @@ impl Operator for Scheduling {
             // To make room for pods of higher priority.
             rules.push(Rule::new("", &["pods"], &["delete"]));
             rules.push(Rule::new("", &["pods/binding"], &["create"]));
+            // To move pods of an AppGroup that allows it.
+            rules.push(Rule::new("", &["pods/eviction"], &["create"]));
             rules.push(Rule::new("", &["pods/status"], &["patch"]));
         }
         Permissions(rules)
@@ -90,12 +93,13 @@ impl Operator for Scheduling {
     }
 
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
-        let (rt, asked) = (runtime.clone(), self.asked);
-        let (measuring, telling) = (runtime.clone(), runtime.clone());
+        let (rt, ask, asked) = (runtime.clone(), self.ask, self.asked);
+        let (measuring, telling, drifting) = (runtime.clone(), runtime.clone(), runtime.clone());
         let inbox = runtime.run_controller(Telling::new(runtime), Options::default());
         Ok(Running(vec![
             runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
             runtime.spawn("node use", move || measure::keep(measuring.clone())),
+            runtime.spawn("drift", move || drift::keep(drifting.clone(), ask.clone())),
             runtime.spawn("network objects", move || network::tell(telling.clone(), inbox.clone())),
         ]))
     }

@@ -182,3 +182,31 @@ async fn without_the_kinds_pods_are_placed_as_ever_and_with_them_they_are_found(
     seconds(120).await;
     assert_eq!(accepted(&scene.list(GROUPS)[0])["status"], "True");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_drifted_is_told_and_moved_only_where_the_object_allows_it() {
+    let scene = scene(6);
+    scene.create(TOPOLOGIES, yaml(TOPOLOGY));
+    scene.create(GROUPS, yaml(GROUP));
+    let process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    // Whoever put them there did not look at the network: every other pod in the other region.
+    for (index, mut pod) in pods().into_iter().enumerate() {
+        pod["spec"]["nodeName"] = json!(if index % 2 == 0 { "node-0" } else { "node-6" });
+        scene.create(PODS, pod);
+    }
+    seconds(130).await;
+    let told = process.last("online-boutique");
+    assert_eq!(told.reason, Reason::GroupDrifted, "{told:#?}");
+    assert!(told.sentence.contains("saves") && told.sentence.contains("Nothing is moved"), "{}", told.sentence);
+    assert_eq!(scene.list(PODS).len(), 11);
+
+    let (namespace, name) = ("online-boutique".to_owned(), "online-boutique".to_owned());
+    let patch = json!({"metadata": {"annotations": {"keelson.dev/drift": "move"}}});
+    scene.write(Write::Merge { resource: GROUPS, namespace, name, subresource: "", patch });
+    seconds(70).await;
+    let moved = process.last("online-boutique");
+    assert!(moved.sentence.contains("is evicted"), "{}", moved.sentence);
+    seconds(60).await;
+    assert!(scene.list(PODS).len() < 11, "one at a time: {}", scene.list(PODS).len());
+}

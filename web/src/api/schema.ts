@@ -897,7 +897,7 @@ export interface components {
          * @description What is done to the subject.
          * @enum {string}
          */
-        Verb: "Place" | "Preempt" | "Wait" | "Refuse" | "Compare" | "Tell" | "Configure";
+        Verb: "Place" | "Preempt" | "Move" | "Wait" | "Refuse" | "Compare" | "Tell" | "Configure";
         /**
          * @description How people sign in, as the page is told.
          * @enum {string}
@@ -1653,5 +1653,5 @@ export const reasonValues: ReadonlyArray<FlattenedDeepRequired<components>["sche
 export const stepResultValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["StepResult"]> = ["Done", "Unchanged", "Would", "Conflict", "Failed", "Held", "Undone"];
 export const triggerOneOf1Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Timer"];
 export const triggerOneOf3Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Request"];
-export const verbValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Verb"]> = ["Place", "Preempt", "Wait", "Refuse", "Compare", "Tell", "Configure"];
+export const verbValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Verb"]> = ["Place", "Preempt", "Move", "Wait", "Refuse", "Compare", "Tell", "Configure"];
 export const wayValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Way"]> = ["none", "token", "oidc", "proxy"];

@@ -51,6 +51,18 @@ pub fn drift(pods: &[Pod], snapshot: &Snapshot<'_>, threshold: i64, most: usize)
     moves
 }
 
+/// Where the engine would place one of these pods if it came again, the others being where they are, and how much less its
+/// edges cost there than where it is; `None` when it is nowhere, or could not be where it is.
+#[must_use]
+pub fn again(pods: &[Pod], snapshot: &Snapshot<'_>, pod: usize, seed: u64) -> Option<(usize, i64)> {
+    let mut board = Board::new(pods, snapshot);
+    let from = board.take(pod)?;
+    let to = board.choice(pod, seed)?;
+    let reach = board.reach(pod);
+    let cost = |slot: usize| reach.iter().find(|(at, _)| *at == slot).map(|(_, cost)| *cost);
+    Some((to, cost(from)? - cost(to)?))
+}
+
 /// Where a pod would be cheapest. One that could not be where it is (a taint that came later, say) is not judged: it has no
 /// place to compare with.
 fn best(board: &mut Board<'_>, pod: usize) -> Option<Move> {

@@ -152,6 +152,15 @@ impl Mind {
         pods.into_iter().for_each(|waiting| self.queue.apply(waiting, now));
     }
 
+    /// The groups of which pods wait, by `namespace/name`.
+    #[must_use]
+    pub fn waiting_groups(&self) -> BTreeSet<String> {
+        let pods = self.groups.labels.iter().filter(|(_, (_, waits))| *waits);
+        let pods = pods.filter_map(|(uid, _)| Some(&self.unbound.get(uid)?.read.pod));
+        let network = self.state.live().network();
+        pods.filter_map(|pod| Some(network.name_of(&pod.namespace, &pod.labels)?.to_string())).collect()
+    }
+
     /// A pod's seat in its group.
     pub(super) fn seat(&self, pod: &Written) -> Option<Seat> {
         let labels = pod.metadata.labels.as_ref()?;

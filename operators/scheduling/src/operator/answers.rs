@@ -2,6 +2,7 @@
 //!
 //! The loop hands out what it knows as a view that never changes; the answer is worked out beside it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -25,6 +26,8 @@ use crate::queue::Counts;
 pub(super) struct Query {
     /// A pod that is asked about.
     pod: Option<(String, String)>,
+    /// Whether it matters of which groups pods wait.
+    groups: bool,
     reply: oneshot::Sender<Known>,
 }
 
@@ -38,6 +41,8 @@ struct Known {
     ours: usize,
     refused: usize,
     namespaces: Value,
+    /// The groups of which pods wait, by `namespace/name`.
+    waiting_groups: BTreeSet<String>,
     settings: Settings,
     now: Timestamp,
 }
@@ -53,6 +58,7 @@ impl Query {
             ours: mind.pods_of_ours(),
             refused: mind.refused(),
             namespaces: namespaces(mind),
+            waiting_groups: if self.groups { mind.waiting_groups() } else { BTreeSet::new() },
             settings: mind.standing().settings.clone(),
             now,
         };
@@ -120,10 +126,19 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
 }
 
 async fn known(ask: &mpsc::Sender<Query>, pod: Option<(String, String)>) -> Result<Known, AnswerError> {
+    asked(ask, pod, false).await
+}
+
+async fn asked(ask: &mpsc::Sender<Query>, pod: Option<(String, String)>, groups: bool) -> Result<Known, AnswerError> {
     let (reply, answer) = oneshot::channel();
     let busy = |_| AnswerError::Unavailable("too many questions wait for the scheduler".into());
-    ask.try_send(Query { pod, reply }).map_err(busy)?;
+    ask.try_send(Query { pod, groups, reply }).map_err(busy)?;
     answer.await.map_err(|_| AnswerError::Unavailable("the scheduler stops".into()))
+}
+
+/// The cluster as the loop sees it now, and the groups of which pods wait.
+pub(super) async fn view(ask: &mpsc::Sender<Query>) -> Result<(Arc<View>, BTreeSet<String>), AnswerError> {
+    asked(ask, None, true).await.map(|known| (known.view, known.waiting_groups))
 }
 
 fn text(question: &Value, field: &str) -> Result<String, AnswerError> {

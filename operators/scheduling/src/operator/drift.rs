@@ -1,0 +1,139 @@
+//! Looks at every AppGroup now and then, beside the loop: what would be saved is worked out on a view.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod as Written;
+use keelson_api::{AppGroup, names};
+use keelson_cluster::{View, read};
+use keelson_core::{Feature, Mode, ObjectRef, Span, Timestamp};
+use keelson_placement::Pod;
+use keelson_placement::network::joint::cost;
+use keelson_placement::network::{WORKLOAD_LABEL, again, drift};
+use keelson_runtime::{Cache, Runtime};
+use tokio::sync::mpsc;
+
+use super::answers::{Query, view};
+use crate::decide::Moment;
+use crate::drift::{Better, Seen, TOLD, decide, evicted, worth};
+
+/// How often it is looked.
+const EVERY: Span = Span::minutes(1);
+/// Larger groups are not looked at: each pod is tried on every node.
+const MOST: usize = 500;
+
+/// Looks until the process stops.
+pub(super) async fn keep(rt: Runtime, ask: mpsc::Sender<Query>) {
+    tokio::select! {
+        () = rt.stopping() => {}
+        () = look(&rt, &ask) => {}
+    }
+}
+
+async fn look(rt: &Runtime, ask: &mpsc::Sender<Query>) {
+    let (groups, pods) = (rt.optional_cache::<AppGroup>(), rt.cache::<Written>());
+    let switch = rt.switch(Feature::Scheduling);
+    let mut moved: BTreeMap<String, BTreeMap<String, Timestamp>> = BTreeMap::new();
+    loop {
+        rt.clock().sleep(EVERY).await;
+        let (leading, mode, fence) = {
+            let switch = switch.borrow();
+            (switch.leading, switch.effective, switch.fence)
+        };
+        if !leading || mode == Mode::Off {
+            continue;
+        }
+        let all: Vec<Arc<AppGroup>> = groups.list().collect();
+        moved.retain(|key, _| all.iter().any(|group| path(group) == *key));
+        let scheduler = rt.settings().borrow().features.scheduling.settings.scheduler_name.clone();
+        for group in all {
+            let Ok((view, waiting)) = view(ask).await else { continue };
+            let running = running(&path(&group), &pods, &view, &scheduler);
+            let Some(mut seen) = seen(&group, &running, &view) else { continue };
+            seen.waits = waiting.contains(&path(&group));
+            seen.mode = mode;
+            let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: rt.clock().now() };
+            let moved = moved.entry(path(&group)).or_default();
+            let mut plan = decide(&seen, moved, moment);
+            if plan.decisions.is_empty() {
+                continue;
+            }
+            plan.decisions.iter_mut().for_each(|decision| decision.fence = fence);
+            if let Some(workload) = evicted(&seen, &plan) {
+                moved.insert(workload.to_owned(), moment.now);
+            }
+            rt.executor().run(Feature::Scheduling, plan, None).await;
+        }
+    }
+}
+
+fn path(group: &AppGroup) -> String {
+    let meta = &group.metadata;
+    format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+}
+
+/// The pods of a group that are on nodes, by name, and whether each is ours to place.
+fn running(path: &str, pods: &Cache<Written>, view: &View, scheduler: &str) -> Vec<(Pod, bool)> {
+    let network = view.network();
+    let mut running = Vec::new();
+    for (_, occupant) in view.members().flat_map(|member| member.node.pods()) {
+        let claim = &occupant.claim;
+        if network.name_of(&claim.namespace, &claim.labels).as_deref() != Some(path) {
+            continue;
+        }
+        let name = occupant.key.split_once('/').map_or("", |(_, name)| name);
+        let Some(pod) = pods.get(&claim.namespace, name) else { continue };
+        let stays = pod.metadata.deletion_timestamp.is_none();
+        let named = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
+        running.push((read::pod(&pod).pod, stays && named == Some(scheduler)));
+    }
+    running.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    running
+}
+
+/// What one group has to lose; none for a group without pods, or with too many.
+fn seen(group: &AppGroup, running: &[(Pod, bool)], view: &View) -> Option<Seen> {
+    if running.is_empty() || running.len() > MOST {
+        return None;
+    }
+    let all: Vec<Pod> = running.iter().map(|(pod, _)| pod.clone()).collect();
+    let nobody = Pod::new("", "");
+    let snapshot = view.snapshot_for(&nobody);
+    let at = |pod: &Pod| snapshot.nodes().position(|node| node.claim(&pod.uid).is_some());
+    let nodes: Vec<usize> = all.iter().map(at).collect::<Option<_>>()?;
+    // Each edge once: the pods are taken off and put where they are.
+    let mut empty = snapshot.clone();
+    for (pod, node) in all.iter().zip(&nodes) {
+        empty.nodes.get_mut(*node).into_iter().for_each(|node| _ = node.to_mut().remove(&pod.uid));
+    }
+    let total = cost(&all, &empty, &nodes);
+    let name = |index: usize| snapshot.node(index).map(|node| node.name.clone()).unwrap_or_default();
+    let better = |found: keelson_placement::network::Move| {
+        let pod = all.get(found.pod)?;
+        let ours = running.get(found.pod).is_some_and(|(_, ours)| *ours);
+        let again = again(&all, &snapshot, found.pod, 0).filter(|_| ours);
+        Some(Better {
+            pod: ObjectRef::namespaced("Pod", &pod.namespace, &pod.name).with_uid(&pod.uid),
+            workload: pod.labels.get(WORKLOAD_LABEL).cloned().unwrap_or_default(),
+            from: name(found.from),
+            to: name(found.to),
+            saving: found.saving,
+            again: again.map(|(node, saving)| (name(node), saving)),
+        })
+    };
+    let moves = drift(&all, &snapshot, worth(total), TOLD).into_iter().filter_map(better).collect();
+    let meta = &group.metadata;
+    let subject = ObjectRef::namespaced(
+        "AppGroup",
+        meta.namespace.as_deref().unwrap_or_default(),
+        meta.name.as_deref().unwrap_or_default(),
+    );
+    Some(Seen {
+        group: subject.in_group("appgroup.diktyo.x-k8s.io").with_uid(meta.uid.as_deref().unwrap_or_default()),
+        asked: meta.annotations.as_ref().and_then(|all| all.get(names::DRIFT).cloned()),
+        mode: Mode::Observe,
+        cost: total,
+        waits: false,
+        moves,
+    })
+}
