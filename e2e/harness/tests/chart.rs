@@ -36,6 +36,7 @@ fn the_chart_installs_upgrades_survives_a_node_and_leaves_nothing_it_should_not(
     keelson.scenario("an upgrade raises the ceiling, and people take the new mode over", enforce);
     keelson.scenario("each mode by the Platform, too", toggled);
     keelson.scenario("room is made, and claims get volumes", |keelson| room_and_volumes(keelson));
+    keelson.scenario("a group is told about itself, and moved where it may be", |keelson| group(keelson));
     keelson.scenario("two replicas, and the leader's node dies", crash);
     keelson.scenario("uninstalled with a dead node", |keelson| uninstalled(keelson, &before));
     keelson
@@ -299,6 +300,51 @@ fn room_and_volumes(keelson: &Installed) {
     keelson.cluster.kubectl(&["delete", "pvc", "at-hand", "made", "--namespace=default"]).unwrap();
     let rest = ["pv/at-hand", "storageclass/at-hand", "storageclass/made", "priorityclass/urgent"];
     keelson.cluster.kubectl(&[&["delete"], rest.as_slice()].concat()).unwrap();
+}
+
+/// A group learns what was read in it; of two pods that are far from each other one is moved, for the group allows it.
+fn group(keelson: &Installed) {
+    let pod = |name: &str, node: &str| {
+        let labels = json!({"appgroup.diktyo.x-k8s.io": "far", "appgroup.diktyo.x-k8s.io.workload": name});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default", "labels": labels},
+            "spec": {"schedulerName": "keelson", "nodeName": node, "terminationGracePeriodSeconds": 0,
+                "containers": [{"name": "main", "image": "keelson.local/pause:1"}]}})
+    };
+    let workload = |name: &str| json!({"kind": "Pod", "name": name, "selector": name});
+    let web = json!({"workload": workload("far-web"), "dependencies": [{"workload": workload("far-db")}]});
+    let mut group = json!({"apiVersion": "appgroup.diktyo.x-k8s.io/v1alpha1", "kind": "AppGroup",
+        "metadata": {"name": "far", "namespace": "default"},
+        "spec": {"numMembers": 2, "workloads": [web, {"workload": workload("far-db")}]}});
+    let costs = json!([{"origin": "a", "costList": [{"destination": "b", "networkCost": 5}]},
+        {"origin": "b", "costList": [{"destination": "a", "networkCost": 5}]}]);
+    let zones = json!([{"topologyKey": "topology.kubernetes.io/zone", "originList": costs}]);
+    let topology = json!({"apiVersion": "networktopology.diktyo.x-k8s.io/v1alpha1", "kind": "NetworkTopology",
+        "metadata": {"name": "nt-default", "namespace": "default"},
+        "spec": {"weights": [{"name": "UserDefined", "topologyList": zones}]}});
+    let apply = |items: &[Value]| {
+        keelson.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    };
+    apply(&[group.clone(), topology, pod("far-web", "real-0"), pod("far-db", "real-1")]);
+    for object in ["appgroup/far", "networktopology/nt-default"] {
+        keelson.until("it is told that all of it counts", || {
+            let object = keelson.ask(&["get", object, "--namespace=default"])?;
+            ensure!(object["status"]["conditions"][0]["status"] == "True", "{object}");
+            Ok(())
+        });
+    }
+    for name in ["far-web", "far-db"] {
+        keelson.runs(name);
+    }
+    group["metadata"]["annotations"] = json!({"keelson.dev/drift": "move"});
+    apply(&[group]);
+    keelson.until("one of the two is evicted", || {
+        let there = ["far-web", "far-db"].map(|name| keelson.ask(&["get", "pod", name, "--namespace=default"]).is_ok());
+        ensure!(there != [true, true], "both are where they were");
+        Ok(())
+    });
+    let rest = ["pods", "--selector=appgroup.diktyo.x-k8s.io=far", "--namespace=default", "--ignore-not-found"];
+    keelson.cluster.kubectl(&[&["delete"], rest.as_slice()].concat()).unwrap();
+    keelson.cluster.kubectl(&["delete", "appgroup/far", "networktopology/nt-default", "--namespace=default"]).unwrap();
 }
 
 fn crash(keelson: &mut Installed) {

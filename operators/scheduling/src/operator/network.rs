@@ -25,6 +25,8 @@ pub(super) fn permissions(enforced: bool) -> Vec<Rule> {
     let mut rules: Vec<Rule> = kinds.iter().map(|(group, plural)| Rule::follow(group, &[plural])).collect();
     if enforced {
         for (group, plural) in kinds {
+            // An object is read before its status is patched.
+            rules.push(Rule::new(group, &[plural], &["get"]));
             rules.push(Rule::new(group, &[&format!("{plural}/status")], &["patch"]));
         }
     }
