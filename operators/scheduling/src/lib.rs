@@ -15,6 +15,7 @@
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`recording`] | what a decision saw, to decide again |
+//! | [`mod@simulate`] | what would be with a cluster that is only written down |
 //!
 //! The thinking needs no cluster:
 //!
@@ -47,6 +48,7 @@ pub mod observe;
 pub mod operator;
 pub mod queue;
 pub mod recording;
+pub mod simulate;
 pub mod used;
 
 pub use operator::Scheduling;
