@@ -2,7 +2,8 @@
 //!
 //! Two questions are asked of the scheduler's own decisions. Where would those pods go that wait, with everything else as it
 //! is? And where would those be that run, had Keelson placed them one after the other: first the most urgent, then the oldest,
-//! around what cannot move? The second answer is compared with today's.
+//! around what cannot move, and AppGroups as a
+//! unit? The second answer is compared with today's.
 //!
 //! Promises: nobody is asked anything and nothing is changed; the same cluster and seed give the same report; what cannot be
 //! judged stays where it is, and is counted with its reason.
@@ -15,6 +16,7 @@
 //! | `trial` | a state that is tried on |
 //! | `waiting` | where waiting pods go, by reason |
 //! | `measure`, `spreads`, `broken` | how good a placement is: nodes and shares, skew, rules that are not met |
+//! | `replay` | running pods, placed again |
 //! | `groups` | what AppGroups cost |
 //! | [`report`] | the answer |
 
@@ -24,6 +26,7 @@ pub mod subject;
 mod broken;
 mod groups;
 mod measure;
+mod replay;
 mod spreads;
 mod trial;
 mod waiting;
@@ -35,7 +38,7 @@ use keelson_cluster::State;
 pub use report::Report;
 pub use subject::{Standing, Stays, Subject};
 
-use report::{Counts, Moved, Staying, Unplaced};
+use report::{Counts, Moved, Staying};
 use subject::in_order;
 use trial::Trial;
 
@@ -69,13 +72,13 @@ pub fn simulate(cluster: Cluster, seed: u64, progress: Progress<'_>) -> Report {
     let (bound, working) = (bound(&stays, &moves), working(&pods, &standing));
     let (before, skews_before) = (measure::placement(&today.state, &working), spreads::skews(&moves, &today.state));
     let broken_before = broken::rules(&mut today, &bound, progress);
-    let groups_before = groups::costs(&bound, &today.state);
+    let members = groups::members(&bound, &today.state);
 
     let mut replayed = Trial::new(&ground, &[&stays]);
-    let unplaced = replay(&mut replayed, &moves, progress);
+    let (unplaced, ways) = replay::replay(&mut replayed, &moves, &members, seed, progress);
     let (after, skews_after) = (measure::placement(&replayed.state, &working), spreads::skews(&moves, &replayed.state));
     let broken_after = broken::rules(&mut replayed, &bound, progress);
-    let groups = groups::compared(groups_before, &bound, &moves, &replayed.state, seed, progress);
+    let groups = groups::compared(&members, &today.state, &ways);
 
     let moved = moved(&moves, &replayed.state);
     let waiting_after = waiting::placed(replayed, &waits, progress);
@@ -106,21 +109,6 @@ pub fn simulate(cluster: Cluster, seed: u64, progress: Progress<'_>) -> Report {
         waiting_placed_after: waiting_after,
         refused_fields: subject::refused_fields(&pods),
     }
-}
-
-/// Places the movable pods one after the other; those that found no node, by reason.
-fn replay(trial: &mut Trial, moves: &[&Subject], progress: Progress<'_>) -> Vec<Unplaced> {
-    let mut unplaced: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (done, pod) in moves.iter().enumerate() {
-        progress("placing again", done, moves.len());
-        trial.wait(pod);
-        let decided = trial.place(&pod.sparing());
-        if decided.node.is_none() {
-            let sentence = decided.plan.decisions.first().map(|decision| decision.sentence.clone());
-            unplaced.entry(sentence.unwrap_or_default()).or_default().push(pod.key());
-        }
-    }
-    unplaced.into_iter().map(|(reason, pods)| Unplaced { reason, pods }).collect()
 }
 
 /// The pods that have a node today.

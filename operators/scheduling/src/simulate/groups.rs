@@ -1,39 +1,81 @@
 //! What the pods of AppGroups cost each other: today, placed one after the other, and placed as a unit.
 //!
-//! The unit is tried where the replay ended: its movable pods are taken off and placed jointly, all others being where the
-//! replay has put them.
+//! Both ways are tried when the group's turn comes, among the same other pods. Pods with volumes are placed alone before the
+//! unit is.
 
 use std::collections::BTreeMap;
 
-use keelson_cluster::{Event, State};
+use keelson_cluster::State;
 use keelson_placement::network::joint::cost;
-use keelson_placement::network::{place_group, steps_for};
-use keelson_placement::{Pod, Snapshot};
+use keelson_placement::network::{Member, place_group, steps_for};
+use keelson_placement::{Classes, Pod, Snapshot};
 
 use super::report::Group;
-use super::{Progress, Subject};
+use super::trial::Trial;
+use super::Subject;
 
-/// By group: its bound pods, and what they cost.
-pub(super) type Costs<'a> = BTreeMap<String, (Vec<&'a Subject>, i64)>;
+/// What a group would cost, each way; none when that leaves one of its pods without a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ways {
+    per_pod: Option<i64>,
+    as_unit: Option<i64>,
+}
 
-/// What each group costs in a state.
-pub(super) fn costs<'a>(bound: &[&'a Subject], state: &State) -> Costs<'a> {
-    let network = state.live().network();
-    let mut members: BTreeMap<String, Vec<&Subject>> = BTreeMap::new();
-    for pod in bound.iter().filter(|pod| network.member(&pod.ask.pod.namespace, &pod.ask.pod.labels).is_some()) {
-        if let Some(name) = network.name_of(&pod.ask.pod.namespace, &pod.ask.pod.labels) {
-            members.entry(name.to_string()).or_default().push(pod);
+/// By group: its pods.
+pub(super) type Members<'a> = BTreeMap<String, Vec<&'a Subject>>;
+
+/// The pods of each group.
+pub(super) fn members<'a>(pods: &[&'a Subject], state: &State) -> Members<'a> {
+    let mut members = Members::new();
+    for pod in pods {
+        if let Some(name) = of(pod, state) {
+            members.entry(name).or_default().push(pod);
         }
     }
-    let cost = |pods: &Vec<&Subject>| cost_in(pods, state);
-    members.into_iter().map(|(name, pods)| (name, (pods.clone(), cost(&pods)))).collect()
+    members
+}
+
+/// The group of a pod, when that knows its workload.
+pub(super) fn of(pod: &Subject, state: &State) -> Option<String> {
+    let network = state.live().network();
+    member(pod, state)?;
+    network.name_of(&pod.ask.pod.namespace, &pod.ask.pod.labels).map(|name| name.to_string())
+}
+
+fn member<'a>(pod: &Subject, state: &'a State) -> Option<Member<'a>> {
+    state.live().network().member(&pod.ask.pod.namespace, &pod.ask.pod.labels)
+}
+
+/// Places the movable pods of a group as a unit. When there is no place for all, they are left to be placed alone.
+pub(super) fn place(trial: &mut Trial, all: &[&Subject], movable: &[&Subject], seed: u64) -> Ways {
+    let (unit, alone): (Vec<&Subject>, Vec<&Subject>) = movable.iter().partition(|pod| Classes::serve(&pod.ask.pod));
+    for pod in &alone {
+        trial.wait(pod);
+        trial.place(&pod.sparing());
+    }
+    let placed = alone.iter().all(|pod| trial.state.node_of(&pod.ask.pod.uid).is_some());
+    let (together, one_by_one) = {
+        let snapshot = whole(&trial.state);
+        let asked: Vec<Pod> = unit.iter().map(|pod| pod.ask.pod.clone()).collect();
+        let Ok(joint) = place_group(&asked, &snapshot, steps_for(asked.len()), seed) else { return Ways::default() };
+        let names = |slots: &Vec<usize>| -> Option<Vec<String>> {
+            slots.iter().map(|slot| snapshot.node(*slot).map(|node| node.name.clone())).collect()
+        };
+        (names(&joint.nodes), joint.one_by_one.as_ref().and_then(names))
+    };
+    let at = |state: &mut State, nodes: &[String]| {
+        unit.iter().zip(nodes).for_each(|(pod, node)| state.apply(pod.at(Some(node))));
+        cost_in(all, state)
+    };
+    let per_pod = one_by_one.filter(|_| placed).map(|nodes| at(&mut trial.state.clone(), &nodes));
+    let as_unit = together.map(|nodes| at(&mut trial.state, &nodes)).filter(|_| placed);
+    Ways { per_pod, as_unit }
 }
 
 /// What pods cost where a state has them. Those without a node cost nothing.
 fn cost_in(pods: &[&Subject], state: &State) -> i64 {
-    let snapshot = whole(state);
     let pods: Vec<Pod> = pods.iter().map(|pod| pod.ask.pod.clone()).collect();
-    cost(&pods, &snapshot, &[])
+    cost(&pods, &whole(state), &[])
 }
 
 fn whole(state: &State) -> Snapshot<'_> {
@@ -41,56 +83,23 @@ fn whole(state: &State) -> Snapshot<'_> {
 }
 
 /// Both ways beside today's.
-pub(super) fn compared(
-    before: Costs<'_>,
-    bound: &[&Subject],
-    moves: &[&Subject],
-    after: &State,
-    seed: u64,
-    progress: Progress<'_>,
-) -> Vec<Group> {
-    let mut replayed = costs(bound, after);
-    let all = before.len();
-    let mut groups = Vec::new();
-    for (done, (name, (pods, today))) in before.into_iter().enumerate() {
-        progress("groups as a unit", done, all);
-        let per_pod = replayed.remove(&name).map_or(0, |(_, cost)| cost);
-        let movable: Vec<&Subject> = moves.iter().copied().filter(|pod| pods.contains(pod)).collect();
-        let unit = as_unit(&pods, &movable, after, seed);
-        let unplaced = movable.iter().filter(|pod| after.node_of(&pod.ask.pod.uid).is_none()).count();
-        let edges = edges(&pods, after);
-        let (pods, movable) = (pods.len(), movable.len());
-        groups.push(Group { group: name, pods, movable, edges, today, per_pod, as_unit: unit, unplaced });
-    }
-    groups
-}
-
-/// What a group costs when it is placed as a unit; `None` when it cannot be.
-fn as_unit(pods: &[&Subject], movable: &[&Subject], after: &State, seed: u64) -> Option<i64> {
-    let mut state = after.clone();
-    movable.iter().for_each(|pod| state.apply(Event::PodDeleted { uid: pod.ask.pod.uid.clone() }));
-    let placed = {
-        let snapshot = whole(&state);
-        let asked: Vec<Pod> = movable.iter().map(|pod| pod.ask.pod.clone()).collect();
-        let joint = place_group(&asked, &snapshot, steps_for(asked.len()), seed).ok()?;
-        let name = |slot: &usize| snapshot.node(*slot).map(|node| node.name.clone());
-        joint.nodes.iter().map(name).collect::<Option<Vec<String>>>()?
+pub(super) fn compared(bound: &Members<'_>, today: &State, ways: &BTreeMap<String, Ways>) -> Vec<Group> {
+    let row = |(name, pods): (&String, &Vec<&Subject>)| {
+        let ways = ways.get(name).copied();
+        // Where nothing could be placed again, nothing would be otherwise.
+        let now = cost_in(pods, today);
+        let Ways { per_pod, as_unit } = ways.unwrap_or(Ways { per_pod: Some(now), as_unit: Some(now) });
+        Group { group: name.clone(), pods: pods.len(), pairs: pairs(pods, today), today: now, per_pod, as_unit }
     };
-    movable.iter().zip(&placed).for_each(|(pod, node)| state.apply(pod.at(Some(node))));
-    Some(cost_in(pods, &state))
+    bound.iter().map(row).collect()
 }
 
 /// How many pairs of its pods depend on each other.
-fn edges(pods: &[&Subject], state: &State) -> usize {
-    let network = state.live().network();
+fn pairs(pods: &[&Subject], state: &State) -> usize {
+    let members: Vec<Member<'_>> = pods.iter().filter_map(|pod| member(pod, state)).collect();
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut graph = None;
-    for pod in pods {
-        if let Some(member) = network.member(&pod.ask.pod.namespace, &pod.ask.pod.labels) {
-            *counts.entry(member.workload).or_default() += 1;
-            graph = Some(member.group);
-        }
-    }
+    members.iter().for_each(|member| *counts.entry(member.workload).or_default() += 1);
     let of = |workload: &usize| counts.get(workload).copied().unwrap_or(0);
-    graph.map_or(0, |graph| graph.edges().iter().map(|edge| of(&edge.from) * of(&edge.to)).sum())
+    let edges = members.first().map(|member| member.group.edges()).unwrap_or_default();
+    edges.iter().map(|edge| of(&edge.from) * of(&edge.to)).sum()
 }

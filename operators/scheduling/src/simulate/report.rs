@@ -252,18 +252,14 @@ pub struct Group {
     pub group: String,
     /// Its bound pods.
     pub pods: usize,
-    /// Those that were placed again.
-    pub movable: usize,
     /// Pairs of pods that depend on each other.
-    pub edges: usize,
+    pub pairs: usize,
     /// What they cost today.
     pub today: i64,
-    /// What they cost after the replay, each placed alone.
-    pub per_pod: i64,
-    /// What they would cost placed as a unit; none when that finds no place for all.
+    /// What they would cost, each placed alone when the group's turn comes; none when that leaves one without a node.
+    pub per_pod: Option<i64>,
+    /// What they would cost placed as a unit, as the replay does where it can; none when there is no place for all.
     pub as_unit: Option<i64>,
-    /// Pods of it for which the replay found no node; they cost nothing.
-    pub unplaced: usize,
 }
 
 /// One node.

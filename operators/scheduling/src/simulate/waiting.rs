@@ -61,9 +61,9 @@ fn rank(decision: &Decision) -> u8 {
 /// What pods have in common that are told the same; each placed pod has a sentence of its own.
 fn sentence(decision: &Decision) -> String {
     match decision.verb {
-        Verb::Place => "A node can hold them.".to_owned(),
+        Verb::Place => "Placed at once.".to_owned(),
         Verb::Preempt => "No node has room; it is made by evicting pods of lower priority.".to_owned(),
-        _ if decision.reason == Reason::VolumesFirst => "A node can hold them once their claims have volumes.".to_owned(),
+        _ if decision.reason == Reason::VolumesFirst => "Placed once their claims have volumes.".to_owned(),
         _ => decision.sentence.clone(),
     }
 }

@@ -92,13 +92,16 @@ pub(super) fn summary(report: &Report) -> Vec<String> {
 
 /// What a group costs, three ways.
 fn group(group: &Group) -> String {
-    let unit = match group.as_unit {
-        Some(cost) => format!("{cost} placed as a unit"),
-        None => "and finds no place as a unit".to_owned(),
+    let placed = |cost: Option<i64>, how: &str| match cost {
+        Some(cost) => format!("{cost} placed {how}"),
+        None => format!("nothing placed {how}, for there is no place for all"),
     };
     format!(
-        "AppGroup {} costs {} over the network today, {} placed pod by pod, {unit}.",
-        group.group, group.today, group.per_pod
+        "AppGroup {} costs {} over the network today, {}, {}.",
+        group.group,
+        group.today,
+        placed(group.per_pod, "pod by pod"),
+        placed(group.as_unit, "as a unit")
     )
 }
 
@@ -160,6 +163,10 @@ fn placement(report: &Report) -> String {
         ),
         row("pods with a broken rule", today.broken_rules.to_string(), then.broken_rules.to_string()),
     ];
+    let unplaced: usize = report.unplaced.iter().map(|group| group.pods.len()).sum();
+    if unplaced > 0 {
+        rows.push(row("running pods without a node", "0".to_owned(), unplaced.to_string()));
+    }
     if spreads > 0 {
         let beyond = |beyond: usize| format!("{beyond} of {spreads}");
         rows.push(row("spreads beyond their skew", beyond(today.spreads_beyond), beyond(then.spreads_beyond)));
@@ -172,18 +179,19 @@ fn groups(groups: &[Group]) -> String {
         return String::new();
     }
     let row = |group: &Group| {
-        let unit = group.as_unit.map_or_else(|| "no place".to_owned(), |cost| mean(cost, group.edges));
-        let (today, per_pod) = (mean(group.today, group.edges), mean(group.per_pod, group.edges));
-        vec![format!("  {}", group.group), group.pods.to_string(), group.edges.to_string(), today, per_pod, unit]
+        let cost = |cost: Option<i64>| cost.map_or_else(|| "no place for all".to_owned(), |cost| mean(cost, group.pairs));
+        let (pods, pairs) = (group.pods.to_string(), group.pairs.to_string());
+        let ways = [Some(group.today), group.per_pod, group.as_unit].map(cost);
+        [format!("  {}", group.group), pods, pairs].into_iter().chain(ways).collect()
     };
     let rows: Vec<_> = groups.iter().map(row).collect();
     head("AppGroups: network cost, and its mean over pairs of pods that depend on each other")
         + &table(&["  GROUP", "PODS", "PAIRS", "TODAY", "POD BY POD", "AS A UNIT"], &rows)
 }
 
-/// `121, 2.3 a pair`.
-pub(super) fn mean(cost: i64, edges: usize) -> String {
-    let pairs = i64::try_from(edges).unwrap_or(i64::MAX).max(1);
+/// `121 (2.3)`: the cost, and its mean.
+pub(super) fn mean(cost: i64, pairs: usize) -> String {
+    let pairs = i64::try_from(pairs).unwrap_or(i64::MAX).max(1);
     let tenths = cost.saturating_mul(10).saturating_add(pairs / 2) / pairs;
     format!("{cost} ({}.{})", tenths / 10, tenths % 10)
 }
@@ -254,8 +262,8 @@ fn moved(report: &Report, lines: usize, wide: bool) -> String {
 /// What holds for every figure.
 pub(super) fn assumed(report: &Report) -> String {
     format!(
-        "Requests are compared, not usage. Running pods were placed again in one pass, the most urgent and oldest first; \
-         among equal nodes the seed {} decides. Nobody was moved or asked.",
+        "Requests are compared, not usage. Running pods were placed again in one pass, the most urgent and oldest first, AppGroups \
+         as a unit; among equal nodes the seed {} decides. Nobody was moved or asked.",
         report.seed
     )
 }
