@@ -16,9 +16,8 @@ use super::{Progress, Standing, Subject};
 
 /// The pods with a broken rule, by name.
 pub(super) fn rules(trial: &mut Trial, bound: &[&Subject], progress: Progress<'_>) -> Vec<Broken> {
-    let slots: HashMap<String, usize> = (0..trial.state.slots())
-        .filter_map(|slot| Some((trial.state.node(slot)?.name.clone(), slot)))
-        .collect();
+    let slots: HashMap<String, usize> =
+        (0..trial.state.slots()).filter_map(|slot| Some((trial.state.node(slot)?.name.clone(), slot))).collect();
     let judged = |pod: &&&Subject| {
         let standing = pod.standing(&trial.state);
         let excused = [Stays::Static, Stays::Leaving, Stays::Unread, Stays::NodeUnknown].map(Standing::Stays);
@@ -57,7 +56,11 @@ fn broken_by(trial: &mut Trial, pod: &Subject, slot: usize, node: &str) -> Vec<S
     let snapshot = trial.state.live().snapshot_for(placed);
     let Some(index) = snapshot.nodes().position(|known| known.name == node) else { return Vec::new() };
     let failures = failures_at(&Cycle::new(placed, &snapshot), index);
-    failures.iter().filter(|failure| is_rule(failure)).map(|failure| format!("{}: {failure}", failure.check())).collect()
+    failures
+        .iter()
+        .filter(|failure| is_rule(failure))
+        .map(|failure| format!("{}: {failure}", failure.check()))
+        .collect()
 }
 
 const fn is_rule(failure: &Failure) -> bool {

@@ -10,9 +10,9 @@ use keelson_placement::network::joint::cost;
 use keelson_placement::network::{Member, place_group, steps_for};
 use keelson_placement::{Classes, Pod, Snapshot};
 
+use super::Subject;
 use super::report::Group;
 use super::trial::Trial;
-use super::Subject;
 
 /// What a group would cost, each way; none when that leaves one of its pods without a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -48,7 +48,10 @@ fn dominant(node: &Node) -> Share {
         let requested = i128::from(node.requested().get(name).max(0));
         let permille = requested * 1_000 / i128::from(allocatable.max(1));
         let none = allocatable <= 0 && requested == 0;
-        Share { resource: name.to_string(), permille: if none { 0 } else { i64::try_from(permille).unwrap_or(i64::MAX) } }
+        Share {
+            resource: name.to_string(),
+            permille: if none { 0 } else { i64::try_from(permille).unwrap_or(i64::MAX) },
+        }
     };
     let first = |a: &Share, b: &Share| a.permille.cmp(&b.permille).then_with(|| b.resource.cmp(&a.resource));
     offered.map(share).max_by(first).unwrap_or_else(|| Share { resource: "cpu".to_owned(), permille: 0 })

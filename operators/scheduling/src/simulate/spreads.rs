@@ -54,7 +54,8 @@ fn skew(pod: &Subject, constraint: &SpreadConstraint, state: &State, there: &The
     for (node, claim) in there {
         if constraint.counts(&pod.ask.pod.namespace, claim)
             && constraint.admits(&pod.ask.pod, node)
-            && let Some(count) = node.labels.get(&constraint.topology_key).and_then(|place| counts.get_mut(place.as_str()))
+            && let Some(count) =
+                node.labels.get(&constraint.topology_key).and_then(|place| counts.get_mut(place.as_str()))
         {
             *count += 1;
         }

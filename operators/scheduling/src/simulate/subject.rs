@@ -117,7 +117,8 @@ impl Subject {
     /// The workload that a person would name: the Deployment, or the controller; the pod itself without one.
     #[must_use]
     pub fn workload(&self) -> String {
-        let name = |owner: &keelson_core::ObjectRef| format!("{} {}/{}", owner.kind, self.ask.pod.namespace, owner.name);
+        let name =
+            |owner: &keelson_core::ObjectRef| format!("{} {}/{}", owner.kind, self.ask.pod.namespace, owner.name);
         self.ask.owners.last().map_or_else(|| format!("Pod {}", self.key()), name)
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use keelson_cluster::Event;
 use keelson_core::{Decision, Reason, Verb};
-use keelson_placement::{preempt, Cycle, smallest_change};
+use keelson_placement::{Cycle, preempt, smallest_change};
 
 use super::report::{Change, Waiting, WaitingPod};
 use super::trial::Trial;

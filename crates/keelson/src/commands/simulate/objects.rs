@@ -2,14 +2,14 @@
 //!
 //! Promises: in whatever order they come, the same cluster; an object that is there twice counts as it was last.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
+use keelson_cluster::Event;
 use keelson_cluster::read::network::{WEIGHTS, group, measured, topology};
 use keelson_cluster::read::{self, ReadVolumes, volumes};
-use keelson_cluster::Event;
 use keelson_scheduling::simulate::{Cluster, Subject};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub(super) struct Objects<'a> {
     pods: HashMap<Name, usize>,
     uids: HashMap<String, Name>,
     /// Read when it is known which of them are asked for.
-    config_maps: HashMap<Name, (&'a RawValue, At<'a>)>,
+    config_maps: BTreeMap<Name, (&'a RawValue, At<'a>)>,
     named: BTreeSet<Name>,
     /// The nodes' measured costs need them all.
     later: Vec<Event>,
@@ -53,7 +53,9 @@ impl<'a> Objects<'a> {
             }
             "Node" | "Pod" | "Namespace" | "PersistentVolume" | "PersistentVolumeClaim" | "ConfigMap" => is(""),
             "PodDisruptionBudget" => is("policy"),
-            "StorageClass" | "CSINode" | "CSIDriver" | "CSIStorageCapacity" | "VolumeAttachment" => is("storage.k8s.io"),
+            "StorageClass" | "CSINode" | "CSIDriver" | "CSIStorageCapacity" | "VolumeAttachment" => {
+                is("storage.k8s.io")
+            }
             "AppGroup" | "NetworkTopology" => is_diktyo,
             _ => false,
         };
@@ -187,7 +189,9 @@ fn notes(cluster: &Cluster, input: &Input) -> Vec<String> {
     let by_labels = || {
         pods().any(|pod| {
             let terms = pod.affinity.required.iter().chain(&pod.affinity.anti);
-            terms.into_iter().any(|term| term.namespace_selector.as_ref().is_some_and(|wanted| *wanted != Default::default()))
+            terms
+                .into_iter()
+                .any(|term| term.namespace_selector.as_ref().is_some_and(|wanted| *wanted != Default::default()))
         })
     };
     let claims = || pods().any(|pod| pod.volumes.iter().any(|volume| volume.claim().is_some()));

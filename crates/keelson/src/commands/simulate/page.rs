@@ -187,7 +187,11 @@ fn figures(report: &Report) -> String {
             std::cmp::Ordering::Greater if judged => " class=\"worse\"",
             _ => "",
         };
-        format!("<tr><th scope=\"row\">{what}</th><td>{}</td><td{verdict}>{}</td></tr>\n", escape(&today), escape(&then))
+        format!(
+            "<tr><th scope=\"row\">{what}</th><td>{}</td><td{verdict}>{}</td></tr>\n",
+            escape(&today),
+            escape(&then)
+        )
     };
     let rows: String = rows.into_iter().map(row).collect();
     format!(
@@ -308,9 +312,10 @@ fn moved(report: &Report) -> String {
 }
 
 fn stays(report: &Report) -> String {
-    let unplaced = report.unplaced.iter().map(|group| {
-        vec![group.pods.len().to_string(), format!("would find no node in this order: {}", group.reason)]
-    });
+    let unplaced = report
+        .unplaced
+        .iter()
+        .map(|group| vec![group.pods.len().to_string(), format!("would find no node in this order: {}", group.reason)]);
     let rows: Vec<Vec<String>> =
         report.staying.iter().map(|row| vec![row.pods.to_string(), row.sentence.clone()]).chain(unplaced).collect();
     room("Running pods that were not placed again", "", &["Pods", "Why"], &rows)

@@ -69,7 +69,10 @@ pub(super) fn summary(report: &Report) -> Vec<String> {
     said.push(match (counts.movable, counts.elsewhere) {
         (0, _) => "No running pod is one that could be placed again.".to_owned(),
         (movable, elsewhere) => {
-            format!("Of {} that can be placed again {elsewhere} would be on another node.", some(movable, "running pod"))
+            format!(
+                "Of {} that can be placed again {elsewhere} would be on another node.",
+                some(movable, "running pod")
+            )
         }
     });
     let (today, replayed) = (report.today.broken_rules, report.replayed.broken_rules);
@@ -123,7 +126,8 @@ fn pods(group: &Waiting, lines: usize) -> String {
     let mut text = String::new();
     for pod in group.pods.iter().take(lines) {
         let node = pod.node.as_ref().map_or_else(String::new, |node| format!(" -> {node}"));
-        let evicts = if pod.evicts.is_empty() { String::new() } else { format!(", evicting {}", listed(&pod.evicts, NAMED)) };
+        let evicts =
+            if pod.evicts.is_empty() { String::new() } else { format!(", evicting {}", listed(&pod.evicts, NAMED)) };
         text.push_str(&format!("    {}{node}{evicts}\n", pod.pod));
     }
     text + &more(group.pods.len(), lines, "    ")
@@ -179,7 +183,8 @@ fn groups(groups: &[Group]) -> String {
         return String::new();
     }
     let row = |group: &Group| {
-        let cost = |cost: Option<i64>| cost.map_or_else(|| "no place for all".to_owned(), |cost| mean(cost, group.pairs));
+        let cost =
+            |cost: Option<i64>| cost.map_or_else(|| "no place for all".to_owned(), |cost| mean(cost, group.pairs));
         let (pods, pairs) = (group.pods.to_string(), group.pairs.to_string());
         let ways = [Some(group.today), group.per_pod, group.as_unit].map(cost);
         [format!("  {}", group.group), pods, pairs].into_iter().chain(ways).collect()
@@ -227,7 +232,13 @@ fn spreads(report: &Report, lines: usize) -> String {
         .map(|spread| {
             let allowed = if spread.required { "required" } else { "wished" };
             let (skew, then) = (spread.today.to_string(), spread.replayed.to_string());
-            vec![format!("  {}", spread.workload), spread.key.clone(), format!("{} {allowed}", spread.allowed), skew, then]
+            vec![
+                format!("  {}", spread.workload),
+                spread.key.clone(),
+                format!("{} {allowed}", spread.allowed),
+                skew,
+                then,
+            ]
         })
         .collect();
     head("Spreads that change: by how many pods the fullest place exceeds the emptiest")
