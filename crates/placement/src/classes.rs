@@ -107,8 +107,8 @@ impl Classes {
         class.costs(ground)
     }
 
-    /// Whether a slot can hold the pod, as [`Self::choose`] sees it.
-    pub fn holds(&mut self, pod: &Pod, nodes: &impl Nodes, slot: usize) -> bool {
+    /// Whether a slot can hold the pod.
+    pub(crate) fn holds(&mut self, pod: &Pod, nodes: &impl Nodes, slot: usize) -> bool {
         let (class, ground) = self.class(pod, nodes);
         class.holds(ground, slot)
     }

@@ -68,16 +68,16 @@ pub fn simulate(cluster: Cluster, seed: u64, progress: Progress<'_>) -> Report {
     let (waits, moves) = (of(|standing| *standing == Standing::Waits), of(|standing| *standing == Standing::Moves));
     let stays = of(|standing| matches!(standing, Standing::Stays(_)));
 
-    let mut today = Trial::new(&ground, &[&stays, &moves]);
+    let today = Trial::new(&ground, &[&stays, &moves]);
     let (bound, working) = (bound(&stays, &moves), working(&pods, &standing));
     let (before, skews_before) = (measure::placement(&today.state, &working), spreads::skews(&moves, &today.state));
-    let broken_before = broken::rules(&mut today, &bound, progress);
+    let broken_before = broken::rules(&today.state, &bound, progress);
     let members = groups::members(&bound, &today.state);
 
     let mut replayed = Trial::new(&ground, &[&stays]);
     let (unplaced, ways) = replay::replay(&mut replayed, &moves, &members, seed, progress);
     let (after, skews_after) = (measure::placement(&replayed.state, &working), spreads::skews(&moves, &replayed.state));
-    let broken_after = broken::rules(&mut replayed, &bound, progress);
+    let broken_after = broken::rules(&replayed.state, &bound, progress);
     let groups = groups::compared(&members, &today.state, &ways);
 
     let moved = moved(&moves, &replayed.state);

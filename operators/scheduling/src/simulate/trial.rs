@@ -14,7 +14,7 @@ use crate::decide::{Decided, decide, decide_known};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trial {
     pub(super) state: State,
-    pub(super) classes: Classes,
+    classes: Classes,
     /// By likeness and urgency: the first that found no node, and what it was told.
     told: HashMap<(u64, i32, bool), (Pod, Decided)>,
 }
