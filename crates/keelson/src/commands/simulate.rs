@@ -16,9 +16,10 @@ mod page;
 mod words;
 
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use keelson_core::Timestamp;
+use keelson_runtime::Clock;
 use keelson_scheduling::simulate::{Report, simulate};
 use serde::Serialize;
 
@@ -58,23 +59,29 @@ fn answer(dump: dump::Dump, seed: u64, progress: keelson_scheduling::simulate::P
     Answer { input: dump.input, scheduling: simulate(dump.cluster, seed, progress) }
 }
 
+/// A second, in microseconds.
+const SECOND: i64 = 1_000_000;
+
 /// Says on standard error what is being worked on, when that takes longer than a second.
 struct Ticker {
-    next: Instant,
+    clock: Clock,
+    next: Timestamp,
     shown: bool,
 }
 
 impl Ticker {
     fn new() -> Self {
-        Self { next: Instant::now() + Duration::from_secs(1), shown: false }
+        let clock = Clock::system();
+        let next = Timestamp(clock.now().0.saturating_add(SECOND));
+        Self { clock, next, shown: false }
     }
 
     fn tick(&mut self, what: &str, done: usize, all: usize) {
-        let now = Instant::now();
+        let now = self.clock.now();
         if now < self.next {
             return;
         }
-        self.next = now + Duration::from_secs(1);
+        self.next = Timestamp(now.0.saturating_add(SECOND));
         let mut out = std::io::stderr();
         let line = format!("{what}: {done} of {all}");
         // Nobody is told of a closed standard error.

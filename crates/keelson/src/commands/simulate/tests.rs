@@ -209,7 +209,7 @@ fn files_in_utf_16_are_read_and_missing_ones_are_named() {
     let text = list(&[node("a", "1")]);
     let units = std::iter::once(0xfeff_u16).chain(text.encode_utf16());
     std::fs::write(&file, units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()).unwrap();
-    assert_eq!(dump::load(&[file.clone()]).unwrap().cluster.ground.live().members().count(), 1);
+    assert_eq!(dump::load(std::slice::from_ref(&file)).unwrap().cluster.ground.live().members().count(), 1);
     std::fs::write(&file, [0xff, 0x00, 0x81]).unwrap();
     assert!(dump::load(&[file]).unwrap_err().to_string().contains("is no text"));
     assert!(
