@@ -17,6 +17,8 @@ const STYLE: &str = include_str!("page.css");
 const NAMED: usize = 60;
 /// A cell of at most so many bytes stays on one line.
 const SHORT: usize = 28;
+/// A table of more rows than this is opened by who wants to see it.
+const LONG: usize = 25;
 /// How many rows a table has.
 const ROWS: usize = 500;
 
@@ -321,12 +323,16 @@ fn stays(report: &Report) -> String {
     room("Running pods that were not placed again", "", &["Pods", "Why"], &rows)
 }
 
-/// A heading with a table; nothing without rows.
+/// A heading with a table, closed when it is long; nothing without rows.
 fn room(title: &str, caption: &str, head: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    format!("<h2>{title}</h2>\n<div class=\"card\">{}</div>\n", named_table(title, caption, head, rows))
+    let table = named_table(title, caption, head, rows);
+    match rows.len() > LONG {
+        true => format!("<h2>{title}</h2>\n<details><summary>{} rows</summary>\n{table}</details>\n", rows.len()),
+        false => format!("<h2>{title}</h2>\n<div class=\"card\">{table}</div>\n"),
+    }
 }
 
 fn table(name: &str, head: &[&str], rows: &[Vec<String>]) -> String {
