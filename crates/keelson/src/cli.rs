@@ -58,6 +58,8 @@ pub enum Command {
     Decisions(Decisions),
     /// Decide again from a decision's recording and compare.
     Replay(Replay),
+    /// Say what Keelson would do with a cluster, from what kubectl wrote of it; nothing is installed or contacted.
+    Simulate(Simulate),
     /// Hold every action of a feature (or of all) and keep deciding; `--resume` lets go.
     Pause(Pause),
     /// Check API access, permissions, definitions, clock and store, and say what to do.
@@ -296,6 +298,23 @@ pub struct Replay {
     /// Where to ask.
     #[command(flatten)]
     pub server: Server,
+    /// How to answer.
+    #[command(flatten)]
+    pub print: Print,
+}
+
+/// `keelson simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// What `kubectl get nodes,pods,... -A -o json` wrote, in JSON or YAML; repeatable, `-` is standard input.
+    #[arg(long, required = true, value_name = "FILE")]
+    pub from: Vec<PathBuf>,
+    /// Decides between nodes of equal score.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Write the report as a page, too: one file that asks nobody anything.
+    #[arg(long, value_name = "FILE.html")]
+    pub page: Option<PathBuf>,
     /// How to answer.
     #[command(flatten)]
     pub print: Print,

@@ -12,7 +12,7 @@ use keelson_telemetry::start::of_pod;
 use keelson_telemetry::{Config, LogFormat, Telemetry};
 
 use keelson::cli::{self, Cli, Command};
-use keelson::commands::{decisions, doctor, generate, pause, replay, store, uninstall, why};
+use keelson::commands::{decisions, doctor, generate, pause, replay, simulate, store, uninstall, why};
 use keelson::{VERSION, controller, output, up};
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("keelson: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<simulate::Unusable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -53,6 +53,7 @@ async fn run(cli: Cli) -> Result<bool> {
         Command::Why(args) => why::run(&args).await?,
         Command::Decisions(args) => decisions::run(&args).await?,
         Command::Replay(args) => return replay::run(&args).await,
+        Command::Simulate(args) => simulate::run(&args)?,
         Command::Pause(args) => pause::run(&args).await?,
         Command::Doctor(args) => return doctor::run(&args).await,
         Command::Store(args) => store::run(&args).await?,

@@ -145,3 +145,32 @@ fn what_cannot_start_says_what_to_do() {
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("does not exist"), "{text}");
 }
+
+#[test]
+fn what_kubectl_dumps_is_simulated() {
+    let up = Up::start(&["--seed", "7"]);
+    until("a pod runs", 60, || running(&up, BOUTIQUE[0]));
+    let command = keelson::commands::simulate::dump::COMMAND;
+    let kinds = command.split_whitespace().nth(2).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, page) = (folder.path().join("dump.json"), folder.path().join("report.html"));
+    std::fs::write(&file, kubectl(&up, &["get", kinds, "-A", "-o", "json"])).unwrap();
+    drop(up);
+    let ask = |args: &[&str]| {
+        let output =
+            Command::new(KEELSON).args(["simulate", "--from", file.to_str().unwrap()]).args(args).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told: Value = serde_json::from_str(&ask(&["-o", "json", "--page", page.to_str().unwrap()])).unwrap();
+    assert_eq!(told["input"]["problems"], serde_json::json!([]), "{told:#}");
+    assert!(told["input"]["used"]["Pod"].as_u64() > Some(5), "{}", told["input"]);
+    assert_eq!(told["scheduling"]["replayed"]["nodesOverAllocatable"], 0);
+    assert!(
+        ask(&[]).contains("With Keelson's scheduler") && std::fs::read_to_string(page).unwrap().contains("</html>")
+    );
+
+    let output = Command::new(KEELSON).args(["simulate", "--from", "/dev/null"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("kubectl get nodes,"), "{said}");
+}

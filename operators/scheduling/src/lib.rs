@@ -18,6 +18,7 @@
 //! | [`drift`] | which of its pods would be better elsewhere |
 //! | [`told`] | what an AppGroup or a NetworkTopology is told about itself |
 //! | [`recording`] | what a decision saw, to decide again |
+//! | [`mod@simulate`] | what would be with a cluster that is only written down |
 //!
 //! The thinking needs no cluster:
 //!
@@ -53,6 +54,7 @@ pub mod operator;
 pub mod queue;
 pub mod recording;
 pub mod told;
+pub mod simulate;
 pub mod used;
 
 pub use operator::Scheduling;

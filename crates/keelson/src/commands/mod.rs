@@ -6,6 +6,7 @@ pub mod generate;
 pub mod leftovers;
 pub mod pause;
 pub mod replay;
+pub mod simulate;
 pub mod store;
 pub mod uninstall;
 pub mod why;
