@@ -196,6 +196,10 @@ pub enum Reason {
     SameChoice,
     /// Another scheduler made another choice.
     OtherChoice,
+    /// Another scheduler asked how good its nodes are for the pod, and was told.
+    NodesRanked,
+    /// Another scheduler chose the node and had Keelson bind the pod to it.
+    BoundOnRequest,
     /// The mode of a feature was changed.
     ModeChanged,
     /// A person paused a feature.

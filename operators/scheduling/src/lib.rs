@@ -10,6 +10,7 @@
 //! | [`queue`] | who is next, and who waits for what |
 //! | [`decide`] | where a pod goes, and why |
 //! | [`observe`] | what would have been chosen |
+//! | [`extender`] | what another scheduler is answered |
 //! | [`effect`] | what came of it |
 //! | [`used`] | what nodes are measured to use |
 //! | [`mind`] | all of it together, as one state machine |
@@ -41,6 +42,7 @@
 
 pub mod decide;
 pub mod effect;
+pub mod extender;
 pub mod fields;
 pub mod mind;
 pub mod observe;

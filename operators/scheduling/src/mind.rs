@@ -6,6 +6,7 @@
 //! Promises: a pod that has a node is never decided again; a pod is assumed to be on its node from the decision on, and
 //! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
 
+mod advice;
 mod books;
 mod seen;
 mod storage;
