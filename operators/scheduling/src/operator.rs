@@ -35,6 +35,7 @@ use answers::{Known, Query};
 use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
+use crate::extender::judge::Stands;
 use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
 use crate::used::NodeUse;
@@ -182,8 +183,8 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                 }
             }
             Some(query) = asked.recv() => {
-                let fence = switch.borrow().fence;
-                take_up(&rt, query, &mut mind, (&mut under_way, &meter), (ready, fence));
+                let now = switch.borrow().clone();
+                take_up(&rt, query, &mut mind, (&mut under_way, &meter), (ready, &now));
             }
             () = std::future::ready(()), if due => {
                 let fence = switch.borrow().fence;
@@ -217,15 +218,16 @@ fn take_up(
     query: Query,
     mind: &mut Mind,
     (under_way, meter): (&mut UnderWay, &Meter),
-    (ready, fence): (bool, u64),
+    (ready, switch): (bool, &Switch),
 ) {
-    let now = rt.clock().now();
+    let (now, fence) = (rt.clock().now(), switch.fence);
     match query {
         Query::Known { pod, records, reply } => {
             let (nobody, none) = (DecisionId(Default::default()), PlanId(Default::default()));
             let (decision, plan) = if records { (rt.decision_id(), rt.plan_id()) } else { (nobody, none) };
+            let stands = Stands { leading: switch.leading, held: switch.paused || switch.breaker.is_some() };
             // Whoever asked may have gone away.
-            let _ = reply.send(Known::of(mind, pod.as_ref(), ready, Moment { decision, plan, now }));
+            let _ = reply.send(Known::of(mind, pod.as_ref(), (ready, stands), Moment { decision, plan, now }));
         }
         Query::Told(decision) => {
             let job = mind.told(*decision);

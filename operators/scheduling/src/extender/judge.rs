@@ -25,6 +25,15 @@ const NOT_KNOWN: &str = "Keelson has not heard of this node yet";
 /// How many reasons a sentence names.
 const NAMED: usize = 3;
 
+/// How this process stands to the feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stands {
+    /// Whether it leads; a standby answers from the same view, and neither records nor binds.
+    pub leading: bool,
+    /// Whether a person or the circuit breaker holds every action.
+    pub held: bool,
+}
+
 /// A pod that another scheduler asks about.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -32,18 +41,17 @@ pub struct Question {
     pub ask: Ask,
     /// Who places it.
     scheduler: String,
-    /// Whether actions are held.
-    held: bool,
+    stands: Stands,
 }
 
 impl Question {
     /// A question about a pod.
     #[must_use]
-    pub fn new(written: &Written, settings: Settings, held: bool, at: Moment) -> Self {
+    pub fn new(written: &Written, settings: Settings, stands: Stands, at: Moment) -> Self {
         let scheduler = written.spec.as_ref().and_then(|spec| spec.scheduler_name.clone());
         let mut ask = Ask::new(written, read::pod(written), settings, at);
         ask.trigger = Trigger::Request;
-        Self { ask, scheduler: scheduler.unwrap_or_else(|| "default-scheduler".to_owned()), held }
+        Self { ask, scheduler: scheduler.unwrap_or_else(|| "default-scheduler".to_owned()), stands }
     }
 
     /// What of the pod is not understood.
@@ -56,7 +64,7 @@ impl Question {
 
     /// Whether what is found out is also answered.
     fn counts(&self) -> bool {
-        self.ask.settings.mode == Mode::Enforce && !self.held
+        self.ask.settings.mode == Mode::Enforce && !self.stands.held
     }
 
     /// That nothing is said about a pod that is not understood.
@@ -67,16 +75,19 @@ impl Question {
     }
 
     fn recorded(&self, decision: Decision) -> Option<Decision> {
-        (self.ask.settings.mode > Mode::Off).then_some(decision)
+        (self.ask.settings.mode > Mode::Off && self.stands.leading).then_some(decision)
     }
 
-    /// `asks` and, when it is not answered with what was found out, why.
+    /// What was found out and, when it is not answered, why.
     fn said(&self, found: &str) -> String {
         if self.counts() {
             return found.to_owned();
         }
-        let why =
-            if self.held { "scheduling is paused".to_owned() } else { format!("mode {}", self.ask.settings.mode) };
+        let why = if self.stands.held {
+            "scheduling is paused".to_owned()
+        } else {
+            format!("mode {}", self.ask.settings.mode)
+        };
         format!("{found} Not told: {why}.")
     }
 }
@@ -287,6 +298,11 @@ pub fn bind(
     if ask.settings.mode < Mode::Enforce {
         let mode = ask.settings.mode;
         return Err(format!("scheduling is in mode {mode} and binds nothing; enforce it, or leave bindVerb out"));
+    }
+    if !question.stands.leading {
+        return Err(
+            "this replica stands by and binds nothing; leave bindVerb out where there is more than one".to_owned()
+        );
     }
     let node = snapshot.nodes().find(|node| node.name == args.node).ok_or_else(|| NOT_KNOWN.to_owned())?;
     // What depends on pods elsewhere and on volumes, the scheduler has settled by now.

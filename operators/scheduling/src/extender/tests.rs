@@ -7,7 +7,7 @@ use keelson_core::{ActionKind, DecisionId, Mode, PlanId, Reason, Timestamp, Verb
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::judge::{Question, bind, filter, preempt, prioritize, to_bind};
+use super::judge::{Question, Stands, bind, filter, preempt, prioritize, to_bind};
 use super::protocol::{Args, BindingArgs, HostPriority, Nodes, PreemptionArgs};
 use crate::decide::tests::{cluster, node, pod};
 use crate::decide::{Moment, Settings};
@@ -17,10 +17,14 @@ fn asked(pod: &Value, nodes: &Value) -> Args {
 }
 
 fn question(pod: &Value, mode: Mode) -> Question {
+    question_to(Stands { leading: true, held: false }, pod, mode)
+}
+
+fn question_to(stands: Stands, pod: &Value, mode: Mode) -> Question {
     let id = "00000000-0000-7000-8000-000000000001".parse::<DecisionId>().unwrap();
     let at = Moment { decision: id, plan: PlanId(id.0), now: Timestamp(1_000_000_000_000) };
     let settings = Settings { scheduler: "keelson".into(), mode };
-    Question::new(&serde_json::from_value(pod.clone()).unwrap(), settings, false, at)
+    Question::new(&serde_json::from_value(pod.clone()).unwrap(), settings, stands, at)
 }
 
 /// The answer to `filter` as it is written, and the decision.
@@ -163,6 +167,25 @@ fn below_enforce_every_node_passes_and_the_decision_says_what_would_be_told() {
     assert!(decision.unwrap().sentence.ends_with(" Not told: mode Observe."));
     assert!(scores(&state, &pod, &json!(["n1", "n2"]), Mode::Observe).iter().all(|(_, score)| *score == 0));
     assert_eq!(filtered(&state, &pod, &json!(["n1"]), Mode::Off).1, None);
+}
+
+#[test]
+fn while_paused_every_node_passes_and_a_standby_answers_and_records_nothing() {
+    let (state, pod) = (cluster(&[node("n1", 100)], &[]), theirs("cart", "500m"));
+    let to = |leading, held| question_to(Stands { leading, held }, &pod, Mode::Enforce);
+    let answered = |question: Question| {
+        let snapshot = state.live().snapshot_for(&question.ask.pod);
+        let (result, decision) = filter(&question, asked(&pod, &json!(["n1"])).nodes, &snapshot);
+        (result.node_names.unwrap().len(), decision.map(|decision| decision.sentence))
+    };
+    let (passed, said) = answered(to(true, true));
+    assert!(passed == 1 && said.unwrap().ends_with(" Not told: scheduling is paused."));
+    let standby = to(false, false);
+    assert_eq!(answered(standby.clone()), (0, None));
+    let args = BindingArgs { name: "cart".into(), namespace: "shop".into(), uid: "uid-cart".into(), node: "n1".into() };
+    let snapshot = state.live().snapshot_for(&standby.ask.pod);
+    let refused = bind(standby.clone(), &args, None, &snapshot).map(|_| ()).unwrap_err();
+    assert!(refused.starts_with("this replica stands by"), "{refused}");
 }
 
 #[test]

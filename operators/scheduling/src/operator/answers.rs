@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::decide::{Ask, Moment, Settings, decide};
-use crate::extender::judge::Binding;
+use crate::extender::judge::{Binding, Stands};
 use crate::fields;
 use crate::mind::Mind;
 use crate::queue::Counts;
@@ -54,15 +54,14 @@ pub(super) struct Known {
     refused: usize,
     namespaces: Value,
     pub(super) settings: Settings,
-    /// Whether actions are held.
-    pub(super) held: bool,
+    pub(super) stands: Stands,
     /// Whether the cluster was read once.
     pub(super) ready: bool,
     pub(super) at: Moment,
 }
 
 impl Known {
-    pub(super) fn of(mind: &Mind, pod: Option<&(String, String)>, ready: bool, at: Moment) -> Self {
+    pub(super) fn of(mind: &Mind, pod: Option<&(String, String)>, (ready, stands): (bool, Stands), at: Moment) -> Self {
         let pod = pod.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         Self {
             view: mind.view(),
@@ -73,7 +72,7 @@ impl Known {
             refused: mind.refused(),
             namespaces: namespaces(mind),
             settings: mind.standing().settings.clone(),
-            held: mind.standing().held,
+            stands,
             ready,
             at,
         }

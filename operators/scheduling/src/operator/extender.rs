@@ -46,7 +46,7 @@ async fn filter(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
     let found = async {
         let Args { pod, nodes } = Args::read(body)?;
         let known = known_for(ask, None).await?;
-        let question = Question::new(&pod, known.settings.clone(), known.held, known.at);
+        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
         Ok::<_, Trouble>(judge::filter(&question, nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
@@ -62,7 +62,7 @@ async fn prioritize(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
     let found = async {
         let Args { pod, nodes } = Args::read(body)?;
         let known = known_for(ask, None).await?;
-        let question = Question::new(&pod, known.settings.clone(), known.held, known.at);
+        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
         Ok::<_, Trouble>(judge::prioritize(&question, &nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
@@ -78,7 +78,7 @@ async fn preempt(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
     let found = async {
         let PreemptionArgs { pod, nodes } = PreemptionArgs::read(body)?;
         let known = known_for(ask, None).await?;
-        let question = Question::new(&pod, known.settings.clone(), known.held, known.at);
+        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
         Ok::<_, Trouble>(judge::preempt(&question, nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
@@ -92,7 +92,7 @@ async fn bind(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
         let args = BindingArgs::read(body)?;
         let known = known_for(ask, Some((args.namespace.clone(), args.name.clone()))).await?;
         let pod = judge::to_bind(&args, known.waiting.as_deref());
-        let question = Question::new(&pod, known.settings.clone(), known.held, known.at);
+        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
         let snapshot = known.view.snapshot_for(&question.ask.pod);
         let binding = judge::bind(question.clone(), &args, known.last.as_ref(), &snapshot).map_err(Trouble::Not)?;
         let (reply, report) = oneshot::channel();
