@@ -122,7 +122,7 @@ fn kube_scheduler_asks_keelson_which_node_how_good_whom_to_evict_and_to_bind() {
     // Nobody answers, and the cluster goes on.
     cluster.apply(&pod("before", "100m", &ALL).to_string()).unwrap();
     node_of(&cluster, "before");
-    cluster.kubectl(&["delete", "pod", "before", "-n", "default", "--now"]).unwrap();
+    cluster.kubectl(&["delete", "pod", "before", "-n", "default", "--wait=false"]).unwrap();
 
     cluster.kubectl(&["taint", "nodes", "kwok-0", "kept=true:NoSchedule"]).unwrap();
     let keelson = Inside::start(&cluster, &kubeconfig);
