@@ -56,8 +56,6 @@ reasons! {
     SameChoice,
     /// Another scheduler bound the pod to a node that Keelson would not have chosen.
     OtherChoice,
-    /// Another scheduler asked how good its nodes are for the pod, and was told.
-    NodesRanked,
     /// Another scheduler chose the node and had Keelson bind the pod to it.
     BoundOnRequest,
     /// The mode of a feature was changed.

@@ -196,8 +196,6 @@ pub enum Reason {
     SameChoice,
     /// Another scheduler made another choice.
     OtherChoice,
-    /// Another scheduler asked how good its nodes are for the pod, and was told.
-    NodesRanked,
     /// Another scheduler chose the node and had Keelson bind the pod to it.
     BoundOnRequest,
     /// The mode of a feature was changed.

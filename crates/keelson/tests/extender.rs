@@ -151,12 +151,11 @@ fn kube_scheduler_asks_keelson_which_node_how_good_whom_to_evict_and_to_bind() {
     for name in &placed {
         cluster.apply(&pod(name, "100m", &ALL).to_string()).unwrap();
         assert_eq!(node_of(&cluster, name), "kwok-2");
-        assert_eq!(keelson.decision(name, "NodesRanked")["chosen"], "kwok-2");
         let bound = keelson.decision(name, "BoundOnRequest");
         assert_eq!((&bound["outcome"], &bound["chosen"]), (&json!("Done"), &json!("kwok-2")), "{bound:#}");
     }
     let why = keelson.ask(&["why", "pod/small-0", "-n", "default"]);
-    assert!(why.contains("Bound to kwok-2, which default-scheduler chose, as Keelson would have."), "{why}");
+    assert!(why.contains("Bound to kwok-2, which default-scheduler chose, as Keelson would have of "), "{why}");
     let ours = bound_by(&cluster, "system:serviceaccount:default:keelson");
     assert!(placed.iter().all(|name| ours.contains(name)), "{ours:?}");
 

@@ -229,9 +229,10 @@ fn take_up(
             // Whoever asked may have gone away.
             let _ = reply.send(Known::of(mind, pod.as_ref(), (ready, stands), Moment { decision, plan, now }));
         }
-        Query::Told(decision) => {
-            let job = mind.told(*decision);
-            carry_out(rt, under_way, meter, Made { job, span: span("request"), took: Span::ZERO, fence }, None);
+        Query::Told(note) => {
+            if let Some(job) = mind.told(note) {
+                carry_out(rt, under_way, meter, Made { job, span: span("request"), took: Span::ZERO, fence }, None);
+            }
         }
         Query::Bind { binding, reply } => {
             let job = mind.binds(*binding, now);

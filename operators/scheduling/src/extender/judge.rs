@@ -1,14 +1,14 @@
 //! What is answered to another scheduler, and the decision that tells of it.
 //!
 //! Promises: the same question and view give the same bytes; a reason that kube-scheduler shows to whoever may see the pod
-//! names amounts and no label or taint of a node; one decision for each refusal of all nodes and for each ranking.
+//! names amounts and no label or taint of a node; one decision a try: that every node is refused, or the binding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Pod as Written;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use keelson_cluster::read;
-use keelson_core::{Action, ActionKind, Decision, Mode, Plan, Reason, Requeue, Trigger, Verb};
+use keelson_core::{Action, ActionKind, Candidate, Decision, Mode, Plan, Reason, Requeue, Trigger, Verb};
 use keelson_placement::explain::{SHOWN_FEASIBLE, leader};
 use keelson_placement::filter::{failures_at, fits_at};
 use keelson_placement::preempt::evicting;
@@ -74,8 +74,8 @@ impl Question {
         Decision { verb: Verb::Compare, reason, sentence, ..record_of(&self.ask, snapshot.nodes.len(), None) }
     }
 
-    fn recorded(&self, decision: Decision) -> Option<Decision> {
-        (self.ask.settings.mode > Mode::Off && self.stands.leading).then_some(decision)
+    fn recorded(&self, decision: Decision) -> Option<Note> {
+        (self.ask.settings.mode > Mode::Off && self.stands.leading).then(|| Note::Decided(Box::new(decision)))
     }
 
     /// What was found out and, when it is not answered, why.
@@ -125,7 +125,7 @@ fn places<'a>(snapshot: &'a Snapshot<'_>) -> BTreeMap<&'a str, usize> {
 /// Which of the nodes can hold the pod. The cluster must be as [`keelson_cluster::View::snapshot_for`] gives it.
 /// `O(nodes)`.
 #[must_use]
-pub fn filter(question: &Question, nodes: Nodes, snapshot: &Snapshot<'_>) -> (FilterResult, Option<Decision>) {
+pub fn filter(question: &Question, nodes: Nodes, snapshot: &Snapshot<'_>) -> (FilterResult, Option<Note>) {
     if let Some((reason, why)) = question.unread() {
         let decision = question.recorded(question.neutral(snapshot, reason, &why));
         return (passing(nodes, &BTreeMap::new()), decision);
@@ -190,11 +190,7 @@ fn refusing(question: &Question, cycle: &Cycle<'_>, refused: &BTreeMap<String, R
 /// How good the nodes are: the best gets [`BEST`], the others less by their distance. The farthest gets nothing, unless
 /// totals differ by less than [`BEST`] points: a tenth never stands for less than one point. `O(nodes)`.
 #[must_use]
-pub fn prioritize(
-    question: &Question,
-    nodes: &Nodes,
-    snapshot: &Snapshot<'_>,
-) -> (Vec<HostPriority>, Option<Decision>) {
+pub fn prioritize(question: &Question, nodes: &Nodes, snapshot: &Snapshot<'_>) -> (Vec<HostPriority>, Option<Note>) {
     let alike = || nodes.names().map(|host| HostPriority { host: host.to_owned(), score: 0 }).collect();
     if let Some((reason, why)) = question.unread() {
         return (alike(), question.recorded(question.neutral(snapshot, reason, &why)));
@@ -208,33 +204,64 @@ pub fn prioritize(
     let mut ranked: Vec<(&str, Scores)> = known.iter().map(|node| node.name.as_str()).zip(scores).collect();
     // Those of the same score in the order of their names.
     ranked.sort_by_key(|(_, scores)| std::cmp::Reverse(scores.total()));
-    let decision = ranking(question, &ranked, asked.len(), snapshot).and_then(|decision| question.recorded(decision));
+    let found = Ranking::of(&ranked, asked.len());
     if !question.counts() {
-        return (alike(), decision);
+        return (alike(), None);
     }
-    let (Some((_, best)), Some((_, worst))) = (ranked.first(), ranked.last()) else { return (alike(), decision) };
+    let (Some((_, best)), Some((_, worst))) = (ranked.first(), ranked.last()) else { return (alike(), None) };
     let (best, range) = (best.total(), best.total().saturating_sub(worst.total()).max(BEST));
     let totals: BTreeMap<&str, i64> = ranked.iter().map(|(name, scores)| (*name, scores.total())).collect();
     let score = |name: &str| totals.get(name).map_or(0, |total| BEST - (best - total) * BEST / range);
-    (nodes.names().map(|host| HostPriority { host: host.to_owned(), score: score(host) }).collect(), decision)
+    let scores = nodes.names().map(|host| HostPriority { host: host.to_owned(), score: score(host) }).collect();
+    (scores, found.map(|ranking| Note::Ranked { uid: question.ask.pod.uid.clone(), ranking }))
 }
 
-fn ranking(question: &Question, ranked: &[(&str, Scores)], asked: usize, snapshot: &Snapshot<'_>) -> Option<Decision> {
-    let (best, scores) = ranked.first()?;
-    let (who, total) = (&question.scheduler, scores.total());
-    let against =
-        ranked.get(1).map_or_else(String::new, |(second, scores)| format!(", {} for {second}", scores.total()));
-    let found = format!("Of {asked} nodes that {who} can choose from {best} is the best: {total}{against}.");
-    let chosen = snapshot.nodes().find(|node| node.name == *best);
-    let mut decision = record_of(&question.ask, snapshot.nodes.len(), chosen);
-    decision.inputs.insert("nodes asked about".into(), asked.to_string());
-    Some(Decision {
-        verb: Verb::Compare,
-        reason: Reason::NodesRanked,
-        sentence: question.said(&found),
-        candidates: ranked.iter().take(SHOWN_FEASIBLE).map(|(name, scores)| leader(name, *scores)).collect(),
-        ..decision
-    })
+/// How the nodes that a pod could go to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    asked: usize,
+    /// The best few.
+    candidates: Vec<Candidate>,
+}
+
+impl Ranking {
+    fn of(ranked: &[(&str, Scores)], asked: usize) -> Option<Self> {
+        let best = ranked.iter().take(SHOWN_FEASIBLE).map(|(name, scores)| leader(name, *scores));
+        let candidates: Vec<Candidate> = best.collect();
+        (!candidates.is_empty()).then_some(Self { asked, candidates })
+    }
+
+    /// What it says of the node that was chosen.
+    fn said_of(&self, node: &str) -> String {
+        let best = self.candidates.first().map_or("", |best| best.name.as_str());
+        let total = |candidate: Option<&Candidate>| candidate.and_then(|candidate| candidate.total);
+        let highest = total(self.candidates.first()).unwrap_or_default();
+        let of = total(self.candidates.iter().find(|candidate| candidate.name == node));
+        let (asked, second) = (self.asked, self.candidates.get(1));
+        match (of, second) {
+            (Some(of), Some(second)) if best == node => {
+                let against = total(Some(second)).unwrap_or_default();
+                format!(", as Keelson would have of {asked} nodes: {of} against {against} for {}.", second.name)
+            }
+            (Some(of), _) if of == highest => format!(", as Keelson would have of {asked} nodes: none is above {of}."),
+            (Some(of), _) => format!("; of {asked} nodes Keelson ranks it with {of} behind {best} with {highest}."),
+            (None, _) => format!("; of {asked} nodes Keelson ranks {best} first, with {highest}."),
+        }
+    }
+}
+
+/// What is taken note of once an answer is given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A decision, which is recorded.
+    Decided(Box<Decision>),
+    /// A ranking: the decision that binds the pod tells of it.
+    Ranked {
+        /// The pod's uid.
+        uid: String,
+        /// How its nodes compare.
+        ranking: Ranking,
+    },
 }
 
 /// On which of the nodes the evictions that another scheduler thinks of make room. Whom it would evict stays its choice; a
@@ -283,15 +310,15 @@ pub fn to_bind(args: &BindingArgs, waiting: Option<&Written>) -> Written {
     same.cloned().unwrap_or_else(|| bare(args))
 }
 
-/// The binding of a pod to the node that its scheduler chose. Its room there is looked at once more. `last` is what was said
-/// last about the pod.
+/// The binding of a pod to the node that its scheduler chose. Its room there is looked at once more. `ranking` is how its nodes
+/// were found to compare, when that was asked.
 ///
 /// # Errors
 /// Why it is not bound.
 pub fn bind(
     question: Question,
     args: &BindingArgs,
-    last: Option<&Decision>,
+    ranking: Option<&Ranking>,
     snapshot: &Snapshot<'_>,
 ) -> Result<Binding, String> {
     let ask = &question.ask;
@@ -312,26 +339,13 @@ pub fn bind(
     if let Some(failure) = short.filter(|_| question.unread().is_none()) {
         return Err(format!("{} cannot hold it any more: {}", args.node, told(&failure)));
     }
-    let ranked = last.filter(|last| last.reason == Reason::NodesRanked && last.subject.uid == args.uid);
-    let best = ranked.and_then(|last| last.chosen.as_deref());
-    let agrees = match best {
-        Some(best) if best == args.node => ", as Keelson would have",
-        Some(_) | None => "",
-    };
-    let other = best.filter(|best| *best != args.node).map(|best| format!(" Keelson's best was {best}."));
-    let causes: Vec<_> = ranked.map(|last| last.id).into_iter().collect();
+    let who = &question.scheduler;
+    let compared = ranking.map_or_else(|| ".".to_owned(), |ranking| ranking.said_of(&args.node));
     let decision = Decision {
         verb: Verb::Place,
         reason: Reason::BoundOnRequest,
-        sentence: format!(
-            "Bound to {}, which {} chose{agrees}.{}",
-            args.node,
-            question.scheduler,
-            other.unwrap_or_default()
-        ),
-        candidates: ranked.map(|last| last.candidates.clone()).unwrap_or_default(),
-        cause_count: u32::try_from(causes.len()).unwrap_or(u32::MAX),
-        causes,
+        sentence: format!("Bound to {}, which {who} chose{compared}", args.node),
+        candidates: ranking.map(|ranking| ranking.candidates.clone()).unwrap_or_default(),
         ..record_of(ask, snapshot.nodes.len(), Some(node))
     };
     let kind = ActionKind::Bind { node: args.node.clone() };

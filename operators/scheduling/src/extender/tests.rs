@@ -7,7 +7,7 @@ use keelson_core::{ActionKind, DecisionId, Mode, PlanId, Reason, Timestamp, Verb
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::judge::{Question, Stands, bind, filter, preempt, prioritize, to_bind};
+use super::judge::{Note, Question, Ranking, Stands, bind, filter, preempt, prioritize, to_bind};
 use super::protocol::{Args, BindingArgs, HostPriority, Nodes, PreemptionArgs};
 use crate::decide::tests::{cluster, node, pod};
 use crate::decide::{Moment, Settings};
@@ -31,7 +31,14 @@ fn question_to(stands: Stands, pod: &Value, mode: Mode) -> Question {
 fn filtered(state: &State, pod: &Value, nodes: &Value, mode: Mode) -> (Value, Option<keelson_core::Decision>) {
     let (question, args) = (question(pod, mode), asked(pod, nodes));
     let (result, decision) = filter(&question, args.nodes, &state.live().snapshot_for(&question.ask.pod));
-    (serde_json::to_value(result).unwrap(), decision)
+    (serde_json::to_value(result).unwrap(), decision.map(recorded))
+}
+
+fn recorded(note: Note) -> keelson_core::Decision {
+    match note {
+        Note::Decided(decision) => *decision,
+        Note::Ranked { .. } => panic!("{note:?} is no decision"),
+    }
 }
 
 fn scores(state: &State, pod: &Value, nodes: &Value, mode: Mode) -> Vec<(String, i64)> {
@@ -50,6 +57,10 @@ fn running(name: &str, cpu: &str, on: &str, priority: i32) -> Value {
     let mut pod = theirs(name, cpu);
     (pod["spec"]["nodeName"], pod["spec"]["priority"]) = (json!(on), json!(priority));
     pod
+}
+
+fn binding_to(node: &str) -> BindingArgs {
+    BindingArgs { name: "cart".into(), namespace: "shop".into(), uid: "uid-cart".into(), node: node.into() }
 }
 
 /// What `encoding/json` makes of `ExtenderArgs` and the others (`k8s.io/kube-scheduler/extender/v1`).
@@ -144,11 +155,25 @@ fn the_best_node_gets_ten_and_every_node_asked_about_a_score() {
     let of = |name: &str, score| (name.to_owned(), score);
     assert_eq!(found, [of("n1", 0), of("n2", 10), of("n3", 0), of("n9", 0), of("n2", 10)]);
     let question = question(&pod, Mode::Enforce);
-    let nodes = asked(&pod, &json!(["n1", "n2"])).nodes;
-    let decision = prioritize(&question, &nodes, &state.live().snapshot_for(&question.ask.pod)).1.unwrap();
-    assert_eq!((decision.reason, decision.chosen.as_deref()), (Reason::NodesRanked, Some("n2")));
-    assert!(decision.sentence.starts_with("Of 2 nodes that default-scheduler can choose from n2 is the best: "));
-    assert_eq!(decision.candidates.len(), 2);
+    let (snapshot, asked) = (state.live().snapshot_for(&question.ask.pod), asked(&pod, &json!(["n1", "n2"])).nodes);
+    let Some(Note::Ranked { uid, ranking }) = prioritize(&question, &asked, &snapshot).1 else { panic!("not ranked") };
+    assert_eq!(uid, "uid-cart");
+    let bound = |node: &str, ranking: Option<&Ranking>| {
+        let plan = bind(question.clone(), &binding_to(node), ranking, &snapshot).unwrap().plan;
+        (plan.decisions[0].sentence.clone(), plan.decisions[0].candidates.len())
+    };
+    let (best, shown) = bound("n2", Some(&ranking));
+    assert!(
+        best.starts_with("Bound to n2, which default-scheduler chose, as Keelson would have of 2 nodes: "),
+        "{best}"
+    );
+    assert!(best.ends_with(" for n1.") && shown == 2, "{best}");
+    let (other, _) = bound("n1", Some(&ranking));
+    assert!(
+        other.contains("chose; of 2 nodes Keelson ranks it with ") && other.contains(" behind n2 with "),
+        "{other}"
+    );
+    assert_eq!(bound("n1", None), ("Bound to n1, which default-scheduler chose.".into(), 0));
 }
 
 #[test]
@@ -176,15 +201,14 @@ fn while_paused_every_node_passes_and_a_standby_answers_and_records_nothing() {
     let answered = |question: Question| {
         let snapshot = state.live().snapshot_for(&question.ask.pod);
         let (result, decision) = filter(&question, asked(&pod, &json!(["n1"])).nodes, &snapshot);
-        (result.node_names.unwrap().len(), decision.map(|decision| decision.sentence))
+        (result.node_names.unwrap().len(), decision.map(|note| recorded(note).sentence))
     };
     let (passed, said) = answered(to(true, true));
     assert!(passed == 1 && said.unwrap().ends_with(" Not told: scheduling is paused."));
     let standby = to(false, false);
     assert_eq!(answered(standby.clone()), (0, None));
-    let args = BindingArgs { name: "cart".into(), namespace: "shop".into(), uid: "uid-cart".into(), node: "n1".into() };
     let snapshot = state.live().snapshot_for(&standby.ask.pod);
-    let refused = bind(standby.clone(), &args, None, &snapshot).map(|_| ()).unwrap_err();
+    let refused = bind(standby.clone(), &binding_to("n1"), None, &snapshot).map(|_| ()).unwrap_err();
     assert!(refused.starts_with("this replica stands by"), "{refused}");
 }
 
@@ -226,17 +250,11 @@ fn an_eviction_that_makes_no_room_is_not_made() {
 fn a_binding_is_a_plan_and_only_enforced() {
     let state = cluster(&[node("n1", 1_000), node("n2", 100)], &[]);
     let waiting = theirs("cart", "500m");
-    let args = |node: &str| BindingArgs {
-        name: "cart".into(),
-        namespace: "shop".into(),
-        uid: "uid-cart".into(),
-        node: node.into(),
-    };
     let bound = |node: &str, mode| {
-        let pod = to_bind(&args(node), Some(&serde_json::from_value(waiting.clone()).unwrap()));
+        let pod = to_bind(&binding_to(node), Some(&serde_json::from_value(waiting.clone()).unwrap()));
         let question = question(&serde_json::to_value(pod).unwrap(), mode);
         let snapshot = state.live().snapshot_for(&question.ask.pod);
-        bind(question.clone(), &args(node), None, &snapshot)
+        bind(question.clone(), &binding_to(node), None, &snapshot)
     };
     let binding = bound("n1", Mode::Enforce).unwrap();
     assert_eq!(binding.plan.actions[0].kind, ActionKind::Bind { node: "n1".into() });
@@ -250,7 +268,7 @@ fn a_binding_is_a_plan_and_only_enforced() {
         "scheduling is in mode Observe and binds nothing; enforce it, or leave bindVerb out"
     );
     // A pod of that name that is not the one: only its name is known of the one that is meant.
-    let other = BindingArgs { uid: "uid-new".into(), ..args("n1") };
+    let other = BindingArgs { uid: "uid-new".into(), ..binding_to("n1") };
     let pod = to_bind(&other, Some(&serde_json::from_value(waiting.clone()).unwrap()));
     assert_eq!((pod.metadata.uid.as_deref(), pod.spec), (Some("uid-new"), None));
 }

@@ -1,26 +1,50 @@
 //! What another scheduler was told, and what it has bound.
 
 use keelson_cluster::Event;
-use keelson_core::{Decision, Plan, Span, Timestamp};
+use keelson_core::{Plan, Span, Timestamp};
 
 use super::{Held, Job, Mind, Placement};
 use crate::effect::predicted;
-use crate::extender::judge::Binding;
+use crate::extender::judge::{Binding, Note, Ranking};
+
+/// The pods whose rankings are kept; one that is bound or gone needs none.
+const RANKED: usize = 1_000;
 
 impl Mind {
-    /// Takes note of what another scheduler was told about a pod.
-    pub fn told(&mut self, decision: Decision) -> Job {
-        self.books.record(&decision, false);
-        let uid = decision.subject.uid.clone();
-        let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Job { uid, plan, recording: None, awaits: None, waited: Span::ZERO }
+    /// Takes note of what another scheduler was told about a pod; what is to be recorded of it.
+    pub fn told(&mut self, note: Note) -> Option<Job> {
+        match note {
+            Note::Ranked { uid, ranking } => {
+                if self.rankings.len() < RANKED || self.rankings.contains_key(&uid) {
+                    self.rankings.insert(uid, ranking);
+                }
+                None
+            }
+            Note::Decided(decision) => {
+                self.books.record(&decision, false);
+                let uid = decision.subject.uid.clone();
+                let plan = Plan { decisions: vec![*decision], ..Plan::default() };
+                Some(Job { uid, plan, recording: None, awaits: None, waited: Span::ZERO })
+            }
+        }
+    }
+
+    /// How the nodes of a pod that waits were last found to compare.
+    #[must_use]
+    pub fn ranking(&self, namespace: &str, name: &str) -> Option<&Ranking> {
+        self.rankings.get(self.state.uid_of(&format!("{namespace}/{name}"))?)
     }
 
     /// Takes the pod to be where another scheduler has it bound, until that fails.
-    pub fn binds(&mut self, Binding { question, node, plan }: Binding, now: Timestamp) -> Job {
+    pub fn binds(&mut self, Binding { question, node, mut plan }: Binding, now: Timestamp) -> Job {
         let (pod, decision) = (question.ask.pod, question.ask.decision);
-        plan.decisions.iter().for_each(|decision| self.books.record(decision, true));
         let uid = pod.uid.clone();
+        for decision in &mut plan.decisions {
+            decision.causes = self.books.causes(&decision.subject, &self.standing);
+            decision.cause_count = u32::try_from(decision.causes.len()).unwrap_or(u32::MAX);
+            self.books.record(decision, true);
+        }
+        self.rankings.remove(&uid);
         if let Some(member) = self.state.member(&node) {
             let shares = predicted(&member.node, &pod);
             self.effects.placed(&pod, Placement { decision, node: node.clone(), at: now, shares });

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::decide::{Ask, Moment, Settings, decide};
-use crate::extender::judge::{Binding, Stands};
+use crate::extender::judge::{Binding, Note, Ranking, Stands};
 use crate::fields;
 use crate::mind::Mind;
 use crate::queue::Counts;
@@ -32,8 +32,8 @@ pub(super) enum Query {
         /// Where the answer goes.
         reply: oneshot::Sender<Known>,
     },
-    /// To record what another scheduler was told.
-    Told(Box<Decision>),
+    /// To take note of what another scheduler was told.
+    Told(Note),
     /// To carry out another scheduler's binding.
     Bind {
         /// Which.
@@ -47,7 +47,9 @@ pub(super) enum Query {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) view: Arc<View>,
-    pub(super) last: Option<Decision>,
+    last: Option<Decision>,
+    /// How the nodes of the pod were last found to compare.
+    pub(super) ranking: Option<Ranking>,
     pub(super) waiting: Option<Arc<Pod>>,
     counts: Counts,
     ours: usize,
@@ -66,6 +68,7 @@ impl Known {
         Self {
             view: mind.view(),
             last: pod.and_then(|(namespace, name)| mind.books().last(namespace, name)).cloned(),
+            ranking: pod.and_then(|(namespace, name)| mind.ranking(namespace, name)).cloned(),
             waiting: pod.and_then(|(namespace, name)| mind.waiting_pod(namespace, name)).cloned(),
             counts: mind.counts(),
             ours: mind.pods_of_ours(),

@@ -2,14 +2,14 @@
 //!
 //! The loop hands out a view; what is asked is worked out beside it, and what was said goes back to be recorded.
 
-use keelson_core::{Decision, Span, StepResult};
+use keelson_core::{Span, StepResult};
 use keelson_runtime::operator::{Listener, Reply};
 use keelson_runtime::{AnswerError, Report};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::answers::{Known, Query, known};
-use crate::extender::judge::{self, Question};
+use crate::extender::judge::{self, Note, Question};
 use crate::extender::protocol::{Args, BindingArgs, BindingResult, FilterResult, PreemptionArgs, ReadError};
 
 /// The largest question: 5,000 nodes as objects have some 10 MiB.
@@ -50,8 +50,8 @@ async fn filter(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
         Ok::<_, Trouble>(judge::filter(&question, nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
-        Ok((result, decision)) => {
-            tell(ask, decision);
+        Ok((result, note)) => {
+            tell(ask, note);
             json(&result)
         }
         Err(trouble) => json(&FilterResult { error: trouble.to_string(), ..FilterResult::default() }),
@@ -66,8 +66,8 @@ async fn prioritize(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
         Ok::<_, Trouble>(judge::prioritize(&question, &nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
-        Ok((scores, decision)) => {
-            tell(ask, decision);
+        Ok((scores, note)) => {
+            tell(ask, note);
             json(&scores)
         }
         Err(trouble) => trouble.reply(),
@@ -94,7 +94,7 @@ async fn bind(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
         let pod = judge::to_bind(&args, known.waiting.as_deref());
         let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
         let snapshot = known.view.snapshot_for(&question.ask.pod);
-        let binding = judge::bind(question.clone(), &args, known.last.as_ref(), &snapshot).map_err(Trouble::Not)?;
+        let binding = judge::bind(question.clone(), &args, known.ranking.as_ref(), &snapshot).map_err(Trouble::Not)?;
         let (reply, report) = oneshot::channel();
         ask.try_send(Query::Bind { binding: Box::new(binding), reply }).map_err(|_| Trouble::busy())?;
         report.await.map_err(|_| Trouble::Not("the scheduler stops".to_owned()))
@@ -122,10 +122,10 @@ async fn known_for(ask: &mpsc::Sender<Query>, pod: Option<(String, String)>) -> 
 }
 
 /// Best effort: who asks faster than it is recorded is answered all the same.
-fn tell(ask: &mpsc::Sender<Query>, decision: Option<Decision>) {
-    let told = decision.map(|decision| ask.try_send(Query::Told(Box::new(decision))));
+fn tell(ask: &mpsc::Sender<Query>, note: Option<Note>) {
+    let told = note.map(|note| ask.try_send(Query::Told(note)));
     if told.is_some_and(|told| told.is_err()) {
-        tracing::debug!("a decision about another scheduler's pod is not recorded: too many wait");
+        tracing::debug!("an answer to another scheduler is not taken note of: too many questions wait");
     }
 }
 
