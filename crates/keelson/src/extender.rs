@@ -28,20 +28,33 @@ use tokio::sync::Semaphore;
 #[derive(Debug, Clone, Args)]
 pub struct Extender {
     /// Where kube-scheduler asks Keelson as its extender; nowhere when not given.
-    #[arg(long = "extender", env = "KEELSON_EXTENDER", value_name = "ADDR")]
+    #[arg(id = "extender", long = "extender", env = "KEELSON_EXTENDER", value_name = "ADDR")]
     pub address: Option<SocketAddr>,
     /// The certificate of that address in PEM, read again when it changes; needed where it is not loopback.
-    #[arg(long = "extender-tls-cert", env = "KEELSON_EXTENDER_TLS_CERT", value_name = "FILE", requires_all = ["key", "authority"])]
+    #[arg(
+        id = "extender_tls_cert",
+        long = "extender-tls-cert",
+        env = "KEELSON_EXTENDER_TLS_CERT",
+        value_name = "FILE",
+        requires_all = ["extender", "extender_tls_key", "extender_client_ca"]
+    )]
     pub certificate: Option<PathBuf>,
     /// The certificate's key in PEM.
-    #[arg(long = "extender-tls-key", env = "KEELSON_EXTENDER_TLS_KEY", value_name = "FILE", requires = "certificate")]
+    #[arg(
+        id = "extender_tls_key",
+        long = "extender-tls-key",
+        env = "KEELSON_EXTENDER_TLS_KEY",
+        value_name = "FILE",
+        requires = "extender_tls_cert"
+    )]
     pub key: Option<PathBuf>,
     /// The authority in PEM that the certificates of those who ask are from.
     #[arg(
+        id = "extender_client_ca",
         long = "extender-client-ca",
         env = "KEELSON_EXTENDER_CLIENT_CA",
         value_name = "FILE",
-        requires = "certificate"
+        requires = "extender_tls_cert"
     )]
     pub authority: Option<PathBuf>,
 }
