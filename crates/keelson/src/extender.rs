@@ -103,8 +103,7 @@ pub async fn serve(opened: Option<Opened>, listeners: &[Listener], stop: impl Fu
 }
 
 /// The socket's one route: every path is the feature's.
-#[must_use]
-pub fn routes(feature: &Listener, in_the_clear: bool) -> Router {
+fn routes(feature: &Listener, in_the_clear: bool) -> Router {
     let room = Arc::new(Semaphore::new(feature.at_once));
     Router::new().fallback(answer).with_state(Socket { feature: feature.clone(), room, in_the_clear })
 }

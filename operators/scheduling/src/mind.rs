@@ -28,7 +28,6 @@ use wake::Held;
 
 use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
 use crate::effect::{Effects, Placement, Seen, predicted};
-use crate::extender::judge::Ranking;
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
 use crate::recording;
@@ -112,8 +111,6 @@ pub struct Mind {
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
     measured: Vec<(DecisionId, Effect)>,
-    /// How the nodes of pods that other schedulers ask about compare.
-    rankings: HashMap<String, Ranking>,
     with_actions: u64,
     /// The pod whose decision panics, in tests.
     #[cfg(test)]
@@ -156,7 +153,6 @@ impl Mind {
             comparisons: VecDeque::new(),
             skipped: 0,
             measured: Vec::new(),
-            rankings: HashMap::new(),
             with_actions: 0,
             #[cfg(test)]
             poison: None,

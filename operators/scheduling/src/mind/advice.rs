@@ -7,17 +7,12 @@ use super::{Held, Job, Mind, Placement};
 use crate::effect::predicted;
 use crate::extender::judge::{Binding, Note, Ranking};
 
-/// The pods whose rankings are kept; one that is bound or gone needs none.
-const RANKED: usize = 1_000;
-
 impl Mind {
     /// Takes note of what another scheduler was told about a pod; what is to be recorded of it.
     pub fn told(&mut self, note: Note) -> Option<Job> {
         match note {
             Note::Ranked { uid, ranking } => {
-                if self.rankings.len() < RANKED || self.rankings.contains_key(&uid) {
-                    self.rankings.insert(uid, ranking);
-                }
+                self.books.ranked(uid, ranking);
                 None
             }
             Note::Decided(decision) => {
@@ -32,7 +27,7 @@ impl Mind {
     /// How the nodes of a pod that waits were last found to compare.
     #[must_use]
     pub fn ranking(&self, namespace: &str, name: &str) -> Option<&Ranking> {
-        self.rankings.get(self.state.uid_of(&format!("{namespace}/{name}"))?)
+        self.books.ranking(self.state.uid_of(&format!("{namespace}/{name}"))?)
     }
 
     /// Takes the pod to be where another scheduler has it bound, until that fails.
@@ -44,7 +39,7 @@ impl Mind {
             decision.cause_count = u32::try_from(decision.causes.len()).unwrap_or(u32::MAX);
             self.books.record(decision, true);
         }
-        self.rankings.remove(&uid);
+        self.books.forget_ranking(&uid);
         if let Some(member) = self.state.member(&node) {
             let shares = predicted(&member.node, &pod);
             self.effects.placed(&pod, Placement { decision, node: node.clone(), at: now, shares });

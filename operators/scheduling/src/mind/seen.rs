@@ -50,7 +50,7 @@ impl Mind {
             self.wants(pod, before.as_ref().map(|before| before.written.as_ref()), now);
         } else {
             self.queue.remove(&uid);
-            self.rankings.remove(&uid);
+            self.books.forget_ranking(&uid);
             self.not_ours(&uid);
             if is_bound && before.is_some() {
                 self.was_bound(pod, now);
@@ -71,7 +71,7 @@ impl Mind {
         self.state.apply(Event::PodDeleted { uid: uid.to_owned() });
         self.measured.extend(self.effects.deleted(uid, now));
         self.unbound.remove(uid);
-        self.rankings.remove(uid);
+        self.books.forget_ranking(uid);
         self.queue.remove(uid);
         self.not_ours(uid);
         if let Some(key) = key {
