@@ -95,13 +95,15 @@ impl<'a> Inside<'a> {
         said
     }
 
-    fn decision(&self, pod: &str, reason: &str) -> Value {
+    fn told(&self, pod: &str, reason: &str) -> Option<Value> {
         let subject = format!("pod/{pod}");
         let args = ["decisions", "-o", "json", "-n", "default", "--subject", &subject, "--reason", reason];
-        until(&format!("{reason} of {pod}"), 30, || {
-            let answer: Value = serde_json::from_str(&self.ask(&args)).unwrap();
-            answer["decisions"].as_array().unwrap().first().cloned()
-        })
+        let answer: Value = serde_json::from_str(&self.ask(&args)).unwrap();
+        answer["decisions"].as_array().unwrap().first().cloned()
+    }
+
+    fn decision(&self, pod: &str, reason: &str) -> Value {
+        until(&format!("{reason} of {pod}"), 30, || self.told(pod, reason))
     }
 }
 
@@ -126,21 +128,19 @@ fn kube_scheduler_asks_keelson_which_node_how_good_whom_to_evict_and_to_bind() {
 
     cluster.kubectl(&["taint", "nodes", "kwok-0", "kept=true:NoSchedule"]).unwrap();
     let keelson = Inside::start(&cluster, &kubeconfig);
-    // kube-scheduler knows of nothing that is against this node. Until Keelson leads, it is not told either.
-    let (mut tries, mut name) = (0, String::new());
+    // kube-scheduler knows of nothing that is against this node. Before Keelson enforces it is not told either, and before
+    // Keelson leads the answer is not recorded: then another pod is tried.
+    let mut tries = 0;
     let message = r#"jsonpath={.status.conditions[?(@.type=="PodScheduled")].message}"#;
-    let said = until("Keelson refuses a tainted node", 60, || {
+    let (said, refused) = until("Keelson refuses a tainted node", 60, || {
         tries += 1;
-        name = format!("refused-{tries}");
+        let name = format!("refused-{tries}");
         cluster.apply(&pod(&name, "10m", &["kwok-0"]).to_string()).unwrap();
-        until("a verdict", 30, || {
-            of(&cluster, &name, message).or_else(|| of(&cluster, &name, "jsonpath={.spec.nodeName}"))
-        })
-        .contains("available")
-        .then(|| of(&cluster, &name, message).unwrap())
+        let placed = || of(&cluster, &name, "jsonpath={.spec.nodeName}");
+        until("a verdict", 30, || of(&cluster, &name, message).or_else(placed));
+        Some((of(&cluster, &name, message)?, keelson.told(&name, "Unschedulable")?))
     });
     assert!(said.contains("1 node(s) had untolerated taint(s)"), "{said}");
-    let refused = keelson.decision(&name, "Unschedulable");
     let sentence = refused["sentence"].as_str().unwrap();
     assert!(sentence.starts_with("None of 1 nodes that default-scheduler asked about can hold it"), "{sentence}");
 
