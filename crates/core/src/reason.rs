@@ -68,6 +68,8 @@ reasons! {
     SameChoice,
     /// Another scheduler bound the pod to a node that Keelson would not have chosen.
     OtherChoice,
+    /// Another scheduler chose the node and had Keelson bind the pod to it.
+    BoundOnRequest,
     /// The mode of a feature was changed.
     ModeChanged,
     /// A person paused a feature.

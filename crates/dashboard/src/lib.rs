@@ -58,6 +58,7 @@ mod taken;
 pub use access::{Access, Seen, SignIn};
 pub use backend::{Audit, Backend, BackendError, Decisions, Needs};
 pub use changes::{Change, ChangeLog, EffectChange, OutcomeChange, Subscription};
+pub use connections::serve as serve_routes;
 pub use openapi::openapi;
 pub use serve::{Options, ServeError, bind, bind_anywhere, guarded_paths, router, serve};
 pub use tls::Tls;

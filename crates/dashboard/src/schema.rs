@@ -212,6 +212,8 @@ pub enum Reason {
     SameChoice,
     /// Another scheduler made another choice.
     OtherChoice,
+    /// Another scheduler chose the node and had Keelson bind the pod to it.
+    BoundOnRequest,
     /// The mode of a feature was changed.
     ModeChanged,
     /// A person paused a feature.

@@ -1,4 +1,4 @@
-//! HTTPS with a certificate from two files.
+//! HTTPS with a certificate from two files, and where it is asked for, for those alone who have one of a named authority.
 //!
 //! Promises: a certificate that is replaced on disk is served within half a minute, without a restart; one that cannot be
 //! read is reported, and the one before is served on.
@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto::ring};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(20);
@@ -46,6 +48,8 @@ pub enum TlsError {
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
+    /// Whose certificates those who connect must have; without it they need none.
+    authority: Option<PathBuf>,
     now: Arc<ServerConfig>,
 }
 
@@ -55,8 +59,18 @@ impl Tls {
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let now = Arc::new(config(certificate, key)?);
-        Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), now })
+        let now = Arc::new(config(certificate, key, None)?);
+        Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), authority: None, now })
+    }
+
+    /// The same for those alone who have a certificate of this authority.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn asking(mut self, authority: &Path) -> Result<Self, TlsError> {
+        self.now = Arc::new(config(&self.certificate, &self.key, Some(authority))?);
+        self.authority = Some(authority.to_owned());
+        Ok(self)
     }
 
     /// The acceptor of now, for as long as the receiver is kept.
@@ -74,7 +88,7 @@ impl Tls {
                     continue;
                 }
                 seen = stamp;
-                match config(&self.certificate, &self.key) {
+                match config(&self.certificate, &self.key, self.authority.as_deref()) {
                     Ok(config) => {
                         tracing::info!("the certificate was replaced");
                         sender.send_replace(TlsAcceptor::from(Arc::new(config)));
@@ -86,23 +100,45 @@ impl Tls {
         receiver
     }
 
-    fn stamp(&self) -> [Option<SystemTime>; 2] {
-        [&self.certificate, &self.key].map(|file| std::fs::metadata(file).and_then(|found| found.modified()).ok())
+    fn stamp(&self) -> [Option<SystemTime>; 3] {
+        let of = |file: &PathBuf| std::fs::metadata(file).and_then(|found| found.modified()).ok();
+        [of(&self.certificate), of(&self.key), self.authority.as_ref().and_then(of)]
     }
 }
 
-fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
-    let file = |file: &Path, what, why: String| TlsError::File { file: file.to_owned(), what, why };
+fn file(file: &Path, what: &'static str, why: String) -> TlsError {
+    TlsError::File { file: file.to_owned(), what, why }
+}
+
+/// Whom an authority vouches for.
+fn verifier(authority: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let wrong = |why: String| file(authority, "certificate of an authority", why);
+    let mut roots = RootCertStore::empty();
+    let read = CertificateDer::pem_file_iter(authority).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    for root in read.map_err(|error| wrong(error.to_string()))? {
+        roots.add(root).map_err(|error| wrong(error.to_string()))?;
+    }
+    let provider = Arc::new(ring::default_provider());
+    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    built.map_err(|error| wrong(error.to_string()))
+}
+
+fn config(certificate: &Path, key: &Path, authority: Option<&Path>) -> Result<ServerConfig, TlsError> {
     let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|error| file(certificate, "certificate", error.to_string()))?;
     if chain.is_empty() {
         return Err(file(certificate, "certificate", "it holds none".to_owned()));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| file(key, "private key", error.to_string()))?;
+    let verifier = authority.map(verifier).transpose()?;
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let made = builder
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private));
+    let made = builder.with_safe_default_protocol_versions().and_then(|builder| {
+        let builder = match verifier {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        builder.with_single_cert(chain, private)
+    });
     let mut config = made.map_err(|error| TlsError::Pair {
         certificate: certificate.to_owned(),
         key: key.to_owned(),

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use keelson_core::{Feature, Mode, Reason};
 
+use crate::extender::Extender;
 use crate::leases::Leases;
 use crate::probes::Probes;
 use crate::sign_in::Door;
@@ -138,6 +139,9 @@ pub struct Up {
     /// A Platform in a file, re-read when it changes, instead of the object in the cluster.
     #[arg(long, value_name = "FILE")]
     pub platform: Option<PathBuf>,
+    /// Where kube-scheduler asks.
+    #[command(flatten)]
+    pub extender: Extender,
     /// How much is kept.
     #[command(flatten)]
     pub keep: Keep,
@@ -177,6 +181,9 @@ pub struct Controller {
     /// Where the kubelet asks.
     #[command(flatten)]
     pub probes: Probes,
+    /// Where kube-scheduler asks.
+    #[command(flatten)]
+    pub extender: Extender,
     /// Where the page, metrics and health answers listen.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,

@@ -1,6 +1,7 @@
 //! `keelson controller`: the operators against a cluster; `keelson dashboard`: the page alone.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -15,7 +16,7 @@ use crate::cli;
 use crate::handover::Wish;
 use crate::page::Page;
 use crate::platform::{self, Parts, Platform};
-use crate::{account, cluster, handover, probes, store};
+use crate::{account, cluster, extender, handover, probes, store};
 
 /// Runs until told to stop.
 ///
@@ -24,6 +25,7 @@ use crate::{account, cluster, handover, probes, store};
 pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Result<()> {
     let clock = Clock::system();
     let listener = args.door.listen(args.listen).await?;
+    let extender = args.extender.open().await?;
     let (probes, wish) = (args.probes.bind().await?, args.initial_platform.as_deref().map(Wish::read).transpose()?);
     let kubeconfig = args.kubeconfig.as_deref();
     let calls = Calls::default();
@@ -52,6 +54,7 @@ pub async fn run(args: &cli::Controller, telemetry: Option<&Telemetry>) -> Resul
     tokio::select! {
         served = page.serve(listener, stop_signal()) => served?,
         failed = probes::answer(probes, platform.runtime.clone()) => failed?,
+        failed = extender::serve(extender, &platform.listeners, pending()) => failed?,
         () = handover::keep(wish, platform.runtime.clone()) => {}
     }
     platform.stop().await;

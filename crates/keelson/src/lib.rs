@@ -5,7 +5,7 @@
 //! | [`cli`], [`commands`], [`client`], [`output`] | what can be said, and how answers look |
 //! | [`platform`] | the controller, put together |
 //! | [`up`], [`simulated`], [`controller`] | the ways to run it |
-//! | [`backend`], [`tally`], [`page`], [`health`], [`probes`], [`sign_in`] | what it shows, and to whom |
+//! | [`backend`], [`tally`], [`page`], [`health`], [`probes`], [`extender`], [`sign_in`] | what it shows, and to whom |
 //! | [`account`], [`handover`], [`permissions`], [`leases`], [`store`], [`sweep`], [`history`], [`cluster`], [`credentials`] | what it needs |
 
 pub mod account;
@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod commands;
 pub mod controller;
 pub mod credentials;
+pub mod extender;
 pub mod handover;
 pub mod health;
 pub mod history;

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keelson_core::{Feature, Mode};
 use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
-use keelson_runtime::{Answers, Calls, Clock, Config, Operator, Runtime};
+use keelson_runtime::{Answers, Calls, Clock, Config, Listener, Operator, Runtime};
 use keelson_scheduling::Scheduling;
 use keelson_store::{Journal, JournalOptions, Recorder, Retention, recorder::RING};
 use tokio::task::AbortHandle;
@@ -64,6 +64,8 @@ pub struct Platform {
     pub recorder: Recorder,
     /// Every feature's questions.
     pub answers: Answers,
+    /// The sockets that features need.
+    pub listeners: Arc<[Listener]>,
     /// Whether it stands for election: a page of its own does not.
     pub stands: bool,
     tasks: Arc<[AbortHandle]>,
@@ -140,8 +142,10 @@ impl Platform {
         })?;
         let scheduling = Scheduling::default();
         let answers = scheduling.answers();
+        let mut listeners = Vec::new();
         // Nothing was granted for a feature that may not even observe: it would only ask and be refused.
         if ceiling != Mode::Off {
+            listeners.extend(scheduling.listeners());
             scheduling.start(&runtime)?;
         }
         let mut tasks = Vec::new();
@@ -153,7 +157,7 @@ impl Platform {
             let heard = recorder.clone();
             tasks.push(tokio::spawn(async move { heard.follow(changes).await }).abort_handle());
         }
-        Ok(Self { runtime, recorder, answers, stands, tasks: tasks.into() })
+        Ok(Self { runtime, recorder, answers, listeners: listeners.into(), stands, tasks: tasks.into() })
     }
 
     /// Stops in order: not ready, sources, workers, history, Leases.

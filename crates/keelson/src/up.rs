@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::future::pending;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use crate::output::{Colour, paint};
 use crate::page::Page;
 use crate::platform::{self, Parts, Platform};
 use crate::simulated::{self, Simulated};
-use crate::{cluster, store};
+use crate::{cluster, extender, store};
 
 /// Runs until told to stop.
 ///
@@ -33,6 +34,7 @@ use crate::{cluster, store};
 pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
     let listener = args.door.listen(args.listen).await?;
     let address = listener.local_addr()?;
+    let extender = args.extender.open().await?;
     let folder = Folder::open(args.data.as_deref())?;
     let world = World::open(args, &folder.path).await?;
     let platform = Platform::start(Parts {
@@ -61,7 +63,10 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
     let options = args.door.options(address, &world.client)?;
     let (client, about) = (world.client.clone(), world.about);
     let page = Page { platform: platform.clone(), client, about, options, telemetry };
-    let served = page.serve(listener, stop_signal()).await;
+    let served = tokio::select! {
+        served = page.serve(listener, stop_signal()) => served,
+        failed = extender::serve(extender, &platform.listeners, pending()) => failed,
+    };
     platform.stop().await;
     if let Some(simulated) = world.simulated {
         simulated.stop().await;

@@ -9,7 +9,7 @@
 //! stay would keep it out; nothing is evicted for a pod that fits somewhere.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keelson_core::Timestamp;
@@ -33,6 +33,18 @@ pub struct Victim {
     pub started: Option<Timestamp>,
     /// Whether it is being deleted already.
     pub leaving: bool,
+}
+
+impl Victim {
+    fn of((uid, pod): Ranked<'_>) -> Self {
+        Self {
+            uid: Arc::clone(uid),
+            key: Arc::clone(&pod.key),
+            priority: pod.priority,
+            started: pod.started,
+            leaving: pod.claim.leaving,
+        }
+    }
 }
 
 /// A node on which eviction helps.
@@ -121,6 +133,27 @@ pub fn candidates(cycle: &Cycle<'_>) -> (Vec<Candidate>, Vec<Miss>) {
     (found, missed)
 }
 
+/// Whether these pods' eviction makes the node hold the pod, as somebody else proposes it: the candidate with those of them
+/// that are there, and how many of the evictions break a budget. `O(pods of the node)`.
+///
+/// # Errors
+/// When pods of its priority or more are among them, when it may evict nobody, or when it does not fit either once they are
+/// gone.
+pub fn evicting(cycle: &Cycle<'_>, index: usize, victims: &BTreeSet<&str>) -> Result<Candidate, Miss> {
+    let node = cycle.snapshot.node(index).ok_or(Miss::NotHelpful)?;
+    let mut gone: Vec<Ranked<'_>> = node.pods().filter(|(uid, _)| victims.contains(uid.as_ref())).collect();
+    if cycle.pod.never_preempts || gone.iter().any(|(_, pod)| pod.priority >= cycle.pod.priority) {
+        return Err(Miss::NoVictims);
+    }
+    gone.sort_by_key(|(_, pod)| importance(pod.priority, pod.started, &pod.key));
+    let trial = Trial::without(cycle, index, node, &gone);
+    if let Some(failure) = trial.failure() {
+        return Err(Miss::StillFails(failure));
+    }
+    let violations = breaking(&gone, cycle.snapshot).iter().filter(|(_, breaks)| *breaks).count();
+    Ok(Candidate { node: index, victims: gone.into_iter().map(Victim::of).collect(), violations })
+}
+
 fn candidate(cycle: &Cycle<'_>, index: usize) -> Result<Candidate, Miss> {
     let node = cycle.snapshot.node(index).ok_or(Miss::NotHelpful)?;
     // Upstream stops at the first check that fails, and this is the one it goes by.
@@ -143,13 +176,7 @@ fn candidate(cycle: &Cycle<'_>, index: usize) -> Result<Candidate, Miss> {
     for ((uid, pod), breaks) in breaking.into_iter().chain(others) {
         if !trial.lets_stay(uid, pod) {
             candidate.violations += usize::from(breaks);
-            candidate.victims.push(Victim {
-                uid: Arc::clone(uid),
-                key: Arc::clone(&pod.key),
-                priority: pod.priority,
-                started: pod.started,
-                leaving: pod.claim.leaving,
-            });
+            candidate.victims.push(Victim::of((uid, pod)));
         }
     }
     candidate.victims.sort_by_key(|victim| importance(victim.priority, victim.started, &victim.key));
@@ -191,9 +218,10 @@ struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     fn without(cycle: &Cycle<'a>, index: usize, place: &'a Node, gone: &[Ranked<'a>]) -> Self {
-        let (mut cycle, lowest) = (cycle.clone(), cycle.pod.priority);
+        let mut cycle = cycle.clone();
         gone.iter().for_each(|(_, pod)| cycle.shift(place, &pod.claim, -1));
-        let node = place.clone().keeping(|pod| pod.priority >= lowest);
+        let keys: BTreeSet<&str> = gone.iter().map(|(_, pod)| pod.key.as_ref()).collect();
+        let node = place.clone().keeping(|pod| !keys.contains(pod.key.as_ref()));
         let crowded = crowded(&cycle, index, &node);
         Self { place, worlds: std::iter::once((cycle, node)).chain(crowded).collect() }
     }

@@ -65,7 +65,7 @@ pub use health::Health;
 pub use history::{History, HistoryError, MemoryHistory};
 pub use listing::Listing;
 pub use metrics::{METRICS, Meter};
-pub use operator::{Listener, Operator, Running};
+pub use operator::{Listener, Operator, Reply, Running};
 pub use permissions::{Permissions, Rule, Scope};
 pub use platform::read_file as read_platform_file;
 pub use prometheus_client::metrics::gauge::Gauge;

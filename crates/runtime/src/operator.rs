@@ -1,6 +1,11 @@
 //! One platform feature, as the runtime and the one binary see it.
 
-use keelson_core::{Feature, Metric, Mode};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use keelson_core::{Feature, Metric, Mode, Span};
 
 use crate::answers::Answers;
 use crate::permissions::Permissions;
@@ -31,15 +36,58 @@ pub trait Operator {
     fn start(self, runtime: &Runtime) -> Result<Running, StartError>;
 }
 
-/// A socket that a feature needs, and who may connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// A socket that a feature needs, who may connect, and who answers.
+///
+/// The binary opens it where it is told to, holds every question to these bounds, and hands it over as it came: a path and
+/// bytes. What they mean only the feature knows.
+#[derive(Clone)]
 pub struct Listener {
     /// Lower case: `extender`.
     pub name: &'static str,
-    /// The TCP port.
-    pub port: u16,
-    /// Who connects, for the NetworkPolicy and for people.
+    /// Who connects, for people.
     pub from: &'static str,
+    /// The largest question, in bytes.
+    pub largest: usize,
+    /// How many questions are answered at once; more are turned away.
+    pub at_once: usize,
+    /// How long an answer may take, in process time.
+    pub deadline: Span,
+    answer: Arc<dyn Fn(String, Vec<u8>) -> Answering + Send + Sync>,
+}
+
+/// The answer to one question: JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// As HTTP has it.
+    pub status: u16,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+impl Listener {
+    /// A socket whose questions, a path and the bytes posted to it, are answered by `answer`.
+    #[must_use]
+    pub fn new<F, A>(name: &'static str, from: &'static str, answer: F) -> Self
+    where
+        F: Fn(String, Vec<u8>) -> A + Send + Sync + 'static,
+        A: Future<Output = Reply> + Send + 'static,
+    {
+        let answer = Arc::new(move |path, bytes| Box::pin(answer(path, bytes)) as Answering);
+        Self { name, from, largest: 1 << 20, at_once: 16, deadline: Span::seconds(10), answer }
+    }
+
+    /// Asks.
+    pub async fn ask(&self, path: String, body: Vec<u8>) -> Reply {
+        (self.answer)(path, body).await
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("name", &self.name).field("from", &self.from).finish_non_exhaustive()
+    }
 }
 
 /// A started feature: its tasks, for as long as they run.

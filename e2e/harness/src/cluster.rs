@@ -50,6 +50,8 @@ pub struct Config {
     pub controllers: bool,
     /// Whether kube-scheduler runs; without it pods stay pending until the test binds them.
     pub default_scheduler: bool,
+    /// Fields of kube-scheduler's configuration beside those that say who it is and where the cluster is; none when null.
+    pub scheduler_configuration: Value,
     /// Whether service names resolve.
     pub dns: bool,
     /// Whether the API server keeps a log of every request (see [`crate::audit`]).
@@ -65,6 +67,7 @@ impl Default for Config {
             kwok_nodes: 0,
             controllers: true,
             default_scheduler: true,
+            scheduler_configuration: Value::Null,
             dns: false,
             audit: true,
             oldest: false,
@@ -124,7 +127,7 @@ impl Cluster {
         }
         wait::until("the API server", PATIENCE, || cluster.kubectl(&["get", "--raw=/readyz"]))?;
         if config.default_scheduler {
-            cluster.scheduler(&kubernetes)?;
+            cluster.scheduler(&kubernetes, &config.scheduler_configuration)?;
         }
         if config.controllers {
             cluster.controllers(&kubernetes)?;
@@ -368,9 +371,18 @@ impl Cluster {
         )
     }
 
-    fn scheduler(&mut self, kubernetes: &Path) -> Result<()> {
-        let run = self.folder().display().to_string();
-        let args = format!("--kubeconfig={run}/kubeconfig --leader-elect=false --secure-port=0");
+    fn scheduler(&mut self, kubernetes: &Path, told: &Value) -> Result<()> {
+        let mut configuration = json!({
+            "apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration",
+            "clientConnection": {"kubeconfig": self.kubeconfig()},
+            "leaderElection": {"leaderElect": false},
+        });
+        if let (Some(all), Some(told)) = (configuration.as_object_mut(), told.as_object()) {
+            all.extend(told.clone());
+        }
+        let file = self.folder().join("state/scheduler.json");
+        fs::write(&file, configuration.to_string())?;
+        let args = format!("--config={} --secure-port=0", file.display());
         self.daemon(&kubernetes.join("kube-scheduler"), &args)
     }
 

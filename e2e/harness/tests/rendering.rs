@@ -136,6 +136,45 @@ fn monitoring_is_made_where_its_kinds_are() {
 }
 
 #[test]
+fn the_extender_is_served_to_those_alone_who_have_a_certificate() {
+    let asked = [
+        "--set=features.scheduling.extender.enabled=true",
+        "--set=features.scheduling.extender.tlsSecretName=served",
+        "--set=features.scheduling.extender.clientAuthoritySecretName=clients",
+        "--set-json=features.scheduling.extender.from=[{\"ipBlock\": {\"cidr\": \"10.0.0.0/24\"}}]",
+        "--set=networkPolicy.enabled=true",
+    ];
+    let made = render(&asked).unwrap();
+    let pod = of_kind(&made, "Deployment").unwrap()["spec"]["template"]["spec"].clone();
+    let args: Vec<&str> = pod["containers"][0]["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for flag in [
+        "--extender=0.0.0.0:9443",
+        "--extender-tls-cert=/etc/keelson/extender/tls.crt",
+        "--extender-tls-key=/etc/keelson/extender/tls.key",
+        "--extender-client-ca=/etc/keelson/extender-clients/ca.crt",
+    ] {
+        assert!(args.contains(&flag), "{flag}: {args:?}");
+    }
+    let mounted = |name: &str| {
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+        let at = mounts.iter().find(|mount| mount["name"] == name).unwrap()["mountPath"].clone();
+        let volumes = pod["volumes"].as_array().unwrap();
+        (at, volumes.iter().find(|volume| volume["name"] == name).unwrap()["secret"]["secretName"].clone())
+    };
+    assert_eq!(mounted("extender"), (json!("/etc/keelson/extender"), json!("served")));
+    assert_eq!(mounted("extender-clients"), (json!("/etc/keelson/extender-clients"), json!("clients")));
+    let service = of_kind(&made, "Service").unwrap();
+    assert_eq!(service["metadata"]["name"], "keelson-extender");
+    assert_eq!(service["spec"]["ports"], json!([{"name": "extender", "port": 9443, "targetPort": "extender"}]));
+    let ingress = of_kind(&made, "NetworkPolicy").unwrap()["spec"]["ingress"].clone();
+    let from = json!([{"ipBlock": {"cidr": "10.0.0.0/24"}}]);
+    assert_eq!(ingress, json!([{"ports": [{"protocol": "TCP", "port": "extender"}], "from": from}]));
+    let platform = of_kind(&made, "ConfigMap").unwrap()["data"]["platform.yaml"].as_str().unwrap().to_owned();
+    assert!(!platform.contains("extender"), "the Platform has no such setting: {platform}");
+    assert!(!Value::from(render(&[]).unwrap()).to_string().contains("extender"), "off, it leaves nothing");
+}
+
+#[test]
 fn the_admission_policy_is_the_one_that_is_tested_field_by_field() {
     let values = ["--set=features.scheduling.admission=Warn"];
     let of = |objects: &[Value], kind: &str| {
@@ -161,6 +200,13 @@ fn the_admission_policy_is_the_one_that_is_tested_field_by_field() {
 fn an_option_that_is_wrong_is_refused_by_its_name() {
     for (value, said) in [
         ("features.scheduling.admission=On", "/features/scheduling/admission"),
+        ("features.scheduling.extender.enabled=true", "features.scheduling.extender.tlsSecretName"),
+        ("features.scheduling.extender.port=0", "/features/scheduling/extender/port"),
+        (
+            "features.scheduling.mode=Off,features.scheduling.ceiling=Off,features.scheduling.extender.enabled=true,\
+             features.scheduling.extender.tlsSecretName=a,features.scheduling.extender.clientAuthoritySecretName=b",
+            "features.scheduling.ceiling is Off",
+        ),
         ("networkPolicy.enable=true", "enable"),
         ("networkPolicy.apiServerPorts={0}", "/networkPolicy/apiServerPorts/0"),
         ("networkPolicy.databasePort=70000", "/networkPolicy/databasePort"),

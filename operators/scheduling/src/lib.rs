@@ -10,6 +10,7 @@
 //! | [`queue`] | who is next, and who waits for what |
 //! | [`decide`] | where a pod goes, and why |
 //! | [`observe`] | what would have been chosen |
+//! | [`extender`] | what another scheduler is answered |
 //! | [`effect`] | what came of it |
 //! | [`used`] | what nodes are measured to use |
 //! | [`mind`] | all of it together, as one state machine |
@@ -46,6 +47,7 @@
 pub mod decide;
 pub mod drift;
 pub mod effect;
+pub mod extender;
 pub mod fields;
 pub mod groups;
 pub mod mind;
@@ -53,8 +55,8 @@ pub mod observe;
 pub mod operator;
 pub mod queue;
 pub mod recording;
-pub mod told;
 pub mod simulate;
+pub mod told;
 pub mod used;
 
 pub use operator::Scheduling;

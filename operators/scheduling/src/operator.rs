@@ -4,10 +4,12 @@
 //! thinking about is in [`crate::mind`].
 //!
 //! Promises: nothing is decided before nodes, namespaces, budgets, pods and the kinds of storage and network were read once;
-//! what the caches say is taken in before the next pod is decided; a change of mode, name or leader takes effect before the next pod; a stop waits for what was begun.
+//! what the caches say is taken in before the next pod is decided; a change of mode, name or leader takes effect before the
+//! next pod; a stop waits for what was begun.
 
 mod answers;
 mod drift;
+mod extender;
 mod measure;
 mod network;
 mod storage;
@@ -18,23 +20,26 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use keelson_api::PlatformSpec;
-use keelson_core::{Condition, ConditionStatus, Feature, Metric, Mode, Reason, Span, Step, StepResult, Verb};
+use keelson_core::{
+    Condition, ConditionStatus, DecisionId, Feature, Metric, Mode, PlanId, Reason, Span, Step, StepResult, Verb,
+};
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
 use keelson_runtime::permissions::{Permissions, Rule};
 use keelson_runtime::switch::Switch;
 use keelson_runtime::{Answers, Gauge, Meter, Options, Report, Runtime, StartError};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tracing::{Instrument, field};
 
-use answers::Query;
+use answers::{Known, Query};
 use network::Networks;
 pub(crate) use network::{read_group, read_topology};
 use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
+use crate::extender::judge::Stands;
 use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
 use crate::told::Telling;
@@ -89,7 +94,7 @@ impl Operator for Scheduling {
     }
 
     fn listeners(&self) -> Vec<Listener> {
-        Vec::new()
+        vec![extender::listener(&self.ask)]
     }
 
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
@@ -194,7 +199,10 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     mind.ended(&uid, is_done(&report, actions), clock.now());
                 }
             }
-            Some(query) = asked.recv() => query.answer(&mind, clock.now()),
+            Some(query) = asked.recv() => {
+                let now = switch.borrow().clone();
+                take_up(&rt, query, &mut mind, (&mut under_way, &meter), (ready, &now));
+            }
             () = std::future::ready(()), if due => {
                 let fence = switch.borrow().fence;
                 decide(&rt, &mut mind, &mut under_way, &meter, fence);
@@ -221,23 +229,77 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     while under_way.tasks.join_next().await.is_some() {}
 }
 
-/// Decides one pod or makes one comparison, and has it carried out.
-fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter, fence: u64) {
-    let span = tracing::info_span!(
+/// Answers from what is known, or has carried out what another scheduler is told or wants.
+fn take_up(
+    rt: &Runtime,
+    query: Query,
+    mind: &mut Mind,
+    (under_way, meter): (&mut UnderWay, &Meter),
+    (ready, switch): (bool, &Switch),
+) {
+    let (now, fence) = (rt.clock().now(), switch.fence);
+    match query {
+        Query::Known { pod, records, reply } => {
+            let (nobody, none) = (DecisionId(Default::default()), PlanId(Default::default()));
+            let (decision, plan) = if records { (rt.decision_id(), rt.plan_id()) } else { (nobody, none) };
+            let stands = Stands { leading: switch.leading, held: switch.paused || switch.breaker.is_some() };
+            // Whoever asked may have gone away.
+            let _ = reply.send(Known::of(mind, pod.as_ref(), (ready, stands), Moment { decision, plan, now }));
+        }
+        Query::Groups(reply) => _ = reply.send((mind.view(), mind.waiting_groups())),
+        Query::Told(note) => {
+            if let Some(job) = mind.told(note) {
+                carry_out(rt, under_way, meter, Made { job, span: span("request"), took: Span::ZERO, fence }, None);
+            }
+        }
+        Query::Bind { binding, reply } => {
+            let job = mind.binds(*binding, now);
+            carry_out(rt, under_way, meter, Made { job, span: span("request"), took: Span::ZERO, fence }, Some(reply));
+        }
+    }
+}
+
+fn span(trigger: &'static str) -> tracing::Span {
+    tracing::info_span!(
         "reconcile",
         controller = CONTROLLER,
         object = field::Empty,
         "keelson.feature" = %Feature::Scheduling,
-        "keelson.trigger" = "watch",
+        "keelson.trigger" = trigger,
         "k8s.namespace.name" = field::Empty,
         "k8s.pod.name" = field::Empty,
         "k8s.pod.uid" = field::Empty,
-    );
+    )
+}
+
+/// Decides one pod or makes one comparison, and has it carried out.
+fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter, fence: u64) {
+    let span = span("watch");
     let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: rt.clock().now() };
     let began = Instant::now();
     let decided = span.in_scope(|| mind.next(moment).or_else(|| mind.next_comparison(moment)));
-    let Some(Job { uid, mut plan, recording, awaits, waited }) = decided else { return };
-    let took = began.elapsed();
+    let Some(job) = decided else { return };
+    let took = Span(i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX));
+    carry_out(rt, under_way, meter, Made { job, span, took, fence }, None);
+}
+
+/// A job, and how it came to be.
+struct Made {
+    job: Job,
+    span: tracing::Span,
+    took: Span,
+    fence: u64,
+}
+
+/// Has a job carried out beside the loop; `tell` is told how it ended.
+fn carry_out(
+    rt: &Runtime,
+    under_way: &mut UnderWay,
+    meter: &Meter,
+    Made { job, span, took, fence }: Made,
+    tell: Option<oneshot::Sender<Report>>,
+) {
+    let Job { uid, mut plan, recording, awaits, waited } = job;
     span.in_scope(|| meter.observed(rt.clock().to_process(waited)));
     for decision in &mut plan.decisions {
         let is_pod = decision.subject.kind == "Pod";
@@ -249,16 +311,21 @@ fn decide(rt: &Runtime, mind: &mut Mind, under_way: &mut UnderWay, meter: &Meter
         }
         // Who is not the leader of this number any more must not act on what was decided under it.
         decision.fence = fence;
-        decision.took = Span(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
+        decision.took = took;
         let result = match decision.reason {
             Reason::Panicked => "panic",
             _ if matches!(decision.verb, Verb::Wait | Verb::Preempt) => "requeue",
             _ => "success",
         };
-        span.in_scope(|| meter.reconciled(result, took));
+        span.in_scope(|| meter.reconciled(result, took.to_std()));
     }
     let executor = rt.executor().clone();
-    let run = async move { executor.run(Feature::Scheduling, plan, recording).await };
+    let run = async move {
+        let report = executor.run(Feature::Scheduling, plan, recording).await;
+        // Whoever asked may have gone away.
+        let _ = tell.map(|tell| tell.send(report.clone()));
+        report
+    };
     let task = under_way.tasks.spawn(run.instrument(span));
     under_way.pods.extend(awaits.map(|actions| (task.id(), (uid, actions))));
 }

@@ -28,8 +28,14 @@ impl Up {
 
     /// The same with more in its environment.
     pub fn start_in(environment: &[(&str, &str)], args: &[&str]) -> Self {
-        let mut child = Command::new(KEELSON)
-            .envs(environment.iter().copied())
+        let mut command = Command::new(KEELSON);
+        command.envs(environment.iter().copied());
+        Self::start_by(command, args)
+    }
+
+    /// The same by a command that runs it, maybe elsewhere.
+    pub fn start_by(mut command: Command, args: &[&str]) -> Self {
+        let mut child = command
             .args(["up", "--listen", "127.0.0.1:0"])
             .args(args)
             .stdout(Stdio::piped())
@@ -53,7 +59,12 @@ impl Up {
 
     /// What `keelson` with `args` prints, and its exit code.
     pub fn ask(&self, args: &[&str]) -> (String, i32) {
-        let output = Command::new(KEELSON).args(args).args(["--server", &self.page]).output().unwrap();
+        self.ask_by(Command::new(KEELSON), args)
+    }
+
+    /// The same by a command that runs it, maybe elsewhere.
+    pub fn ask_by(&self, mut command: Command, args: &[&str]) -> (String, i32) {
+        let output = command.args(args).args(["--server", &self.page]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (text, output.status.code().unwrap_or(-1))
     }

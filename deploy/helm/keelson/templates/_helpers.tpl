@@ -53,6 +53,13 @@ app.kubernetes.io/part-of: keelson
 {{- fail (printf "features.scheduling.settings.podInitialBackoffSeconds is %d, above podMaxBackoffSeconds, which is %d: lower it, or raise the maximum" (int .podInitialBackoffSeconds) (int .podMaxBackoffSeconds)) }}
 {{- end }}
 {{- end }}
+{{- with .Values.features.scheduling.extender }}
+{{- if and .enabled (not (and .tlsSecretName .clientAuthoritySecretName)) }}
+{{- fail "features.scheduling.extender.enabled is true: whoever asks there steers where pods go, so name the Secret of its certificate in features.scheduling.extender.tlsSecretName, and the Secret with the authority of those who ask in features.scheduling.extender.clientAuthoritySecretName" }}
+{{- else if and .enabled (eq (include "keelson.mode" $.Values.features.scheduling.ceiling) "Off") }}
+{{- fail "features.scheduling.extender.enabled is true and features.scheduling.ceiling is Off: scheduling has nothing to answer with then; raise the ceiling, or leave the extender out" }}
+{{- end }}
+{{- end }}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.database.postgres.secretName) }}
 {{- fail (printf "replicas is %d and the database is SQLite, a file that one controller has for itself: put a postgres:// URL into a Secret and name it in database.postgres.secretName, or set replicas to 1" (int .Values.replicas)) }}
 {{- end }}

@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use keelson_core::{Decision, DecisionId, Mode, ObjectRef, Reason, Verb};
 
 use super::Standing;
+use crate::extender::judge::Ranking;
 
 /// How many pods are remembered.
 const REMEMBERED: usize = 10_000;
+/// How many rankings are kept; a pod that is bound or gone needs none.
+const RANKED: usize = 1_000;
 
 /// The last decision of each pod.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +21,8 @@ pub struct Books {
     /// The pods by when they were first spoken of.
     order: BTreeMap<u64, String>,
     spoken: u64,
+    /// How the nodes of pods that wait for another scheduler were last found to compare, by uid.
+    rankings: HashMap<String, Ranking>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +60,20 @@ impl Books {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.last.remove(&oldest);
         }
+    }
+
+    pub(super) fn ranked(&mut self, uid: String, ranking: Ranking) {
+        if self.rankings.len() < RANKED || self.rankings.contains_key(&uid) {
+            self.rankings.insert(uid, ranking);
+        }
+    }
+
+    pub(super) fn ranking(&self, uid: &str) -> Option<&Ranking> {
+        self.rankings.get(uid)
+    }
+
+    pub(super) fn forget_ranking(&mut self, uid: &str) {
+        self.rankings.remove(uid);
     }
 
     pub(super) fn forget(&mut self, key: &str) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{Event, read};
-use keelson_core::{DecisionId, Timestamp};
+use keelson_core::{DecisionId, Reason, Timestamp};
 
 use super::{COMPARISONS, Held, Mind, Placement, Unbound, uid};
 use crate::decide::Settings;
@@ -51,6 +51,7 @@ impl Mind {
             self.wants(pod, before.as_ref().map(|before| before.written.as_ref()), now);
         } else {
             self.queue.remove(&uid);
+            self.books.forget_ranking(&uid);
             self.not_ours(&uid);
             if is_bound && before.is_some() {
                 self.was_bound(pod, now);
@@ -72,6 +73,7 @@ impl Mind {
         self.measured.extend(self.effects.deleted(uid, now));
         self.unbound.remove(uid);
         self.groups.gone(uid);
+        self.books.forget_ranking(uid);
         self.queue.remove(uid);
         self.not_ours(uid);
         if let Some(key) = key {
@@ -108,7 +110,10 @@ impl Mind {
     fn was_bound(&mut self, pod: &Arc<Pod>, now: Timestamp) {
         let Settings { scheduler, mode } = &self.standing.settings;
         let names_us = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()) == Some(scheduler);
-        if self.standing.decides() && observe::compares(*mode, names_us) {
+        let (namespace, name) = (pod.metadata.namespace.as_deref(), pod.metadata.name.as_deref());
+        let last = self.books.last(namespace.unwrap_or_default(), name.unwrap_or_default());
+        let by_us = last.is_some_and(|last| last.reason == Reason::BoundOnRequest && last.subject.uid == uid(pod));
+        if self.standing.decides() && observe::compares(*mode, names_us) && !by_us {
             if self.comparisons.len() >= COMPARISONS {
                 self.comparisons.pop_front();
                 self.skipped += 1;

@@ -8,62 +8,81 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{View, read};
-use keelson_core::{Decision, DecisionId, Mode, PlanId, Timestamp};
+use keelson_core::{Decision, Mode};
 use keelson_placement::smallest_change;
-use keelson_runtime::Answers;
 use keelson_runtime::answers::{Access, AnswerError};
+use keelson_runtime::{Answers, Report};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::decide::{Ask, Moment, Settings, decide};
+use crate::extender::judge::{Binding, Note, Ranking, Stands};
 use crate::fields;
 use crate::groups::groups;
 use crate::mind::Mind;
 use crate::queue::Counts;
 
-/// A question to the loop, and where the answer goes.
+/// What is wanted of the loop.
 #[derive(Debug)]
-pub(super) struct Query {
-    /// A pod that is asked about.
-    pod: Option<(String, String)>,
-    /// Whether it matters of which groups pods wait.
-    groups: bool,
-    reply: oneshot::Sender<Known>,
+pub(super) enum Query {
+    /// What it knows, and of a pod.
+    Known {
+        /// Which.
+        pod: Option<(String, String)>,
+        /// Whether a decision will come of it, which needs an id.
+        records: bool,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Known>,
+    },
+    /// The cluster as it sees it, and the groups of which pods wait.
+    Groups(oneshot::Sender<(Arc<View>, BTreeSet<String>)>),
+    /// To take note of what another scheduler was told.
+    Told(Note),
+    /// To carry out another scheduler's binding.
+    Bind {
+        /// Which.
+        binding: Box<Binding>,
+        /// Where it is said how it ended.
+        reply: oneshot::Sender<Report>,
+    },
 }
 
 /// What the loop knows at one moment.
 #[derive(Debug)]
-struct Known {
-    view: Arc<View>,
+pub(super) struct Known {
+    pub(super) view: Arc<View>,
     last: Option<Decision>,
-    waiting: Option<Arc<Pod>>,
+    /// How the nodes of the pod were last found to compare.
+    pub(super) ranking: Option<Ranking>,
+    pub(super) waiting: Option<Arc<Pod>>,
     counts: Counts,
     ours: usize,
     refused: usize,
     namespaces: Value,
-    /// The groups of which pods wait, by `namespace/name`.
-    waiting_groups: BTreeSet<String>,
-    settings: Settings,
-    now: Timestamp,
+    pub(super) settings: Settings,
+    pub(super) stands: Stands,
+    /// Whether the cluster was read once.
+    pub(super) ready: bool,
+    pub(super) at: Moment,
 }
 
-impl Query {
-    pub(super) fn answer(self, mind: &Mind, now: Timestamp) {
-        let pod = self.pod.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-        let known = Known {
+impl Known {
+    pub(super) fn of(mind: &Mind, pod: Option<&(String, String)>, (ready, stands): (bool, Stands), at: Moment) -> Self {
+        let pod = pod.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+        Self {
             view: mind.view(),
             last: pod.and_then(|(namespace, name)| mind.books().last(namespace, name)).cloned(),
+            ranking: pod.and_then(|(namespace, name)| mind.ranking(namespace, name)).cloned(),
             waiting: pod.and_then(|(namespace, name)| mind.waiting_pod(namespace, name)).cloned(),
             counts: mind.counts(),
             ours: mind.pods_of_ours(),
             refused: mind.refused(),
             namespaces: namespaces(mind),
-            waiting_groups: if self.groups { mind.waiting_groups() } else { BTreeSet::new() },
             settings: mind.standing().settings.clone(),
-            now,
-        };
-        // Whoever asked may have gone away.
-        let _ = self.reply.send(known);
+            stands,
+            ready,
+            at,
+        }
     }
 }
 
@@ -99,7 +118,7 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
         })
         .with(("scheduling.nodes", "Every node and what is asked of it."), nothing.clone(), NODES, move |_| {
             let ask = nodes_ask.clone();
-            async move { Ok(json!({"nodes": known(&ask, None).await?.view.cells()})) }
+            async move { Ok(json!({"nodes": known(&ask, None, false).await?.view.cells()})) }
         })
         .with(
             ("scheduling.groups", "Where AppGroups are, and what their edges cost."),
@@ -107,13 +126,13 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
             PODS,
             move |_| {
                 let ask = groups_ask.clone();
-                async move { Ok(json!({"groups": groups(&known(&ask, None).await?.view)})) }
+                async move { Ok(json!({"groups": groups(&known(&ask, None, false).await?.view)})) }
             },
         )
         .with(("scheduling.queue", "How many pods wait for it now."), nothing.clone(), PODS, move |_| {
             let ask = queue_ask.clone();
             async move {
-                let known = known(&ask, None).await?;
+                let known = known(&ask, None, false).await?;
                 Ok(json!({
                     "waiting": known.ours,
                     "refused": known.refused,
@@ -125,20 +144,22 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
         .with(("scheduling.fields", "What becomes of each pod field."), nothing, PLATFORM, |_| async { Ok(table()) })
 }
 
-async fn known(ask: &mpsc::Sender<Query>, pod: Option<(String, String)>) -> Result<Known, AnswerError> {
-    asked(ask, pod, false).await
-}
-
-async fn asked(ask: &mpsc::Sender<Query>, pod: Option<(String, String)>, groups: bool) -> Result<Known, AnswerError> {
+pub(super) async fn known(
+    ask: &mpsc::Sender<Query>,
+    pod: Option<(String, String)>,
+    records: bool,
+) -> Result<Known, AnswerError> {
     let (reply, answer) = oneshot::channel();
     let busy = |_| AnswerError::Unavailable("too many questions wait for the scheduler".into());
-    ask.try_send(Query { pod, groups, reply }).map_err(busy)?;
+    ask.try_send(Query::Known { pod, records, reply }).map_err(busy)?;
     answer.await.map_err(|_| AnswerError::Unavailable("the scheduler stops".into()))
 }
 
-/// The cluster as the loop sees it now, and the groups of which pods wait.
-pub(super) async fn view(ask: &mpsc::Sender<Query>) -> Result<(Arc<View>, BTreeSet<String>), AnswerError> {
-    asked(ask, None, true).await.map(|known| (known.view, known.waiting_groups))
+/// The cluster as the loop sees it now, and the groups of which pods wait, by `namespace/name`.
+pub(super) async fn view(ask: &mpsc::Sender<Query>) -> Option<(Arc<View>, BTreeSet<String>)> {
+    let (reply, answer) = oneshot::channel();
+    ask.try_send(Query::Groups(reply)).ok()?;
+    answer.await.ok()
 }
 
 fn text(question: &Value, field: &str) -> Result<String, AnswerError> {
@@ -148,7 +169,7 @@ fn text(question: &Value, field: &str) -> Result<String, AnswerError> {
 
 async fn why(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, AnswerError> {
     let (namespace, name) = (text(question, "namespace")?, text(question, "name")?);
-    let known = known(ask, Some((namespace.clone(), name.clone()))).await?;
+    let known = known(ask, Some((namespace.clone(), name.clone())), false).await?;
     // What would help is asked of the cluster as it is now, not as it was when the pod was last tried.
     let change = known.waiting.as_deref().and_then(|pod| would_fit(&known, pod));
     if let Some(last) = &known.last {
@@ -175,7 +196,7 @@ async fn what_if(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, A
     // The template of a workload will do as well.
     let manifest = given.pointer("/spec/template").unwrap_or(given);
     let pod: Pod = serde_json::from_value(manifest.clone()).map_err(|error| invalid(error.to_string()))?;
-    let decision = tried(&known(ask, None).await?, &pod, Some(manifest));
+    let decision = tried(&known(ask, None, false).await?, &pod, Some(manifest));
     Ok(json!({"sentence": decision.sentence, "decision": decision}))
 }
 
@@ -201,10 +222,8 @@ fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
 }
 
 fn enforced(known: &Known, pod: &Pod) -> Ask {
-    let nobody = DecisionId(Default::default());
-    let at = Moment { decision: nobody, plan: PlanId(Default::default()), now: known.now };
     let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
-    Ask::new(pod, read::pod(pod), settings, at)
+    Ask::new(pod, read::pod(pod), settings, known.at)
 }
 
 fn table() -> Value {

@@ -47,7 +47,7 @@ async fn look(rt: &Runtime, ask: &mpsc::Sender<Query>) {
         moved.retain(|key, _| all.iter().any(|group| path(group) == *key));
         let scheduler = rt.settings().borrow().features.scheduling.settings.scheduler_name.clone();
         for group in all {
-            let Ok((view, waiting)) = view(ask).await else { continue };
+            let Some((view, waiting)) = view(ask).await else { continue };
             let running = running(&path(&group), &pods, &view, &scheduler);
             let Some(mut seen) = seen(&group, &running, &view) else { continue };
             seen.waits = waiting.contains(&path(&group));
