@@ -463,6 +463,12 @@ impl Mind {
         self.unbound.get(self.state.uid_of(&format!("{namespace}/{name}"))?).map(|pod| &pod.written)
     }
 
+    /// The pods that wait for this scheduler: those of a namespace or, when it has no name, all.
+    pub fn waiting_pods<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Pod>> {
+        let pods = self.ours.iter().filter_map(|uid| self.unbound.get(uid));
+        pods.filter(move |pod| namespace.is_empty() || pod.read.pod.namespace == namespace).map(|pod| &pod.written)
+    }
+
     /// How it stands.
     #[must_use]
     pub const fn standing(&self) -> &Standing {

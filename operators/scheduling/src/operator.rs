@@ -9,6 +9,7 @@
 mod answers;
 mod measure;
 mod network;
+mod pending;
 mod storage;
 
 use std::collections::HashMap;

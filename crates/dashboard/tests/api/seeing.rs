@@ -112,6 +112,7 @@ async fn who_sees_one_namespace_learns_nothing_of_another_by_any_route() {
                 Posted("/features/scheduling/ask/replay", replay, 404),
             ],
         ),
+        ("/whatif", vec![Posted("/whatif", r#"{"pod": {"spec": {}}}"#, 403)]),
         ("/stream", vec![]), // below, because it does not end
         ("/openapi.json", vec![Sifted("/openapi.json")]),
     ];

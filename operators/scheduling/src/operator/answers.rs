@@ -7,13 +7,14 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{View, read};
-use keelson_core::{Decision, DecisionId, Mode, PlanId, Timestamp};
+use keelson_core::{Decision, DecisionId, Mode, PlanId, Reason, Timestamp};
 use keelson_placement::smallest_change;
 use keelson_runtime::Answers;
 use keelson_runtime::answers::{Access, AnswerError};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use super::pending::{self, Pending};
 use crate::decide::{Ask, Moment, Settings, decide};
 use crate::fields;
 use crate::groups::groups;
@@ -25,13 +26,16 @@ use crate::queue::Counts;
 pub(super) struct Query {
     /// A pod that is asked about.
     pod: Option<(String, String)>,
+    /// The namespace whose waiting pods are asked about; an empty name is all of them.
+    pending: Option<String>,
     reply: oneshot::Sender<Known>,
 }
 
 /// What the loop knows at one moment.
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     view: Arc<View>,
+    pub(super) pending: Vec<Pending>,
     last: Option<Decision>,
     waiting: Option<Arc<Pod>>,
     counts: Counts,
@@ -47,6 +51,7 @@ impl Query {
         let pod = self.pod.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         let known = Known {
             view: mind.view(),
+            pending: self.pending.map(|namespace| pending::of(mind, &namespace)).unwrap_or_default(),
             last: pod.and_then(|(namespace, name)| mind.books().last(namespace, name)).cloned(),
             waiting: pod.and_then(|(namespace, name)| mind.waiting_pod(namespace, name)).cloned(),
             counts: mind.counts(),
@@ -71,6 +76,7 @@ fn namespaces(mind: &Mind) -> Value {
 
 const NODES: Access = Access { verb: "list", group: "", resource: "nodes", namespace: None };
 const PODS: Access = Access { verb: "list", group: "", resource: "pods", namespace: None };
+const PENDING: Access = Access { verb: "list", group: "", resource: "pods", namespace: Some("namespace") };
 const POD: Access = Access { verb: "get", group: "", resource: "pods", namespace: Some("namespace") };
 const PLATFORM: Access = Access { verb: "get", group: names::GROUP, resource: "platforms", namespace: None };
 
@@ -81,7 +87,8 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
         json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
     let (why_ask, if_ask, nodes_ask, queue_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
-    let groups_ask = ask.clone();
+    let (groups_ask, pending_ask) = (ask.clone(), ask.clone());
+    let namespace = json!({"type": "object", "properties": {"namespace": text}});
     Answers::default()
         .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
             let ask = why_ask.clone();
@@ -104,6 +111,18 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
                 async move { Ok(json!({"groups": groups(&known(&ask, None).await?.view)})) }
             },
         )
+        .with(
+            ("scheduling.pending", "The pods that wait for it, why, and what would help."),
+            namespace,
+            PENDING,
+            move |question| {
+                let ask = pending_ask.clone();
+                async move {
+                    let namespace = question.get("namespace").and_then(Value::as_str).unwrap_or_default();
+                    Ok(pending::told(&put(&ask, None, Some(namespace.to_owned())).await?).await)
+                }
+            },
+        )
         .with(("scheduling.queue", "How many pods wait for it now."), nothing.clone(), PODS, move |_| {
             let ask = queue_ask.clone();
             async move {
@@ -120,9 +139,17 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
 }
 
 async fn known(ask: &mpsc::Sender<Query>, pod: Option<(String, String)>) -> Result<Known, AnswerError> {
+    put(ask, pod, None).await
+}
+
+async fn put(
+    ask: &mpsc::Sender<Query>,
+    pod: Option<(String, String)>,
+    pending: Option<String>,
+) -> Result<Known, AnswerError> {
     let (reply, answer) = oneshot::channel();
     let busy = |_| AnswerError::Unavailable("too many questions wait for the scheduler".into());
-    ask.try_send(Query { pod, reply }).map_err(busy)?;
+    ask.try_send(Query { pod, pending, reply }).map_err(busy)?;
     answer.await.map_err(|_| AnswerError::Unavailable("the scheduler stops".into()))
 }
 
@@ -160,8 +187,10 @@ async fn what_if(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, A
     // The template of a workload will do as well.
     let manifest = given.pointer("/spec/template").unwrap_or(given);
     let pod: Pod = serde_json::from_value(manifest.clone()).map_err(|error| invalid(error.to_string()))?;
-    let decision = tried(&known(ask, None).await?, &pod, Some(manifest));
-    Ok(json!({"sentence": decision.sentence, "decision": decision}))
+    let known = known(ask, None).await?;
+    let decision = tried(&known, &pod, Some(manifest));
+    let change = Some(&pod).filter(|_| decision.reason == Reason::Unschedulable).and_then(|pod| would_fit(&known, pod));
+    Ok(json!({"sentence": decision.sentence, "decision": decision, "change": change}))
 }
 
 /// What would be decided about a pod, enforced. Of a manifest also the fields that the API version does not have are
@@ -178,7 +207,7 @@ fn tried(known: &Known, pod: &Pod, manifest: Option<&Value>) -> Decision {
 }
 
 /// The smallest change with which a pod would fit, found by trying it; none when it fits, or fails for another reason.
-fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
+pub(super) fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
     let ask = enforced(known, pod);
     let stopped = !ask.gates.is_empty() || !ask.problems.is_empty() || !ask.findings.is_empty();
     let change = smallest_change(&ask.pod, &known.view.snapshot_for(&ask.pod), ask.seed).filter(|_| !stopped);
