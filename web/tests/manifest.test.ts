@@ -55,7 +55,7 @@ it("changes what was changed, and keeps the rest", () => {
     tolerations: POD.spec?.tolerations,
   });
   expect(pod.spec?.priorityClassName).toBeUndefined();
-  const [server, proxy] = pod.spec?.containers as Record<string, unknown>[];
+  const [server, proxy] = (pod.spec?.containers ?? []) as Record<string, unknown>[];
   expect(server?.resources).toEqual({ requests: { cpu: "2", memory: "64Mi", gpu: 1 }, limits: { cpu: 1 } });
   expect(proxy).toEqual({ name: "proxy" });
   expect(pod.metadata?.labels).toEqual({ ...(POD.metadata?.labels as object), tier: "web" });

@@ -66,7 +66,8 @@ pub struct WhatIfAnswer {
     pub sentence: String,
     /// What would be decided: the candidates with their scores, or the checks they fail.
     pub decision: schema::Decision,
-    /// The smallest change with which it would fit, found by trying it; absent or null when there is none to name.
+    /// The smallest change with which it would fit, found by trying it; absent when there is none to name.
+    #[schema(nullable = false)]
     pub change: Option<String>,
 }
 

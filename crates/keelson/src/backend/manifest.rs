@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use keelson_dashboard::BackendError;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Live;
 
@@ -42,24 +42,24 @@ fn rules(pod: &Pod) -> Value {
     let mut told = only(spec, &RULES);
     for containers in ["containers", "initContainers"] {
         let all = spec.get(containers).and_then(Value::as_array).into_iter().flatten();
-        let all: Vec<Value> = all.map(|container| only(container, &OF_CONTAINER)).collect();
+        let all: Vec<Value> = all.map(|container| only(container, &OF_CONTAINER).into()).collect();
         if !all.is_empty() {
-            told[containers] = all.into();
+            told.insert(containers.to_owned(), all.into());
         }
     }
     let volumes = spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
     let claims = volumes.filter(|volume| volume.get("persistentVolumeClaim").is_some());
-    let claims: Vec<Value> = claims.map(|volume| only(volume, &["name", "persistentVolumeClaim"])).collect();
+    let claims: Vec<Value> = claims.map(|volume| only(volume, &["name", "persistentVolumeClaim"]).into()).collect();
     if !claims.is_empty() {
-        told["volumes"] = claims.into();
+        told.insert("volumes".to_owned(), claims.into());
     }
     let metadata = only(whole.get("metadata").unwrap_or(&Value::Null), &["namespace", "labels"]);
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": told})
 }
 
-fn only(whole: &Value, fields: &[&str]) -> Value {
+fn only(whole: &Value, fields: &[&str]) -> Map<String, Value> {
     let known = fields.iter().filter_map(|name| Some(((*name).to_owned(), whole.get(name)?.clone())));
-    Value::Object(known.collect())
+    known.collect()
 }
 
 #[cfg(test)]

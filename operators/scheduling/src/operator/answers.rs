@@ -11,7 +11,7 @@ use keelson_core::{Decision, DecisionId, Mode, PlanId, Reason, Timestamp};
 use keelson_placement::smallest_change;
 use keelson_runtime::Answers;
 use keelson_runtime::answers::{Access, AnswerError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::pending::{self, Pending};
@@ -189,8 +189,12 @@ async fn what_if(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, A
     let pod: Pod = serde_json::from_value(manifest.clone()).map_err(|error| invalid(error.to_string()))?;
     let known = known(ask, None).await?;
     let decision = tried(&known, &pod, Some(manifest));
-    let change = Some(&pod).filter(|_| decision.reason == Reason::Unschedulable).and_then(|pod| would_fit(&known, pod));
-    Ok(json!({"sentence": decision.sentence, "decision": decision, "change": change}))
+    let stuck = decision.reason == Reason::Unschedulable;
+    let change = Some(&pod).filter(|_| stuck).and_then(|pod| would_fit(&known, pod));
+    let mut answer = Map::from_iter([("sentence".into(), decision.sentence.clone().into())]);
+    answer.extend(change.map(|change| ("change".into(), change.into())));
+    answer.insert("decision".into(), json!(decision));
+    Ok(answer.into())
 }
 
 /// What would be decided about a pod, enforced. Of a manifest also the fields that the API version does not have are

@@ -6,6 +6,7 @@ import { nodes } from "../../live/state";
 import { Rows } from "../../ui/Bones";
 import { plural } from "../../ui/format";
 import { Empty, Failure, Trouble } from "../../ui/Notice";
+import { write } from "../filters";
 import { type Edge, type Group, groups, placedTogether, refused } from "./answers";
 import { GroupDrawing } from "./GroupDrawing";
 
@@ -13,6 +14,9 @@ const EVERY = 10_000;
 const ROWS = 16;
 
 const key = ({ namespace, name }: Group): string => `${namespace}/${name}`;
+
+/** What was decided about it. */
+const about = ({ namespace, name }: Group): string => write({ kind: "AppGroup", namespace, name });
 
 export function Groups() {
   const asked = useQuery(() => ({
@@ -70,7 +74,7 @@ function OneGroup(props: { group: Group }) {
     <article class="group" aria-label={key(props.group)}>
       <header class="group-head">
         <h3>
-          <a href={path("subject", "AppGroup.appgroup.diktyo.x-k8s.io", props.group.namespace, props.group.name)}>
+          <a href={`/decisions${about(props.group)}`}>
             <code>{key(props.group)}</code>
           </a>
         </h3>
@@ -189,14 +193,18 @@ function Edges(props: { group: Group } & Marking) {
                           </span>
                         </button>
                       </th>
-                      <td class="num">
+                      <td class="num" data-label="cost">
                         {edge().cost}
                         <span class="bar" aria-hidden="true">
                           <i style={{ "inline-size": `${(100 * edge().cost) / most()}%` }} />
                         </span>
                       </td>
-                      <td class="num plain">{edge().pairs}</td>
-                      <td class="limit">{limit(edge())}</td>
+                      <td class="num plain" data-label="pairs">
+                        {edge().pairs}
+                      </td>
+                      <td class="limit" data-label="limit">
+                        {limit(edge())}
+                      </td>
                     </tr>
                   )}
                 </Show>

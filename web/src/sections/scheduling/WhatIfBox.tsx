@@ -27,6 +27,7 @@ const OFFERED = 100;
 const json = (pod: Manifest): string => JSON.stringify(pod, undefined, 2);
 
 export function WhatIfBox() {
+  let box: HTMLElement | undefined;
   const [pod, setPod] = createSignal<Manifest>(blank());
   const [like, setLike] = createSignal("");
   const [problems, setProblems] = createSignal<Problems>({});
@@ -78,12 +79,12 @@ export function WhatIfBox() {
     on(wanted, (name) => {
       if (!name) return;
       setLike(name);
-      void fill(name);
+      void fill(name).then(() => box?.scrollIntoView());
     }),
   );
 
   return (
-    <section aria-labelledby="what-if">
+    <section ref={box} aria-labelledby="what-if">
       <h2 id="what-if">
         What if <span>where a pod like this would go; nothing is changed</span>
       </h2>

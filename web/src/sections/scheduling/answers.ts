@@ -23,7 +23,7 @@ export type Edge = {
 export type Group = { namespace: string; name: string; workloads: Workload[]; edges: Edge[]; cost: number };
 
 export type Manifest = { metadata?: Record<string, unknown>; spec?: Record<string, unknown>; [field: string]: unknown };
-export type WhatIf = { sentence: string; decision: Decision; change: string | null };
+export type WhatIf = { sentence: string; decision: Decision; change?: string };
 
 const ask = <T>(question: string, params: object): Promise<T> => post<T>(`features/scheduling/ask/${question}`, params);
 

@@ -24,7 +24,7 @@ const ZONE = 26;
 const HEAD = 30;
 const ROW = 22;
 const FOOT = 8;
-const APART = 14;
+const APART = 20;
 /** The most boxes of a zone, and the most curves of a drawing. */
 const BOXES = 12;
 const CURVES = 240;
