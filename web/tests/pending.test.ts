@@ -1,7 +1,7 @@
 // Waiting pods are one thing to do where the same would help them.
 import { expect, it } from "vitest";
 import { type Pending, type PendingPod, together } from "../src/sections/scheduling/answers";
-import { grouped } from "../src/sections/scheduling/pending";
+import { apart, grouped } from "../src/sections/scheduling/pending";
 
 const SHORT = "0/2 nodes are available: 2 Insufficient cpu.";
 
@@ -52,4 +52,11 @@ it("sums up what was asked namespace by namespace", () => {
   const all = together([pending([pod("a", "Unschedulable")]), pending([pod("b", "Unschedulable", null, "bank")])]);
   expect(all).toMatchObject({ waiting: 2, reasons: { Unschedulable: 2 }, partial: true });
   expect(all.pods).toHaveLength(2);
+});
+
+it("does not say twice what would help", () => {
+  const change = "With 2 cpu instead of 4 it would fit on n1";
+  expect(apart(`${SHORT} ${change}.`, change)).toBe(SHORT);
+  expect(apart(SHORT, change)).toBe(SHORT);
+  expect(apart(SHORT, null)).toBe(SHORT);
 });

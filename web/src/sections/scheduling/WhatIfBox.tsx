@@ -1,6 +1,7 @@
 // Where a pod like this would go: a manifest, from an existing pod or from nothing, changed in a form or as JSON, and
 // what would be decided about it. Nothing in the cluster changes.
 import { createEffect, createMemo, createSignal, For, Match, on, Show, Switch } from "solid-js";
+import type { WhatIf } from "../../api/types";
 import { place } from "../../live/router";
 import { recent } from "../../live/state";
 import { named } from "../../live/subject";
@@ -8,8 +9,9 @@ import { Failure } from "../../ui/Notice";
 import { Reason } from "../../ui/Reason";
 import { Said } from "../../ui/Said";
 import { Candidates } from "../Candidates";
-import { type Manifest, manifest, type WhatIf, whatIf } from "./answers";
+import { type Manifest, manifest, whatIf } from "./answers";
 import { applied, blank, FIELDS, type Field, form, ofContainer, type Problems, parsed } from "./manifest";
+import { apart } from "./pending";
 
 const LABELS: Record<Field, [label: string, example: string]> = {
   cpu: ["cpu", "500m"],
@@ -30,6 +32,8 @@ export function WhatIfBox() {
   let box: HTMLElement | undefined;
   const [pod, setPod] = createSignal<Manifest>(blank());
   const [like, setLike] = createSignal("");
+  // What is being typed stays as it is typed, also where the manifest says the same in other words.
+  const [typed, setTyped] = createSignal<Partial<Form> & { json?: string }>({});
   const [problems, setProblems] = createSignal<Problems>({});
   const [unread, setUnread] = createSignal("");
   const [busy, setBusy] = createSignal(false);
@@ -41,6 +45,13 @@ export function WhatIfBox() {
     return [...new Set(names)].sort().slice(0, OFFERED);
   });
 
+  const begin = (pod: Manifest) => {
+    setPod(pod);
+    setTyped({});
+    setProblems({});
+    setUnread("");
+    setAnswer(undefined);
+  };
   const attempt = async (what: () => Promise<void>) => {
     setBusy(true);
     setFailed(undefined);
@@ -50,10 +61,7 @@ export function WhatIfBox() {
   const fill = (name: string) =>
     attempt(async () => {
       const [namespace = "", pod = ""] = name.trim().split("/");
-      setPod(await manifest(namespace, pod));
-      setProblems({});
-      setUnread("");
-      setAnswer(undefined);
+      begin(await manifest(namespace, pod));
     });
   const ask = (event: SubmitEvent) => {
     event.preventDefault();
@@ -63,14 +71,18 @@ export function WhatIfBox() {
     });
   };
   const change = (field: Field, value: string) => {
+    setTyped({ ...typed(), [field]: value, json: undefined });
+    setUnread("");
     const next = applied(pod(), { ...fields(), [field]: value });
     const { [field]: problem } = next.problems;
     const { [field]: _, ...others } = problems();
     setProblems(problem ? { ...others, [field]: problem } : others);
     if (!problem) setPod(next.pod);
   };
-  const type = (typed: string) => {
-    const read = parsed(typed);
+  const type = (json: string) => {
+    setTyped({ json });
+    setProblems({});
+    const read = parsed(json);
     setUnread("problem" in read ? read.problem : "");
     if ("pod" in read) setPod(read.pod);
   };
@@ -129,14 +141,14 @@ export function WhatIfBox() {
                   </Show>
                 </span>
                 <input
-                  value={fields()[field]}
+                  value={typed()[field] ?? fields()[field]}
                   placeholder={LABELS[field][1]}
                   autocomplete="off"
                   spellcheck={false}
                   maxlength={4_000}
                   aria-invalid={problems()[field] ? "true" : undefined}
                   aria-describedby={problems()[field] ? `problem-${field}` : undefined}
-                  onChange={(event) => change(field, event.currentTarget.value)}
+                  onInput={(event) => change(field, event.currentTarget.value)}
                 />
                 <Show when={problems()[field]}>
                   {(problem) => (
@@ -158,10 +170,10 @@ export function WhatIfBox() {
               rows={14}
               spellcheck={false}
               maxlength={60_000}
-              value={json(pod())}
+              value={typed().json ?? json(pod())}
               aria-invalid={unread() ? "true" : undefined}
               aria-describedby={unread() ? "problem-manifest" : undefined}
-              onChange={(event) => type(event.currentTarget.value)}
+              onInput={(event) => type(event.currentTarget.value)}
             />
             <Show when={unread()}>
               <small class="problem" id="problem-manifest" role="alert">
@@ -173,16 +185,7 @@ export function WhatIfBox() {
             <button type="submit" class="primary" disabled={busy()}>
               {busy() ? "Asking…" : "Where would it go?"}
             </button>
-            <button
-              type="button"
-              class="quiet"
-              onClick={() => {
-                setPod(blank());
-                setProblems({});
-                setUnread("");
-                setAnswer(undefined);
-              }}
-            >
+            <button type="button" class="quiet" onClick={() => begin(blank())}>
               Begin anew
             </button>
           </p>
@@ -208,7 +211,10 @@ function Told(props: { told: WhatIf }) {
         <Reason decision={props.told.decision} />
       </p>
       <p class="sentence">
-        <Said sentence={props.told.sentence} names={[...names(), props.told.decision.chosen ?? ""]} />
+        <Said
+          sentence={apart(props.told.sentence, props.told.change)}
+          names={[...names(), props.told.decision.chosen ?? ""]}
+        />
       </p>
       <Show when={props.told.change}>
         {(change) => (

@@ -1,6 +1,6 @@
 // What the scheduler is asked for this section, and the shape of what it says.
 import { ApiError, get, post } from "../../api/client";
-import type { Decision, DecisionPage } from "../../api/types";
+import type { Decision, DecisionPage, WhatIf } from "../../api/types";
 
 /** What was said of a waiting pod last. */
 export type Verdict = { reason: string; sentence: string; decision: string; at: number };
@@ -23,7 +23,6 @@ export type Edge = {
 export type Group = { namespace: string; name: string; workloads: Workload[]; edges: Edge[]; cost: number };
 
 export type Manifest = { metadata?: Record<string, unknown>; spec?: Record<string, unknown>; [field: string]: unknown };
-export type WhatIf = { sentence: string; decision: Decision; change?: string };
 
 const ask = <T>(question: string, params: object): Promise<T> => post<T>(`features/scheduling/ask/${question}`, params);
 

@@ -22,7 +22,7 @@ const COLUMN = { least: 150, most: 250, apart: 84 };
 const MARGIN = 64;
 const ZONE = 26;
 const HEAD = 30;
-const ROW = 22;
+const ROW = 24;
 const FOOT = 8;
 const APART = 20;
 /** The most boxes of a zone, and the most curves of a drawing. */

@@ -42,7 +42,7 @@ export function grouped(pending: Pending): Reason[] {
     const helps = found.get(reason) ?? new Map<string, Help>();
     found.set(reason, helps);
     const fix = pod.change ? asSentence(pod.change) : (WORDS[reason] ?? OTHER)[1];
-    const sentence = pod.said?.sentence ?? "";
+    const sentence = apart(pod.said?.sentence ?? "", pod.change);
     const key = `${fix}\n${sentence}`;
     const help = helps.get(key) ?? {
       fix,
@@ -61,5 +61,9 @@ export function grouped(pending: Pending): Reason[] {
   });
   return reasons.sort((a, b) => b.count - a.count || a.reason.localeCompare(b.reason));
 }
+
+/** A sentence without the change that would help, which is said for itself. */
+export const apart = (sentence: string, change: string | null | undefined): string =>
+  change ? sentence.replace(` ${change}.`, "") : sentence;
 
 const asSentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
