@@ -10,7 +10,7 @@ import { Reason } from "../../ui/Reason";
 import { Said } from "../../ui/Said";
 import { Candidates } from "../Candidates";
 import { type Manifest, manifest, whatIf } from "./answers";
-import { applied, blank, FIELDS, type Field, form, ofContainer, type Problems, parsed } from "./manifest";
+import { applied, blank, FIELDS, type Field, type Form, form, ofContainer, type Problems, parsed } from "./manifest";
 import { apart } from "./pending";
 
 const LABELS: Record<Field, [label: string, example: string]> = {
@@ -71,7 +71,8 @@ export function WhatIfBox() {
     });
   };
   const change = (field: Field, value: string) => {
-    setTyped({ ...typed(), [field]: value, json: undefined });
+    const { json: _json, ...fieldsTyped } = typed();
+    setTyped({ ...fieldsTyped, [field]: value });
     setUnread("");
     const next = applied(pod(), { ...fields(), [field]: value });
     const { [field]: problem } = next.problems;
