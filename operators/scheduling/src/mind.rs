@@ -6,13 +6,14 @@
 //! Promises: a pod that has a node is never decided again; a pod is assumed to be on its node from the decision on, and
 //! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
 
+mod asked;
 mod books;
 mod group;
 mod seen;
 mod storage;
 mod wake;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -427,19 +428,6 @@ impl Mind {
         self.refused.len()
     }
 
-    /// The same for each namespace: how many wait, and how many of them are refused.
-    #[must_use]
-    pub fn waiting_by_namespace(&self) -> BTreeMap<&str, (usize, usize)> {
-        let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for uid in &self.ours {
-            let namespace = self.unbound.get(uid).map_or("", |pod| &pod.read.pod.namespace);
-            let (waiting, refused) = counts.entry(namespace).or_default();
-            *waiting += 1;
-            *refused += usize::from(self.refused.contains(uid));
-        }
-        counts
-    }
-
     /// How many comparisons were left out since the start, because they came too fast.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
@@ -455,18 +443,6 @@ impl Mind {
     fn not_ours(&mut self, uid: &str) {
         self.ours.remove(uid);
         self.refused.remove(uid);
-    }
-
-    /// A pod that waits for a node, whoever's it is.
-    #[must_use]
-    pub fn waiting_pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
-        self.unbound.get(self.state.uid_of(&format!("{namespace}/{name}"))?).map(|pod| &pod.written)
-    }
-
-    /// The pods that wait for this scheduler: those of a namespace or, when it has no name, all.
-    pub fn waiting_pods<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<Pod>> {
-        let pods = self.ours.iter().filter_map(|uid| self.unbound.get(uid));
-        pods.filter(move |pod| namespace.is_empty() || pod.read.pod.namespace == namespace).map(|pod| &pod.written)
     }
 
     /// How it stands.
