@@ -23,6 +23,7 @@ const SECTIONS: Record<string, (page: Page) => Promise<{ path: string; shows: st
     const [placed] = await decisions(page, "limit=1&verb=Place");
     return { path: `/subject/Node/-/${placed.chosen}/`, shows: ".bars" };
   },
+  scheduling: async () => ({ path: "/scheduling", shows: ".drawing" }),
   settings: async () => ({ path: "/settings", shows: ".switchboard" }),
   "no such page": async () => ({ path: "/nowhere", shows: ".empty" }),
   "no such decision": async () => ({ path: "/decision/01a20a36-4c94-7c29-ba35-d33514b3210c", shows: ".failure" }),

@@ -13,6 +13,7 @@ import { OneDecision } from "./sections/OneDecision";
 import { Settings } from "./sections/Settings";
 import { SignIn } from "./sections/SignIn";
 import { SubjectPage } from "./sections/Subject";
+import { Scheduling } from "./sections/scheduling/Scheduling";
 import { Empty, Failure } from "./ui/Notice";
 import { Shell } from "./ui/Shell";
 import "./style/tokens.css";
@@ -21,6 +22,7 @@ import "./style/shell.css";
 import "./style/parts.css";
 import "./style/now.css";
 import "./style/reading.css";
+import "./style/scheduling.css";
 import "./style/settings.css";
 import "./style/sign-in.css";
 
@@ -71,6 +73,9 @@ function Page() {
             keyed
           >
             {(segments) => <SubjectPage segments={JSON.parse(segments) as [string, string, string]} />}
+          </Match>
+          <Match when={place().section === "scheduling"}>
+            <Scheduling />
           </Match>
           <Match when={place().section === "settings"}>
             <Settings />

@@ -52,6 +52,25 @@ pub struct PauseBody {
     pub paused: bool,
 }
 
+/// Asks where a pod would go.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WhatIfBody {
+    /// The manifest of a pod, or of a workload that has a template of one.
+    pub pod: Value,
+}
+
+/// Where a pod would go, or why it would not.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WhatIfAnswer {
+    /// One sentence.
+    pub sentence: String,
+    /// What would be decided: the candidates with their scores, or the checks they fail.
+    pub decision: schema::Decision,
+    /// The smallest change with which it would fit, found by trying it; absent when there is none to name.
+    #[schema(nullable = false)]
+    pub change: Option<String>,
+}
+
 fn confirmation(feature: Feature, mode: Mode) -> String {
     format!("{mode} {feature}")
 }
@@ -149,12 +168,39 @@ pub async fn ask(
         let message = "question is not a word of up to 64 lower-case letters, digits and hyphens";
         return Err(ApiError::invalid("question", message, "Use one of the questions the feature answers."));
     }
-    let params = Value::Object(fields.0);
-    match app.backend.needs(feature, &question, &params)? {
-        Needs::Right(right) => viewer.must(&right).await?,
-        Needs::Decision(id) => drop(reads::shown(&app, &viewer, id).await?),
+    answered(&app, &viewer, (feature, &question), Value::Object(fields.0)).await
+}
+
+/// Where a pod like this would go.
+#[utoipa::path(post, path = "/api/v1/whatif", tag = "features", request_body = WhatIfBody,
+    responses((status = 200, body = WhatIfAnswer), (status = "4XX", body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn what_if(
+    State(app): State<App>,
+    viewer: Viewer,
+    uri: Uri,
+    fields: Fields,
+) -> Result<Json<Value>, ApiError> {
+    Params::read(&uri, &[])?;
+    fields.only(&["pod"])?;
+    if !fields.0.get("pod").is_some_and(Value::is_object) {
+        let fix = "Send {\"pod\": ...} with the manifest of a pod, or of what has a pod template, as JSON.";
+        return Err(ApiError::invalid("pod", "pod is missing or is no object", fix));
     }
-    Ok(Json(app.backend.ask(feature, &question, params).await?))
+    answered(&app, &viewer, (Feature::Scheduling, "what-if"), Value::Object(fields.0)).await
+}
+
+/// Puts a question for somebody who may be told the answer.
+async fn answered(
+    app: &App,
+    viewer: &Viewer,
+    (feature, question): (Feature, &str),
+    params: Value,
+) -> Result<Json<Value>, ApiError> {
+    match app.backend.needs(feature, question, &params)? {
+        Needs::Right(right) => viewer.must(&right).await?,
+        Needs::Decision(id) => drop(reads::shown(app, viewer, id).await?),
+    }
+    Ok(Json(app.backend.ask(feature, question, params).await?))
 }
 
 async fn may_change(app: &App, viewer: &Viewer) -> Result<(), ApiError> {

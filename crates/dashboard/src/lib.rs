@@ -13,6 +13,7 @@
 //! | `GET /api/v1/decisions`, `decisions/{id}`, `decisions/export` | what was decided, why, and what followed |
 //! | `GET /api/v1/subjects/{kind}/{namespace}/{name}`, `why/...` | why one object is as it is |
 //! | `GET /api/v1/features/{feature}/preview`, `POST .../mode`, `.../pause`, `.../ask/{question}` | the switches |
+//! | `POST /api/v1/whatif` | where a pod would go |
 //! | `GET /api/v1/stream` | events: `hello`, `overview`, `nodes`, `decision`, `outcome`, `effect`, `reset` |
 //! | `GET`, `POST`, `DELETE /api/v1/session`, `GET /api/v1/sign-in`, `.../callback` | signing in and out |
 //! | `GET /api/v1/openapi.json` | all of this, exactly |

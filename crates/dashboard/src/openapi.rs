@@ -23,6 +23,7 @@ use crate::{actions, changes, export, reads, schema, session, stream};
         actions::set_mode,
         actions::set_paused,
         actions::ask,
+        actions::what_if,
         stream::stream,
         session::session,
         session::sign_in,

@@ -160,7 +160,7 @@ pub struct App {
 }
 
 /// The routes that answer only those who are let in.
-fn routes() -> [(&'static str, MethodRouter<App>); 13] {
+fn routes() -> [(&'static str, MethodRouter<App>); 14] {
     [
         ("/overview", get(reads::overview)),
         ("/nodes", get(reads::nodes)),
@@ -173,6 +173,7 @@ fn routes() -> [(&'static str, MethodRouter<App>); 13] {
         ("/features/{feature}/mode", post(actions::set_mode)),
         ("/features/{feature}/pause", post(actions::set_paused)),
         ("/features/{feature}/ask/{question}", post(actions::ask)),
+        ("/whatif", post(actions::what_if)),
         ("/stream", get(stream::stream)),
         ("/openapi.json", get(openapi::document)),
     ]

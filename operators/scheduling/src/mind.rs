@@ -7,6 +7,7 @@
 //! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
 
 mod advice;
+mod asked;
 mod books;
 mod group;
 mod nodes;
@@ -14,7 +15,7 @@ mod seen;
 mod storage;
 mod wake;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -428,19 +429,6 @@ impl Mind {
         self.refused.len()
     }
 
-    /// The same for each namespace: how many wait, and how many of them are refused.
-    #[must_use]
-    pub fn waiting_by_namespace(&self) -> BTreeMap<&str, (usize, usize)> {
-        let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for uid in &self.ours {
-            let namespace = self.unbound.get(uid).map_or("", |pod| &pod.read.pod.namespace);
-            let (waiting, refused) = counts.entry(namespace).or_default();
-            *waiting += 1;
-            *refused += usize::from(self.refused.contains(uid));
-        }
-        counts
-    }
-
     /// How many comparisons were left out since the start, because they came too fast.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
@@ -456,12 +444,6 @@ impl Mind {
     fn not_ours(&mut self, uid: &str) {
         self.ours.remove(uid);
         self.refused.remove(uid);
-    }
-
-    /// A pod that waits for a node, whoever's it is.
-    #[must_use]
-    pub fn waiting_pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
-        self.unbound.get(self.state.uid_of(&format!("{namespace}/{name}"))?).map(|pod| &pod.written)
     }
 
     /// How it stands.

@@ -12,6 +12,7 @@ mod drift;
 mod extender;
 mod measure;
 mod network;
+mod pending;
 mod storage;
 
 use std::collections::HashMap;
@@ -239,12 +240,13 @@ fn take_up(
 ) {
     let (now, fence) = (rt.clock().now(), switch.fence);
     match query {
-        Query::Known { pod, records, reply } => {
+        Query::Known { pod, pending, records, reply } => {
             let (nobody, none) = (DecisionId(Default::default()), PlanId(Default::default()));
             let (decision, plan) = if records { (rt.decision_id(), rt.plan_id()) } else { (nobody, none) };
             let stands = Stands { leading: switch.leading, held: switch.paused || switch.breaker.is_some() };
             // Whoever asked may have gone away.
-            let _ = reply.send(Known::of(mind, pod.as_ref(), (ready, stands), Moment { decision, plan, now }));
+            let asked = (pod.as_ref(), pending.as_deref());
+            let _ = reply.send(Known::of(mind, asked, (ready, stands), Moment { decision, plan, now }));
         }
         Query::Groups(reply) => _ = reply.send((mind.view(), mind.waiting_groups())),
         Query::Told(note) => {

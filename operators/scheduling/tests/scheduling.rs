@@ -381,6 +381,24 @@ async fn questions_are_answered_from_what_the_loop_knows() {
     assert!(
         sentence(ask("scheduling.what-if", json!({"pod": deployment})).await.unwrap()).starts_with("Placed on node-")
     );
+    let large = json!({"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "3"}}}]}});
+    let large = ask("scheduling.what-if", json!({"pod": large})).await.unwrap();
+    assert!(large["change"].as_str().unwrap().contains("cpu"), "{large}");
+    for (namespace, waiting) in [(json!({}), 1), (json!({"namespace": "shop"}), 1), (json!({"namespace": "bank"}), 0)] {
+        let pending = ask("scheduling.pending", namespace).await.unwrap();
+        assert_eq!(
+            (pending["waiting"].as_u64(), pending["pods"].as_array().unwrap().len()),
+            (Some(waiting), waiting as usize)
+        );
+    }
+    let pending = ask("scheduling.pending", json!({})).await.unwrap();
+    assert_eq!(pending["reasons"], json!({"Unschedulable": 1}));
+    let [huge] = pending["pods"].as_array().unwrap().as_slice() else { unreachable!("{pending}") };
+    assert_eq!(
+        (&huge["namespace"], &huge["name"], &huge["said"]["reason"]),
+        (&json!("shop"), &json!("huge"), &json!("Unschedulable"))
+    );
+    assert_eq!(huge["change"], large["change"]);
     let nodes = ask("scheduling.nodes", json!({})).await.unwrap();
     assert_eq!((nodes["nodes"].as_array().unwrap().len(), nodes["nodes"][0]["ready"].as_bool()), (2, Some(true)));
     let queue = ask("scheduling.queue", json!({})).await.unwrap();

@@ -264,6 +264,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/whatif": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Where a pod like this would go. */
+        post: operations["what_if"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/why/{kind}/{namespace}/{name}": {
         parameters: {
             query?: never;
@@ -909,6 +926,20 @@ export interface components {
             sentence: string;
             /** @description Whether it was checked by deciding again with the change. */
             verified: boolean;
+        };
+        /** @description Where a pod would go, or why it would not. */
+        WhatIfAnswer: {
+            /** @description The smallest change with which it would fit, found by trying it; absent when there is none to name. */
+            change?: string;
+            /** @description What would be decided: the candidates with their scores, or the checks they fail. */
+            decision: components["schemas"]["Decision"];
+            /** @description One sentence. */
+            sentence: string;
+        };
+        /** @description Asks where a pod would go. */
+        WhatIfBody: {
+            /** @description The manifest of a pod, or of a workload that has a template of one. */
+            pod: unknown;
         };
         /** @description The answer to "why is this so?". */
         Why: {
@@ -1572,6 +1603,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Subject"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    what_if: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhatIfBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhatIfAnswer"];
                 };
             };
             503: {

@@ -19,6 +19,7 @@ export type Subject = Schemas["Subject"];
 export type Trigger = Schemas["Trigger"];
 export type Preview = Schemas["PreviewAnswer"];
 export type Switched = Schemas["Switched"];
+export type WhatIf = Omit<Schemas["WhatIfAnswer"], "decision"> & { decision: Decision };
 export type Session = Schemas["Session"];
 export type Mode = Schemas["Mode"];
 export type Feature = Schemas["Feature"];

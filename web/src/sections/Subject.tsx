@@ -75,6 +75,13 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
           <Failure error={subject.error} retry={() => void subject.refetch()} />
         </Match>
       </Switch>
+      <Show when={kind === "Pod" && subject.data}>
+        <p class="elsewhere">
+          <a class="button" href={`/scheduling?pod=${encodeURIComponent(title)}`}>
+            What if it were different?
+          </a>
+        </p>
+      </Show>
       <Show when={node()}>{(view) => <NodeBars node={view()} />}</Show>
       <Show when={subject.data}>
         {(data) => <Facts subject={data()} drawn={node()?.resources.map((resource) => resource.name) ?? []} />}

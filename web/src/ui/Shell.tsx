@@ -14,6 +14,7 @@ import { now, real } from "./Tick";
 const SECTIONS = [
   ["", "Now", "n"],
   ["decisions", "Decisions", "d"],
+  ["scheduling", "Scheduling", "c"],
   ["settings", "Settings", "s"],
 ] as const;
 

@@ -6,6 +6,7 @@ const KEYS = [
   ["/", "search: pod shop/cart-0, node node-a1, a decision's id"],
   ["g n", "Now"],
   ["g d", "Decisions"],
+  ["g c", "Scheduling"],
   ["g s", "Settings"],
   ["← ↑ → ↓", "move between nodes of the map"],
   ["Enter", "open what has the focus"],

@@ -10,6 +10,7 @@ use crate::fake::{Site, post, preview};
 const MODE: &str = "/api/v1/features/scheduling/mode";
 const PAUSE: &str = "/api/v1/features/scheduling/pause";
 const ASK: &str = "/api/v1/features/scheduling/ask/what-if";
+const WHAT_IF: &str = "/api/v1/whatif";
 
 #[tokio::test]
 async fn a_mode_is_switched_with_the_words_of_its_preview() {
@@ -43,6 +44,14 @@ async fn a_question_reaches_the_feature_with_its_parameters() {
 }
 
 #[tokio::test]
+async fn what_if_is_put_to_the_scheduler() {
+    let site = Site::new();
+    let answer = site.post(WHAT_IF, r#"{"pod": {"spec": {"priority": 3}}}"#).await;
+    assert_eq!(answer.json(), json!({"pod": {"spec": {"priority": 3}}}));
+    assert_eq!(site.fake.asked(), [r#"ask scheduling what-if {"pod":{"spec":{"priority":3}}}"#]);
+}
+
+#[tokio::test]
 async fn a_wrong_body_is_refused_by_field_and_nothing_is_switched() {
     let site = Site::new();
     for (path, body, field) in [
@@ -58,6 +67,10 @@ async fn a_wrong_body_is_refused_by_field_and_nothing_is_switched() {
         (PAUSE, "paused=true", "body"),
         (PAUSE, "", "body"),
         (ASK, "3", "body"),
+        (WHAT_IF, "{}", "pod"),
+        (WHAT_IF, r#"{"pod": "cart"}"#, "pod"),
+        (WHAT_IF, r#"{"pod": {}, "node": "n"}"#, "node"),
+        (WHAT_IF, "[]", "body"),
     ] {
         assert_eq!(site.post(path, body).await.refusal(), (400, "invalid".into(), field.into()), "{path} {body}");
     }

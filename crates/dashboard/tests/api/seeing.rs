@@ -112,6 +112,7 @@ async fn who_sees_one_namespace_learns_nothing_of_another_by_any_route() {
                 Posted("/features/scheduling/ask/replay", replay, 404),
             ],
         ),
+        ("/whatif", vec![Posted("/whatif", r#"{"pod": {"spec": {}}}"#, 403)]),
         ("/stream", vec![]), // below, because it does not end
         ("/openapi.json", vec![Sifted("/openapi.json")]),
     ];
@@ -148,7 +149,7 @@ async fn nobody_is_told_anything_without_signing_in_and_the_door_is_shut_to_stra
         let path = path.replace("{id}", "01937f6e-0000-7000-8000-000000000000").replace("{feature}", "scheduling");
         let path = format!("/api/v1{}", path.replace("{kind}/{namespace}/{name}", "Pod/shop/cart-0"));
         let path = path.replace("{question}", "why");
-        let changes = ["mode", "pause", "ask"].iter().any(|word| path.contains(word));
+        let changes = ["mode", "pause", "ask", "whatif"].iter().any(|word| path.contains(word));
         for (who, status) in [(None, 401), (Some("nobody"), 401), (Some("bob"), 403)] {
             let request = if changes { crate::fake::post(&path) } else { crate::fake::get(&path) };
             let request = who.map_or_else(|| request, |who| of(who, crate::fake::get(&path)));

@@ -4,6 +4,7 @@
 
 mod audit;
 mod cells;
+mod manifest;
 mod overview;
 mod preview;
 mod replay;
@@ -215,6 +216,10 @@ impl Backend for Live {
         if question == "replay" {
             return replay::id(params).map(Needs::Decision);
         }
+        if question == "pod" {
+            let namespace = params.get("namespace").and_then(Value::as_str).unwrap_or_default();
+            return Ok(Needs::Right(Right::pods(namespace)));
+        }
         let name = format!("{feature}.{question}");
         let mut known = self.platform.answers.questions();
         let asked =
@@ -232,6 +237,7 @@ impl Backend for Live {
     async fn ask(&self, feature: Feature, question: &str, params: Value) -> Result<Value, BackendError> {
         match question {
             "replay" => replay::again(self, feature, &params).await,
+            "pod" => manifest::of(self, &params),
             _ => self.put(feature, question, params).await,
         }
     }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{View, read};
-use keelson_core::{Decision, Mode};
+use keelson_core::{Decision, Mode, Reason};
 use keelson_placement::smallest_change;
 use keelson_runtime::answers::{Access, AnswerError};
 use keelson_runtime::{Answers, Report};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use super::pending::{self, Pending};
 use crate::decide::{Ask, Moment, Settings, decide};
 use crate::extender::judge::{Binding, Note, Ranking, Stands};
 use crate::fields;
@@ -29,6 +30,8 @@ pub(super) enum Query {
     Known {
         /// Which.
         pod: Option<(String, String)>,
+        /// The namespace whose waiting pods are asked about; an empty name is all of them.
+        pending: Option<String>,
         /// Whether a decision will come of it, which needs an id.
         records: bool,
         /// Where the answer goes.
@@ -47,10 +50,14 @@ pub(super) enum Query {
     },
 }
 
+/// A pod that is asked about, and the namespace of those that wait.
+pub(super) type Asked<'a> = (Option<&'a (String, String)>, Option<&'a str>);
+
 /// What the loop knows at one moment.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) view: Arc<View>,
+    pub(super) pending: Vec<Pending>,
     last: Option<Decision>,
     /// How the nodes of the pod were last found to compare.
     pub(super) ranking: Option<Ranking>,
@@ -67,10 +74,11 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn of(mind: &Mind, pod: Option<&(String, String)>, (ready, stands): (bool, Stands), at: Moment) -> Self {
-        let pod = pod.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+    pub(super) fn of(mind: &Mind, asked: Asked<'_>, (ready, stands): (bool, Stands), at: Moment) -> Self {
+        let pod = asked.0.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
         Self {
             view: mind.view(),
+            pending: asked.1.map(|namespace| pending::of(mind, namespace)).unwrap_or_default(),
             last: pod.and_then(|(namespace, name)| mind.books().last(namespace, name)).cloned(),
             ranking: pod.and_then(|(namespace, name)| mind.ranking(namespace, name)).cloned(),
             waiting: pod.and_then(|(namespace, name)| mind.waiting_pod(namespace, name)).cloned(),
@@ -96,6 +104,7 @@ fn namespaces(mind: &Mind) -> Value {
 
 const NODES: Access = Access { verb: "list", group: "", resource: "nodes", namespace: None };
 const PODS: Access = Access { verb: "list", group: "", resource: "pods", namespace: None };
+const PENDING: Access = Access { verb: "list", group: "", resource: "pods", namespace: Some("namespace") };
 const POD: Access = Access { verb: "get", group: "", resource: "pods", namespace: Some("namespace") };
 const PLATFORM: Access = Access { verb: "get", group: names::GROUP, resource: "platforms", namespace: None };
 
@@ -106,7 +115,8 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
         json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
     let (why_ask, if_ask, nodes_ask, queue_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
-    let groups_ask = ask.clone();
+    let (groups_ask, pending_ask) = (ask.clone(), ask.clone());
+    let namespace = json!({"type": "object", "properties": {"namespace": text}});
     Answers::default()
         .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
             let ask = why_ask.clone();
@@ -129,6 +139,18 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
                 async move { Ok(json!({"groups": groups(&known(&ask, None, false).await?.view)})) }
             },
         )
+        .with(
+            ("scheduling.pending", "The pods that wait for it, why, and what would help."),
+            namespace,
+            PENDING,
+            move |question| {
+                let ask = pending_ask.clone();
+                async move {
+                    let namespace = question.get("namespace").and_then(Value::as_str).unwrap_or_default();
+                    Ok(pending::told(&put(&ask, None, Some(namespace.to_owned()), false).await?).await)
+                }
+            },
+        )
         .with(("scheduling.queue", "How many pods wait for it now."), nothing.clone(), PODS, move |_| {
             let ask = queue_ask.clone();
             async move {
@@ -149,9 +171,18 @@ pub(super) async fn known(
     pod: Option<(String, String)>,
     records: bool,
 ) -> Result<Known, AnswerError> {
+    put(ask, pod, None, records).await
+}
+
+async fn put(
+    ask: &mpsc::Sender<Query>,
+    pod: Option<(String, String)>,
+    pending: Option<String>,
+    records: bool,
+) -> Result<Known, AnswerError> {
     let (reply, answer) = oneshot::channel();
     let busy = |_| AnswerError::Unavailable("too many questions wait for the scheduler".into());
-    ask.try_send(Query::Known { pod, records, reply }).map_err(busy)?;
+    ask.try_send(Query::Known { pod, pending, records, reply }).map_err(busy)?;
     answer.await.map_err(|_| AnswerError::Unavailable("the scheduler stops".into()))
 }
 
@@ -196,8 +227,14 @@ async fn what_if(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, A
     // The template of a workload will do as well.
     let manifest = given.pointer("/spec/template").unwrap_or(given);
     let pod: Pod = serde_json::from_value(manifest.clone()).map_err(|error| invalid(error.to_string()))?;
-    let decision = tried(&known(ask, None, false).await?, &pod, Some(manifest));
-    Ok(json!({"sentence": decision.sentence, "decision": decision}))
+    let known = known(ask, None, false).await?;
+    let decision = tried(&known, &pod, Some(manifest));
+    let stuck = decision.reason == Reason::Unschedulable;
+    let change = Some(&pod).filter(|_| stuck).and_then(|pod| would_fit(&known, pod));
+    let mut answer = Map::from_iter([("sentence".into(), decision.sentence.clone().into())]);
+    answer.extend(change.map(|change| ("change".into(), change.into())));
+    answer.insert("decision".into(), json!(decision));
+    Ok(answer.into())
 }
 
 /// What would be decided about a pod, enforced. Of a manifest also the fields that the API version does not have are
@@ -214,7 +251,7 @@ fn tried(known: &Known, pod: &Pod, manifest: Option<&Value>) -> Decision {
 }
 
 /// The smallest change with which a pod would fit, found by trying it; none when it fits, or fails for another reason.
-fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
+pub(super) fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
     let ask = enforced(known, pod);
     let stopped = !ask.gates.is_empty() || !ask.problems.is_empty() || !ask.findings.is_empty();
     let change = smallest_change(&ask.pod, &known.view.snapshot_for(&ask.pod), ask.seed).filter(|_| !stopped);

@@ -1,0 +1,181 @@
+// Scheduling: who waits and what would help, AppGroups over nodes, other schedulers' choices, and what-if.
+import type { Page } from "@playwright/test";
+import type { Group, Pending } from "../src/sections/scheduling/answers";
+import { accessible, decisions, expect, misfits, test } from "./looking";
+
+const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+const ASK = "**/api/v1/features/scheduling/ask";
+
+const says = (page: Page, question: string, json: unknown, status = 200) =>
+  page.route(`${ASK}/${question}`, (route) => route.fulfill({ status, json: json as object }));
+
+const refusal = { error: { category: "forbidden", message: "eve may not list pods", fix: "Ask for a role." } };
+
+const waits = (name: string, reason: string, change: string | null): Pending["pods"][number] => ({
+  namespace: "shop",
+  name,
+  said: {
+    reason,
+    sentence: "0/3 nodes are available: 3 Insufficient cpu. Nearest: node-a1 needs 4 cpu, 3.2 free: short 800m.",
+    decision: "01a20a36-4c94-7c29-ba35-d33514b3210c",
+    at: 1,
+  },
+  change,
+});
+const pending: Pending = {
+  waiting: 31,
+  reasons: { SchedulingGated: 1, Unschedulable: 30 },
+  pods: [
+    ...Array.from({ length: 12 }, (_, at) => waits(`cart-${at}`, "Unschedulable", "it would fit with 3.2 cpu")),
+    waits("batch-0", "SchedulingGated", null),
+  ],
+};
+
+/** Three workloads in three zones, one edge too far. */
+const group: Group = {
+  namespace: "shop",
+  name: "boutique",
+  workloads: ["frontend", "cartservice", "a-workload-with-a-name-that-is-long-and-says-little"].map(
+    (selector, order) => ({
+      selector,
+      order,
+      pods: Array.from({ length: 3 }, (_, at) => ({
+        pod: `shop/${selector}-${at}`,
+        node: `node-${"abc"[at]}${order}`,
+      })),
+    }),
+  ),
+  edges: [
+    { from: 0, to: 1, weight: 1, maxNetworkCost: 20, source: "declared", cost: 4, pairs: 9, tooFar: 0 },
+    { from: 1, to: 2, weight: 3, maxNetworkCost: 5, source: "both", cost: 19, pairs: 9, tooFar: 2 },
+    { from: 0, to: 2, weight: 1, source: "seen", cost: 0, pairs: 9, tooFar: 0 },
+  ],
+  cost: 23,
+};
+
+for (const [size, viewport] of Object.entries(SIZES)) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    test.describe(`${size}, ${colorScheme}`, () => {
+      test.use({ viewport, colorScheme, contextOptions: { reducedMotion: "reduce" } });
+
+      test("what waits and what is dear is shown, readable and whole", async ({ page }) => {
+        await says(page, "pending", pending);
+        await says(page, "groups", { groups: [group] });
+        await page.goto("/scheduling");
+        await expect(page.locator(".waits-for").first()).toContainText("30 pods");
+        await expect(page.locator(".drawing path")).not.toHaveCount(0);
+        await page.getByText("The whole manifest, as JSON").click();
+        await page.getByRole("button", { name: "Where would it go?" }).click();
+        await expect(page.locator(".answer .candidates")).toBeVisible();
+        await accessible(page);
+        expect(await misfits(page)).toEqual([]);
+      });
+    });
+  }
+}
+
+test("pods that wait stand together by what would help them, and lead to their pages", async ({ page }) => {
+  await says(page, "pending", pending);
+  await page.goto("/scheduling");
+  const first = page.getByRole("article", { name: "Unschedulable" });
+  await expect(first.locator(".hint")).toHaveText("It would fit with 3.2 cpu. Checked by deciding again.");
+  await expect(first.locator(".pods a")).toHaveCount(8);
+  await first.getByRole("button", { name: "4 more" }).click();
+  await expect(first.locator(".pods a")).toHaveCount(12);
+  await expect(page.getByText("18 more pods in the counts")).toBeVisible();
+  await expect(page.getByRole("article", { name: "SchedulingGated" })).toContainText("Remove the gates");
+  await expect(first.getByRole("link", { name: "shop/cart-3" })).toHaveAttribute("href", "/subject/Pod/shop/cart-3/");
+});
+
+test("the section and its edges are walked by keyboard", async ({ page }) => {
+  await says(page, "groups", { groups: [group] });
+  await page.goto("/");
+  await expect(page.locator(".link.live")).toBeVisible();
+  await page.keyboard.press("g");
+  await page.keyboard.press("c");
+  await expect(page).toHaveURL(/\/scheduling$/);
+  await expect(page.getByRole("link", { name: "Scheduling", exact: true })).toHaveAttribute("aria-current", "page");
+  const rows = page.locator(".edges tbody tr");
+  await expect(rows.first()).toContainText("cartservice");
+  await expect(rows.first()).toContainText("5, 2 pairs too far, weight 3, declared and seen");
+  const edge = rows.first().getByRole("button");
+  await edge.focus();
+  // Each of three nodes to each of three others.
+  await expect(page.locator(".drawing path.near.far")).toHaveCount(9);
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  await expect(edge).toHaveAttribute("aria-pressed", "true");
+  await expect(page.locator(".drawing path.near")).toHaveCount(9);
+  await expect(page.locator(".drawing .touched")).not.toHaveCount(0);
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Enter");
+  await expect(edge).toHaveAttribute("aria-pressed", "false");
+});
+
+test("the evening's AppGroup says what it costs and what it cost when it was placed", async ({ page }) => {
+  await decisions(page, "limit=1&reason=GroupPlaced");
+  await page.goto("/scheduling");
+  const shop = page.getByRole("article", { name: "online-boutique/online-boutique" });
+  await expect(shop.locator(".group-cost")).toContainText(/15 edges cost \d+; placed as a unit they cost \d+/);
+  await expect(shop.locator(".edges tbody tr")).toHaveCount(15);
+  await shop.getByRole("link", { name: "placed as a unit" }).click();
+  await expect(page.locator(".sentence")).toContainText("placed as a unit");
+});
+
+test("other schedulers' choices are counted over the hour and the day", async ({ page }) => {
+  await decisions(page, "limit=1&reason=OtherChoice");
+  await page.goto("/scheduling");
+  const compared = page.getByRole("region", { name: "Beside other schedulers" });
+  await compared.getByRole("button", { name: "day" }).click();
+  await expect(compared.locator(".compared-say")).toContainText(
+    /\d+ % of \d+ choices? of other schedulers in the last day/,
+  );
+  await expect(compared.locator(".compared-chart .other[height]:not([height='0'])")).not.toHaveCount(0);
+  await compared.locator(".lasts a").first().click();
+  await expect(page.locator(".sentence")).toContainText("Bound to");
+});
+
+test("a pod is filled in, changed and asked about; nothing that cannot be read is sent", async ({ page }) => {
+  const [{ subject }] = await decisions(page, "limit=1&reason=PodPlaced&namespace=online-boutique");
+  await page.goto(`/subject/Pod/${subject.namespace}/${subject.name}/`);
+  await page.getByRole("link", { name: "What if it were different?" }).click();
+  const box = page.getByRole("form", { name: "The pod" });
+  const cpu = box.getByLabel(/^cpu/);
+  await expect(cpu).toHaveValue(/^\d+m?$/);
+  await cpu.fill("lots");
+  await page.keyboard.press("Enter");
+  await expect(box.getByRole("alert")).toHaveText("Write a quantity, such as 500m or 2.");
+  const asked: unknown[] = [];
+  page.on("request", (request) => request.url().endsWith("/whatif") && asked.push(request.postDataJSON()));
+  await cpu.fill("4000");
+  await page.keyboard.press("Enter");
+  await expect(page.locator(".answer .sentence")).toContainText("nodes are available");
+  await expect(page.locator(".answer .short").first()).toBeVisible();
+  expect(asked).toHaveLength(1);
+  await page.getByText("The whole manifest, as JSON").click();
+  await page.getByLabel("Manifest as JSON").fill("{");
+  await page.getByRole("button", { name: "Where would it go?" }).click();
+  await expect(box.getByRole("alert")).toContainText("This is not JSON");
+  expect(asked).toHaveLength(1);
+  await page.getByLabel("Manifest as JSON").fill('{"spec": {"containers": [{"name": "c"}]}}');
+  await page.getByRole("button", { name: "Where would it go?" }).click();
+  await expect(page.locator(".answer .sentence")).toContainText(/Placed on|only/);
+  expect(asked).toHaveLength(2);
+});
+
+test("what is empty says what would be there, and what may not be seen says what it needs", async ({ page }) => {
+  await says(page, "pending", { waiting: 0, reasons: {}, pods: [] });
+  await says(page, "groups", { groups: [] });
+  await page.route("**/api/v1/decisions?verb=Compare**", (route) =>
+    route.fulfill({ json: { decisions: [], partial: false } }),
+  );
+  await page.goto("/scheduling");
+  await expect(page.getByText("No pod waits")).toBeVisible();
+  await expect(page.getByText("No AppGroup", { exact: true })).toBeVisible();
+  await says(page, "pending", refusal, 403);
+  await says(page, "groups", refusal, 403);
+  await page.reload();
+  await expect(page.getByText("You may not see all pods")).toBeVisible();
+  await expect(page.getByText("You may not see AppGroups")).toBeVisible();
+  await accessible(page);
+});

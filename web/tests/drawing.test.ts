@@ -1,0 +1,102 @@
+// An AppGroup's boxes stand apart, hold every pod, and its curves go between them.
+import { describe, expect, it } from "vitest";
+import type { Edge, Group } from "../src/sections/scheduling/answers";
+import { type Drawing, drawing, level } from "../src/sections/scheduling/drawing";
+
+const edge = (from: number, to: number, cost: number, more: Partial<Edge> = {}): Edge => ({
+  from,
+  to,
+  weight: 1,
+  source: "declared",
+  cost,
+  pairs: 1,
+  tooFar: 0,
+  ...more,
+});
+const group = (pods: [workload: number, node: string][], edges: Edge[]): Group => {
+  const workloads = Array.from({ length: 1 + Math.max(0, ...pods.map(([workload]) => workload)) }, (_, order) => ({
+    selector: `w${order}`,
+    order,
+    pods: pods.flatMap(([workload, node], at) => (workload === order ? [{ pod: `shop/p${at}`, node }] : [])),
+  }));
+  return { namespace: "shop", name: "g", workloads, edges, cost: edges.reduce((sum, one) => sum + one.cost, 0) };
+};
+const zoneOf = (node: string) => `zone-${node.at(0)}`;
+
+const apart = ({ boxes, zones }: Drawing) => {
+  const all = [...boxes, ...zones.map((zone) => ({ ...zone, height: 20 }))];
+  return all.every((a, at) =>
+    all
+      .slice(at + 1)
+      .every((b) => a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y),
+  );
+};
+
+const three = group(
+  [
+    [0, "a1"],
+    [0, "a1"],
+    [1, "a1"],
+    [1, "b1"],
+    [2, "c1"],
+  ],
+  [edge(0, 1, 5), edge(1, 2, 10, { tooFar: 1 }), edge(0, 2, 0)],
+);
+
+describe.each([1_440, 900, 640, 390, 260])("at a width of %i", (width) => {
+  const drawn = drawing(three, zoneOf, width);
+
+  it("every pod is in one box, and no two overlap", () => {
+    expect(drawn.boxes.flatMap((box) => box.rows.flatMap((row) => row.pods)).sort()).toEqual(
+      three.workloads.flatMap((workload) => workload.pods.map((pod) => pod.pod)).sort(),
+    );
+    expect(apart(drawn)).toBe(true);
+    for (const box of drawn.boxes) expect(box.x + box.width).toBeLessThanOrEqual(width);
+    expect(drawn.zones.map((zone) => [zone.name, zone.pods])).toEqual([
+      ["zone-a", 3],
+      ["zone-b", 1],
+      ["zone-c", 1],
+    ]);
+  });
+
+  it("curves go between nodes, one for all pods of a workload there, the dearest on top, within the picture", () => {
+    expect(drawn.curves.map((curve) => curve.edge)).toEqual([2, 0, 1, 1]);
+    expect(drawn.curves.map((curve) => curve.tooFar)).toEqual([false, false, true, true]);
+    const numbers = drawn.curves.flatMap((curve) => curve.path.match(/-?\d+(\.\d+)?/g)?.map(Number) ?? []);
+    expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);
+    for (const { path } of drawn.curves)
+      for (const [, x] of path.matchAll(/(\d+(?:\.\d+)?) \d/g)) expect(Number(x)).toBeLessThanOrEqual(width);
+  });
+});
+
+it("sums up the nodes of a zone that are too many, with an end for their edges", () => {
+  const many = group(
+    Array.from({ length: 40 }, (_, at) => [at % 2, `a${at}`]),
+    [edge(0, 1, 400)],
+  );
+  const drawn = drawing(many, () => "zone-a", 800);
+  expect(drawn.boxes).toHaveLength(12);
+  expect(drawn.boxes.at(-1)?.more).toBe(29);
+  expect(apart(drawn)).toBe(true);
+  expect(drawn.curves.length).toBeGreaterThan(0);
+});
+
+it("draws no more curves than can be followed, and counts the rest", () => {
+  const many = group(
+    Array.from({ length: 60 }, (_, at) => [at % 5, `${"abc"[at % 3]}${at % 24}`]),
+    Array.from({ length: 20 }, (_, at) => edge(at % 5, (at + 1 + (at % 4)) % 5, at)),
+  );
+  const drawn = drawing(many, zoneOf, 1_000);
+  expect(drawn.curves).toHaveLength(240);
+  expect(drawn.left).toBeGreaterThan(0);
+  expect(drawing(many, zoneOf, 1_000)).toEqual(drawn);
+});
+
+it("draws a group without pods as nothing", () => {
+  expect(drawing(group([], []), zoneOf, 800)).toMatchObject({ boxes: [], zones: [], curves: [] });
+});
+
+it("says how dear an edge is beside the dearest", () => {
+  expect([0, 1, 5, 7, 10].map((cost) => level(cost, 10))).toEqual([0, 1, 2, 3, 3]);
+  expect(level(0, 0)).toBe(0);
+});
