@@ -36,7 +36,7 @@ const BREATH: Duration = Duration::from_millis(100);
 /// How long answers under way may take after the end was asked for.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves `router` until `stop` is done, and then at most [`GRACE`] longer.
+/// Serves `router` until `stop` is done, and then a few seconds longer at most.
 pub async fn serve(listener: TcpListener, tls: Option<Tls>, router: Router, stop: impl Future<Output = ()>) {
     let acceptor = tls.map(Tls::follow);
     let room = Arc::new(Semaphore::new(MOST));

@@ -220,8 +220,8 @@ impl<'a> Trial<'a> {
     fn without(cycle: &Cycle<'a>, index: usize, place: &'a Node, gone: &[Ranked<'a>]) -> Self {
         let mut cycle = cycle.clone();
         gone.iter().for_each(|(_, pod)| cycle.shift(place, &pod.claim, -1));
-        let keys: BTreeSet<&str> = gone.iter().map(|(_, pod)| pod.key.as_ref()).collect();
-        let node = place.clone().keeping(|pod| !keys.contains(pod.key.as_ref()));
+        let mut node = place.clone();
+        gone.iter().for_each(|(uid, _)| _ = node.remove(uid));
         let crowded = crowded(&cycle, index, &node);
         Self { place, worlds: std::iter::once((cycle, node)).chain(crowded).collect() }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod as Written;
 use keelson_api::{AppGroup, names};
 use keelson_cluster::{View, read};
-use keelson_core::{Feature, Mode, ObjectRef, Span, Timestamp};
+use keelson_core::{Feature, Mode, ObjectRef, Span, StepResult, Timestamp};
 use keelson_placement::Pod;
 use keelson_placement::network::joint::cost;
 use keelson_placement::network::{WORKLOAD_LABEL, again, drift};
@@ -59,10 +59,12 @@ async fn look(rt: &Runtime, ask: &mpsc::Sender<Query>) {
                 continue;
             }
             plan.decisions.iter_mut().for_each(|decision| decision.fence = fence);
-            if let Some(workload) = evicted(&seen, &plan) {
-                moved.insert(workload.to_owned(), moment.now);
+            let workload = evicted(&seen, &plan).map(str::to_owned);
+            let report = rt.executor().run(Feature::Scheduling, plan, None).await;
+            // What the gate held is tried again.
+            if report.has(StepResult::Done) {
+                moved.extend(workload.map(|workload| (workload, moment.now)));
             }
-            rt.executor().run(Feature::Scheduling, plan, None).await;
         }
     }
 }
