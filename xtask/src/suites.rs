@@ -43,6 +43,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-parity", "judged", Part::Oracle),
     ("keelson-parity", "real", Part::Cluster),
     ("keelson", "real", Part::Cluster),
+    ("keelson", "edge_cost", Part::Cluster),
     ("keelson", "extender", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
     ("keelson", "hurt", Part::Cluster),

@@ -51,7 +51,6 @@ const RIGHTS: &str = include_str!("../../../deploy/helm/keelson/files/rights.yam
 const IDLE: &[(&str, &str)] = &[];
 /// Rights that a run uses and the chart does not grant, and why.
 const FOREIGN: &[(&str, &str)] = &[
-    ("create pods/eviction", "e2e/bully evicts, and has that right for itself"),
     (
         "create selfsubjectaccessreviews.authorization.k8s.io",
         "`keelson doctor` asks what its user may: anybody may ask",
