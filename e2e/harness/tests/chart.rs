@@ -403,8 +403,11 @@ fn left(keelson: &Installed, before: &BTreeSet<String>) -> Result<BTreeSet<Strin
 }
 
 fn kept() -> BTreeSet<String> {
-    let definition = ["APIService /v1alpha1.keelson.dev", "CustomResourceDefinition /platforms.keelson.dev"];
-    definition.into_iter().chain(["Platform /default"]).map(str::to_owned).collect()
+    let groups = ["keelson.dev", "appgroup.diktyo.x-k8s.io", "networktopology.diktyo.x-k8s.io"];
+    let services = groups.map(|group| format!("APIService /v1alpha1.{group}"));
+    let definitions = groups.iter().zip(["platforms", "appgroups", "networktopologies"]);
+    let definitions = definitions.map(|(group, plural)| format!("CustomResourceDefinition /{plural}.{group}"));
+    services.into_iter().chain(definitions).chain(["Platform /default".to_owned()]).collect()
 }
 
 fn uninstalled(keelson: &mut Installed, before: &BTreeSet<String>) {
