@@ -130,6 +130,8 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
+    let wanted = settings.borrow().features.scheduling.settings.clone();
+    networks.configure(&wanted, &mut mind, clock.now());
     let mut told = None;
     let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
     let (mut nodes_read, mut namespaces_read, mut budgets_read, mut pods_read) = (false, false, false, false);

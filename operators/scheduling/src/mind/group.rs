@@ -94,6 +94,12 @@ impl Groups {
         self.settle(name);
     }
 
+    /// How many pods a group has at most: as many as carry its name.
+    fn at_most(&self, group: &str) -> usize {
+        let name = group.split_once('/').map_or(group, |(_, name)| name);
+        self.pods.get(name).map_or(0, BTreeSet::len)
+    }
+
     /// Ends the wait of groups of this name of which no pod waits.
     fn settle(&mut self, name: &str) {
         let mut pods = self.pods.get(name).into_iter().flatten();
@@ -168,9 +174,11 @@ impl Mind {
         self.state.live().network().seat(namespace, labels)
     }
 
-    /// A pod of a group came: those that wait for it are tried again.
+    /// A pod of a group came: those that wait for it are tried again, once as many as the group has may be there.
     pub(super) fn joined(&mut self, waiting: &Waiting, now: Timestamp) {
-        if let Some(seat) = &waiting.seat {
+        let Some(seat) = &waiting.seat else { return };
+        let declared = self.groups.declared.get(seat.group.as_ref());
+        if declared.is_some_and(|whole| self.groups.at_most(&seat.group) >= *whole as usize) {
             self.wake_group(&seat.group.clone(), now);
         }
     }
@@ -204,6 +212,9 @@ impl Mind {
         }
         let group = self.state.live().network().name_of(&ask.pod.namespace, &ask.pod.labels)?;
         let whole = *self.groups.declared.get(group.as_ref())? as usize;
+        if whole > MOST {
+            return None;
+        }
         if let Some(planned) = self.groups.planned.get(uid) {
             ask.with_group = Some(planned.node.clone());
             ask.causes.push(planned.decision);
@@ -217,7 +228,11 @@ impl Mind {
         }
         let (until, failed) = (wait.until, wait.failed.clone().filter(|(at, _)| *at == changes));
         let alone = format!("each is placed alone from {until} on");
-        let (here, pods) = self.gathered(&group, ask);
+        // Nobody is looked at before enough are there.
+        let (here, pods) = match self.groups.at_most(&group) {
+            few if few < whole => (few, Vec::new()),
+            _ => self.gathered(&group, ask),
+        };
         if here < whole {
             ask.group_lacks = Some(format!("Waits for its group {group}: {here} of {whole} pods are there; {alone}."));
             return None;
@@ -319,8 +334,8 @@ fn placed(id: DecisionId, group: &str, pods: usize, nodes: usize, joint: &Joint,
         Some(_) => ", no less than one after the other".to_owned(),
         None => "; one after the other they would not all find a node".to_owned(),
     };
-    let sentence =
-        format!("{pods} pods placed as a unit on {nodes} nodes: their edges cost {}{one_by_one}.", joint.cost);
+    let on = if nodes == 1 { "one node".to_owned() } else { format!("{nodes} nodes") };
+    let sentence = format!("{pods} pods placed as a unit on {on}: their edges cost {}{one_by_one}.", joint.cost);
     let what = (Verb::Place, Reason::GroupPlaced);
     let mut decision = Decision::new((Feature::Scheduling, CONTROLLER), 0, subject, what, sentence, ask.now);
     decision.id = id;

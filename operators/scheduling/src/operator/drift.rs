@@ -46,10 +46,14 @@ async fn look(rt: &Runtime, ask: &mpsc::Sender<Query>) {
         let all: Vec<Arc<AppGroup>> = groups.list().collect();
         moved.retain(|key, _| all.iter().any(|group| path(group) == *key));
         let scheduler = rt.settings().borrow().features.scheduling.settings.scheduler_name.clone();
+        if all.is_empty() {
+            continue;
+        }
+        let Some((view, waiting)) = view(ask).await else { continue };
+        let running = running(&pods, &view, &scheduler);
         for group in all {
-            let Some((view, waiting)) = view(ask).await else { continue };
-            let running = running(&path(&group), &pods, &view, &scheduler);
-            let Some(mut seen) = seen(&group, &running, &view) else { continue };
+            let Some(pods) = running.get(&path(&group)) else { continue };
+            let Some(mut seen) = seen(&group, pods, &view) else { continue };
             seen.waits = waiting.contains(&path(&group));
             seen.mode = mode;
             let moment = Moment { decision: rt.decision_id(), plan: rt.plan_id(), now: rt.clock().now() };
@@ -74,28 +78,26 @@ fn path(group: &AppGroup) -> String {
     format!("{}/{}", meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }
 
-/// The pods of a group that are on nodes, by name, and whether each is ours to place.
-fn running(path: &str, pods: &Cache<Written>, view: &View, scheduler: &str) -> Vec<(Pod, bool)> {
+/// By group: its pods that are on nodes, by name, and whether each is ours to place.
+fn running(pods: &Cache<Written>, view: &View, scheduler: &str) -> BTreeMap<String, Vec<(Pod, bool)>> {
     let network = view.network();
-    let mut running = Vec::new();
+    let mut running: BTreeMap<String, Vec<(Pod, bool)>> = BTreeMap::new();
     for (_, occupant) in view.members().flat_map(|member| member.node.pods()) {
         let claim = &occupant.claim;
-        if network.name_of(&claim.namespace, &claim.labels).as_deref() != Some(path) {
-            continue;
-        }
+        let Some(group) = network.name_of(&claim.namespace, &claim.labels) else { continue };
         let name = occupant.key.split_once('/').map_or("", |(_, name)| name);
         let Some(pod) = pods.get(&claim.namespace, name) else { continue };
         let stays = pod.metadata.deletion_timestamp.is_none();
         let named = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
-        running.push((read::pod(&pod).pod, stays && named == Some(scheduler)));
+        running.entry(group.to_string()).or_default().push((read::pod(&pod).pod, stays && named == Some(scheduler)));
     }
-    running.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    running.values_mut().for_each(|pods| pods.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name)));
     running
 }
 
-/// What one group has to lose; none for a group without pods, or with too many.
+/// What one group has to lose; none for a group of too many pods.
 fn seen(group: &AppGroup, running: &[(Pod, bool)], view: &View) -> Option<Seen> {
-    if running.is_empty() || running.len() > MOST {
+    if running.len() > MOST {
         return None;
     }
     let all: Vec<Pod> = running.iter().map(|(pod, _)| pod.clone()).collect();

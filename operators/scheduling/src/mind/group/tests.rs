@@ -87,6 +87,24 @@ fn a_group_waits_until_all_are_there_and_is_placed_together() {
 }
 
 #[test]
+fn whoever_comes_to_a_group_that_is_not_whole_wakes_nobody() {
+    let mut mind = waiting(4, &nodes(), &[]);
+    for (second, name) in [(1, "web-1"), (5, "db-1"), (9, "cache-1")] {
+        mind.pod(&written(&member(name, name.split('-').next().unwrap())), at(second));
+        let tried = all(&mut mind, second + 1);
+        assert_eq!(tried.len(), 1, "itself, and not the others again: {tried:?}");
+    }
+    mind.pod(&written(&member("web-2", "web")), at(13));
+    assert_eq!(all(&mut mind, 14).iter().filter(|job| job.binds()).count(), 4);
+}
+
+#[test]
+fn a_group_that_is_too_large_to_be_placed_together_does_not_wait() {
+    let mut mind = waiting(MOST + 1, &nodes(), &[member("web-1", "web")]);
+    assert!(all(&mut mind, 1)[0].binds());
+}
+
+#[test]
 fn who_waited_long_enough_is_placed_alone() {
     let mut mind = waiting(3, &nodes(), &[member("web-1", "web"), member("db-1", "db")]);
     assert!(all(&mut mind, 1).iter().all(|job| !job.binds()));
