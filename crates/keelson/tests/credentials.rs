@@ -10,8 +10,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use binding::{Controller, bound_at_most_once, cluster, job, lease, rules, running};
+use binding::{Controller, bound_at_most_once, cluster, job, lease, running};
 use keelson_harness::{Cluster, Component};
+use support::install::rules;
 use support::{faketime, until};
 
 fn all_run(cluster: &Cluster, count: usize) {

@@ -6,15 +6,14 @@
 
 mod support;
 
-use std::process::Command;
-
 use keelson_cluster::read::network;
 use keelson_cluster::{Event, State};
 use keelson_harness::{Cluster, Config};
 use keelson_placement::Pod;
 use keelson_placement::network::joint::cost;
 use serde_json::{Value, json};
-use support::{BOUTIQUE, KEELSON, Up, until};
+use support::install::install;
+use support::{BOUTIQUE, Up, until};
 
 const GROUP: &str = include_str!("../../../e2e/apps/online-boutique/appgroup.yaml");
 const PLACES: [(&str, &str); 4] = [("us-west-1", "z1"), ("us-west-1", "z2"), ("us-east-1", "z3"), ("us-east-1", "z4")];
@@ -110,9 +109,7 @@ impl Bench {
 #[test]
 fn online_boutique_is_nearer_to_itself_than_where_kube_scheduler_puts_it() {
     let cluster = Cluster::start(Config { real_nodes: 0, kwok_nodes: 8, ..Config::default() }).unwrap();
-    let crds = Command::new(KEELSON).arg("crds").output().unwrap();
-    cluster.apply(&String::from_utf8(crds.stdout).unwrap()).unwrap();
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=20s"]).unwrap();
+    let kubeconfig = install(&cluster);
     let bench = Bench { cluster };
     let names: Vec<String> = bench.json(&["get", "nodes", "--selector=type=kwok"])["items"]
         .as_array()
@@ -132,12 +129,7 @@ fn online_boutique_is_nearer_to_itself_than_where_kube_scheduler_puts_it() {
         json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"}, "spec":
             {"features": {"scheduling": {"mode": "Enforce", "settings": {"groupWaitSeconds": wait}}}}})
     };
-    bench.apply(&[
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keelson-system"}}),
-        topology(),
-        platform(30),
-    ]);
-    let kubeconfig = bench.cluster.kubeconfig();
+    bench.apply(&[topology(), platform(30)]);
     let up = Up::start(&["--kubeconfig", kubeconfig.to_str().unwrap()]);
     until("the topology is accepted", 60, || {
         let topology = bench.json(&["get", "networktopology", "nt-default", "-n", "default"]);

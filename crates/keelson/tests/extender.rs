@@ -6,13 +6,9 @@
 
 mod support;
 
-use std::process::Command;
-
-use keelson::permissions;
-use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
-use keelson_runtime::Scope;
 use serde_json::{Value, json};
+use support::install::install;
 use support::{KEELSON, Up, until};
 
 /// Nobody else is in the cluster's network.
@@ -32,22 +28,10 @@ fn asking_keelson() -> Value {
 fn cluster() -> (Cluster, String) {
     let config = Config { kwok_nodes: 3, scheduler_configuration: asking_keelson(), ..Config::default() };
     let cluster = Cluster::start(config).unwrap();
-    let crds = Command::new(KEELSON).arg("crds").output().unwrap();
-    cluster.apply(&String::from_utf8(crds.stdout).unwrap()).unwrap();
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd/platforms.keelson.dev", "--timeout=20s"]).unwrap();
-    let platform = json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"},
-        "spec": {"features": {"scheduling": {"mode": "Enforce"}}}});
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keelson-system"}});
     let class = |name: &str, value: i32| json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": value});
-    let items = [namespace, platform, class("cheap", -10), class("dear", -5), class("urgent", 1_000)];
+    let items = [class("cheap", -10), class("dear", -5), class("urgent", 1_000)];
     cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
-    let needed = permissions::controller(Mode::Enforce);
-    let rules: Vec<Value> = [Scope::Cluster, Scope::Own]
-        .into_iter()
-        .flat_map(|scope| needed.clone().policy_rules(scope))
-        .map(|rule| serde_json::to_value(rule).unwrap())
-        .collect();
-    let kubeconfig = cluster.user("keelson", &rules).unwrap().to_str().unwrap().to_owned();
+    let kubeconfig = install(&cluster).to_str().unwrap().to_owned();
     (cluster, kubeconfig)
 }
 

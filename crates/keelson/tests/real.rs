@@ -7,11 +7,9 @@ mod support;
 
 use std::process::Command;
 
-use keelson::permissions;
-use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
-use keelson_runtime::Scope;
 use serde_json::{Value, json};
+use support::install::rules;
 use support::{BOUTIQUE, KEELSON, Up, until};
 
 const APP: &str = include_str!("../../../e2e/apps/online-boutique/app.yaml");
@@ -35,13 +33,7 @@ fn online_boutique_runs_on_a_real_cluster_through_keelson() {
     let refused =
         cluster.apply("apiVersion: keelson.dev/v1alpha1\nkind: Platform\nmetadata: {name: other}\nspec: {}\n");
     assert!(format!("{refused:?}").contains("there is one Platform in a cluster"), "{refused:?}");
-    let needed = permissions::controller(Mode::Enforce);
-    let rules: Vec<Value> = [Scope::Cluster, Scope::Own]
-        .into_iter()
-        .flat_map(|scope| needed.clone().policy_rules(scope))
-        .map(|rule| serde_json::to_value(rule).unwrap())
-        .collect();
-    let kubeconfig = cluster.user("keelson", &rules).unwrap();
+    let kubeconfig = cluster.user("keelson", &rules()).unwrap();
     let up = Up::start(&["--kubeconfig", kubeconfig.to_str().unwrap()]);
 
     // The shop goes to real kubelets; what tolerates the taint may go to pretended ones.

@@ -7,38 +7,20 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use keelson::permissions;
-use keelson_core::Mode;
 use keelson_harness::{Cluster, Config};
-use keelson_runtime::Scope;
 use keelson_runtime::user_agent::made_under;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use super::support::install::install;
 use super::support::{KEELSON, until};
 
 /// A cluster of pretended nodes in which Keelson may schedule, and a kubeconfig with its rights and no more.
 pub fn cluster(kwok_nodes: u32) -> (Cluster, PathBuf) {
     let cluster = Cluster::start(Config { kwok_nodes, default_scheduler: false, ..Config::default() }).unwrap();
-    let crds = Command::new(KEELSON).arg("crds").output().unwrap();
-    cluster.apply(&String::from_utf8(crds.stdout).unwrap()).unwrap();
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd/platforms.keelson.dev", "--timeout=20s"]).unwrap();
-    let platform = json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"},
-        "spec": {"features": {"scheduling": {"mode": "Enforce"}}}});
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keelson-system"}});
-    for object in [namespace, platform] {
-        cluster.apply(&object.to_string()).unwrap();
-    }
-    let kubeconfig = cluster.user("keelson", &rules()).unwrap();
+    let kubeconfig = install(&cluster);
     (cluster, kubeconfig)
-}
-
-/// The rights of a controller that may enforce.
-pub fn rules() -> Vec<Value> {
-    let needed = permissions::controller(Mode::Enforce);
-    let rules = [Scope::Cluster, Scope::Own].into_iter().flat_map(|scope| needed.clone().policy_rules(scope));
-    rules.map(|rule| serde_json::to_value(rule).unwrap()).collect()
 }
 
 /// A workload that asks Keelson for places, as fast as its controller makes pods (about 20 a second).
