@@ -44,6 +44,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-parity", "real", Part::Cluster),
     ("keelson", "real", Part::Cluster),
     ("keelson", "edge_cost", Part::Cluster),
+    ("keelson", "race", Part::Cluster),
     ("keelson", "extender", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
     ("keelson", "hurt", Part::Cluster),
@@ -62,6 +63,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
 const LONG: &[(&str, &str)] = &[
     ("keelson-harness", "chart"),
     ("keelson", "killed"),
+    ("keelson", "race"),
     ("keelson-bully", "stopped"),
     ("keelson", "hurt"),
     ("keelson-parity", "real"),

@@ -68,6 +68,8 @@ reasons! {
     SameChoice,
     /// Another scheduler bound the pod to a node that Keelson would not have chosen.
     OtherChoice,
+    /// Another scheduler bound a pod at the same moment, and the node cannot hold both.
+    BoundAtOnce,
     /// Another scheduler chose the node and had Keelson bind the pod to it.
     BoundOnRequest,
     /// The mode of a feature was changed.

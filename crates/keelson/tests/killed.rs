@@ -6,14 +6,18 @@
 
 #[path = "support/binding.rs"]
 mod binding;
+#[path = "support/load.rs"]
+mod load;
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use binding::{Controller, HARMLESS, bound_once, cluster, job, late, lease, running};
+use binding::{Controller, HARMLESS, bound_once, cluster, job, late, lease, pods, running};
+use load::Load;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{faketime, until};
 
 /// Leadership that is lost soon, so that many deaths do not take all day.
@@ -45,22 +49,22 @@ fn kills() -> usize {
     std::env::var("KEELSON_KILLS").map_or(10, |kills| kills.parse().expect("KEELSON_KILLS is a number"))
 }
 
-/// Waits until its journal grows: every action is written there before it begins.
-fn an_action_begins(folder: &Path) {
+/// Waits until its journal grows: every action is written there before it begins. False when none begins within 30 s.
+fn an_action_begins(folder: &Path) -> bool {
     let bytes = || -> u64 {
         let Ok(files) = std::fs::read_dir(folder.join("journal")) else { return 0 };
         files.filter_map(|file| file.ok()?.metadata().ok()).map(|file| file.len()).sum()
     };
     let (since, mut least) = (Instant::now(), u64::MAX);
-    loop {
+    while since.elapsed() < Duration::from_secs(30) {
         let now = bytes();
         if now > least {
-            return;
+            return true;
         }
         least = now;
-        assert!(since.elapsed() < Duration::from_secs(30), "no action began within 30 s");
         std::thread::sleep(Duration::from_millis(1));
     }
+    false
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn killed_at_any_point_it_binds_every_pod_once_and_says_how_each_went() {
         // Two seconds of waiting for the Lease, then the work of the time without a leader at once, then what comes.
         // Every second death waits for an action to begin: where the machine is busy, chance alone may miss them all.
         if nth % 2 == 0 {
-            an_action_begins(folder.path());
+            assert!(an_action_begins(folder.path()), "no action began within 30 s");
             std::thread::sleep(Duration::from_millis(draw.between(0, 20)));
         } else {
             std::thread::sleep(Duration::from_millis(draw.between(1_000, 4_000)));
@@ -99,6 +103,69 @@ fn killed_at_any_point_it_binds_every_pod_once_and_says_how_each_went() {
     println!("of what the dead left open, {done} were done and {not_done} were not");
     assert!(done + not_done > 0, "it was never killed in the middle of anything: the test proves nothing");
     cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
+}
+
+/// How many pods are bound under kills: 2,000, or as many as `KEELSON_BINDS` says.
+fn binds() -> usize {
+    std::env::var("KEELSON_BINDS").map_or(2_000, |binds| binds.parse().expect("KEELSON_BINDS is a number"))
+}
+
+/// No more deaths than that: each takes some seconds.
+const MOST_KILLS: usize = 30;
+
+/// How many pods are on each node, and the millicores they ask for.
+type Ledger = BTreeMap<String, (u64, i64)>;
+
+fn ledger_of_the_server(pods: &[Value]) -> Ledger {
+    let mut ledger = Ledger::new();
+    for pod in pods {
+        let asked = pod["spec"]["containers"][0]["resources"]["requests"]["cpu"].as_str().unwrap();
+        let of = ledger.entry(pod["spec"]["nodeName"].as_str().unwrap().to_owned()).or_default();
+        *of = (of.0 + 1, of.1 + asked.strip_suffix('m').unwrap().parse::<i64>().unwrap());
+    }
+    ledger
+}
+
+fn ledger_of(controller: &Controller) -> Ledger {
+    let nodes = controller.nodes().into_iter().filter(|node| node["pods"] != 0);
+    let of = |node: &Value| (node["pods"].as_u64().unwrap(), node["resources"]["cpu"]["requested"].as_i64().unwrap());
+    nodes.map(|node| (node["name"].as_str().unwrap().to_owned(), of(&node))).collect()
+}
+
+#[test]
+fn killed_again_and_again_while_thousands_wait_its_ledger_is_the_servers_own() {
+    let (seed, count) = (u64::from(std::process::id()), binds());
+    println!("seed {seed}, {count} binds");
+    let mut draw = Draw(seed);
+    // Four in five places are taken in the end.
+    let (cluster, kubeconfig) = cluster(u32::try_from(count.div_ceil(80)).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let pod = |index: usize| {
+        json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": format!("job-{index}"), "labels": {"app": "job"}},
+            "spec": {"schedulerName": "keelson", "containers": [{"name": "c", "image": "job:1",
+                "resources": {"requests": {"cpu": format!("{}m", 10 + 20 * (index % 3))}}}]}})
+    };
+    Load::at(&cluster.kubeconfig()).make("/api/v1/namespaces/default/pods", (0..count).map(pod));
+    let mut kills = 0;
+    while kills < MOST_KILLS && running(&cluster) < count {
+        let controller = Controller::start(&kubeconfig, folder.path(), "keelson-0", &[], &SHORT);
+        // None begins when the last of them had bound all, and not all of those ran yet.
+        if !an_action_begins(folder.path()) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(draw.between(0, 3_000)));
+        controller.signal(Signal::SIGKILL);
+        kills += usize::from(running(&cluster) < count);
+    }
+    let last = Controller::start(&kubeconfig, folder.path(), "keelson-0", &[], &SHORT);
+    until("every pod runs", 300, || (running(&cluster) == count).then_some(()));
+    println!("killed {kills} times before all ran");
+    assert!(kills > 1, "it was not killed in the middle: the test proves nothing");
+    last.tells_all(&cluster);
+    bound_once(&cluster, count);
+    let of_the_server = ledger_of_the_server(&pods(&cluster));
+    until("its ledger is the server's", 30, || (ledger_of(&last) == of_the_server).then_some(()));
 }
 
 #[test]

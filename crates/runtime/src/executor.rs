@@ -51,6 +51,9 @@ const CONFLICTS: usize = 10;
 /// How long one is named when it is not met again: twice the longest back-off.
 const CONFLICT_AGE: Span = Span::minutes(10);
 
+/// By what a plan was overtaken since it was made, if it was.
+pub type Overtaken<'a> = dyn Fn() -> Option<String> + Send + Sync + 'a;
+
 /// The one interpreter of plans; clones share it.
 #[derive(Clone)]
 pub struct Executor(Arc<Inner>);
@@ -213,6 +216,18 @@ impl Executor {
     /// Records a plan's decisions and carries out its actions, as far as the feature may act. Ids that are no version 7
     /// UUID are replaced, with the references to them; the mode, the fence and the trace are filled in.
     pub async fn run(&self, feature: Feature, plan: Plan, recording: Option<Vec<u8>>) -> Report {
+        self.run_unless(feature, plan, recording, &|| None).await
+    }
+
+    /// As [`Self::run`], for a plan that may be overtaken between its record and its first action: asked at that moment,
+    /// `overtaken` says by what. Nothing is done then, and the action ends as a conflict.
+    pub async fn run_unless(
+        &self,
+        feature: Feature,
+        plan: Plan,
+        recording: Option<Vec<u8>>,
+        overtaken: &Overtaken<'_>,
+    ) -> Report {
         let _busy = Busy::new(&self.0.busy);
         let Plan { decisions, mut actions, conditions, .. } = plan;
         let mut report = Report::default();
@@ -240,7 +255,7 @@ impl Executor {
                 "k8s.namespace.name" = decision.subject.namespace,
                 "k8s.object.name" = decision.subject.name,
             );
-            let ended = self.0.one(feature, decision, &mine, recording.as_ref()).instrument(span).await;
+            let ended = self.0.one(feature, decision, (&mine, overtaken), recording.as_ref()).instrument(span).await;
             report.decisions.insert(id, ended);
         }
         report.orphans = actions.len();
@@ -287,7 +302,7 @@ impl Inner {
         &self,
         feature: Feature,
         mut decision: Decision,
-        actions: &[Action],
+        (actions, overtaken): (&[Action], &Overtaken<'_>),
         recording: Option<&Vec<u8>>,
     ) -> (Outcome, Vec<Step>) {
         let switch = self.switches.now(feature);
@@ -332,7 +347,7 @@ impl Inner {
         let began = Instant::now();
         let open = Open { inner: self, decision, steps: Vec::new(), undo: Vec::new(), under_way: None, closed: false };
         let mandate = self.switches.mandate(feature, open.decision.fence);
-        let ended = mandate.act(self.carry_out(feature, open, actions)).await;
+        let ended = mandate.act(self.carry_out(feature, open, (actions, overtaken))).await;
         self.metrics.stage(feature, "apply", began.elapsed());
         ended
     }
@@ -344,7 +359,12 @@ impl Inner {
         (outcome, steps)
     }
 
-    async fn carry_out(&self, feature: Feature, mut open: Open<'_>, actions: &[Action]) -> (Outcome, Vec<Step>) {
+    async fn carry_out(
+        &self,
+        feature: Feature,
+        mut open: Open<'_>,
+        (actions, overtaken): (&[Action], &Overtaken<'_>),
+    ) -> (Outcome, Vec<Step>) {
         let fence = open.decision.fence;
         let mut switch = self.switches.subscribe(feature);
         let mut acts = 0;
@@ -359,6 +379,14 @@ impl Inner {
                     break;
                 }
                 return self.give_up(open, Outcome::Would).await;
+            }
+            if at == 0
+                && let Some(why) = overtaken()
+            {
+                self.metrics.stepped(feature, action.kind.verb(), StepResult::Conflict.as_str());
+                open.steps.push(self.step(action, StepResult::Conflict, &why));
+                self.release_gate(actions);
+                return self.give_up(open, Outcome::Failed).await;
             }
             if matches!(action.kind, ActionKind::Event { .. }) && at > 0 && !open.has_changed_anything() {
                 open.steps.push(self.step(action, StepResult::Unchanged, "nothing was changed that could be told"));

@@ -59,7 +59,7 @@ pub use chance::Chance;
 pub use clock::Clock;
 pub use config::{Config, StartError};
 pub use controller::{Controller, Inbox, Options, assert_pure};
-pub use executor::{Executor, Provided, Provider, Report};
+pub use executor::{Executor, Overtaken, Provided, Provider, Report};
 pub use facts::{Fact, Facts};
 pub use health::Health;
 pub use history::{History, HistoryError, MemoryHistory};

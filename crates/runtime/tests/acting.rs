@@ -60,6 +60,27 @@ async fn a_pod_that_is_bound_gone_or_another_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_overtaken_after_its_record_is_not_begun() {
+    let (world, process, pod) = with_a_pod(30).await;
+    let decision = process.decision(&pod);
+    let id = decision.id;
+    let actions = vec![Action { decision: id, object: pod.clone(), kind: bind("n1") }];
+    let plan = Plan { decisions: vec![decision], actions, ..Plan::default() };
+    let history = Arc::clone(&process.history);
+    // It is asked when the record is there, and not before.
+    let overtaken = move || history.decisions().iter().any(|kept| kept.id == id).then(|| "n1 is full".to_owned());
+    let report = process.runtime.executor().run_unless(Feature::Scheduling, plan, None, &overtaken).await;
+    let (outcome, steps) = &report.decisions[&id];
+    assert_eq!(
+        (*outcome, steps[0].result, steps[0].detail.as_str()),
+        (Outcome::Failed, StepResult::Conflict, "n1 is full")
+    );
+    assert_eq!((process.net.writes("/binding"), node_of(&world, "cart").await), (0, None));
+    let kept = process.history.decisions().into_iter().find(|kept| kept.id == id).unwrap();
+    assert_eq!((kept.outcome, kept.steps.len()), (Outcome::Failed, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_transient_refusal_is_repeated_and_a_lasting_one_is_not() {
     let (_world, process, pod) = with_a_pod(5).await;
     let mut left = 3;

@@ -51,6 +51,7 @@ pub struct Config {
     /// Whether kube-scheduler runs; without it pods stay pending until the test binds them.
     pub default_scheduler: bool,
     /// Fields of kube-scheduler's configuration beside those that say who it is and where the cluster is; none when null.
+    /// Those of `clientConnection` are added to the kubeconfig there.
     pub scheduler_configuration: Value,
     /// Whether service names resolve.
     pub dns: bool,
@@ -377,8 +378,13 @@ impl Cluster {
             "clientConnection": {"kubeconfig": self.kubeconfig()},
             "leaderElection": {"leaderElect": false},
         });
-        if let (Some(all), Some(told)) = (configuration.as_object_mut(), told.as_object()) {
-            all.extend(told.clone());
+        for (name, told) in told.as_object().into_iter().flatten() {
+            let mut told = told.clone();
+            if let Some(own) = configuration.get(name).and_then(Value::as_object).filter(|_| name == "clientConnection")
+            {
+                told.as_object_mut().into_iter().for_each(|told| told.extend(own.clone()));
+            }
+            configuration.as_object_mut().into_iter().for_each(|all| _ = all.insert(name.clone(), told.clone()));
         }
         let file = self.folder().join("state/scheduler.json");
         fs::write(&file, configuration.to_string())?;

@@ -27,6 +27,7 @@ pub mod expose;
 pub mod faults;
 pub mod helm;
 pub mod node;
+pub mod processor;
 pub mod rbac;
 pub mod request;
 pub mod run;

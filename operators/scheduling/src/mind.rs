@@ -12,6 +12,7 @@ mod books;
 mod group;
 mod nodes;
 mod seen;
+mod sending;
 mod storage;
 mod wake;
 
@@ -27,6 +28,8 @@ use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
 use group::Groups;
+pub use sending::Pass;
+use sending::Sending;
 use wake::Held;
 
 use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
@@ -77,6 +80,8 @@ pub struct Job {
     pub recording: Option<Vec<u8>>,
     /// How many of its first actions the pod waits for; none when it was reported to the queue already.
     pub awaits: Option<usize>,
+    /// The right to send its binding, where that can be overtaken.
+    pub pass: Option<Pass>,
     /// How long after the change that asked for it.
     pub waited: Span,
 }
@@ -113,6 +118,7 @@ pub struct Mind {
     /// What those of them wait for that others are being evicted for.
     preempting: HashMap<String, Waits>,
     groups: Groups,
+    sending: Sending,
     /// Since when they wait.
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
@@ -157,6 +163,7 @@ impl Mind {
             refused: HashSet::new(),
             preempting: HashMap::new(),
             groups: Groups::default(),
+            sending: Sending::default(),
             comparisons: VecDeque::new(),
             skipped: 0,
             measured: Vec::new(),
@@ -257,6 +264,7 @@ impl Mind {
             (None, Some(_)) => Some(actions),
             (None, None) => None,
         };
+        let mut pass = None;
         match bound_to {
             Some(name) => {
                 if let Some(member) = self.state.member(&name).filter(|_| decided.volumes.is_none()) {
@@ -266,6 +274,7 @@ impl Mind {
                 }
                 let held = Held::by(uid, &self.state);
                 let volumes = decided.volumes.map(Box::new);
+                pass = volumes.is_none().then(|| self.sending.decided(ask.pod, &name, at));
                 self.state.apply(Event::Assumed { uid: uid.to_owned(), node: name, volumes });
                 self.moved(uid, held, at.now);
             }
@@ -280,7 +289,7 @@ impl Mind {
             self.queue.report(uid, Attempt::Unschedulable(decided.waits), at.now);
         }
         decided.plan.decisions.extend(together);
-        Job { uid: uid.to_owned(), plan: decided.plan, recording, awaits, waited: Span::ZERO }
+        Job { uid: uid.to_owned(), plan: decided.plan, recording, awaits, pass, waited: Span::ZERO }
     }
 
     /// Decides without taking note of it: whatever goes wrong here has changed nothing but the classes.
@@ -303,7 +312,7 @@ impl Mind {
         self.books.record(&decision, false);
         self.queue.report(uid, Attempt::Failed, ask.now);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Job { uid: uid.to_owned(), plan, recording: None, awaits: None, waited: Span::ZERO }
+        Job { uid: uid.to_owned(), plan, recording: None, awaits: None, pass: None, waited: Span::ZERO }
     }
 
     /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
@@ -368,6 +377,9 @@ impl Mind {
 
     /// The next comparison with another scheduler's choice.
     pub fn next_comparison(&mut self, at: Moment) -> Option<Job> {
+        if self.sending.has_collisions() {
+            return self.next_collision(at);
+        }
         let (seen, written) = self.comparisons.pop_front()?;
         let read = keelson_cluster::read::pod(&written);
         let actual = read.bound_to.clone()?;
@@ -375,7 +387,8 @@ impl Mind {
         let decision = observe::compare(&ask, &self.state.live().snapshot_for(&ask.pod), &actual);
         self.books.record(&decision, false);
         let plan = Plan { decisions: vec![decision], ..Plan::default() };
-        Some(Job { uid: uid(&written).to_owned(), plan, recording: None, awaits: None, waited: at.now.since(seen) })
+        let uid = uid(&written).to_owned();
+        Some(Job { uid, plan, recording: None, awaits: None, pass: None, waited: at.now.since(seen) })
     }
 
     /// What came of earlier decisions, since the last call.
@@ -390,7 +403,7 @@ impl Mind {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
-        self.standing.decides() && pods || !self.comparisons.is_empty()
+        self.standing.decides() && pods || !self.comparisons.is_empty() || self.sending.has_collisions()
     }
 
     /// When it may have something to do without anything happening.

@@ -41,7 +41,7 @@ use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::extender::judge::Stands;
-use crate::mind::{Job, Mind, Standing};
+use crate::mind::{Job, Mind, Pass, Standing};
 use crate::queue::{Backoff, Counts};
 use crate::told::Telling;
 use crate::used::NodeUse;
@@ -303,7 +303,7 @@ fn carry_out(
     Made { job, span, took, fence }: Made,
     tell: Option<oneshot::Sender<Report>>,
 ) {
-    let Job { uid, mut plan, recording, awaits, waited } = job;
+    let Job { uid, mut plan, recording, awaits, pass, waited } = job;
     span.in_scope(|| meter.observed(rt.clock().to_process(waited)));
     for decision in &mut plan.decisions {
         let is_pod = decision.subject.kind == "Pod";
@@ -325,7 +325,8 @@ fn carry_out(
     }
     let executor = rt.executor().clone();
     let run = async move {
-        let report = executor.run(Feature::Scheduling, plan, recording).await;
+        let overtaken = || pass.as_ref().and_then(Pass::overtaken);
+        let report = executor.run_unless(Feature::Scheduling, plan, recording, &overtaken).await;
         // Whoever asked may have gone away.
         let _ = tell.map(|tell| tell.send(report.clone()));
         report

@@ -100,6 +100,14 @@ impl Controller {
 }
 
 impl Controller {
+    /// The nodes as the page shows them.
+    pub fn nodes(&self) -> Vec<Value> {
+        let address = format!("http://{}/api/v1/nodes", self.page);
+        let answer = Command::new("curl").args(["--silent", "--fail", "--max-time", "10", &address]).output().unwrap();
+        let nodes: Value = serde_json::from_slice(&answer.stdout).unwrap();
+        nodes.as_array().or(nodes["nodes"].as_array()).unwrap().clone()
+    }
+
     /// Whether the page says that a connection works, and what it says of it.
     pub fn connection(&self, name: &str) -> Option<(bool, String)> {
         let address = format!("http://{}/api/v1/overview", self.page);

@@ -19,7 +19,7 @@ impl Mind {
                 self.books.record(&decision, false);
                 let uid = decision.subject.uid.clone();
                 let plan = Plan { decisions: vec![*decision], ..Plan::default() };
-                Some(Job { uid, plan, recording: None, awaits: None, waited: Span::ZERO })
+                Some(Job { uid, plan, recording: None, awaits: None, pass: None, waited: Span::ZERO })
             }
         }
     }
@@ -47,6 +47,6 @@ impl Mind {
         let held = Held::by(&uid, &self.state);
         self.state.apply(Event::Assumed { uid: uid.clone(), node, volumes: None });
         self.moved(&uid, held, now);
-        Job { uid, plan, recording: None, awaits: Some(1), waited: Span::ZERO }
+        Job { uid, plan, recording: None, awaits: Some(1), pass: None, waited: Span::ZERO }
     }
 }

@@ -45,6 +45,7 @@ impl Mind {
         let before = before.filter(|_| may_hold_more).map(|before| before.node.clone());
         let name = read.node.name.clone();
         self.state.apply(Event::NodeApplied(Box::new(read)));
+        self.is_otherwise(&name, now);
         if may_hold_more {
             self.changed_on(&name, before.as_ref(), now);
         }
@@ -64,6 +65,7 @@ impl Mind {
     pub fn node_gone(&mut self, name: &str, now: Timestamp) {
         self.effects.node_gone(name);
         self.state.apply(Event::NodeDeleted { name: name.to_owned() });
+        self.is_otherwise(name, now);
         self.places_changed(now);
     }
 

@@ -37,6 +37,7 @@ impl Mind {
         let uid = read.pod.uid.clone();
         let (is_bound, waits) = (read.bound_to.is_some(), read.bound_to.is_none() && !read.ended);
         let held = Held::by(&uid, &self.state);
+        let was_on = self.state.node_of(&uid).map(str::to_owned);
         let unbound = waits.then(|| Unbound { written: Arc::clone(pod), read: read.clone() });
         self.state.apply(Event::PodApplied(Box::new(read)));
         let seen = Seen { view: self.state.live(), used: &self.used };
@@ -47,6 +48,9 @@ impl Mind {
             None => self.unbound.remove(&uid),
         };
         self.moved(&uid, held, now);
+        if is_bound && self.state.node_of(&uid) != was_on.as_deref() {
+            self.came(&uid, &key, now);
+        }
         if waits {
             self.wants(pod, before.as_ref().map(|before| before.written.as_ref()), now);
         } else {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod preempt;
+mod sending;
 
 use keelson_core::{PlanId, Reason, Span};
 use serde_json::{Value, json};
