@@ -14,8 +14,19 @@ use crate::run::{Outcome, program, read, root, show, target};
 use crate::web;
 
 /// Every bench, in the document's order. The program knows all but the page, and the part of the cache's that it runs again.
-const NAMES: &[&str] =
-    &["queue", "reconcile", "store", "history", "placement", "simulator", "cache", "controller", "served", "page"];
+const NAMES: &[&str] = &[
+    "queue",
+    "reconcile",
+    "store",
+    "history",
+    "placement",
+    "scheduling",
+    "simulator",
+    "cache",
+    "controller",
+    "served",
+    "page",
+];
 const SAVED: &str = "docs/benchmarks.json";
 const DOCUMENT: &str = "docs/benchmarks.md";
 
@@ -34,6 +45,7 @@ pub fn bench(args: &[&str]) -> Outcome {
     let keelson = match built {
         Some(built) => built.to_owned(),
         None if chosen.contains(&"controller") => image::shipped()?,
+        None if chosen.contains(&"scheduling") => program("keelson", "soak")?,
         None => String::new(),
     };
     let folder = target().join("bench");

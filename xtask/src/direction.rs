@@ -45,6 +45,7 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
             "keelson",
             "keelson-cluster",
             "keelson-core",
+            "keelson-harness",
             "keelson-placement",
             "keelson-runtime",
             "keelson-sim",

@@ -42,6 +42,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson-parity", "fields", Part::Oracle),
     ("keelson-parity", "judged", Part::Oracle),
     ("keelson-parity", "real", Part::Cluster),
+    ("keelson-bench", "cluster", Part::Cluster),
     ("keelson", "real", Part::Cluster),
     ("keelson", "edge_cost", Part::Cluster),
     ("keelson", "race", Part::Cluster),

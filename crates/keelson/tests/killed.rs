@@ -128,7 +128,10 @@ fn ledger_of_the_server(pods: &[Value]) -> Ledger {
 
 fn ledger_of(controller: &Controller) -> Ledger {
     let nodes = controller.nodes().into_iter().filter(|node| node["pods"] != 0);
-    let of = |node: &Value| (node["pods"].as_u64().unwrap(), node["resources"]["cpu"]["requested"].as_i64().unwrap());
+    let of = |node: &Value| {
+        let cpu = node["resources"].as_array().unwrap().iter().find(|resource| resource["name"] == "cpu").unwrap();
+        (node["pods"].as_u64().unwrap(), cpu["requested"].as_i64().unwrap())
+    };
     nodes.map(|node| (node["name"].as_str().unwrap().to_owned(), of(&node))).collect()
 }
 

@@ -10,6 +10,7 @@
 //! | [`store`] | decisions a second, beside raw inserts of the same rows |
 //! | [`history`] | a million decisions: listed, filtered, looked at, and swept under a writer |
 //! | [`placement`] | pods placed a second on five thousand nodes |
+//! | [`scheduling`] | pods bound a second on a real control plane, beside kube-scheduler |
 //! | [`simulator`] | lives of pods a second, in virtual time |
 //! | [`cache`] | what ten thousand pods weigh |
 //! | [`controller`] | from the start to ready, at rest, and on disk |
@@ -28,6 +29,7 @@ pub mod history;
 pub mod placement;
 pub mod queue;
 pub mod reconcile;
+pub mod scheduling;
 pub mod served;
 pub mod simulator;
 pub mod store;
@@ -131,7 +133,11 @@ pub const BENCHES: &[(&str, Bench)] = &[
     ("cache-once", cache::once),
     ("controller", controller::run),
     ("served", served::run),
+    ("scheduling", scheduling::run),
 ];
+
+/// Those of them that need a real cluster: root and Go.
+pub const ON_A_CLUSTER: &[&str] = &["scheduling"];
 
 #[cfg(test)]
 mod tests {
