@@ -24,8 +24,9 @@ use keelson_sim::tree::{Value, json};
 use keelson_sim::world::chance::Chance;
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::invariants::{Invariant, Invariants};
-use keelson_sim::world::kinds::{LEASES, PODS};
+use keelson_sim::world::kinds::{DEPLOYMENTS, LEASES, PODS};
 use keelson_sim::world::scenario::Scenario;
+use keelson_sim::world::script::Deed;
 use keelson_sim::world::{Settings, World};
 use keelson_store::{Filter, Journal, JournalOptions, Retention, Store};
 use sha2::{Digest, Sha256};
@@ -33,6 +34,7 @@ use tokio::time::sleep;
 
 use crate::books::Books;
 use crate::intermittent::Intermittent;
+use crate::order::Order;
 use crate::report::Report;
 use crate::weather::{Blow, forecast};
 
@@ -46,13 +48,15 @@ const HISTORY: usize = 1_000;
 const REPLICAS: usize = 2;
 
 /// How old what a replica knows may be: as long as a watch may be silent before the client gives it up, and the way back.
-const GRACE: Span = Span::seconds(180);
+pub const GRACE: Span = Span::seconds(180);
 /// Machines and pods of a day, unless it is asked for another size.
 pub const MACHINES: usize = 200;
 /// See [`MACHINES`].
 pub const PODS_ABOUT: usize = 3_000;
 /// Machines with a pod that keeps some of the others away.
 const KEEPERS: usize = 12;
+/// Workloads whose pods must be in one zone.
+const TOGETHER: i64 = 4;
 
 /// What a day is made of.
 #[derive(Debug, Clone)]
@@ -102,13 +106,11 @@ pub const FAULTS: [&str; 17] = [
     "lost node",
 ];
 
-/// The names of everything that must hold and can be at stake: a pod that asks for distance, or that another pod minds, is
-/// refused by name, so [`Invariant::Apart`] is watched but never at stake while it holds.
+/// The names of everything that must hold.
 #[must_use]
 pub fn invariants() -> Vec<String> {
-    let cluster = Invariant::ALL.iter().filter(|invariant| **invariant != Invariant::Apart);
-    let cluster = cluster.map(|invariant| format!("{invariant:?}"));
-    cluster.chain(crate::books::ALL.map(str::to_owned)).collect()
+    let cluster = Invariant::ALL.iter().map(|invariant| format!("{invariant:?}"));
+    cluster.chain(crate::books::ALL.map(str::to_owned)).chain(crate::order::ALL.map(str::to_owned)).collect()
 }
 
 /// Lives a day, on a runtime of its own, on virtual time.
@@ -125,14 +127,15 @@ struct Witness {
     show: Option<String>,
     invariants: Invariants,
     books: Books,
+    order: Order,
     trace: Sha256,
     events: u64,
 }
 
 impl Default for Witness {
     fn default() -> Self {
-        let (show, books, trace, events) = Default::default();
-        Self { show, invariants: Invariants::with_grace(GRACE), books, trace, events }
+        let (show, books, order, trace, events) = Default::default();
+        Self { show, invariants: Invariants::with_grace(GRACE), books, order, trace, events }
     }
 }
 
@@ -147,6 +150,7 @@ impl Witness {
         let _ = serde_json::to_writer(&mut self.trace, &event.object);
         self.invariants.see(event, now);
         self.books.see(event, now);
+        self.order.see(event, now);
     }
 }
 
@@ -179,6 +183,14 @@ impl Day {
         install(&kube::Client::new(Face::new(shared), "default"), Mode::Enforce).await?;
         let mut scenario = Scenario::churn(plan.seed, plan.nodes, plan.pods, names::SCHEDULER);
         scenario.objects.splice(0..0, (0..KEEPERS.min(plan.nodes)).map(keeper));
+        for (number, name) in (0..TOGETHER).map(|number| (number, format!("together-{number:02}"))) {
+            scenario.objects.push(Write::Create(DEPLOYMENTS, together(&name)));
+            // Each quarter of an hour one grows or shrinks.
+            let sizes =
+                (0..).map(|step| (Span::minutes(20 + 15 * (step * TOGETHER + number)), 2 + (step + number) % 4));
+            let during = sizes.take_while(|(at, _)| *at < plan.length);
+            scenario.script.extend(during.map(|(at, replicas)| (at, Deed::Write(sized(&name, replicas)))));
+        }
         simulation
             .act(|world, cluster| world.follow(scenario, cluster))
             .map_err(|refusal| anyhow::anyhow!("the day cannot begin: {refusal}"))?;
@@ -280,7 +292,7 @@ impl Day {
         }
         let now = self.simulation.shared().clock().now();
         let witness = std::mem::take(&mut *self.witness.lock().unwrap_or_else(PoisonError::into_inner));
-        let Witness { show, invariants, mut books, mut trace, events } = witness;
+        let Witness { show, invariants, mut books, order, mut trace, events } = witness;
         for decision in decisions.iter().rev().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()? {
             if show.as_ref().is_some_and(|what| decision.contains(what)) {
                 println!("{decision}");
@@ -292,6 +304,8 @@ impl Day {
             trace.update(serde_json::to_vec(decision)?);
         }
         let (mut at_stake, ours) = books.verdict();
+        let (of_order, in_order) = order.verdict();
+        at_stake.extend(of_order);
         at_stake.extend(invariants.at_stake().iter().map(|(invariant, count)| (format!("{invariant:?}"), *count)));
         let cluster = invariants.broken().iter();
         let cluster = cluster.map(|breach| format!("{:?} at {}: {}", breach.invariant, breach.at, breach.what));
@@ -301,7 +315,7 @@ impl Day {
             decisions: u64::try_from(decisions.len())?,
             fired: self.fired,
             at_stake,
-            breaches: cluster.chain(ours).collect(),
+            breaches: cluster.chain(ours).chain(in_order).collect(),
             trace: trace.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
@@ -326,6 +340,26 @@ fn keeper(number: usize) -> Write<Value> {
     let container = json!({"name": "main", "image": "churn/keeper:1"});
     let spec = json!({"nodeName": format!("node-{number:02}"), "affinity": affinity, "containers": [container]});
     Write::Create(PODS, json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+}
+
+/// A workload whose pods must be in one zone.
+fn together(name: &str) -> Value {
+    let selector = json!({"matchLabels": {"app": name}});
+    let term = json!({"topologyKey": "topology.kubernetes.io/zone", "labelSelector": selector});
+    let affinity = json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    let container =
+        json!({"name": "main", "image": format!("churn/{name}:1"), "resources": {"requests": {"cpu": "50m"}}});
+    let spec = json!({"schedulerName": names::SCHEDULER, "affinity": affinity, "containers": [container]});
+    let template = json!({"metadata": {"labels": {"app": name}}, "spec": spec});
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "default", "name": name},
+        "spec": {"replicas": 3, "selector": selector, "template": template}})
+}
+
+/// The workload in another size.
+fn sized(name: &str, replicas: i64) -> Write<Value> {
+    let (namespace, name) = ("default".to_owned(), name.to_owned());
+    let patch = json!({"spec": {"replicas": replicas}});
+    Write::Merge { resource: DEPLOYMENTS, namespace, name, subresource: "", patch }
 }
 
 /// Every decision there is, newest first.

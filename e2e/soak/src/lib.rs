@@ -10,6 +10,7 @@
 //! | [`weather`] | what happens to the replicas and to the database, drawn from the seed |
 //! | [`intermittent`] | a store that can be switched off |
 //! | [`books`] | what must hold between the cluster and the recorded decisions |
+//! | [`order`] | what must hold although bindings overtake each other |
 //! | [`report`] | what a day says of itself |
 //!
 //! ```no_run
@@ -23,5 +24,6 @@
 pub mod books;
 pub mod day;
 pub mod intermittent;
+pub mod order;
 pub mod report;
 pub mod weather;
