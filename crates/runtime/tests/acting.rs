@@ -76,8 +76,7 @@ async fn what_is_overtaken_after_its_record_is_not_begun() {
         (Outcome::Failed, StepResult::Conflict, "n1 is full")
     );
     assert_eq!((process.net.writes("/binding"), node_of(&world, "cart").await), (0, None));
-    let kept = process.history.decisions().into_iter().find(|kept| kept.id == id).unwrap();
-    assert_eq!((kept.outcome, kept.steps.len()), (Outcome::Failed, 1));
+    assert!(process.history.decisions().iter().any(|kept| kept.id == id && kept.outcome == Outcome::Failed));
 }
 
 #[tokio::test(start_paused = true)]
