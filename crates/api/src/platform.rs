@@ -98,6 +98,11 @@ pub struct SchedulingSettings {
     #[serde(default = "group_wait")]
     #[schemars(range(min = 0, max = 900))]
     pub group_wait_seconds: i32,
+    /// How much of what a node's network interface carries pods may ask for, in percent; the rest is for those who ask for
+    /// nothing.
+    #[serde(default = "bandwidth_limit")]
+    #[schemars(range(min = 1, max = 100))]
+    pub bandwidth_limit_percent: i32,
 }
 
 fn scheduler_name() -> String {
@@ -125,6 +130,11 @@ const fn group_wait() -> i32 {
     30
 }
 
+/// Where interfaces begin to queue: a mean of 90 % hides bursts at line rate.
+const fn bandwidth_limit() -> i32 {
+    90
+}
+
 impl Default for SchedulingSettings {
     fn default() -> Self {
         Self {
@@ -134,6 +144,7 @@ impl Default for SchedulingSettings {
             network_topology: network_topology(),
             network_weights: network_weights(),
             group_wait_seconds: group_wait(),
+            bandwidth_limit_percent: bandwidth_limit(),
         }
     }
 }
@@ -236,6 +247,9 @@ pub enum InvalidPlatform {
     /// The wait of a group is out of range.
     #[error("spec.features.scheduling.settings.groupWaitSeconds is {0}; use 0 to 900 seconds")]
     GroupWait(i32),
+    /// The share of interfaces is out of range.
+    #[error("spec.features.scheduling.settings.bandwidthLimitPercent is {0}; use 1 to 100")]
+    BandwidthLimit(i32),
     /// The waits are the wrong way round.
     #[error(
         "spec.features.scheduling.settings.podInitialBackoffSeconds {initial} is above podMaxBackoffSeconds {max}; \
@@ -296,7 +310,11 @@ impl PlatformSpec {
             return Err(InvalidPlatform::Weights);
         }
         let wait = settings.group_wait_seconds;
-        if (0..=900).contains(&wait) { Ok(()) } else { Err(InvalidPlatform::GroupWait(wait)) }
+        if !(0..=900).contains(&wait) {
+            return Err(InvalidPlatform::GroupWait(wait));
+        }
+        let limit = settings.bandwidth_limit_percent;
+        if (1..=100).contains(&limit) { Ok(()) } else { Err(InvalidPlatform::BandwidthLimit(limit)) }
     }
 
     /// The mode a feature is asked to run in.

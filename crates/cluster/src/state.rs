@@ -11,16 +11,20 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use keelson_core::Timestamp;
+use keelson_core::{Direction, Timestamp};
+use keelson_placement::bandwidth::Ledger;
 use keelson_placement::volumes::{VolumeChange, VolumeKind};
 use keelson_placement::{
     Budget, Claim, Labels, Log, LogChange, Namespaces, Network, Node, Nodes, Occupant, VolumePlan,
 };
 
+mod bandwidth;
 mod network;
 
+pub use bandwidth::Heard;
 pub use network::{Traffic, Wanted};
 
+use self::bandwidth::Interfaces;
 use self::network::Networks;
 use crate::read::network::{Name, ReadGroup, ReadMeasured, ReadTopology};
 use crate::read::{self, Problem, ReadNode, ReadPod, ReadVolumes};
@@ -87,6 +91,15 @@ pub enum Event {
     TrafficSeen(Traffic),
     /// Other costs are asked for.
     NetworkWanted(Wanted),
+    /// A node's network interface was measured, its load is believed no more, or nobody measures it any more.
+    InterfaceHeard {
+        /// The node.
+        node: String,
+        /// What is known of it now.
+        heard: Option<Heard>,
+    },
+    /// Pods may take another share of what interfaces carry, in thousandths.
+    BandwidthLimit(i64),
     /// A pod is about to be bound.
     Assumed {
         /// Its uid.
@@ -167,6 +180,7 @@ pub struct State {
     log: Log,
     nodes: usize,
     networks: Networks,
+    interfaces: Interfaces,
 }
 
 /// Values that many pods have in common, each once.
@@ -211,6 +225,12 @@ impl State {
             Event::MeasuredDeleted(name) => self.networks(|known| known.no_measured(&name)),
             Event::TrafficSeen(traffic) => self.networks(|known| known.traffic(traffic)),
             Event::NetworkWanted(wanted) => self.networks(|known| known.wanted(wanted)),
+            Event::InterfaceHeard { node, heard } => self.interface_heard(&node, heard),
+            Event::BandwidthLimit(limit) => {
+                if self.interfaces.limit(limit) {
+                    (0..self.view.slots.len()).for_each(|slot| self.measure(u32::try_from(slot).unwrap_or(u32::MAX)));
+                }
+            }
             Event::BudgetApplied(budget) => {
                 Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
             }
@@ -356,9 +376,31 @@ impl State {
         }
     }
 
+    fn interface_heard(&mut self, name: &str, heard: Option<Heard>) {
+        let slot = self.slots.get(name).copied();
+        let carries = slot.and_then(|slot| self.view.slot(slot)).map(|member| member.carries).unwrap_or_default();
+        self.interfaces.hear(name, carries, heard);
+        slot.into_iter().for_each(|slot| self.measure(slot));
+    }
+
+    /// Holds a node's interface against what is known of it.
+    fn measure(&mut self, slot: u32) {
+        let Some(member) = self.view.slot(slot) else { return };
+        let nic = self.interfaces.of(&member.node.name, member.carries);
+        if member.node.interface() == nic.as_ref() {
+            return;
+        }
+        let before = taken(&member.node);
+        let Some(member) = self.touch(slot) else { return };
+        member.node.measure(nic);
+        if taken(&member.node) != before {
+            self.note(LogChange::Load(slot as usize));
+        }
+    }
+
     fn node_applied(&mut self, read: ReadNode) {
         let slot = self.slot(&read.node.name);
-        let ReadNode { mut node, capacity, ready, zone, instance_type, problems } = read;
+        let ReadNode { mut node, capacity, carries, ready, zone, instance_type, problems } = read;
         if let Some(member) = self.touch(slot) {
             node.succeed(member.node.clone());
             let unread = std::mem::take(&mut member.unread);
@@ -366,11 +408,12 @@ impl State {
             // Nodes are written every few minutes only to say that they are alive.
             let same = was_known && member.node == node;
             let moved = !was_known || member.node.labels != node.labels;
-            *member = Member { node, capacity, ready, zone, instance_type, problems, unread, known: true };
+            *member = Member { node, capacity, carries, ready, zone, instance_type, problems, unread, known: true };
             self.nodes += usize::from(!was_known);
             if !same {
                 self.note(LogChange::Node(slot as usize));
             }
+            self.measure(slot);
             if moved && self.networks.measures() {
                 self.renew_network();
             }
@@ -484,12 +527,16 @@ impl State {
                 if there != Some(&occupant)
                     && let Some(member) = self.touch(slot)
                 {
+                    let before = taken(&member.node);
                     member.node.hold(Arc::clone(&uid), occupant);
+                    let other = taken(&member.node) != before;
                     if pod.unread {
                         member.unread.insert(Arc::clone(&pod.key));
                     }
                     if came {
                         self.note(LogChange::Came(slot as usize, Arc::clone(&pod.claim)));
+                    } else if other {
+                        self.note(LogChange::Load(slot as usize));
                     }
                 }
             }
@@ -553,6 +600,11 @@ impl State {
             self.free.push(slot);
         }
     }
+}
+
+/// What is usable of a node's interface, and what of that is taken.
+fn taken(node: &Node) -> [Option<(i64, i64)>; 2] {
+    Direction::BOTH.map(|direction| Ledger::plain(node, direction).map(|ledger| (ledger.usable, ledger.taken())))
 }
 
 /// The slots are those of [`View::slot`]; changes are forgotten after four of every node.

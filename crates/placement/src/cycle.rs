@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bandwidth;
 use crate::filter::Failure;
 use crate::network::Near;
 use crate::node::Node;
@@ -150,7 +151,7 @@ impl<'a> Cycle<'a> {
         self.volumes.as_ref()?.plan(node).filter(|plan| !plan.is_empty())
     }
 
-    /// Whether volumes, spreading and the rules between pods allow the node.
+    /// Whether volumes, spreading, the rules between pods and the network allow the node.
     #[must_use]
     pub fn allows(&self, node: &Node) -> bool {
         self.hard.iter().all(|hard| self.skew(hard, node).is_none())
@@ -163,6 +164,7 @@ impl<'a> Cycle<'a> {
             && self.repelled(node).next().is_none()
             && self.volumes.as_ref().is_none_or(|volumes| volumes.allows(node))
             && self.near.as_ref().is_none_or(|near| near.allows(node))
+            && bandwidth::carries(self.pod, node, &self.snapshot.network)
     }
 
     /// Every reason why they do not. Pods that must be apart from each other say so once.
@@ -190,6 +192,7 @@ impl<'a> Cycle<'a> {
             }
         }
         found.extend(self.near.iter().flat_map(|near| near.failures(node)));
+        found.extend(bandwidth::failures(self.pod, node, &self.snapshot.network));
         found
     }
 

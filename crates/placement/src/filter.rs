@@ -14,6 +14,7 @@ use keelson_core::resources::Shortfall;
 use serde::{Deserialize, Serialize};
 
 use crate::affinity;
+use crate::bandwidth::{self, Ledger};
 use crate::cycle::Cycle;
 use crate::fit;
 use crate::node::Node;
@@ -67,6 +68,13 @@ pub enum Failure {
         shortfall: Shortfall,
         /// What the node would have when empty, in the unit of its resource.
         allocatable: i64,
+    },
+    /// Its network interface has too little left in one direction.
+    Bandwidth {
+        /// What is needed and what is free, in bits a second.
+        shortfall: Shortfall,
+        /// What that is made of.
+        ledger: Ledger,
     },
     /// Its volumes keep it off.
     Volumes(VolumeFailure),
@@ -141,6 +149,7 @@ impl Failure {
             Self::NoTopology { .. } | Self::Skew { .. } => "PodTopologySpread",
             Self::NoPeers { .. } | Self::Peers { .. } | Self::Repelled { .. } => "InterPodAffinity",
             Self::TooFar { .. } => "NetworkOverhead",
+            Self::Bandwidth { .. } => "NodeBandwidth",
         }
     }
 
@@ -156,6 +165,7 @@ impl Failure {
             Self::Ports { .. } => "node(s) didn't have free ports for the requested pod ports".into(),
             Self::TooManyPods { .. } => "Too many pods".into(),
             Self::Insufficient { shortfall, .. } => format!("Insufficient {}", shortfall.name),
+            Self::Bandwidth { shortfall, .. } => format!("Insufficient {} bandwidth", shortfall.name.word()),
             Self::Volumes(failure) => failure.reason_text(),
             Self::NoTopology { .. } => {
                 "node(s) didn't match pod topology spread constraints (missing required label)".into()
@@ -175,6 +185,7 @@ impl Failure {
             Self::Ports { .. } => true,
             Self::TooManyPods { allowed, .. } => *allowed > 0,
             Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
+            Self::Bandwidth { shortfall, ledger } => shortfall.needed <= ledger.usable,
             Self::Volumes(failure) => failure.may_pass_with_time(),
             Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } | Self::TooFar { .. } => true,
             _ => false,
@@ -203,6 +214,7 @@ impl fmt::Display for Failure {
                 write!(f, "{running} of {allowed} allowed pods run: short {short}")
             }
             Self::Insufficient { shortfall, .. } => shortfall.fmt(f),
+            Self::Bandwidth { shortfall, ledger } => f.write_str(&bandwidth::sentence(shortfall, ledger)),
             Self::Volumes(failure) => failure.fmt(f),
             Self::NoTopology { key } => write!(f, "the pod is spread by {key}, and the node has no such label"),
             Self::Skew { key, place, pods, fewest, allowed } => {

@@ -18,7 +18,7 @@ pub fn shortfalls(pod: &Pod, node: &Node) -> Vec<Failure> {
     let allowed = node.allocatable.get(&ResourceName::Pods);
     let running = i64::try_from(node.pod_count()).unwrap_or(i64::MAX);
     let crowded = (running >= allowed).then_some(Failure::TooManyPods { running, allowed });
-    let short = pod.requests.iter().filter(|(name, _)| **name != ResourceName::Pods).filter_map(|(name, needed)| {
+    let short = pod.requests.iter().filter(|(name, _)| is_counted(name)).filter_map(|(name, needed)| {
         let free = node.free(name);
         (needed > 0 && needed > free).then(|| Failure::Insufficient {
             shortfall: Shortfall { name: name.clone(), needed, free },
@@ -31,8 +31,8 @@ pub fn shortfalls(pod: &Pod, node: &Node) -> Vec<Failure> {
 /// Whether the resources suffice that not every pod asks for.
 #[must_use]
 pub fn has_more(pod: &Pod, node: &Node) -> bool {
-    let common = [ResourceName::Cpu, ResourceName::Memory, ResourceName::EphemeralStorage, ResourceName::Pods];
-    let more = pod.requests.iter().filter(|(name, needed)| *needed > 0 && !common.contains(name));
+    let common = [ResourceName::Cpu, ResourceName::Memory, ResourceName::EphemeralStorage];
+    let more = pod.requests.iter().filter(|(name, needed)| *needed > 0 && is_counted(name) && !common.contains(name));
     more.into_iter().all(|(name, needed)| needed <= node.free(name))
 }
 
@@ -41,10 +41,13 @@ pub fn has_more(pod: &Pod, node: &Node) -> bool {
 pub fn has_room(pod: &Pod, node: &Node) -> bool {
     let allowed = node.allocatable.get(&ResourceName::Pods);
     i64::try_from(node.pod_count()).is_ok_and(|running| running < allowed)
-        && pod
-            .requests
-            .iter()
-            .all(|(name, needed)| *name == ResourceName::Pods || needed <= 0 || needed <= node.free(name))
+        && pod.requests.iter().all(|(name, needed)| !is_counted(name) || needed <= 0 || needed <= node.free(name))
+}
+
+/// Whether a node has so much of it as it offers. Pods are counted themselves, and bandwidth has a ledger of its own
+/// ([`crate::bandwidth`]).
+fn is_counted(name: &ResourceName) -> bool {
+    !matches!(name, ResourceName::Pods | ResourceName::Egress | ResourceName::Ingress)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! | [`node`], [`pod`], [`requests`], [`snapshot`] | what a choice may see |
 //! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each, of a pod and a node |
 //! | [`peers`], [`spread`] | rules that look at pods elsewhere |
+//! | [`bandwidth`] | what a node's network interface has left |
 //! | [`volumes`] | where its volumes let a pod run |
 //! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
 //! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
@@ -36,6 +37,7 @@
 //! ```
 
 pub mod affinity;
+pub mod bandwidth;
 pub mod budget;
 pub mod change;
 pub mod choose;
@@ -62,6 +64,7 @@ pub mod taints;
 pub mod volumes;
 
 pub use affinity::{NodeTerm, PreferredTerm};
+pub use bandwidth::{Nic, Rates};
 pub use budget::{Budget, Budgets};
 pub use change::{Change, smallest_change};
 pub use choose::{Choice, choose, standing};

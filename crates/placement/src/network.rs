@@ -54,6 +54,9 @@ pub struct Network {
     costs: Costs,
     /// By name, then by namespace.
     groups: BTreeMap<String, BTreeMap<String, Arc<Graph>>>,
+    /// Whether any edge says how much flows along it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reserves: bool,
 }
 
 /// A pod's part in its group.
@@ -69,7 +72,7 @@ impl Network {
     /// No groups, no costs.
     #[must_use]
     pub const fn new() -> Self {
-        Self { costs: Costs::new(), groups: BTreeMap::new() }
+        Self { costs: Costs::new(), groups: BTreeMap::new(), reserves: false }
     }
 
     /// The same with these costs.
@@ -88,8 +91,15 @@ impl Network {
     /// The same with one more group that others share.
     #[must_use]
     pub fn sharing(mut self, namespace: &str, name: &str, graph: Arc<Graph>) -> Self {
+        self.reserves |= graph.edges().iter().any(|edge| edge.min_bandwidth.is_some());
         self.groups.entry(name.into()).or_default().insert(namespace.into(), graph);
         self
+    }
+
+    /// Whether any edge says how much flows along it.
+    #[must_use]
+    pub const fn reserves(&self) -> bool {
+        self.reserves
     }
 
     /// Whether there is nothing in it.
@@ -113,7 +123,8 @@ impl Network {
         let Some((name, by_namespace)) = known.filter(|_| self.member(namespace, labels).is_some()) else {
             return Self::new();
         };
-        Self { costs: self.costs.clone(), groups: [(name.clone(), by_namespace.clone())].into() }
+        let groups = [(name.clone(), by_namespace.clone())].into();
+        Self { costs: self.costs.clone(), groups, reserves: self.reserves }
     }
 
     /// What places cost each other.

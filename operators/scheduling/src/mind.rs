@@ -10,6 +10,7 @@ mod advice;
 mod asked;
 mod books;
 mod group;
+mod interfaces;
 mod nodes;
 mod seen;
 mod storage;
@@ -27,6 +28,7 @@ use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
 use group::Groups;
+use interfaces::Interfaces;
 use wake::Held;
 
 use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
@@ -113,6 +115,7 @@ pub struct Mind {
     /// What those of them wait for that others are being evicted for.
     preempting: HashMap<String, Waits>,
     groups: Groups,
+    interfaces: Interfaces,
     /// Since when they wait.
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
@@ -157,6 +160,7 @@ impl Mind {
             refused: HashSet::new(),
             preempting: HashMap::new(),
             groups: Groups::default(),
+            interfaces: Interfaces::default(),
             comparisons: VecDeque::new(),
             skipped: 0,
             measured: Vec::new(),
@@ -201,6 +205,7 @@ impl Mind {
 
     /// The next pod, decided; `None` when nobody is due. `O(nodes)`.
     pub fn next(&mut self, at: Moment) -> Option<Job> {
+        self.age(at.now);
         self.groups_waited(at.now);
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
@@ -390,13 +395,14 @@ impl Mind {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
-        self.standing.decides() && pods || !self.comparisons.is_empty()
+        self.standing.decides() && pods || !self.comparisons.is_empty() || due(self.interfaces.due())
     }
 
     /// When it may have something to do without anything happening.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.queue.due().into_iter().chain(self.groups.due()).min().filter(|_| self.standing.decides())
+        let decides = self.queue.due().into_iter().chain(self.groups.due()).filter(|_| self.standing.decides());
+        decides.chain(self.interfaces.due()).min()
     }
 
     /// The cluster as it sees it.

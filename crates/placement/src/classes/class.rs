@@ -9,6 +9,7 @@ use super::ground::{Ground, NOWHERE, Step};
 use super::near::Near;
 use super::rules::{Counts, Rules};
 use super::{Known, Nodes};
+use crate::bandwidth;
 use crate::choose::{Choice, draw};
 use crate::explain::{SHOWN_FEASIBLE, leader};
 use crate::filter::{has_ports, is_open};
@@ -101,6 +102,7 @@ impl Class {
         if renewed {
             self.near = Near::new(&self.like, nodes.network());
         }
+        let renewed_flows = self.asked.bandwidth != [0, 0] && self.networks != ground.networks;
         self.networks = ground.networks;
         match steps {
             None => {
@@ -114,17 +116,21 @@ impl Class {
             Some(steps) => {
                 self.make_room(slots);
                 // Most slots changed more than once: each is looked at once.
-                let mut touched = vec![0_u64; slots.div_ceil(64)];
+                // What flows along edges bears on what is left everywhere.
+                let all = if renewed_flows { u64::MAX } else { 0 };
+                let mut touched = vec![all; slots.div_ceil(64)];
+                let mut touch = |slot: usize| {
+                    touched.get_mut(slot / 64).into_iter().for_each(|word| *word |= 1 << (slot % 64));
+                };
                 for step in steps {
                     match step {
                         Step::Node(slot) => {
                             recount |= self.look(ground, nodes, slot);
                             nodes_changed = true;
                         }
+                        Step::Load(slot) => touch(slot),
                         Step::Pods { slot, kind, more, minds } => {
-                            if let Some(word) = touched.get_mut(slot / 64) {
-                                *word |= 1 << (slot % 64);
-                            }
+                            touch(slot);
                             if minds || self.minds {
                                 self.rules.count(&self.like, (slot, kind, more), ground, nodes);
                             }
@@ -189,9 +195,13 @@ impl Class {
         if !open || !room.has(&self.asked) {
             return;
         }
-        let rarely = !self.asked.more && self.like.host_ports.is_empty();
-        if rarely || nodes.node(slot).is_some_and(|node| fit::has_more(&self.like, node) && has_ports(&self.like, node))
-        {
+        let rarely = !self.asked.more && self.like.host_ports.is_empty() && self.asked.bandwidth == [0, 0];
+        let holds = |node| {
+            fit::has_more(&self.like, node)
+                && has_ports(&self.like, node)
+                && bandwidth::carries(&self.like, node, nodes.network())
+        };
+        if rarely || nodes.node(slot).is_some_and(holds) {
             let total = score::alone(&self.asked, room).total();
             *score = i16::try_from(total).unwrap_or(i16::MAX);
         }

@@ -22,6 +22,8 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 pub(super) enum Step {
     /// The node in a slot is new, changed or gone.
     Node(usize),
+    /// What is taken of the interface in a slot changed.
+    Load(usize),
     /// So many more pods of a kind are in a slot.
     Pods {
         slot: usize,
@@ -102,6 +104,10 @@ impl Ground {
                 Change::Node(slot) => {
                     self.node(*slot, nodes, nodes.claims(*slot).next().is_some());
                     Step::Node(*slot)
+                }
+                Change::Load(slot) => {
+                    self.refresh(*slot, nodes.node(*slot));
+                    Step::Load(*slot)
                 }
                 Change::Came(slot, claim) => self.pods(*slot, claim, 1, nodes.node(*slot)),
                 Change::Went(slot, claim) => self.pods(*slot, claim, -1, nodes.node(*slot)),

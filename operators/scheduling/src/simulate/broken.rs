@@ -75,6 +75,7 @@ const fn is_rule(failure: &Failure) -> bool {
         | Failure::Ports { .. }
         | Failure::TooManyPods { .. }
         | Failure::Insufficient { .. }
+        | Failure::Bandwidth { .. }
         | Failure::Volumes(_) => false,
     }
 }
