@@ -228,6 +228,7 @@ impl State {
             Event::InterfaceHeard { node, heard } => self.interface_heard(&node, heard),
             Event::BandwidthLimit(limit) => {
                 if self.interfaces.limit(limit) {
+                    self.renew_network();
                     (0..self.view.slots.len()).for_each(|slot| self.measure(u32::try_from(slot).unwrap_or(u32::MAX)));
                 }
             }
@@ -369,7 +370,7 @@ impl State {
 
     /// Works the network out again, and says so when it is another.
     fn renew_network(&mut self) {
-        let network = self.networks.network(&self.view);
+        let network = self.networks.network(&self.view, self.interfaces.share());
         if network != *self.view.network {
             self.view.network = Arc::new(network);
             self.note(LogChange::Network);

@@ -14,6 +14,8 @@
 //! Requests are the resources `Egress` and `Ingress` of [`Pod::requests`], summed like any other, so the ledger is
 //! recounted from the pods that are there and cannot drift.
 //!
+//! Links between zones and regions have a ledger of the same kind: [`crate::network::links`].
+//!
 //! Promises: a pod that asks for no bandwidth is not touched by any of this; a node whose capacity nobody knows holds every
 //! pod, and is preferred by none; a measurement that is old, missing or absurd counts as none, so that reservations hold;
 //! bandwidth is given in bits a second throughout, and sums saturate.
@@ -96,9 +98,14 @@ impl Nic {
     #[must_use]
     pub fn usable(&self, direction: Direction) -> Option<i64> {
         let capacity = self.capacity.get(direction);
-        let usable = i128::from(capacity) * i128::from(self.limit.clamp(0, 1_000)) / 1_000;
-        (capacity > 0).then(|| i64::try_from(usable).unwrap_or(i64::MAX))
+        (capacity > 0).then(|| usable(capacity, self.limit))
     }
+}
+
+/// What pods may take of a capacity, by a limit in thousandths.
+#[must_use]
+pub(crate) fn usable(capacity: i64, limit: i64) -> i64 {
+    i64::try_from(i128::from(capacity) * i128::from(limit.clamp(0, 1_000)) / 1_000).unwrap_or(i64::MAX)
 }
 
 /// The numbers of one direction of one node's interface.

@@ -17,6 +17,7 @@ use crate::affinity;
 use crate::bandwidth::{self, Ledger};
 use crate::cycle::Cycle;
 use crate::fit;
+use crate::network::links::Narrow;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::ports::HostPort;
@@ -76,6 +77,8 @@ pub enum Failure {
         /// What that is made of.
         ledger: Ledger,
     },
+    /// A link to a pod that it exchanges traffic with has too little left.
+    Link(Narrow),
     /// Its volumes keep it off.
     Volumes(VolumeFailure),
     /// The node lacks the label by which the pod is spread.
@@ -150,6 +153,7 @@ impl Failure {
             Self::NoPeers { .. } | Self::Peers { .. } | Self::Repelled { .. } => "InterPodAffinity",
             Self::TooFar { .. } => "NetworkOverhead",
             Self::Bandwidth { .. } => "NodeBandwidth",
+            Self::Link(_) => "LinkBandwidth",
         }
     }
 
@@ -166,6 +170,7 @@ impl Failure {
             Self::TooManyPods { .. } => "Too many pods".into(),
             Self::Insufficient { shortfall, .. } => format!("Insufficient {}", shortfall.name),
             Self::Bandwidth { shortfall, .. } => format!("Insufficient {} bandwidth", shortfall.name.word()),
+            Self::Link(_) => "node(s) had too little bandwidth on links between places".into(),
             Self::Volumes(failure) => failure.reason_text(),
             Self::NoTopology { .. } => {
                 "node(s) didn't match pod topology spread constraints (missing required label)".into()
@@ -186,6 +191,7 @@ impl Failure {
             Self::TooManyPods { allowed, .. } => *allowed > 0,
             Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
             Self::Bandwidth { shortfall, ledger } => shortfall.needed <= ledger.usable,
+            Self::Link(narrow) => narrow.needed <= narrow.usable,
             Self::Volumes(failure) => failure.may_pass_with_time(),
             Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } | Self::TooFar { .. } => true,
             _ => false,
@@ -214,6 +220,7 @@ impl fmt::Display for Failure {
                 write!(f, "{running} of {allowed} allowed pods run: short {short}")
             }
             Self::Insufficient { shortfall, .. } => shortfall.fmt(f),
+            Self::Link(narrow) => f.write_str(&narrow.sentence()),
             Self::Bandwidth { shortfall, ledger } => f.write_str(&bandwidth::sentence(shortfall, ledger)),
             Self::Volumes(failure) => failure.fmt(f),
             Self::NoTopology { key } => write!(f, "the pod is spread by {key}, and the node has no such label"),

@@ -74,13 +74,21 @@ impl Belief {
         Span(measured.window.clamp(least, most).0 * WINDOWS)
     }
 
-    /// Why the reservations count alone; nothing when they do not.
+    /// Why the reservations count alone, with how old the measurement is; nothing when they do not.
     #[must_use]
     pub fn why(&self) -> Option<String> {
+        match self {
+            Self::Stale { age } => Some(format!("its last measurement is {age} old")),
+            other => other.cause(),
+        }
+    }
+
+    /// The same in words that stay while nothing changes but time.
+    fn cause(&self) -> Option<String> {
         Some(match self {
             Self::Measured => return None,
             Self::Unmeasured => "it is not measured".to_owned(),
-            Self::Stale { age } => format!("its last measurement is {age} old"),
+            Self::Stale { .. } => "its last measurement is too old".to_owned(),
             Self::Absurd { rate: Some(rate) } => {
                 format!(
                     "it is measured to carry {}, which cannot be",
@@ -132,7 +140,7 @@ pub fn condition(known: &NodeBandwidth, now: Timestamp) -> Condition {
         .0
         .iter()
         .filter(|(_, interface)| interface.measured.is_some())
-        .filter_map(|(node, interface)| Some((node.as_str(), Belief::of(interface, now).why()?)))
+        .filter_map(|(node, interface)| Some((node.as_str(), Belief::of(interface, now).cause()?)))
         .collect();
     let (status, reason, message) = match off.len() {
         0 => (ConditionStatus::False, "Measured", "No measurement of a network interface is left out.".to_owned()),

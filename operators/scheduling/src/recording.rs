@@ -106,6 +106,7 @@ struct Row(
 struct Kept<'a> {
     pod: &'a Pod,
     namespaces: &'a Namespaces,
+    network: &'a Network,
     labels: BTreeSet<&'a str>,
     resources: BTreeSet<&'a ResourceName>,
 }
@@ -122,6 +123,7 @@ impl<'a> Kept<'a> {
         Self {
             pod,
             namespaces: &snapshot.namespaces,
+            network: &snapshot.network,
             labels: pod
                 .node_selector
                 .keys()
@@ -173,7 +175,13 @@ impl<'a> Kept<'a> {
             leaving: claim.leaving,
             ..Claim::default()
         };
-        self.pod.regards(claim, self.namespaces).then(bare)
+        (self.pod.regards(claim, self.namespaces) || self.flows(claim)).then(bare)
+    }
+
+    /// Whether what flows between a pod and others bears on the one that is asked about.
+    fn flows(&self, claim: &Claim) -> bool {
+        let bound = |namespace, labels| self.network.bound_by_links(namespace, labels).is_some();
+        bound(&self.pod.namespace, &self.pod.labels) && bound(&claim.namespace, &claim.labels)
     }
 }
 

@@ -44,6 +44,11 @@ impl Interfaces {
         before != limit
     }
 
+    /// The share of what is carried that pods may take, in thousandths.
+    pub(super) const fn share(&self) -> i64 {
+        self.limit
+    }
+
     /// Takes in what was heard of a node that carries so much by its annotations; nothing when nobody measures it any more.
     pub(super) fn hear(&mut self, node: &str, carries: Rates, heard: Option<Heard>) {
         let Some(heard) = heard else {

@@ -8,7 +8,7 @@ use crate::change::smallest_change;
 use crate::choose::choose;
 use crate::cycle::Cycle;
 use crate::filter::failures as all_failures;
-use crate::network::{Algorithm, Edge, GROUP_LABEL, Graph, WORKLOAD_LABEL};
+use crate::network::{Algorithm, Edge, GROUP_LABEL, Graph, Level, Link, WORKLOAD_LABEL};
 use crate::requests::PodRequests;
 use crate::snapshot::Snapshot;
 
@@ -122,6 +122,43 @@ fn edges_between_pods_on_one_node_use_no_interface() {
     let ledger = Ledger::of(&placed, Direction::Egress, &network).unwrap();
     assert_eq!(ledger.reserved, 4 * GBIT, "3 of the other, 1 of this one");
     assert_eq!(Ledger::plain(&placed, Direction::Egress).unwrap().reserved, 7 * GBIT);
+}
+
+#[test]
+fn a_link_between_zones_carries_so_much_and_says_what_is_missing() {
+    let flows = Edge { min_bandwidth: Some(300 * MBIT), ..Edge::new(0, 1) };
+    let link = |origin: &str, destination: &str, capacity| Link {
+        level: Level::Zone,
+        origin: origin.into(),
+        destination: destination.into(),
+        capacity,
+    };
+    let network = Network::new()
+        .group("shop", "g", Graph::of(&["web", "cart"], &[flows], Algorithm::Kahn))
+        .linking(vec![link("a", "b", GBIT), link("b", "a", MBIT)], 900);
+    let member = |name: &str| Pod::new("shop", name).label(GROUP_LABEL, "g").label(WORKLOAD_LABEL, name);
+    let zone = |name: &str, zone: &str| Node::new(name, []).label("topology.kubernetes.io/zone", zone);
+    // Two callers in a and one called in b: 600 Mbit/s flow from a to b.
+    let nodes = [
+        zone("a", "a").holding(&member("web").uid("1")).holding(&member("web").uid("2")),
+        zone("b", "b").holding(&member("cart").uid("3")),
+    ];
+    let snapshot = Snapshot::of(&nodes).over(&network);
+    let pod = member("cart");
+    let cycle = Cycle::new(&pod, &snapshot);
+    let said: Vec<String> = all_failures(&cycle, &nodes[1]).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["needs 600 Mbit/s from zone a to zone b, 300 Mbit/s free: short 300 Mbit/s (600 Mbit/s of 900 Mbit/s usable \
+          reserved)"]
+    );
+    assert!(all_failures(&cycle, &nodes[0]).is_empty(), "beside its callers nothing flows between zones");
+    let web = member("web");
+    let cycle = Cycle::new(&web, &snapshot);
+    assert!(all_failures(&cycle, &nodes[0]).is_empty(), "one more caller fills it to the brim");
+    assert!(all_failures(&cycle, &nodes[1]).is_empty(), "the way back carries less, and nothing flows there");
+    let stranger = Pod::new("shop", "other");
+    assert!(all_failures(&Cycle::new(&stranger, &snapshot), &nodes[1]).is_empty());
 }
 
 #[test]

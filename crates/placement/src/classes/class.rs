@@ -48,6 +48,9 @@ pub(super) struct Class {
     networks: u64,
     /// Its ties, when it is of a group.
     near: Option<Near>,
+    /// By place: whether a link forbids it; none where none does. And of which flows that is known.
+    narrow: Vec<bool>,
+    flows: u64,
 }
 
 /// A rule as a table: which places a slot may be in.
@@ -88,6 +91,8 @@ impl Class {
             grouped: pod.labels.contains_key(GROUP_LABEL),
             networks: 0,
             near: None,
+            narrow: Vec::new(),
+            flows: 0,
         }
     }
 
@@ -161,6 +166,16 @@ impl Class {
         if nodes_changed {
             self.look_at_images(nodes);
         }
+        if self.grouped && self.flows != ground.flows {
+            self.flows = ground.flows;
+            self.narrow = ground.narrow(&self.like, nodes.network());
+        }
+    }
+
+    /// Whether no link forbids a slot's place.
+    fn is_wide(&self, ground: &Ground, slot: usize) -> bool {
+        let place = ground.sites.of.get(slot).and_then(|place| usize::try_from(*place).ok());
+        !place.and_then(|place| self.narrow.get(place)).copied().unwrap_or(false)
     }
 
     fn make_room(&mut self, slots: usize) {
@@ -236,7 +251,10 @@ impl Class {
         let has_room = self.room.iter().enumerate().filter(|(_, room)| **room != FULL).map(|(slot, _)| slot);
         let lets = |slot: &usize| gates.iter().all(|gate| gate.lets(*slot));
         match self.tied() {
-            Some(near) => has_room.filter(lets).filter(|slot| near.lets(ground, *slot)).collect(),
+            Some(near) => {
+                let near = |slot: &usize| near.lets(ground, *slot) && self.is_wide(ground, *slot);
+                has_room.filter(lets).filter(near).collect()
+            }
             None => has_room.filter(lets).collect(),
         }
     }
@@ -256,7 +274,7 @@ impl Class {
     /// Whether a slot can.
     pub(super) fn holds(&self, ground: &Ground, slot: usize) -> bool {
         self.room.get(slot).is_some_and(|room| *room != FULL)
-            && self.tied().is_none_or(|near| near.lets(ground, slot))
+            && self.tied().is_none_or(|near| near.lets(ground, slot) && self.is_wide(ground, slot))
             && self.gates(ground).iter().all(|gate| gate.lets(slot))
     }
 

@@ -14,7 +14,7 @@ use crate::choose::choose;
 use crate::cycle::Cycle;
 use crate::explain::best;
 use crate::log::Change;
-use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, WORKLOAD_LABEL};
+use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, Link, WORKLOAD_LABEL};
 use crate::node::Occupant;
 use crate::peers::{Labels, PodTerm};
 use crate::ports::HostPort;
@@ -134,10 +134,33 @@ fn network(kind: u8) -> Network {
         0 => Network::new(),
         1 => Network::new().group("law", "g", graph(&edges)),
         2 => Network::new().group("law", "g", graph(&edges)).costing(costs),
-        3 => Network::new().group("default", "g", graph(&edges)).costing(costs.both(Level::Rack, "0", "1", 2)),
+        3 => Network::new()
+            .group("default", "g", graph(&edges))
+            .costing(costs.both(Level::Rack, "0", "1", 2))
+            .linking(links(), 900),
         4 => Network::new().group("other", "g", graph(&edges[1..])).costing(costs),
-        _ => Network::new().group("law", "g", graph(&edges[..1])).costing(costs).group("other", "g", graph(&edges)),
+        _ => Network::new().group("law", "g", graph(&edges[..1])).linking(links(), 1_000).costing(costs).group(
+            "other",
+            "g",
+            graph(&edges),
+        ),
     }
+}
+
+/// Narrow enough to fill.
+fn links() -> Vec<Link> {
+    let link = |level, origin: &str, destination: &str, capacity| Link {
+        level,
+        origin: origin.into(),
+        destination: destination.into(),
+        capacity,
+    };
+    vec![
+        link(Level::Zone, "a", "b", 400),
+        link(Level::Zone, "b", "a", 600),
+        link(Level::Region, "r1", "r2", 200),
+        link(Level::Region, "r2", "r1", 900),
+    ]
 }
 
 fn ungrouped(kind: u16) -> Pod {

@@ -39,7 +39,7 @@ fn what_is_left_out_is_named_and_says_why() {
     let told = condition(&known, NOW);
     assert_eq!(
         told.message,
-        "Only what pods reserved counts for the interfaces of 2 of 3 nodes: b: its last measurement is 1.5 min old; \
+        "Only what pods reserved counts for the interfaces of 2 of 3 nodes: b: its last measurement is too old; \
          c: it is measured to carry -5 bit/s, which cannot be."
     );
     assert_eq!(counts(&known, NOW), [1, 0, 1, 1]);

@@ -24,7 +24,8 @@ pub(crate) fn groups(bound: i64) -> [Event; 2] {
     let dependency = json!({"workload": workload("db"), "maxNetworkCost": bound, "minBandwidth": "3M"});
     let workloads = json!([{"workload": workload("web"), "dependencies": [dependency]}, {"workload": workload("db")}]);
     let metadata = json!({"name": "g", "namespace": "shop"});
-    let way = |from: &str, to: &str| json!({"origin": from, "costList": [{"destination": to, "networkCost": 5}]});
+    let cost = |to: &str| json!({"destination": to, "networkCost": 5, "bandwidthCapacity": "10M"});
+    let way = |from: &str, to: &str| json!({"origin": from, "costList": [cost(to)]});
     let zones = json!({"topologyKey": "topology.kubernetes.io/zone", "originList": [way("a", "b"), way("b", "a")]});
     let weights = json!([{"name": "UserDefined", "topologyList": [zones]}]);
     let group = network::group(&json!({"metadata": metadata, "spec": {"workloads": workloads}}));

@@ -76,6 +76,7 @@ const fn is_rule(failure: &Failure) -> bool {
         | Failure::TooManyPods { .. }
         | Failure::Insufficient { .. }
         | Failure::Bandwidth { .. }
+        | Failure::Link(_)
         | Failure::Volumes(_) => false,
     }
 }
