@@ -5,6 +5,8 @@
 //!
 //! Promise: a rate that cannot be meant is refused by the API server, with the range.
 
+#![allow(clippy::duplicated_attributes, reason = "columns may be of one type")]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

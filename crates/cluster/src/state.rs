@@ -11,133 +11,22 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use keelson_core::{Direction, Timestamp};
-use keelson_placement::bandwidth::Ledger;
+use keelson_core::Timestamp;
 use keelson_placement::volumes::{VolumeChange, VolumeKind};
-use keelson_placement::{
-    Budget, Claim, Labels, Log, LogChange, Namespaces, Network, Node, Nodes, Occupant, VolumePlan,
-};
+use keelson_placement::{Claim, Labels, Log, LogChange, Namespaces, Network, Node, Nodes, Occupant, VolumePlan};
 
 mod bandwidth;
+mod event;
 mod network;
 
 pub use bandwidth::Heard;
+pub use event::Event;
 pub use network::{Traffic, Wanted};
 
-use self::bandwidth::Interfaces;
+use self::bandwidth::{Interfaces, taken};
 use self::network::Networks;
-use crate::read::network::{Name, ReadGroup, ReadMeasured, ReadTopology};
-use crate::read::{self, Problem, ReadNode, ReadPod, ReadVolumes};
+use crate::read::{Problem, ReadNode, ReadPod, ReadVolumes};
 use crate::view::{Member, Nominated, View};
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A node was made or changed.
-    NodeApplied(Box<ReadNode>),
-    /// A node is gone.
-    NodeDeleted {
-        /// Its name.
-        name: String,
-    },
-    /// A pod was made or changed.
-    PodApplied(Box<ReadPod>),
-    /// A pod is gone.
-    PodDeleted {
-        /// Its uid.
-        uid: String,
-    },
-    /// A namespace was made or changed.
-    NamespaceApplied {
-        /// Its name.
-        name: String,
-        /// Its labels.
-        labels: Labels,
-    },
-    /// A namespace is gone.
-    NamespaceDeleted {
-        /// Its name.
-        name: String,
-    },
-    /// A disruption budget was made or changed.
-    BudgetApplied(Box<Budget>),
-    /// A disruption budget is gone.
-    BudgetDeleted {
-        /// `namespace/name`.
-        key: String,
-    },
-    /// An object of storage was made or changed.
-    VolumesApplied(Box<ReadVolumes>),
-    /// An object of storage is gone.
-    VolumesDeleted {
-        /// What it was.
-        kind: VolumeKind,
-        /// Its name, with its namespace before a slash where it has one.
-        key: String,
-    },
-    /// An AppGroup was made or changed.
-    GroupApplied(Box<ReadGroup>),
-    /// An AppGroup is gone.
-    GroupDeleted(Name),
-    /// A NetworkTopology was made or changed.
-    TopologyApplied(Box<ReadTopology>),
-    /// A NetworkTopology is gone.
-    TopologyDeleted(Name),
-    /// A ConfigMap with round-trip times was made or changed.
-    MeasuredApplied(Box<ReadMeasured>),
-    /// Such a ConfigMap is gone.
-    MeasuredDeleted(Name),
-    /// Who of a group talks to whom, as traffic shows; no calls when nobody looks any more.
-    TrafficSeen(Traffic),
-    /// Other costs are asked for.
-    NetworkWanted(Wanted),
-    /// A node's network interface was measured, its load is believed no more, or nobody measures it any more.
-    InterfaceHeard {
-        /// The node.
-        node: String,
-        /// What is known of it now.
-        heard: Option<Heard>,
-    },
-    /// Pods may take another share of what interfaces carry, in thousandths.
-    BandwidthLimit(i64),
-    /// A pod is about to be bound.
-    Assumed {
-        /// Its uid.
-        uid: String,
-        /// The node.
-        node: String,
-        /// What is decided about its claims with that, where something is.
-        volumes: Option<Box<VolumePlan>>,
-    },
-    /// Room is about to be made for a pod on a node, or not after all.
-    Nominated {
-        /// Its uid.
-        uid: String,
-        /// The node.
-        node: Option<String>,
-    },
-    /// A pod was not bound after all.
-    Forgotten {
-        /// Its uid.
-        uid: String,
-    },
-    /// Whoever assumed does not lead any more: every assumption falls.
-    ForgottenAll,
-}
-
-impl Event {
-    /// A node as the API server has it.
-    #[must_use]
-    pub fn node(node: &k8s_openapi::api::core::v1::Node) -> Self {
-        Self::NodeApplied(Box::new(read::node(node)))
-    }
-
-    /// A pod as the API server has it.
-    #[must_use]
-    pub fn pod(pod: &k8s_openapi::api::core::v1::Pod) -> Self {
-        Self::PodApplied(Box::new(read::pod(pod)))
-    }
-}
 
 /// What is kept of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -377,28 +266,6 @@ impl State {
         }
     }
 
-    fn interface_heard(&mut self, name: &str, heard: Option<Heard>) {
-        let slot = self.slots.get(name).copied();
-        let carries = slot.and_then(|slot| self.view.slot(slot)).map(|member| member.carries).unwrap_or_default();
-        self.interfaces.hear(name, carries, heard);
-        slot.into_iter().for_each(|slot| self.measure(slot));
-    }
-
-    /// Holds a node's interface against what is known of it.
-    fn measure(&mut self, slot: u32) {
-        let Some(member) = self.view.slot(slot) else { return };
-        let nic = self.interfaces.of(&member.node.name, member.carries);
-        if member.node.interface() == nic.as_ref() {
-            return;
-        }
-        let before = taken(&member.node);
-        let Some(member) = self.touch(slot) else { return };
-        member.node.measure(nic);
-        if taken(&member.node) != before {
-            self.note(LogChange::Load(slot as usize));
-        }
-    }
-
     fn node_applied(&mut self, read: ReadNode) {
         let slot = self.slot(&read.node.name);
         let ReadNode { mut node, capacity, carries, ready, zone, instance_type, problems } = read;
@@ -601,11 +468,6 @@ impl State {
             self.free.push(slot);
         }
     }
-}
-
-/// What is usable of a node's interface, and what of that is taken.
-fn taken(node: &Node) -> [Option<(i64, i64)>; 2] {
-    Direction::BOTH.map(|direction| Ledger::plain(node, direction).map(|ledger| (ledger.usable, ledger.taken())))
 }
 
 /// The slots are those of [`View::slot`]; changes are forgotten after four of every node.

@@ -8,7 +8,10 @@
 use std::collections::HashMap;
 
 use keelson_core::{Direction, Measured, Rates, Timestamp};
-use keelson_placement::bandwidth::{LIMIT, Latch, Load, Nic};
+use keelson_placement::bandwidth::{LIMIT, Latch, Ledger, Load, Nic};
+use keelson_placement::{LogChange, Node};
+
+use super::State;
 
 /// What is heard of a node's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,4 +83,34 @@ impl Interfaces {
 
 fn capacity(carries: Rates, heard: Rates) -> Rates {
     Rates::each(|direction| Some(carries.get(direction)).filter(|bits| *bits > 0).unwrap_or(heard.get(direction)))
+}
+
+impl State {
+    /// A node's interface was measured, or is not any more.
+    pub(super) fn interface_heard(&mut self, name: &str, heard: Option<Heard>) {
+        let slot = self.slots.get(name).copied();
+        let carries = slot.and_then(|slot| self.view.slot(slot)).map(|member| member.carries).unwrap_or_default();
+        self.interfaces.hear(name, carries, heard);
+        slot.into_iter().for_each(|slot| self.measure(slot));
+    }
+
+    /// Holds a node's interface against what is known of it.
+    pub(super) fn measure(&mut self, slot: u32) {
+        let Some(member) = self.view.slot(slot) else { return };
+        let nic = self.interfaces.of(&member.node.name, member.carries);
+        if member.node.interface() == nic.as_ref() {
+            return;
+        }
+        let before = taken(&member.node);
+        let Some(member) = self.touch(slot) else { return };
+        member.node.measure(nic);
+        if taken(&member.node) != before {
+            self.note(LogChange::Load(slot as usize));
+        }
+    }
+}
+
+/// What is usable of a node's interface, and what of that is taken.
+pub(super) fn taken(node: &Node) -> [Option<(i64, i64)>; 2] {
+    Direction::BOTH.map(|direction| Ledger::plain(node, direction).map(|ledger| (ledger.usable, ledger.taken())))
 }

@@ -1,3 +1,5 @@
+//! Who fits where bandwidth is short, and the ledger behind it.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use keelson_core::ResourceName::{Cpu, Egress, Ingress, Memory};

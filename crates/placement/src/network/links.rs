@@ -70,12 +70,15 @@ impl Narrow {
     }
 }
 
+/// How many pods are where.
+type Places<'a> = BTreeMap<Place<'a>, i64>;
+
 /// Where the pods are between which something flows, and what that reserves of each link.
 #[derive(Debug, Clone)]
 pub(crate) struct Flows<'a> {
     network: &'a Network,
     /// By group: its pods, by workload and place.
-    groups: BTreeMap<*const Graph, (&'a Graph, Vec<BTreeMap<Place<'a>, i64>>)>,
+    groups: BTreeMap<*const Graph, (&'a Graph, Vec<Places<'a>>)>,
     ways: BTreeMap<(Level, &'a str, &'a str), usize>,
     /// By link.
     reserved: Vec<i64>,
@@ -107,7 +110,7 @@ impl<'a> Flows<'a> {
         let Some(member) = network.bound_by_links(&claim.namespace, &claim.labels).filter(|_| !claim.leaving) else {
             return;
         };
-        let none = || (member.group.as_ref(), vec![BTreeMap::new(); member.group.workloads().len()]);
+        let none = || (member.group.as_ref(), vec![Places::new(); member.group.workloads().len()]);
         let (_, workloads) = self.groups.entry(Arc::as_ptr(member.group)).or_insert_with(none);
         if let Some(places) = workloads.get_mut(member.workload) {
             *places.entry(place).or_default() += more;

@@ -1,3 +1,5 @@
+//! What is believed of an interface, and what is said of what is not.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use proptest::prelude::*;

@@ -150,7 +150,7 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
                 let ask = bandwidth_ask.clone();
                 async move {
                     let known = known(&ask, None, false).await?;
-                    Ok(interfaces::ledger::told(&known.view, &known.interfaces, known.at.now))
+                    Ok(json!(interfaces::ledger::told(&known.view, &known.interfaces, known.at.now)))
                 }
             },
         )

@@ -1,3 +1,5 @@
+//! What annotations say of bandwidth, well and badly.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use keelson_core::ResourceName::{Egress, Ingress};
