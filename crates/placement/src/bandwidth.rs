@@ -23,6 +23,7 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`latch`] | when a measured interface counts as saturated |
+//! | [`variation`] | how much its load varies |
 //! | `local` | what does not leave the node |
 //! | [`share`] | which node a pod would rather have |
 
@@ -39,8 +40,10 @@ use crate::pod::Pod;
 pub mod latch;
 mod local;
 pub mod share;
+pub mod variation;
 
 pub use latch::Latch;
+pub use variation::Variation;
 
 /// The share of a capacity that pods may take when nothing else is said, in thousandths.
 pub const LIMIT: i64 = 900;
@@ -54,6 +57,9 @@ pub struct Load {
     pub since: Timestamp,
     /// Whether egress and ingress are saturated.
     pub saturated: [bool; 2],
+    /// How much it has varied lately: its standard deviation.
+    #[serde(default)]
+    pub varies: Rates,
 }
 
 impl Load {
@@ -92,6 +98,12 @@ impl Nic {
     pub const fn carrying(mut self, load: Load) -> Self {
         self.load = Some(load);
         self
+    }
+
+    /// How much the measured load varies, in bits a second.
+    #[must_use]
+    pub fn varies(&self, direction: Direction) -> i64 {
+        self.load.map_or(0, |load| load.varies.get(direction))
     }
 
     /// What pods may take; `None` where the capacity is not known.

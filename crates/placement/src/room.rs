@@ -30,6 +30,8 @@ pub struct Room {
     pub usable: [i64; 2],
     /// What is taken of that, all edges counted.
     pub taken: [i64; 2],
+    /// How much the measured load varies.
+    pub varies: [i64; 2],
 }
 
 impl Room {
@@ -45,6 +47,7 @@ impl Room {
             allowed: node.allocatable.get(&Pods),
             usable: ledgers.map(|ledger| ledger.map_or(0, |ledger| ledger.usable)),
             taken: ledgers.map(|ledger| ledger.map_or(0, |ledger| ledger.taken())),
+            varies: Direction::BOTH.map(|direction| node.interface().map_or(0, |nic| nic.varies(direction))),
         }
     }
 

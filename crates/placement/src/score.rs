@@ -39,8 +39,9 @@ pub const POD_AFFINITY_WEIGHT: i64 = 2;
 /// What ImageLocality counts in the total.
 pub const IMAGE_WEIGHT: i64 = 1;
 
-/// What the dominant share counts in the total: enough that what a pod sends outweighs how evenly it uses cpu and memory.
-pub const BANDWIDTH_WEIGHT: i64 = 2;
+/// What the dominant share counts in the total: enough that what a pod sends outweighs what is free of cpu and memory, for half
+/// of the score's range is for how much a load varies.
+pub const BANDWIDTH_WEIGHT: i64 = 4;
 
 /// What network cost counts in the total: what upstream's profile of NetworkOverhead suggests.
 pub const NETWORK_WEIGHT: i64 = 5;
@@ -68,7 +69,7 @@ pub struct Scores {
     /// NetworkOverhead: how near it is to the pods of its group that it is tied to.
     #[serde(default)]
     pub network: i64,
-    /// NodeBandwidth: how much is left of what the pod takes the largest share of.
+    /// NodeBandwidth: how safe the resource is of which the pod takes the largest share.
     #[serde(default)]
     pub bandwidth: i64,
 }
@@ -180,7 +181,7 @@ pub(crate) fn alone(asked: &Asked, room: &Room) -> Scores {
     Scores {
         least_allocated: least_allocated(asked, room),
         balanced: balanced(asked, room),
-        bandwidth: share::left(asked, room),
+        bandwidth: share::safety(asked, room),
         ..Scores::default()
     }
 }
@@ -396,7 +397,7 @@ mod tests {
             network: 30,
             bandwidth: 7,
         };
-        assert_eq!(scores.total(), 97 + 74 + 300 + 100 + 40 + 20 + 5 + 150 + 14);
+        assert_eq!(scores.total(), 97 + 74 + 300 + 100 + 40 + 20 + 5 + 150 + 28);
         assert_eq!(scores.parts().iter().map(|part| part.value * part.weight).sum::<i64>(), scores.total());
     }
 }

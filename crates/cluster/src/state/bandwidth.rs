@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use keelson_core::{Direction, Measured, Rates, Timestamp};
-use keelson_placement::bandwidth::{LIMIT, Latch, Ledger, Load, Nic};
+use keelson_placement::bandwidth::{LIMIT, Latch, Ledger, Load, Nic, Variation};
 use keelson_placement::{LogChange, Node};
 
 use super::State;
@@ -32,6 +32,7 @@ pub(super) struct Interfaces {
 struct Known {
     heard: Heard,
     latches: [Latch; 2],
+    variations: [Variation; 2],
 }
 
 impl Default for Interfaces {
@@ -62,8 +63,10 @@ impl Interfaces {
         known.heard = heard;
         if let Some(Measured { rates, at, .. }) = heard.load {
             let capacity = capacity(carries, heard.capacity);
-            for (latch, direction) in known.latches.iter_mut().zip(Direction::BOTH) {
+            let known = known.latches.iter_mut().zip(&mut known.variations);
+            for ((latch, variation), direction) in known.zip(Direction::BOTH) {
                 *latch = latch.after(at, rates.get(direction), capacity.get(direction));
+                *variation = variation.after(at, rates.get(direction));
             }
         }
     }
@@ -76,6 +79,10 @@ impl Interfaces {
             rates,
             since: Timestamp(at.0.saturating_sub(window.0)),
             saturated: known.latches.map(|latch| latch.saturated),
+            varies: {
+                let [egress, ingress] = known.variations.map(|variation| variation.deviation());
+                Rates { egress, ingress }
+            },
         });
         (capacity != Rates::default()).then_some(Nic { capacity, limit: self.limit, load })
     }
@@ -110,7 +117,10 @@ impl State {
     }
 }
 
-/// What is usable of a node's interface, and what of that is taken.
-pub(super) fn taken(node: &Node) -> [Option<(i64, i64)>; 2] {
-    Direction::BOTH.map(|direction| Ledger::plain(node, direction).map(|ledger| (ledger.usable, ledger.taken())))
+/// What is usable of a node's interface, what of that is taken, and how much that varies.
+pub(super) fn taken(node: &Node) -> [Option<(i64, i64, i64)>; 2] {
+    Direction::BOTH.map(|direction| {
+        let varies = node.interface().map_or(0, |nic| nic.varies(direction));
+        Ledger::plain(node, direction).map(|ledger| (ledger.usable, ledger.taken(), varies))
+    })
 }

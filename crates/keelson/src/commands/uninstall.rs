@@ -53,7 +53,7 @@ pub async fn run(args: &Uninstall) -> Result<bool> {
     }
     println!(
         "What stays are the definitions of {group} and Platform {name}; `kubectl delete crd platforms.{group} nodenetworks.{group}` removes \
-         both.",
+         all of it.",
         group = names::GROUP,
         name = names::PLATFORM
     );

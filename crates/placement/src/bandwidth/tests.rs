@@ -28,7 +28,7 @@ fn node(name: &str, egress: i64) -> Node {
 }
 
 fn measured(gbit: i64) -> Load {
-    Load { rates: Rates::both(gbit * GBIT), since: Timestamp(100), saturated: [false; 2] }
+    Load { rates: Rates::both(gbit * GBIT), since: Timestamp(100), saturated: [false; 2], varies: Rates::default() }
 }
 
 fn texts(pod: &Pod, node: &Node) -> Vec<String> {
@@ -103,6 +103,17 @@ fn who_sends_and_who_computes_come_to_share_a_node() {
         let choice = |pod: &Pod| choose(pod, &Snapshot::of(&nodes), seed).node;
         assert_eq!(choice(&size(100, GBIT)), Some(0), "what sends goes where cpu is short and the interface is free");
         assert_eq!(choice(&size(900, 10 * MBIT)), Some(1), "what computes goes where the interface is short");
+    }
+}
+
+#[test]
+fn of_two_loads_the_steadier_is_preferred() {
+    let load = |varies| Load { varies: Rates::both(varies), ..measured(4) };
+    let size = [(Cpu, 4_000), (Memory, 32 << 30)];
+    let node = |name: &str, varies| Node::new(name, size.clone()).nic(Nic::new(Rates::both(10 * GBIT)).carrying(load(varies)));
+    let nodes = [node("restless", 3 * GBIT), node("steady", GBIT / 10)];
+    for seed in 0..20 {
+        assert_eq!(choose(&pod("c", GBIT), &Snapshot::of(&nodes), seed).node, Some(1));
     }
 }
 
@@ -211,7 +222,12 @@ fn katalysts_vector_fits_as_published() {
 
 fn loads() -> impl Strategy<Value = Option<Load>> {
     prop::option::of((any::<i64>(), any::<i64>(), any::<[bool; 2]>())).prop_map(|drawn| {
-        drawn.map(|(load, since, saturated)| Load { rates: Rates::both(load), since: Timestamp(since), saturated })
+        drawn.map(|(load, since, saturated)| Load {
+            rates: Rates::both(load),
+            since: Timestamp(since),
+            saturated,
+            varies: Rates::both(load),
+        })
     })
 }
 
@@ -234,7 +250,7 @@ proptest! {
         prop_assert_eq!(carries(&pod, &node, &network), found.is_empty());
         found.iter().for_each(|failure| assert!(!failure.to_string().is_empty()));
         prop_assert!(!eased(&pod, &node, &node));
-        let left = share::left(&crate::room::Asked::by(&pod), &crate::room::Room::of(&node));
+        let left = share::safety(&crate::room::Asked::by(&pod), &crate::room::Room::of(&node));
         prop_assert!((0..=100).contains(&left));
     }
 

@@ -276,7 +276,8 @@ proptest! {
                 Step::Leaves(slot) => cluster.leave(slot),
                 Step::Load(slot, capacity, load) => if slot < cluster.slots.len() {
                     let load = load.map(|(load, full)| {
-                        Load { rates: Rates::both(load), since: Timestamp(0), saturated: [full, false] }
+                        let varies = Rates::both(load / 3);
+                        Load { rates: Rates::both(load), since: Timestamp(0), saturated: [full, false], varies }
                     });
                     let capacity = Rates { egress: 1_000, ingress: 700 * i64::from(capacity) };
                     cluster.slots[slot].0.measure(Some(Nic { load, ..Nic::new(capacity) }));
