@@ -5,6 +5,7 @@
 
 use keelson_core::ResourceName::{self, Cpu, EphemeralStorage, Memory, Pods};
 
+use crate::layout::left;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::requests::NonZero;
@@ -44,11 +45,12 @@ impl Room {
     #[must_use]
     #[inline]
     pub fn has(&self, asked: &Asked) -> bool {
+        let there = |offered: i64| offered.saturating_sub(left(asked.headroom, offered));
         let free = self.allocatable.iter().zip(&self.requested);
-        self.running < self.allowed
+        self.running < there(self.allowed)
             && free
                 .zip(&asked.requests)
-                .all(|((offered, taken), needed)| *needed <= 0 || *needed <= offered.saturating_sub(*taken))
+                .all(|((offered, taken), needed)| *needed <= 0 || *needed <= there(*offered).saturating_sub(*taken))
     }
 }
 
@@ -61,6 +63,8 @@ pub struct Asked {
     pub non_zero: NonZero,
     /// Whether it asks for a resource besides.
     pub more: bool,
+    /// How many hundredths of each resource are not there for it.
+    pub headroom: i64,
 }
 
 impl Asked {
@@ -71,6 +75,7 @@ impl Asked {
         Self {
             requests: COMMON.map(|name| pod.requests.get(&name)),
             non_zero: pod.non_zero,
+            headroom: pod.layout.headroom(),
             more: pod.requests.iter().any(|(name, needed)| needed > 0 && !common(name)),
         }
     }
