@@ -107,6 +107,15 @@ impl Layout {
         }
     }
 
+    /// The label of nodes that it looks at.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::Pool(pool) => Some(&pool.key),
+            Self::All | Self::Headroom(_) => None,
+        }
+    }
+
     /// Whether it is the one that changes nothing.
     #[must_use]
     pub fn is_all(&self) -> bool {

@@ -96,7 +96,8 @@ impl Scene {
         }
         scene.create(NAMESPACES, json!({"metadata": {"name": "keelson"}}));
         scene.create(NAMESPACES, json!({"metadata": {"name": "shop"}}));
-        let spec = json!({"features": {"scheduling": {"mode": mode}}});
+        let settings = json!({"layout": "Shared", "headroomPercent": 0});
+        let spec = json!({"features": {"scheduling": {"mode": mode, "settings": settings}}});
         scene.create(PLATFORMS, json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"}, "spec": spec}));
         let seen = Arc::clone(&scene.invariants);
         tokio::spawn(scene.simulation.clone().run(move |event, now| seen.lock().unwrap().see(event, now)));
