@@ -91,14 +91,18 @@ fn places_without_a_node_of_the_pool_are_none_to_spread_over() {
 #[test]
 fn what_is_left_to_others_is_named_where_it_is_missing() {
     let held = node("a").holding(&pod(500));
-    let asks = |percent| explain(&pod(450).in_layout(Layout::Headroom(percent)), &Snapshot::of(&[held.clone()]), 1);
+    let asks = |percent| {
+        explain(&pod(450).in_layout(Layout::Headroom(percent)), &Snapshot::of(std::slice::from_ref(&held)), 1)
+    };
     assert_eq!(asks(5).histogram, None);
     assert_eq!(asks(0).histogram, None);
     let why = asks(10);
     assert_eq!(why.histogram.unwrap(), "0/1 nodes are available: 1 Insufficient cpu.");
     let text = "needs 450m cpu, 400m free: short 50m (100m more are left to other schedulers)";
     assert_eq!(why.candidates[0].failed[0].text, text);
-    let change = smallest_change(&pod(450).in_layout(Layout::Headroom(10)), &Snapshot::of(&[held]), 1).unwrap();
+    let change =
+        smallest_change(&pod(450).in_layout(Layout::Headroom(10)), &Snapshot::of(std::slice::from_ref(&held)), 1)
+            .unwrap();
     assert_eq!((change.from, change.to), (450, 400));
 }
 

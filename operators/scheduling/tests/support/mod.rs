@@ -84,10 +84,19 @@ pub struct Process {
 
 impl Scene {
     pub fn new(seed: u64, mode: Mode) -> Self {
+        Self::of(seed, mode, Settings::default())
+    }
+
+    /// The same without a scheduler of the cluster's own.
+    pub fn without_scheduler(seed: u64, mode: Mode) -> Self {
+        Self::of(seed, mode, Settings { stand_in: None, ..Settings::default() })
+    }
+
+    fn of(seed: u64, mode: Mode, settings: Settings) -> Self {
         let base = Timestamp::parse("2026-11-23T18:00:00Z").unwrap();
         let sim_clock = keelson_sim::clock::Clock::start(base, 1);
         let shared = Shared::new(Double::new(DoubleConfig { seed, ..DoubleConfig::default() }), sim_clock);
-        let simulation = Simulation::new(shared.clone(), World::new(seed, Settings::default()));
+        let simulation = Simulation::new(shared.clone(), World::new(seed, settings));
         let invariants = Arc::new(Mutex::new(Invariants::new()));
         let measured = Arc::new(AtomicBool::new(true));
         let scene = Self { shared, simulation, invariants, measured, clock: Clock::start(base, 1) };
