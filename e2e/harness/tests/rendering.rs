@@ -215,6 +215,12 @@ fn the_policy_for_namespaces_that_opt_in_is_the_one_that_a_real_api_server_runs(
         assert_eq!(of(&made, kind), of(&ran, kind));
         assert!(of(&ran, kind).is_some());
     }
+    let older = "--api-versions=admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy";
+    for kind in ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"] {
+        let object = of_kind(&render(&[&OPTED_IN[..], &[older]].concat()).unwrap(), kind).unwrap();
+        assert_eq!(object["apiVersion"], "admissionregistration.k8s.io/v1beta1");
+        assert_eq!(of_kind(&render(&OPTED_IN).unwrap(), kind), None, "the cluster has none");
+    }
     let platform = of_kind(&made, "ConfigMap").unwrap()["data"]["platform.yaml"].as_str().unwrap().to_owned();
     assert!(!platform.contains("optIn"), "the Platform has no such setting: {platform}");
     assert!(platform.contains("layout: Dedicated") && platform.contains("headroomPercent: 10"), "{platform}");

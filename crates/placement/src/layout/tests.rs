@@ -1,3 +1,5 @@
+//! Pools and headroom, through the choices and explanations that come of them.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use keelson_core::ResourceName;

@@ -1,3 +1,5 @@
+//! What the Platform says of its layout.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::Arc;
