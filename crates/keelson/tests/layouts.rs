@@ -3,6 +3,7 @@
 //!
 //! Needs root and Go, as every test of the real cluster does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::disallowed_methods, reason = "a test that waits for real processes waits in real time")]
 
 mod support;
 
