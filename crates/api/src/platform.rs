@@ -109,6 +109,11 @@ pub struct SchedulingSettings {
     #[serde(default = "headroom")]
     #[schemars(range(min = 0, max = 50))]
     pub headroom_percent: i32,
+    /// How much of what a node's network interface carries pods may ask for, in percent; the rest is for those who ask for
+    /// nothing.
+    #[serde(default = "bandwidth_limit")]
+    #[schemars(range(min = 1, max = 100))]
+    pub bandwidth_limit_percent: i32,
 }
 
 /// How nodes are divided with another scheduler.
@@ -170,6 +175,11 @@ const fn headroom() -> i32 {
     10
 }
 
+/// Where interfaces begin to queue: a mean of 90 % hides bursts at line rate.
+const fn bandwidth_limit() -> i32 {
+    90
+}
+
 impl Default for SchedulingSettings {
     fn default() -> Self {
         Self {
@@ -181,6 +191,7 @@ impl Default for SchedulingSettings {
             group_wait_seconds: group_wait(),
             layout: None,
             headroom_percent: headroom(),
+            bandwidth_limit_percent: bandwidth_limit(),
         }
     }
 }
@@ -286,6 +297,9 @@ pub enum InvalidPlatform {
     /// What is left to others is out of range.
     #[error("spec.features.scheduling.settings.headroomPercent is {0}; use 0 to 50")]
     Headroom(i32),
+    /// The share of interfaces is out of range.
+    #[error("spec.features.scheduling.settings.bandwidthLimitPercent is {0}; use 1 to 100")]
+    BandwidthLimit(i32),
     /// The waits are the wrong way round.
     #[error(
         "spec.features.scheduling.settings.podInitialBackoffSeconds {initial} is above podMaxBackoffSeconds {max}; \
@@ -353,7 +367,11 @@ impl PlatformSpec {
             return Err(InvalidPlatform::GroupWait(wait));
         }
         let headroom = settings.headroom_percent;
-        if (0..=50).contains(&headroom) { Ok(()) } else { Err(InvalidPlatform::Headroom(headroom)) }
+        if !(0..=50).contains(&headroom) {
+            return Err(InvalidPlatform::Headroom(headroom));
+        }
+        let limit = settings.bandwidth_limit_percent;
+        if (1..=100).contains(&limit) { Ok(()) } else { Err(InvalidPlatform::BandwidthLimit(limit)) }
     }
 
     /// The mode a feature is asked to run in.

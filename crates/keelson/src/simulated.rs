@@ -3,6 +3,8 @@
 //! Two things run side by side: Online Boutique asks for Keelson and is placed by it; the streaming service is bound by a
 //! plain stand-in for the default scheduler, and Keelson says what it would have chosen.
 
+mod interfaces;
+
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
@@ -67,6 +69,7 @@ impl Simulated {
             .map_err(|refusal| anyhow::anyhow!("the evening cannot begin: {refusal}"))?;
         declare(&simulated.client()).await.context("the network of the simulated cluster")?;
         simulated.tasks.push(tokio::spawn(simulation.clone().run(|_, _| {})));
+        simulated.tasks.push(tokio::spawn(interfaces::feed(simulated.client(), simulation.clone(), ours)));
         simulated.tasks.push(tokio::spawn(simulation.feed_metrics()));
         Ok(simulated)
     }

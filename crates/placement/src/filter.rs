@@ -14,9 +14,11 @@ use keelson_core::resources::{Round, Shortfall};
 use serde::{Deserialize, Serialize};
 
 use crate::affinity;
+use crate::bandwidth::{self, Ledger};
 use crate::cycle::Cycle;
 use crate::fit;
 use crate::layout::Pool;
+use crate::network::links::Narrow;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::ports::HostPort;
@@ -80,6 +82,15 @@ pub enum Failure {
         #[serde(default)]
         left: i64,
     },
+    /// Its network interface has too little left in one direction.
+    Bandwidth {
+        /// What is needed and what is free, in bits a second.
+        shortfall: Shortfall,
+        /// What that is made of.
+        ledger: Ledger,
+    },
+    /// A link to a pod that it exchanges traffic with has too little left.
+    Link(Narrow),
     /// Its volumes keep it off.
     Volumes(VolumeFailure),
     /// The node lacks the label by which the pod is spread.
@@ -154,6 +165,8 @@ impl Failure {
             Self::NoTopology { .. } | Self::Skew { .. } => "PodTopologySpread",
             Self::NoPeers { .. } | Self::Peers { .. } | Self::Repelled { .. } => "InterPodAffinity",
             Self::TooFar { .. } => "NetworkOverhead",
+            Self::Bandwidth { .. } => "NodeBandwidth",
+            Self::Link(_) => "LinkBandwidth",
         }
     }
 
@@ -170,6 +183,8 @@ impl Failure {
             Self::Ports { .. } => "node(s) didn't have free ports for the requested pod ports".into(),
             Self::TooManyPods { .. } => "Too many pods".into(),
             Self::Insufficient { shortfall, .. } => format!("Insufficient {}", shortfall.name),
+            Self::Bandwidth { shortfall, .. } => format!("Insufficient {} bandwidth", shortfall.name.word()),
+            Self::Link(_) => "node(s) had too little bandwidth on links between places".into(),
             Self::Volumes(failure) => failure.reason_text(),
             Self::NoTopology { .. } => {
                 "node(s) didn't match pod topology spread constraints (missing required label)".into()
@@ -189,6 +204,8 @@ impl Failure {
             Self::Ports { .. } => true,
             Self::TooManyPods { allowed, .. } => *allowed > 0,
             Self::Insufficient { shortfall, allocatable, .. } => shortfall.needed <= *allocatable,
+            Self::Bandwidth { shortfall, ledger } => shortfall.needed <= ledger.usable,
+            Self::Link(narrow) => narrow.needed <= narrow.usable,
             Self::Volumes(failure) => failure.may_pass_with_time(),
             Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } | Self::TooFar { .. } => true,
             _ => false,
@@ -227,6 +244,8 @@ impl fmt::Display for Failure {
                 }
                 write!(f, " ({} more are left to other schedulers)", shortfall.name.readable(*left, Round::Down))
             }
+            Self::Link(narrow) => f.write_str(&narrow.sentence()),
+            Self::Bandwidth { shortfall, ledger } => f.write_str(&bandwidth::sentence(shortfall, ledger)),
             Self::Volumes(failure) => failure.fmt(f),
             Self::NoTopology { key } => write!(f, "the pod is spread by {key}, and the node has no such label"),
             Self::Skew { key, place, pods, fewest, allowed } => {

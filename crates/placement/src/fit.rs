@@ -22,7 +22,7 @@ pub fn shortfalls(pod: &Pod, node: &Node) -> Vec<Failure> {
         let left = node.allocatable.get(&ResourceName::Pods).saturating_sub(allowed);
         Failure::TooManyPods { running, allowed, left }
     });
-    let short = pod.requests.iter().filter(|(name, _)| **name != ResourceName::Pods).filter_map(|(name, needed)| {
+    let short = pod.requests.iter().filter(|(name, _)| is_counted(name)).filter_map(|(name, needed)| {
         let free = free(pod, node, name);
         (needed > 0 && needed > free).then(|| {
             let offered = node.allocatable.get(name);
@@ -48,8 +48,8 @@ fn free(pod: &Pod, node: &Node, name: &ResourceName) -> i64 {
 /// Whether the resources suffice that not every pod asks for.
 #[must_use]
 pub fn has_more(pod: &Pod, node: &Node) -> bool {
-    let common = [ResourceName::Cpu, ResourceName::Memory, ResourceName::EphemeralStorage, ResourceName::Pods];
-    let more = pod.requests.iter().filter(|(name, needed)| *needed > 0 && !common.contains(name));
+    let common = [ResourceName::Cpu, ResourceName::Memory, ResourceName::EphemeralStorage];
+    let more = pod.requests.iter().filter(|(name, needed)| *needed > 0 && is_counted(name) && !common.contains(name));
     more.into_iter().all(|(name, needed)| needed <= free(pod, node, name))
 }
 
@@ -57,10 +57,13 @@ pub fn has_more(pod: &Pod, node: &Node) -> bool {
 #[must_use]
 pub fn has_room(pod: &Pod, node: &Node) -> bool {
     i64::try_from(node.pod_count()).is_ok_and(|running| running < allowed(pod, node))
-        && pod
-            .requests
-            .iter()
-            .all(|(name, needed)| *name == ResourceName::Pods || needed <= 0 || needed <= free(pod, node, name))
+        && pod.requests.iter().all(|(name, needed)| !is_counted(name) || needed <= 0 || needed <= free(pod, node, name))
+}
+
+/// Whether a node has so much of it as it offers. Pods are counted themselves, and bandwidth has a ledger of its own
+/// ([`crate::bandwidth`]).
+fn is_counted(name: &ResourceName) -> bool {
+    !matches!(name, ResourceName::Pods | ResourceName::Egress | ResourceName::Ingress)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each, of a pod and a node |
 //! | [`layout`] | which nodes its scheduler has for a pod, and how much of each |
 //! | [`peers`], [`spread`] | rules that look at pods elsewhere |
+//! | [`bandwidth`] | what a node's network interface has left |
 //! | [`volumes`] | where its volumes let a pod run |
 //! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
 //! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
@@ -37,6 +38,7 @@
 //! ```
 
 pub mod affinity;
+pub mod bandwidth;
 pub mod budget;
 pub mod change;
 pub mod choose;
@@ -64,6 +66,7 @@ pub mod taints;
 pub mod volumes;
 
 pub use affinity::{NodeTerm, PreferredTerm};
+pub use bandwidth::{Nic, Rates};
 pub use budget::{Budget, Budgets};
 pub use change::{Change, smallest_change};
 pub use choose::{Choice, choose, standing};

@@ -3,8 +3,9 @@
 //! The resources that nearly every pod asks for are read out of a node once, so that holding many classes of pods against
 //! it costs a few comparisons each.
 
-use keelson_core::ResourceName::{self, Cpu, EphemeralStorage, Memory, Pods};
+use keelson_core::ResourceName::{self, Cpu, Egress, EphemeralStorage, Ingress, Memory, Pods};
 
+use crate::bandwidth::{Direction, Ledger};
 use crate::layout::left;
 use crate::node::Node;
 use crate::pod::Pod;
@@ -26,18 +27,25 @@ pub struct Room {
     pub running: i64,
     /// How many may.
     pub allowed: i64,
+    /// What pods may take of its interface, out and in; 0 where nobody knows.
+    pub usable: [i64; 2],
+    /// What is taken of that, all edges counted.
+    pub taken: [i64; 2],
 }
 
 impl Room {
     /// Reads a node.
     #[must_use]
     pub fn of(node: &Node) -> Self {
+        let ledgers = Direction::BOTH.map(|direction| Ledger::plain(node, direction));
         Self {
             allocatable: COMMON.map(|name| node.allocatable.get(&name)),
             requested: COMMON.map(|name| node.requested().get(&name)),
             non_zero: node.non_zero(),
             running: i64::try_from(node.pod_count()).unwrap_or(i64::MAX),
             allowed: node.allocatable.get(&Pods),
+            usable: ledgers.map(|ledger| ledger.map_or(0, |ledger| ledger.usable)),
+            taken: ledgers.map(|ledger| ledger.map_or(0, |ledger| ledger.taken())),
         }
     }
 
@@ -61,6 +69,8 @@ pub struct Asked {
     pub requests: [i64; 3],
     /// What the scores count.
     pub non_zero: NonZero,
+    /// What it asks of the interface, out and in.
+    pub bandwidth: [i64; 2],
     /// Whether it asks for a resource besides.
     pub more: bool,
     /// How many hundredths of each resource are not there for it.
@@ -71,10 +81,11 @@ impl Asked {
     /// Reads a pod.
     #[must_use]
     pub fn by(pod: &Pod) -> Self {
-        let common = |name: &ResourceName| COMMON.contains(name) || *name == Pods;
+        let common = |name: &ResourceName| COMMON.contains(name) || [Pods, Egress, Ingress].contains(name);
         Self {
             requests: COMMON.map(|name| pod.requests.get(&name)),
             non_zero: pod.non_zero,
+            bandwidth: [pod.requests.get(&Egress), pod.requests.get(&Ingress)],
             headroom: pod.layout.headroom(),
             more: pod.requests.iter().any(|(name, needed)| needed > 0 && !common(name)),
         }

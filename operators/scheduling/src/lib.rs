@@ -15,6 +15,7 @@
 //! | [`extender`] | what another scheduler is answered |
 //! | [`effect`] | what came of it |
 //! | [`used`] | what nodes are measured to use |
+//! | [`interfaces`] | which measurements of network interfaces are believed |
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`groups`] | where an AppGroup is, and what its edges cost |
@@ -53,6 +54,7 @@ pub mod extender;
 pub mod fields;
 pub mod groups;
 pub mod incumbent;
+pub mod interfaces;
 pub mod mind;
 pub mod observe;
 pub mod operator;

@@ -10,6 +10,7 @@ mod advice;
 mod asked;
 mod books;
 mod group;
+mod interfaces;
 mod nodes;
 mod pool;
 mod seen;
@@ -28,6 +29,7 @@ use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
 use group::Groups;
+use interfaces::Interfaces;
 pub use pool::PoolSeen;
 use wake::Held;
 
@@ -118,6 +120,7 @@ pub struct Mind {
     preempting: HashMap<String, Waits>,
     groups: Groups,
     pool: PoolSeen,
+    interfaces: Interfaces,
     /// Since when they wait.
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
@@ -163,6 +166,7 @@ impl Mind {
             preempting: HashMap::new(),
             groups: Groups::default(),
             pool: PoolSeen::default(),
+            interfaces: Interfaces::default(),
             comparisons: VecDeque::new(),
             skipped: 0,
             measured: Vec::new(),
@@ -211,6 +215,7 @@ impl Mind {
 
     /// The next pod, decided; `None` when nobody is due. `O(nodes)`.
     pub fn next(&mut self, at: Moment) -> Option<Job> {
+        self.age(at.now);
         self.groups_waited(at.now);
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
@@ -401,13 +406,14 @@ impl Mind {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
-        self.standing.decides() && pods || !self.comparisons.is_empty()
+        self.standing.decides() && pods || !self.comparisons.is_empty() || due(self.interfaces.due())
     }
 
     /// When it may have something to do without anything happening.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.queue.due().into_iter().chain(self.groups.due()).min().filter(|_| self.standing.decides())
+        let decides = self.queue.due().into_iter().chain(self.groups.due()).filter(|_| self.standing.decides());
+        decides.chain(self.interfaces.due()).min()
     }
 
     /// The cluster as it sees it.

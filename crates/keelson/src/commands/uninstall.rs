@@ -52,7 +52,7 @@ pub async fn run(args: &Uninstall) -> Result<bool> {
         println!("Pod {pod} has no node and names schedulerName {scheduler}: give its workload another one.");
     }
     println!(
-        "What stays is the definition platforms.{group} and Platform {name}; `kubectl delete crd platforms.{group}` removes \
+        "What stays are the definitions of {group} and Platform {name}; `kubectl delete crd platforms.{group} nodenetworks.{group}` removes \
          both.",
         group = names::GROUP,
         name = names::PLATFORM

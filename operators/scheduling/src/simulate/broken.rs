@@ -76,6 +76,8 @@ const fn is_rule(failure: &Failure) -> bool {
         | Failure::Ports { .. }
         | Failure::TooManyPods { .. }
         | Failure::Insufficient { .. }
+        | Failure::Bandwidth { .. }
+        | Failure::Link(_)
         | Failure::Volumes(_) => false,
     }
 }
