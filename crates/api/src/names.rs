@@ -9,6 +9,17 @@ pub const PLATFORM: &str = "default";
 /// The scheduler's name when nothing else is set.
 pub const SCHEDULER: &str = "keelson";
 
+/// The cluster's own scheduler, as the pods name it that name no other.
+pub const DEFAULT_SCHEDULER: &str = "default-scheduler";
+/// Label of the nodes that Keelson has for itself in layout Dedicated, and the key of the taint that keeps others off.
+pub const POOL: &str = "keelson.dev/pool";
+/// Its value, and the taint's: the pool is the scheduler's, and other features may come to have theirs.
+pub const SCHEDULING_POOL: &str = "scheduling";
+/// Label on a namespace: `enabled` has pods that name no scheduler created as Keelson's.
+pub const OPT_IN: &str = "keelson.dev/scheduling";
+/// Its value.
+pub const OPTED_IN: &str = "enabled";
+
 /// Annotation on any object: lowers the mode for it, never raises it.
 pub const MODE: &str = "keelson.dev/mode";
 /// Annotation on every object Keelson writes: the decision that last changed it.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use keelson_api::platform::SchedulingLayout;
 use keelson_api::{AppGroup, NetworkTopology, Platform, PlatformSpec, names};
 use keelson_core::{Mode, Timestamp};
 use keelson_runtime::Calls;
@@ -146,6 +147,9 @@ pub async fn install(client: &kube::Client, mode: Mode) -> Result<()> {
     namespaces.patch(NAMESPACE, &params, &Patch::Apply(&namespace)).await?;
     let mut spec = PlatformSpec::default();
     spec.features.scheduling.mode = mode;
+    // Nobody else places pods there.
+    spec.features.scheduling.settings.layout = Some(SchedulingLayout::Shared);
+    spec.features.scheduling.settings.headroom_percent = 0;
     let platforms: kube::Api<Platform> = kube::Api::all(client.clone());
     platforms.patch(names::PLATFORM, &params, &Patch::Apply(&Platform::new(names::PLATFORM, spec))).await?;
     Ok(())

@@ -6,6 +6,7 @@
 use keelson_core::ResourceName::{self, Cpu, Egress, EphemeralStorage, Ingress, Memory, Pods};
 
 use crate::bandwidth::{Direction, Ledger};
+use crate::layout::left;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::requests::NonZero;
@@ -55,11 +56,12 @@ impl Room {
     #[must_use]
     #[inline]
     pub fn has(&self, asked: &Asked) -> bool {
+        let there = |offered: i64| offered.saturating_sub(left(asked.headroom, offered));
         let free = self.allocatable.iter().zip(&self.requested);
-        self.running < self.allowed
+        self.running < there(self.allowed)
             && free
                 .zip(&asked.requests)
-                .all(|((offered, taken), needed)| *needed <= 0 || *needed <= offered.saturating_sub(*taken))
+                .all(|((offered, taken), needed)| *needed <= 0 || *needed <= there(*offered).saturating_sub(*taken))
     }
 }
 
@@ -74,6 +76,8 @@ pub struct Asked {
     pub bandwidth: [i64; 2],
     /// Whether it asks for a resource besides.
     pub more: bool,
+    /// How many hundredths of each resource are not there for it.
+    pub headroom: i64,
 }
 
 impl Asked {
@@ -85,6 +89,7 @@ impl Asked {
             requests: COMMON.map(|name| pod.requests.get(&name)),
             non_zero: pod.non_zero,
             bandwidth: [pod.requests.get(&Egress), pod.requests.get(&Ingress)],
+            headroom: pod.layout.headroom(),
             more: pod.requests.iter().any(|(name, needed)| needed > 0 && !common(name)),
         }
     }

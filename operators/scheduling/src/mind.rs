@@ -12,6 +12,7 @@ mod books;
 mod group;
 mod interfaces;
 mod nodes;
+mod pool;
 mod seen;
 mod storage;
 mod wake;
@@ -29,9 +30,10 @@ use keelson_placement::{Classes, Nodes};
 pub use books::Books;
 use group::Groups;
 use interfaces::Interfaces;
+pub use pool::PoolSeen;
 use wake::Held;
 
-use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
+use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of, scheduler_of};
 use crate::effect::{Effects, Placement, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
@@ -60,6 +62,8 @@ pub struct Standing {
     pub held: bool,
     /// The decision that last moved the feature's switch.
     pub moved_by: Option<DecisionId>,
+    /// Why nothing is bound of the scheduler that is to be replaced, while it leads or may.
+    pub stands_back: Option<String>,
 }
 
 impl Standing {
@@ -115,6 +119,7 @@ pub struct Mind {
     /// What those of them wait for that others are being evicted for.
     preempting: HashMap<String, Waits>,
     groups: Groups,
+    pool: PoolSeen,
     interfaces: Interfaces,
     /// Since when they wait.
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
@@ -160,6 +165,7 @@ impl Mind {
             refused: HashSet::new(),
             preempting: HashMap::new(),
             groups: Groups::default(),
+            pool: PoolSeen::default(),
             interfaces: Interfaces::default(),
             comparisons: VecDeque::new(),
             skipped: 0,
@@ -181,6 +187,10 @@ impl Mind {
             self.comparisons.clear();
         }
         self.standing = standing;
+        for pod in self.unbound.values_mut() {
+            pod.read.pod.layout = self.standing.settings.layout_of(&pod.written);
+        }
+        self.look_at_pool();
         self.groups.start_over();
         self.queue.set_backoff(self.standing.backoff);
         // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
@@ -225,6 +235,7 @@ impl Mind {
 
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
+        ask.stands_back = self.stands_back_for(&written).map(str::to_owned);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
         ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
         let together = self.together(uid, &mut ask);
@@ -447,6 +458,12 @@ impl Mind {
         self.used.missing()
     }
 
+    /// Why a pod of ours is not touched, when another scheduler may bind it.
+    fn stands_back_for(&self, pod: &Pod) -> Option<&str> {
+        let replaced = self.standing.settings.is_replaced(scheduler_of(pod));
+        self.standing.stands_back.as_deref().filter(|_| replaced)
+    }
+
     fn not_ours(&mut self, uid: &str) {
         self.ours.remove(uid);
         self.refused.remove(uid);
@@ -461,7 +478,7 @@ impl Mind {
     /// A pod that waits for this scheduler, as the queue knows it.
     fn waiting(&self, pod: &Pod) -> Option<Waiting> {
         let spec = pod.spec.as_ref()?;
-        let ours = spec.scheduler_name.as_deref() == Some(self.standing.settings.scheduler.as_str());
+        let ours = self.standing.settings.places(spec.scheduler_name.as_deref().unwrap_or_default());
         let alive = pod.metadata.deletion_timestamp.is_none();
         (ours && alive).then(|| Waiting {
             uid: uid(pod).to_owned(),

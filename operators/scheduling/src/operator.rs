@@ -11,6 +11,8 @@ mod answers;
 mod bandwidth;
 mod drift;
 mod extender;
+mod incumbent;
+mod layout;
 mod measure;
 mod network;
 mod pending;
@@ -44,6 +46,7 @@ use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::extender::judge::Stands;
+use crate::incumbent::Incumbent;
 use crate::interfaces;
 use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
@@ -106,16 +109,24 @@ impl Operator for Scheduling {
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
         let (rt, ask, asked) = (runtime.clone(), self.ask, self.asked);
         let (measuring, telling, drifting) = (runtime.clone(), runtime.clone(), runtime.clone());
+        let looking = runtime.clone();
         let carrying = runtime.clone();
         let inbox = runtime.run_controller(Telling::new(runtime), Options::default());
         Ok(Running(vec![
             runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
             runtime.spawn("node use", move || measure::keep(measuring.clone())),
+            runtime.spawn("incumbent", move || incumbent::keep(looking.clone())),
             runtime.spawn("interfaces", move || bandwidth::keep(carrying.clone())),
             runtime.spawn("drift", move || drift::keep(drifting.clone(), ask.clone())),
             runtime.spawn("network objects", move || network::tell(telling.clone(), inbox.clone())),
         ]))
     }
+}
+
+/// What the controller may ask beside [`Scheduling::permissions`] when it is to replace kube-scheduler.
+#[must_use]
+pub fn replacing() -> Permissions {
+    incumbent::permissions()
 }
 
 /// What is under way: the pod of each task, when it waits for the outcome, and of how many actions.
@@ -134,10 +145,11 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut storage = Storage::follow(&rt);
     let mut networks = Networks::follow(&rt, &settings.borrow().features.scheduling.settings);
     let mut measured = rt.facts().changes::<NodeUse>();
+    let mut incumbent = rt.facts().changes::<Incumbent>();
     let mut carried = rt.facts().changes::<NodeBandwidth>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
-    let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
+    let mut mind = Mind::new(standing(&rt, &switch.borrow(), &settings.borrow()));
     let wanted = settings.borrow().features.scheduling.settings.clone();
     networks.configure(&wanted, &mut mind, clock.now());
     mind.bandwidth_limit(limit(&wanted), clock.now());
@@ -173,6 +185,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     mind.node_use(used.value, clock.now());
                 }
             }
+            Ok(()) = incumbent.changed() => {}
             delta = nodes.next() => {
                 nodes_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
@@ -230,7 +243,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
         }
         // Not when it was looked: it may have waited since.
         let now = clock.now();
-        let next = standing(&switch.borrow(), &settings.borrow());
+        let next = standing(&rt, &switch.borrow(), &settings.borrow());
         if next != *mind.standing() {
             mind.configure(next, now);
             told = None;
@@ -240,9 +253,10 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
         }
         gauges.set(&mind);
         let interfaces = mind.interface_condition().cloned();
-        let telling = (mind.standing().settings.mode, pods_held_back(&mind), mind.missing().cloned(), interfaces);
+        let telling = (pods_held_back(&mind), mind.missing().cloned(), mind.pool().changes(), interfaces);
         if told.as_ref() != Some(&telling) {
-            let conditions = [held_back(&mind), measure::condition(mind.missing())];
+            let layout = layout::condition(&settings.borrow().features.scheduling.settings, &mind);
+            let conditions = [held_back(&mind), measure::condition(mind.missing()), layout];
             rt.report(Feature::Scheduling, conditions.into_iter().chain(telling.3.clone()).collect());
             told = Some(telling);
         }
@@ -411,11 +425,12 @@ fn is_done(report: &Report, actions: usize) -> bool {
     actions > 0 && report.decisions.values().any(|(_, steps)| done(steps))
 }
 
-fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
+fn standing(rt: &Runtime, switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
     let settings = &platform.features.scheduling.settings;
     let seconds = |seconds: i32| Span::seconds(i64::from(seconds));
     Standing {
-        settings: Settings { scheduler: settings.scheduler_name.clone(), mode: switch.effective },
+        stands_back: incumbent::stands_in_the_way(rt, settings),
+        settings: layout::settings(settings, switch.effective),
         backoff: Backoff {
             initial: seconds(settings.pod_initial_backoff_seconds),
             max: seconds(settings.pod_max_backoff_seconds),
@@ -438,7 +453,7 @@ fn pods_held_back(mind: &Mind) -> usize {
 
 /// Whether pods wait for a scheduler that does not place them: the thing to know before and after a switch.
 fn held_back(mind: &Mind) -> Condition {
-    let Settings { scheduler, mode } = &mind.standing().settings;
+    let Settings { scheduler, mode, .. } = &mind.standing().settings;
     let waiting = pods_held_back(mind);
     let (status, reason, message) = match waiting {
         0 => (ConditionStatus::False, "NoPods", format!("No pod waits for {scheduler} in vain.")),

@@ -130,6 +130,7 @@ impl<'a> Kept<'a> {
                 .map(String::as_str)
                 .chain(keys)
                 .chain(pod.topology_keys())
+                .chain(pod.layout.label())
                 .chain(theirs)
                 .collect(),
             resources: named.chain(&[ResourceName::Cpu, ResourceName::Memory, ResourceName::Pods]).collect(),
@@ -281,6 +282,7 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
         ..
     } = serde_json::from_slice(recording)?;
     if let Some(settings) = settings {
+        ask.pod.layout = settings.layout.clone();
         ask.settings = settings;
     }
     let peers: Vec<Arc<Claim>> = peers.into_iter().map(Arc::new).collect();

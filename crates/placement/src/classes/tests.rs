@@ -13,6 +13,7 @@ use crate::bandwidth::{Load, Nic, Rates};
 use crate::choose::choose;
 use crate::cycle::Cycle;
 use crate::explain::best;
+use crate::layout::{Layout, Pool};
 use crate::log::Change;
 use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, Link, WORKLOAD_LABEL};
 use crate::node::Occupant;
@@ -200,10 +201,33 @@ fn ungrouped(kind: u16) -> Pod {
     }
 }
 
+/// One of several layouts.
+fn layout(kind: u8) -> Layout {
+    match kind {
+        0 | 1 => Layout::All,
+        2 => Layout::Pool(pool()),
+        3 => Layout::Headroom(10),
+        _ => Layout::Headroom(50),
+    }
+}
+
+fn pool() -> Pool {
+    Pool::new("pool", "ours")
+}
+
+/// A pod that says itself what the layout says for a pod of the pool.
+fn saying_so(pod: &Pod) -> Pod {
+    let Pool { key, value } = pool();
+    let tolerated = Toleration::equal(&key, &value).only(TaintEffect::NoSchedule);
+    pod.clone().in_layout(Layout::All).selecting(&key, &value).tolerating(tolerated)
+}
+
 fn node(slot: usize, kind: u8, size: i64) -> Node {
     let name = format!("n{slot}-{}", kind % 2);
     let node = Node::new(&name, [(Cpu, size * 100), (Memory, 1_000), ("gpu".into(), size % 3)]).label(HOSTNAME, &name);
     let node = node.label("topology.kubernetes.io/rack", ["0", "1"][slot % 2]);
+    let node = if size % 3 > 0 { node.label("pool", "ours") } else { node };
+    let node = if size % 4 > 1 { node.taint(pool().taint()) } else { node };
     let node = if kind == 9 {
         node
     } else {
@@ -231,7 +255,7 @@ enum Step {
     Leaves(usize),
     /// Capacity; measured load, and whether it is saturated.
     Load(usize, u8, Option<(i64, bool)>),
-    Place(u16, u64),
+    Place(u16, u8, u64),
 }
 
 proptest! {
@@ -247,7 +271,7 @@ proptest! {
         1 => (0..12_usize).prop_map(Step::Leaves),
         3 => (0..12_usize, 0..3_u8, prop::option::of((0..1_500_i64, any::<bool>())))
             .prop_map(|(slot, capacity, load)| Step::Load(slot, capacity, load)),
-        25 => (0..3_744_u16, any::<u64>()).prop_map(|(kind, seed)| Step::Place(kind, seed)),
+        25 => (0..3_744_u16, 0..5_u8, any::<u64>()).prop_map(|(kind, in_layout, seed)| Step::Place(kind, in_layout, seed)),
     ], 0..150)) {
         let (mut cluster, mut classes) = (Cluster::default(), Classes::default());
         for (number, step) in steps.into_iter().enumerate() {
@@ -283,12 +307,15 @@ proptest! {
                     cluster.slots[slot].0.measure(Some(Nic { load, ..Nic::new(capacity) }));
                     cluster.write(Change::Load(slot));
                 },
-                Step::Place(kind, seed) => {
-                    let pod = pod(kind).uid(&number.to_string());
+                Step::Place(kind, in_layout, seed) => {
+                    let pod = pod(kind).uid(&number.to_string()).in_layout(layout(in_layout));
                     let known_nodes = cluster.known();
                     let snapshot = Snapshot::of(&known_nodes).within(&cluster.namespaces).over(&cluster.network);
                     let anew = choose(&pod, &snapshot, seed);
                     let shown = best(&Cycle::new(&pod, &snapshot), seed).1.candidates;
+                    if pod.layout == Layout::Pool(pool()) {
+                        prop_assert_eq!(anew, choose(&saying_so(&pod), &snapshot, seed));
+                    }
                     let known = classes.choose(&pod, &cluster, seed);
                     let name = known.choice.node.map(|slot| cluster.slots[slot].0.name.clone());
                     prop_assert_eq!(&name, &anew.node.map(|index| known_nodes[index].name.clone()));

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::pending::{self, Pending};
-use crate::decide::{Ask, Moment, Settings, decide};
+use crate::decide::{Ask, Moment, Settings, decide, scheduler_of};
 use crate::extender::judge::{Binding, Note, Ranking, Stands};
 use crate::fields;
 use crate::groups::groups;
@@ -225,9 +225,9 @@ async fn why(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, Answe
         let what = format!("a decision about pod {namespace}/{name} that the scheduler remembers");
         return Err(AnswerError::NotFound(what));
     };
-    let scheduler = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()).unwrap_or_default();
+    let scheduler = scheduler_of(pod);
     let decision = tried(&known, pod, None);
-    let whose = if scheduler == known.settings.scheduler {
+    let whose = if known.settings.places(scheduler) {
         "Not tried yet.".to_owned()
     } else {
         format!("It waits for scheduler {scheduler}. Keelson would say:")
@@ -275,7 +275,12 @@ pub(super) fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
 
 fn enforced(known: &Known, pod: &Pod) -> Ask {
     let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
-    Ask::new(pod, read::pod(pod), settings, known.at)
+    let mut ask = Ask::new(pod, read::pod(pod), settings, known.at);
+    // A manifest that names no scheduler is asked about as one of ours.
+    if scheduler_of(pod).is_empty() {
+        ask.pod.layout = ask.settings.layout.clone();
+    }
+    ask
 }
 
 fn table() -> Value {

@@ -70,7 +70,8 @@ const fn is_rule(failure: &Failure) -> bool {
         | Failure::Peers { .. }
         | Failure::Repelled { .. }
         | Failure::TooFar { .. } => true,
-        Failure::Cordoned
+        Failure::OutsidePool { .. }
+        | Failure::Cordoned
         | Failure::OtherNode { .. }
         | Failure::Ports { .. }
         | Failure::TooManyPods { .. }
