@@ -47,6 +47,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson", "edge_cost", Part::Cluster),
     ("keelson", "race", Part::Cluster),
     ("keelson", "extender", Part::Cluster),
+    ("keelson", "layouts", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
     ("keelson", "hurt", Part::Cluster),
     ("keelson", "restored", Part::Cluster),

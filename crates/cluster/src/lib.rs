@@ -32,5 +32,5 @@ pub mod view;
 
 pub use cell::Cell;
 pub use read::{Problem, ReadNode, ReadPod, ReadVolumes};
-pub use state::{Event, State, Traffic, Wanted};
+pub use state::{Event, Heard, State, Traffic, Wanted};
 pub use view::{Member, Nominated, View};

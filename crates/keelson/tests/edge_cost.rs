@@ -175,7 +175,8 @@ impl Bench {
     fn compare(&self, app: &App, kubeconfig: &Path) -> ([f64; RUNS], f64, f64) {
         let platform = |wait: u32| {
             json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"}, "spec":
-                {"features": {"scheduling": {"mode": "Enforce", "settings": {"groupWaitSeconds": wait}}}}})
+                {"features": {"scheduling": {"mode": "Enforce", "settings":
+                    {"layout": "Shared", "headroomPercent": 0, "groupWaitSeconds": wait}}}}})
         };
         self.apply(&[app.topology.clone(), platform(30)]);
         let up = Up::start(&["--kubeconfig", kubeconfig.to_str().unwrap()]);

@@ -1,4 +1,5 @@
-//! Kinds that can be listed and not watched, such as those of `metrics.k8s.io`.
+//! What is read now and then and not watched: kinds that can only be listed, such as those of `metrics.k8s.io`, and single
+//! objects of others.
 //!
 //! An aggregated API is served by somebody beside the API server, who may be absent, come, or fall silent at any time.
 //! Whoever reads it asks again and again, and is told which of these it is.
@@ -8,8 +9,9 @@
 
 use std::sync::Arc;
 
-use kube::Api;
+use k8s_openapi::NamespaceResourceScope;
 use kube::api::ListParams;
+use kube::{Api, Resource};
 
 use crate::Runtime;
 use crate::cache::{Cached, Tolerant};
@@ -19,7 +21,7 @@ use crate::cache::{Cached, Tolerant};
 pub enum Listing<K> {
     /// These objects.
     Read(Vec<Arc<K>>),
-    /// Nobody serves the kind.
+    /// Nobody serves the kind; or there is no object of the name that was asked for.
     Absent,
     /// It cannot be read, in the server's words.
     Failed(String),
@@ -31,9 +33,26 @@ impl Runtime {
         let api: Api<Tolerant<K>> = Api::all(self.0.client.clone());
         match api.list(&ListParams::default()).await {
             Ok(list) => Listing::Read(list.items.into_iter().filter_map(Tolerant::read).collect()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Listing::Absent,
-            Err(kube::Error::Api(status)) => Listing::Failed(status.message),
-            Err(error) => Listing::Failed(error.to_string()),
+            Err(error) => Listing::failed(error),
+        }
+    }
+
+    /// Reads one object, now.
+    pub async fn look_up<K>(&self, namespace: &str, name: &str) -> Listing<K>
+    where
+        K: Cached + Resource<Scope = NamespaceResourceScope>,
+    {
+        let api: Api<K> = Api::namespaced(self.0.client.clone(), namespace);
+        api.get(name).await.map_or_else(Listing::failed, |object| Listing::Read(vec![Arc::new(object)]))
+    }
+}
+
+impl<K> Listing<K> {
+    fn failed(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 404 => Self::Absent,
+            kube::Error::Api(status) => Self::Failed(status.message),
+            error => Self::Failed(error.to_string()),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Cluster {
         wait::until(component.name(), PATIENCE, || match component {
             Component::Etcd => self.etcd("maintenance/status", &json!({})).map(drop),
             Component::ApiServer => self.kubectl(&["get", "--raw=/readyz"]).map(drop),
-            // It serves nobody.
+            // Nobody asks it anything.
             Component::Scheduler => Ok(()),
         })
     }

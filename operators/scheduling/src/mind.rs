@@ -10,7 +10,9 @@ mod advice;
 mod asked;
 mod books;
 mod group;
+mod interfaces;
 mod nodes;
+mod pool;
 mod seen;
 mod sending;
 mod storage;
@@ -28,11 +30,13 @@ use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
 use group::Groups;
+use interfaces::Interfaces;
+pub use pool::PoolSeen;
 pub use sending::Pass;
 use sending::Sending;
 use wake::Held;
 
-use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
+use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of, scheduler_of};
 use crate::effect::{Effects, Placement, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
@@ -61,6 +65,8 @@ pub struct Standing {
     pub held: bool,
     /// The decision that last moved the feature's switch.
     pub moved_by: Option<DecisionId>,
+    /// Why nothing is bound of the scheduler that is to be replaced, while it leads or may.
+    pub stands_back: Option<String>,
 }
 
 impl Standing {
@@ -119,6 +125,8 @@ pub struct Mind {
     preempting: HashMap<String, Waits>,
     groups: Groups,
     sending: Sending,
+    pool: PoolSeen,
+    interfaces: Interfaces,
     /// Since when they wait.
     comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
     skipped: u64,
@@ -164,6 +172,8 @@ impl Mind {
             preempting: HashMap::new(),
             groups: Groups::default(),
             sending: Sending::default(),
+            pool: PoolSeen::default(),
+            interfaces: Interfaces::default(),
             comparisons: VecDeque::new(),
             skipped: 0,
             measured: Vec::new(),
@@ -184,6 +194,10 @@ impl Mind {
             self.comparisons.clear();
         }
         self.standing = standing;
+        for pod in self.unbound.values_mut() {
+            pod.read.pod.layout = self.standing.settings.layout_of(&pod.written);
+        }
+        self.look_at_pool();
         self.groups.start_over();
         self.queue.set_backoff(self.standing.backoff);
         // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
@@ -208,6 +222,7 @@ impl Mind {
 
     /// The next pod, decided; `None` when nobody is due. `O(nodes)`.
     pub fn next(&mut self, at: Moment) -> Option<Job> {
+        self.age(at.now);
         self.groups_waited(at.now);
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
@@ -227,6 +242,7 @@ impl Mind {
 
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
+        ask.stands_back = self.stands_back_for(&written).map(str::to_owned);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
         ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
         let together = self.together(uid, &mut ask);
@@ -403,13 +419,17 @@ impl Mind {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
-        self.standing.decides() && pods || !self.comparisons.is_empty() || self.sending.has_collisions()
+        self.standing.decides() && pods
+            || !self.comparisons.is_empty()
+            || self.sending.has_collisions()
+            || due(self.interfaces.due())
     }
 
     /// When it may have something to do without anything happening.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.queue.due().into_iter().chain(self.groups.due()).min().filter(|_| self.standing.decides())
+        let decides = self.queue.due().into_iter().chain(self.groups.due()).filter(|_| self.standing.decides());
+        decides.chain(self.interfaces.due()).min()
     }
 
     /// The cluster as it sees it.
@@ -454,6 +474,12 @@ impl Mind {
         self.used.missing()
     }
 
+    /// Why a pod of ours is not touched, when another scheduler may bind it.
+    fn stands_back_for(&self, pod: &Pod) -> Option<&str> {
+        let replaced = self.standing.settings.is_replaced(scheduler_of(pod));
+        self.standing.stands_back.as_deref().filter(|_| replaced)
+    }
+
     fn not_ours(&mut self, uid: &str) {
         self.ours.remove(uid);
         self.refused.remove(uid);
@@ -468,7 +494,7 @@ impl Mind {
     /// A pod that waits for this scheduler, as the queue knows it.
     fn waiting(&self, pod: &Pod) -> Option<Waiting> {
         let spec = pod.spec.as_ref()?;
-        let ours = spec.scheduler_name.as_deref() == Some(self.standing.settings.scheduler.as_str());
+        let ours = self.standing.settings.places(spec.scheduler_name.as_deref().unwrap_or_default());
         let alive = pod.metadata.deletion_timestamp.is_none();
         (ours && alive).then(|| Waiting {
             uid: uid(pod).to_owned(),

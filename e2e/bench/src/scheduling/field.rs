@@ -106,7 +106,8 @@ impl Field {
         cluster.apply(
             &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keelson-system"}}).to_string(),
         )?;
-        let enforce = json!({"features": {"scheduling": {"mode": "Enforce"}}});
+        let settings = json!({"layout": "Shared", "headroomPercent": 0});
+        let enforce = json!({"features": {"scheduling": {"mode": "Enforce", "settings": settings}}});
         let platform = json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"}, "spec": enforce});
         cluster.apply(&platform.to_string())?;
         let rules = [Scope::Cluster, Scope::Own]

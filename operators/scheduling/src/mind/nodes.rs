@@ -44,6 +44,7 @@ impl Mind {
         let may_hold_more = may_hold_more(before, &read);
         let before = before.filter(|_| may_hold_more).map(|before| before.node.clone());
         let name = read.node.name.clone();
+        self.pool_node(&read.node);
         self.state.apply(Event::NodeApplied(Box::new(read)));
         self.is_otherwise(&name, now);
         if may_hold_more {
@@ -64,6 +65,7 @@ impl Mind {
     /// A node is gone.
     pub fn node_gone(&mut self, name: &str, now: Timestamp) {
         self.effects.node_gone(name);
+        self.pool.gone(name);
         self.state.apply(Event::NodeDeleted { name: name.to_owned() });
         self.is_otherwise(name, now);
         self.places_changed(now);
