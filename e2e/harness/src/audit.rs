@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
+/// Megabytes after which the log would go on in another file: never. (After 100 of them, unless this is given.)
+const WHOLE: u32 = 100_000;
+
 /// Every request, at the moment it is answered, with the agent that sent it; of bodies only those of patches, for nothing
 /// else tells what kind of patch it was.
 #[must_use]
@@ -30,7 +33,8 @@ pub fn policy() -> String {
 #[must_use]
 pub fn flags(policy: &Path, log: &Path) -> String {
     format!(
-        " --audit-policy-file={} --audit-log-path={} --audit-log-format=json --audit-log-mode=blocking",
+        " --audit-policy-file={} --audit-log-path={} --audit-log-format=json --audit-log-mode=blocking \
+         --audit-log-maxsize={WHOLE}",
         policy.display(),
         log.display()
     )
