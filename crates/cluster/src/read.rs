@@ -10,6 +10,7 @@ pub mod network;
 mod node;
 mod peers;
 mod pod;
+pub mod selecting;
 pub mod volumes;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::budget;
 pub use node::{ReadNode, node};
 pub use pod::{ReadPod, pod};
+pub use selecting::{Owner, ReadSelecting, Selecting};
 pub use volumes::ReadVolumes;
 
 /// What could not be read, and what was taken instead.

@@ -23,7 +23,7 @@ pub use network::{Traffic, Wanted};
 
 use self::network::Networks;
 use crate::read::network::{Name, ReadGroup, ReadMeasured, ReadTopology};
-use crate::read::{self, Problem, ReadNode, ReadPod, ReadVolumes};
+use crate::read::{self, Problem, ReadNode, ReadPod, ReadSelecting, ReadVolumes, Selecting};
 use crate::view::{Member, Nominated, View};
 
 /// Something that happened.
@@ -70,6 +70,17 @@ pub enum Event {
         kind: VolumeKind,
         /// Its name, with its namespace before a slash where it has one.
         key: String,
+    },
+    /// A Service, or a workload that makes pods, was made or changed.
+    SelectorApplied(Box<ReadSelecting>),
+    /// Such a one is gone.
+    SelectorDeleted {
+        /// What it was.
+        kind: Selecting,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// An AppGroup was made or changed.
     GroupApplied(Box<ReadGroup>),
@@ -215,6 +226,10 @@ impl State {
                 Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
             }
             Event::BudgetDeleted { key } => _ = Arc::make_mut(&mut self.view.budgets).remove(&key),
+            Event::SelectorApplied(read) => _ = Arc::make_mut(&mut self.view.selectors).put(*read),
+            Event::SelectorDeleted { kind, namespace, name } => {
+                _ = Arc::make_mut(&mut self.view.selectors).remove(kind, &namespace, &name);
+            }
             Event::Nominated { uid, node } => self.nominate(&uid, node.as_deref()),
             Event::VolumesApplied(read) => _ = self.volumes_applied(*read),
             Event::VolumesDeleted { kind, key } => _ = self.volumes_deleted(kind, key),

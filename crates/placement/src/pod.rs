@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use keelson_core::selector::LabelSelector;
 use keelson_core::{Resources, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ use crate::network::costs::{RACK, REGION, SEGMENT};
 use crate::peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 use crate::ports::HostPort;
 use crate::requests::{NonZero, PodRequests};
-use crate::spread::{SpreadConstraint, ZONE};
+use crate::spread::{HOSTNAME, SpreadConstraint, ZONE};
 use crate::taints::Toleration;
 use crate::volumes::PodVolume;
 
@@ -304,6 +305,16 @@ impl Pod {
     #[must_use]
     pub fn spreading(mut self, constraint: SpreadConstraint) -> Self {
         self.spread.push(constraint);
+        self
+    }
+
+    /// The same pod, spread as the system's defaults of kube-scheduler 1.36 spread those that the selector speaks of: over
+    /// nodes, and over zones.
+    #[must_use]
+    pub fn spreading_like(mut self, selector: &LabelSelector) -> Self {
+        let soft = |key, skew| SpreadConstraint::new(key, skew, false, Some(selector.clone()));
+        self.spread = vec![soft(HOSTNAME, 3), soft(ZONE, 5)];
+        self.spread_by_default = true;
         self
     }
 

@@ -84,11 +84,7 @@ const SHAPES: &[Shape] = &[
         peer: Some(("kube-scheduler, floor of its CI in 2026", 160.0)),
         before: 5_000,
         measured: 10_000,
-        pod: |pod| {
-            let soft = |key, skew| SpreadConstraint::new(key, skew, false, Some(selector("grey")));
-            let pod = pod.label("color", "grey").spreading(soft(HOSTNAME, 3)).spreading(soft(ZONE, 5));
-            Pod { spread_by_default: true, ..pod }
-        },
+        pod: |pod| pod.label("color", "grey").spreading_like(&selector("grey")),
     },
 ];
 
@@ -117,7 +113,7 @@ impl Scheduler {
     fn place(&mut self, pod: Pod) -> Result<Duration> {
         self.number += 1;
         let pod = Pod { name: format!("p{}", self.number), uid: self.number.to_string(), ..pod };
-        let read = ReadPod { pod: pod.clone(), bound_to: None, ended: false, preempted: false, problems: Vec::new() };
+        let read = ReadPod::of(pod.clone(), None);
         self.state.apply(Event::PodApplied(Box::new(read)));
         let began = clock::now();
         let known = self.classes.choose(&pod, &self.state, self.number);

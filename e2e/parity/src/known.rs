@@ -87,15 +87,6 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "default constraints",
-        why: "Upstream spreads a pod without constraints by its services and its owner, in the score; we do not yet.",
-        once_in: 2_000,
-        explains: |asked, one| {
-            let own = &asked.pod["spec"]["topologySpreadConstraints"];
-            one.plugin == "PodTopologySpread" && !one.is_verdict() && own.is_null()
-        },
-    },
-    Known {
         name: "an empty selector and those who wait",
         why: "Upstream counts no pod that stands for an empty label selector, but every one that waits for room; we count none.",
         once_in: 20_000,

@@ -12,6 +12,7 @@ mod books;
 mod group;
 mod nodes;
 mod seen;
+mod selecting;
 mod storage;
 mod wake;
 
@@ -219,6 +220,7 @@ impl Mind {
     }
 
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
+        let read = self.spread(read);
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
         ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
@@ -369,7 +371,7 @@ impl Mind {
     /// The next comparison with another scheduler's choice.
     pub fn next_comparison(&mut self, at: Moment) -> Option<Job> {
         let (seen, written) = self.comparisons.pop_front()?;
-        let read = keelson_cluster::read::pod(&written);
+        let read = self.spread(keelson_cluster::read::pod(&written));
         let actual = read.bound_to.clone()?;
         let ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         let decision = observe::compare(&ask, &self.state.live().snapshot_for(&ask.pod), &actual);

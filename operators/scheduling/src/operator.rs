@@ -3,9 +3,9 @@
 //! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
 //! thinking about is in [`crate::mind`].
 //!
-//! Promises: nothing is decided before nodes, namespaces, budgets, pods and the kinds of storage and network were read once;
-//! what the caches say is taken in before the next pod is decided; a change of mode, name or leader takes effect before the
-//! next pod; a stop waits for what was begun.
+//! Promises: nothing is decided before nodes, namespaces, budgets, pods, those that select pods, and the kinds of storage and
+//! network were read once; what the caches say is taken in before the next pod is decided; a change of mode, name or leader
+//! takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
 mod drift;
@@ -13,6 +13,7 @@ mod extender;
 mod measure;
 mod network;
 mod pending;
+mod selecting;
 mod storage;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ use tracing::{Instrument, field};
 use answers::{Known, Query};
 use network::Networks;
 pub(crate) use network::{read_group, read_topology};
+use selecting::Selectors;
 use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
@@ -75,6 +77,7 @@ impl Operator for Scheduling {
         }
         let budgets = Rule::follow("policy", &["poddisruptionbudgets"]);
         let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), budgets, measure::permission()];
+        rules.extend(selecting::permissions());
         rules.extend(storage::permissions(ceiling == Mode::Enforce));
         rules.extend(network::permissions(ceiling == Mode::Enforce));
         if ceiling == Mode::Enforce {
@@ -124,6 +127,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
     let mut namespaces = rt.cache::<Namespace>().subscribe();
     let mut budgets = rt.cache::<PodDisruptionBudget>().subscribe();
+    let mut selectors = Selectors::follow(&rt);
     let mut storage = Storage::follow(&rt);
     let mut networks = Networks::follow(&rt, &settings.borrow().features.scheduling.settings);
     let mut measured = rt.facts().changes::<NodeUse>();
@@ -138,8 +142,8 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let ready =
-            nodes_read && namespaces_read && budgets_read && pods_read && storage.is_read() && networks.is_read();
+        let objects_read = storage.is_read() && selectors.is_read() && networks.is_read();
+        let ready = nodes_read && namespaces_read && budgets_read && pods_read && objects_read;
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
@@ -183,6 +187,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Delta::Deleted(gone) => mind.budget_gone(keelson_cluster::read::budget(&gone).key()),
                 }
             }
+            heard = selectors.next() => heard.told(&mut mind),
             heard = storage.next() => heard.told(&mut mind, clock.now()),
             heard = networks.next() => networks.heard(heard, &mut mind, clock.now()),
             delta = pods.next() => {

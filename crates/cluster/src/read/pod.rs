@@ -10,6 +10,7 @@ use keelson_placement::requests::InitKind;
 use keelson_placement::{HostPort, NodeTerm, Pod, PodRequests, PreferredTerm, Protocol, TaintEffect};
 use keelson_placement::{Toleration, TolerationOperator};
 
+use super::selecting::{Owner, owner};
 use super::{Amounts, Problem, amounts, operator, peers, problem, volumes};
 
 /// A pod as read.
@@ -19,12 +20,22 @@ pub struct ReadPod {
     pub pod: Pod,
     /// The node it is bound to.
     pub bound_to: Option<String>,
+    /// The workload that made it, when that selects pods.
+    pub owner: Option<Owner>,
     /// Whether it has ended: it holds nothing any more.
     pub ended: bool,
     /// Whether it is being deleted because a scheduler evicts it for another pod.
     pub preempted: bool,
     /// What could not be read.
     pub problems: Vec<Problem>,
+}
+
+impl ReadPod {
+    /// A pod of which nothing is wrong, on a node or waiting.
+    #[must_use]
+    pub const fn of(pod: Pod, bound_to: Option<String>) -> Self {
+        Self { pod, bound_to, owner: None, ended: false, preempted: false, problems: Vec::new() }
+    }
 }
 
 /// Reads a pod. One that has a node is not asked about its node name any more: `pod.node_name` is none.
@@ -61,6 +72,7 @@ pub fn pod(written: &Written) -> ReadPod {
     ReadPod {
         preempted: pod.leaving && is_disrupted_by_a_scheduler(written),
         bound_to,
+        owner: owner(written),
         ended: matches!(phase, "Succeeded" | "Failed"),
         pod,
         problems,

@@ -260,7 +260,7 @@ pub(super) fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
 
 fn enforced(known: &Known, pod: &Pod) -> Ask {
     let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
-    Ask::new(pod, read::pod(pod), settings, known.at)
+    Ask::new(pod, known.view.selectors().spread(read::pod(pod)), settings, known.at)
 }
 
 fn table() -> Value {

@@ -89,7 +89,8 @@ fn running(pods: &Cache<Written>, view: &View, scheduler: &str) -> BTreeMap<Stri
         let Some(pod) = pods.get(&claim.namespace, name) else { continue };
         let stays = pod.metadata.deletion_timestamp.is_none();
         let named = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
-        running.entry(group.to_string()).or_default().push((read::pod(&pod).pod, stays && named == Some(scheduler)));
+        let read = view.selectors().spread(read::pod(&pod)).pod;
+        running.entry(group.to_string()).or_default().push((read, stays && named == Some(scheduler)));
     }
     running.values_mut().for_each(|pods| pods.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name)));
     running

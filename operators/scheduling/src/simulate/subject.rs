@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::Pod as Written;
-use keelson_cluster::{Event, ReadPod, State, read};
+use keelson_cluster::read::Owner;
+use keelson_cluster::{Event, ReadPod, Selectors, State, read};
 use keelson_core::{DecisionId, Mode, PlanId, Timestamp};
 use keelson_placement::Network;
 use keelson_placement::network::Rank;
@@ -26,6 +27,8 @@ pub struct Subject {
     pub ask: Ask,
     /// Its node.
     pub bound_to: Option<String>,
+    /// The workload that made it, when that selects pods.
+    owner: Option<Owner>,
     /// When it was created, in microseconds.
     pub created: i64,
     /// Whether it is of its node, and started from a file there.
@@ -95,7 +98,7 @@ impl Subject {
         let scheduler = written.spec.as_ref().and_then(|spec| spec.scheduler_name.clone()).unwrap_or_default();
         let settings = Settings { scheduler, mode: Mode::Enforce };
         let at = Moment { decision: DecisionId::nth(0), plan: PlanId::UNNAMED, now: Timestamp(0) };
-        let (bound_to, meta) = (read.bound_to.clone(), &written.metadata);
+        let (bound_to, owner, meta) = (read.bound_to.clone(), read.owner.clone(), &written.metadata);
         let mut ask = Ask::new(written, read, settings, at);
         // What a pod of another scheduler says about Keelson's mode is not asked here.
         (ask.brief, ask.settings.mode) = (true, Mode::Enforce);
@@ -104,6 +107,7 @@ impl Subject {
             is_static: mirrored || ask.owners.iter().any(|owner| owner.kind == "Node"),
             created: meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_microsecond()),
             bound_to,
+            owner,
             ask,
         })
     }
@@ -122,6 +126,12 @@ impl Subject {
         self.ask.owners.last().map_or_else(|| format!("Pod {}", self.key()), name)
     }
 
+    /// Spreads it by default when nothing else is said about it.
+    pub(super) fn spread(&mut self, selectors: &Selectors) {
+        let read = ReadPod { owner: self.owner.clone(), ..ReadPod::of(self.ask.pod.clone(), None) };
+        self.ask.pod = selectors.spread(read).pod;
+    }
+
     /// Mixes a seed into the lot.
     pub(super) const fn draw(&mut self, seed: u64) {
         self.ask.seed ^= seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -136,13 +146,8 @@ impl Subject {
 
     /// The pod on a node, or nowhere.
     pub(super) fn at(&self, node: Option<&str>) -> Event {
-        Event::PodApplied(Box::new(ReadPod {
-            pod: self.ask.pod.clone(),
-            bound_to: node.map(str::to_owned),
-            ended: false,
-            preempted: false,
-            problems: self.ask.problems.clone(),
-        }))
+        let read = ReadPod::of(self.ask.pod.clone(), node.map(str::to_owned));
+        Event::PodApplied(Box::new(ReadPod { problems: self.ask.problems.clone(), ..read }))
     }
 
     pub(super) fn standing(&self, ground: &State) -> Standing {
