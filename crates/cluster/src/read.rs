@@ -10,6 +10,7 @@ pub mod network;
 mod node;
 mod peers;
 mod pod;
+mod requests;
 pub mod selecting;
 pub mod volumes;
 

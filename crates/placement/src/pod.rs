@@ -24,7 +24,7 @@ use crate::volumes::PodVolume;
 pub struct Claim {
     /// See [`Pod::requests`].
     pub requests: Resources,
-    /// See [`Pod::non_zero`].
+    /// See [`PodRequests::non_zero`].
     pub non_zero: NonZero,
     /// See [`Pod::host_ports`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,8 +60,11 @@ pub struct Pod {
     pub labels: Labels,
     /// What must be free on a node; see [`PodRequests::total`].
     pub requests: Resources,
-    /// What the scores count; see [`PodRequests::non_zero`].
+    /// What the score of free room counts of it; see [`PodRequests::to_come`].
     pub non_zero: NonZero,
+    /// What it counts once the pod is there, where that is something else; see [`PodRequests::non_zero`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once_there: Option<NonZero>,
     /// `spec.nodeName`, when the pod names its node itself.
     pub node_name: Option<String>,
     /// `spec.nodeSelector`: every label must be there.
@@ -119,6 +122,7 @@ impl Pod {
             labels: Labels::new(),
             requests: Resources::default(),
             non_zero: NonZero::default(),
+            once_there: None,
             node_name: None,
             node_selector: BTreeMap::new(),
             required: None,
@@ -206,7 +210,7 @@ impl Pod {
     pub fn claim(&self) -> Claim {
         Claim {
             requests: self.requests.clone(),
-            non_zero: self.non_zero,
+            non_zero: self.once_there.unwrap_or(self.non_zero),
             host_ports: self.host_ports.clone(),
             namespace: self.namespace.clone(),
             labels: self.labels.clone(),
@@ -227,7 +231,8 @@ impl Pod {
     #[must_use]
     pub fn requesting(mut self, requests: &PodRequests) -> Self {
         self.requests = requests.total();
-        self.non_zero = requests.non_zero();
+        self.non_zero = requests.to_come();
+        self.once_there = Some(requests.non_zero()).filter(|there| *there != self.non_zero);
         self
     }
 

@@ -36,35 +36,6 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "a resize under way",
-        why: "Upstream takes the largest of spec, allocatedResources and resources of every resource that any of them names, \
-              unless status.resources is missing, and leaves the spec out when the resize is infeasible; we raise what the spec \
-              names.",
-        once_in: 2_000,
-        explains: |asked, one| {
-            let resized = |pod: &Value| !pod["status"]["containerStatuses"].is_null();
-            (is_fit(one) || scores_resources(one)) && on_node(asked, one).any(resized)
-        },
-    },
-    Known {
-        name: "requests of a whole pod",
-        why: "Upstream's LeastAllocated counts the containers of the pod that it places and not its spec.resources, which it \
-              counts once the pod runs; we count them in both.",
-        once_in: 2_000,
-        explains: |asked, one| scores_resources(one) && !asked.pod["spec"]["resources"].is_null(),
-    },
-    Known {
-        name: "what a whole pod asks besides",
-        why: "The API server completes spec.resources: where it has no request of a resource, the sum of what the containers \
-              ask for becomes the pod's, and its limit only of what no container asks for. So a limit does not stand for the \
-              request, and scores count no default for a container that asks nothing; we do both.",
-        once_in: 2_000,
-        explains: |asked, one| {
-            let whole = |pod: &Value| !pod["spec"]["resources"].is_null();
-            (is_fit(one) || scores_resources(one)) && (whole(&asked.pod) || on_node(asked, one).any(whole))
-        },
-    },
-    Known {
         name: "words of node affinity by name",
         why: "Both refuse; of a pod that names nodes in matchFields, upstream says whether its terms conflict and leaves out \
               only nodes that every term does, before its node selector is asked.",
@@ -163,24 +134,12 @@ fn any(value: &Value, name: &str, holds: &dyn Fn(&Value) -> bool) -> bool {
     }
 }
 
-/// The pods on the node that is judged differently, and those that wait for room there.
-fn on_node<'a>(asked: &'a Request, one: &'a Disagreement) -> impl Iterator<Item = &'a Value> {
-    let there = |pod: &&Value| {
-        [&pod["spec"]["nodeName"], &pod["status"]["nominatedNodeName"]].contains(&&Value::from(one.node.as_str()))
-    };
-    asked.pods.iter().filter(there)
-}
-
 fn is_fit(one: &Disagreement) -> bool {
     one.plugin == "NodeResourcesFit" && one.is_verdict()
 }
 
 fn is_affinity(one: &Disagreement) -> bool {
     one.plugin == "NodeAffinity" && one.is_verdict()
-}
-
-fn scores_resources(one: &Disagreement) -> bool {
-    ["NodeResourcesFit", "NodeResourcesBalancedAllocation"].contains(&one.plugin) && !one.is_verdict()
 }
 
 /// The required node affinity of the pod to judge, as text.
