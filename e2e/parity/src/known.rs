@@ -54,7 +54,9 @@ pub const KNOWN: &[Known] = &[
             let affinity = &asked.pod["spec"]["affinity"];
             let denies =
                 |selector: &Value| ["NotIn", "DoesNotExist"].iter().any(|word| selector.to_string().contains(word));
-            one.plugin == "InterPodAffinity" && any(affinity, "namespaceSelector", &denies)
+            // Whom an eviction lets in follows from it.
+            ["InterPodAffinity", "DefaultPreemption"].contains(&one.plugin)
+                && any(affinity, "namespaceSelector", &denies)
         },
     },
     Known {
@@ -92,8 +94,8 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "victims that are equals",
-        why: "Of victims of one priority that started at the same moment upstream names first which it heard of first, and we \
-              go by name. Whom it evicts is the same.",
+        why: "Of pods of one priority that started at the same moment upstream takes first for the more important which it heard \
+              of first, and we go by name.",
         once_in: 2_000,
         explains: |asked, one| {
             let rank = |uid: &str| {
@@ -104,11 +106,42 @@ pub const KNOWN: &[Known] = &[
                 let (victims, _) = text.strip_prefix("Evict ")?.split_once(" breaking ")?;
                 Some(victims.split(", ").map(str::to_owned).collect())
             };
-            let (Some(mut theirs), Some(mut ours)) = (victims(&one.theirs), victims(&one.ours)) else { return false };
+            let (Some(theirs), Some(ours)) = (victims(&one.theirs), victims(&one.ours)) else { return false };
             let equals = theirs.iter().zip(&ours).all(|(theirs, ours)| rank(theirs) == rank(ours));
-            theirs.sort();
-            ours.sort();
-            one.plugin == "DefaultPreemption" && equals && theirs == ours
+            one.plugin == "DefaultPreemption" && equals && theirs.len() == ours.len()
+        },
+    },
+    Known {
+        name: "two that have a claim for one pod",
+        why: "Upstream notes that a claim is in use, not by how many: once one of two that have it is evicted, it takes it for \
+              free. We count; two that have it cannot be on a cluster that works.",
+        once_in: 20_000,
+        explains: |asked, one| {
+            let of_one_pod: Vec<&Value> = asked
+                .persistent_volume_claims
+                .iter()
+                .filter(|claim| claim["spec"]["accessModes"].to_string().contains("ReadWriteOncePod"))
+                .map(|claim| &claim["metadata"]["name"])
+                .collect();
+            let mounts = |pod: &Value, claim: &Value| {
+                any(&pod["spec"]["volumes"], "claimName", &|name| name == claim)
+                    && pod["metadata"]["namespace"] == asked.pod["metadata"]["namespace"]
+            };
+            let shared = |claim: &&Value| asked.pods.iter().filter(|pod| mounts(pod, claim)).count() > 1;
+            one.plugin == "DefaultPreemption"
+                && of_one_pod.into_iter().any(|claim| mounts(&asked.pod, claim) && shared(&claim))
+        },
+    },
+    Known {
+        name: "who is leaving and was never counted",
+        why: "Upstream does not count pods that are being deleted for spreading, and takes them off the count when it evicts \
+              them; so evicting one seems to help. We do neither.",
+        once_in: 20_000,
+        explains: |asked, one| {
+            let leaves = |pod: &Value| !pod["metadata"]["deletionTimestamp"].is_null();
+            let constraints = &asked.pod["spec"]["topologySpreadConstraints"];
+            let required = any(constraints, "whenUnsatisfiable", &|word| word == "DoNotSchedule");
+            one.plugin == "DefaultPreemption" && required && asked.pods.iter().any(leaves)
         },
     },
     Known {

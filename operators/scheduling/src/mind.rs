@@ -9,6 +9,7 @@
 mod advice;
 mod asked;
 mod books;
+mod comparisons;
 mod group;
 mod nodes;
 mod seen;
@@ -16,7 +17,7 @@ mod selecting;
 mod storage;
 mod wake;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason,
 use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
+use comparisons::Comparisons;
 use group::Groups;
 use wake::Held;
 
@@ -41,8 +43,6 @@ use crate::used::{Missing, NodeUse};
 const SMALL: usize = 500;
 /// See [`SMALL`].
 const SAMPLED: u64 = 100;
-/// Comparisons that may wait to be made; beyond that the oldest is dropped, because it says least.
-const COMPARISONS: usize = 1_000;
 
 /// What bears on everything it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,9 +114,7 @@ pub struct Mind {
     /// What those of them wait for that others are being evicted for.
     preempting: HashMap<String, Waits>,
     groups: Groups,
-    /// Since when they wait.
-    comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
-    skipped: u64,
+    comparisons: Comparisons,
     measured: Vec<(DecisionId, Effect)>,
     with_actions: u64,
     /// The pod whose decision panics, in tests.
@@ -158,8 +156,7 @@ impl Mind {
             refused: HashSet::new(),
             preempting: HashMap::new(),
             groups: Groups::default(),
-            comparisons: VecDeque::new(),
-            skipped: 0,
+            comparisons: Comparisons::default(),
             measured: Vec::new(),
             with_actions: 0,
             #[cfg(test)]
@@ -370,7 +367,7 @@ impl Mind {
 
     /// The next comparison with another scheduler's choice.
     pub fn next_comparison(&mut self, at: Moment) -> Option<Job> {
-        let (seen, written) = self.comparisons.pop_front()?;
+        let (seen, written) = self.comparisons.next(at.now)?;
         let read = self.spread(keelson_cluster::read::pod(&written));
         let actual = read.bound_to.clone()?;
         let ask = Ask::new(&written, read, self.standing.settings.clone(), at);
@@ -392,13 +389,14 @@ impl Mind {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
-        self.standing.decides() && pods || !self.comparisons.is_empty()
+        self.standing.decides() && pods || self.comparisons.is_due(now)
     }
 
     /// When it may have something to do without anything happening.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        self.queue.due().into_iter().chain(self.groups.due()).min().filter(|_| self.standing.decides())
+        let due = self.queue.due().into_iter().chain(self.groups.due()).chain(self.comparisons.due());
+        due.min().filter(|_| self.standing.decides())
     }
 
     /// The cluster as it sees it.
@@ -434,7 +432,7 @@ impl Mind {
     /// How many comparisons were left out since the start, because they came too fast.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
-        self.skipped
+        self.comparisons.skipped()
     }
 
     /// Why nothing new is heard of what nodes use, when nothing is.

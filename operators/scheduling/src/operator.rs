@@ -15,6 +15,7 @@ mod network;
 mod pending;
 mod selecting;
 mod storage;
+mod times;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::extender::judge::Stands;
 use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
+use crate::times::NetworkTimes;
 use crate::told::Telling;
 use crate::used::NodeUse;
 
@@ -103,11 +105,13 @@ impl Operator for Scheduling {
 
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
         let (rt, ask, asked) = (runtime.clone(), self.ask, self.asked);
-        let (measuring, telling, drifting) = (runtime.clone(), runtime.clone(), runtime.clone());
+        let (measuring, timing, telling, drifting) =
+            (runtime.clone(), runtime.clone(), runtime.clone(), runtime.clone());
         let inbox = runtime.run_controller(Telling::new(runtime), Options::default());
         Ok(Running(vec![
             runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
             runtime.spawn("node use", move || measure::keep(measuring.clone())),
+            runtime.spawn("network times", move || times::keep(timing.clone())),
             runtime.spawn("drift", move || drift::keep(drifting.clone(), ask.clone())),
             runtime.spawn("network objects", move || network::tell(telling.clone(), inbox.clone())),
         ]))
@@ -130,7 +134,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut selectors = Selectors::follow(&rt);
     let mut storage = Storage::follow(&rt);
     let mut networks = Networks::follow(&rt, &settings.borrow().features.scheduling.settings);
-    let mut measured = rt.facts().changes::<NodeUse>();
+    let (mut measured, mut timed) = (rt.facts().changes::<NodeUse>(), rt.facts().changes::<NetworkTimes>());
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
@@ -159,6 +163,11 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             Ok(()) = measured.changed() => {
                 if let Some(used) = rt.facts().read::<NodeUse>() {
                     mind.node_use(used.value, clock.now());
+                }
+            }
+            Ok(()) = timed.changed() => {
+                if let Some(times) = rt.facts().read::<NetworkTimes>() {
+                    networks.timed(&times.value, &mut mind, clock.now());
                 }
             }
             delta = nodes.next() => {

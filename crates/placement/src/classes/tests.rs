@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::affinity::NodeTerm;
 use crate::choose::choose;
-use crate::cycle::Cycle;
+use crate::cycle::{Cycle, Kinds};
 use crate::explain::best;
+use crate::filter::failures;
 use crate::log::Change;
 use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, WORKLOAD_LABEL};
 use crate::node::Occupant;
@@ -244,6 +245,11 @@ proptest! {
                     let snapshot = Snapshot::of(&known_nodes).within(&cluster.namespaces).over(&cluster.network);
                     let anew = choose(&pod, &snapshot, seed);
                     let shown = best(&Cycle::new(&pod, &snapshot), seed).1.candidates;
+                    let kinds = Kinds::of(&snapshot);
+                    let (one_by_one, by_kind) = (Cycle::new(&pod, &snapshot), Cycle::of_kinds(&pod, &kinds));
+                    for node in &known_nodes {
+                        prop_assert_eq!(failures(&one_by_one, node), failures(&by_kind, node));
+                    }
                     let known = classes.choose(&pod, &cluster, seed);
                     let name = known.choice.node.map(|slot| cluster.slots[slot].0.name.clone());
                     prop_assert_eq!(&name, &anew.node.map(|index| known_nodes[index].name.clone()));

@@ -151,21 +151,26 @@ impl Subject {
     }
 
     pub(super) fn standing(&self, ground: &State) -> Standing {
-        let Some(node) = &self.bound_to else {
+        if self.bound_to.is_none() {
             return if self.ask.pod.leaving { Standing::Stays(Stays::Leaving) } else { Standing::Waits };
-        };
+        }
+        let why = self.stays(ground).or_else(|| self.held_by_volumes(ground));
+        why.map_or(Standing::Moves, Standing::Stays)
+    }
+
+    /// Why it stays on its node, whatever its volumes are.
+    pub(super) fn stays(&self, ground: &State) -> Option<Stays> {
         let owner = self.ask.owners.first().map(|owner| owner.kind.as_str());
-        let why = match owner {
+        match owner {
             _ if self.is_static => Some(Stays::Static),
             Some("DaemonSet") => Some(Stays::Daemon),
             None => Some(Stays::Alone),
             _ if self.ask.pod.leaving => Some(Stays::Leaving),
             _ if !self.ask.findings.is_empty() => Some(Stays::Refused),
             _ if !self.ask.problems.is_empty() => Some(Stays::Unread),
-            _ if ground.member(node).is_none() => Some(Stays::NodeUnknown),
-            Some(_) => self.held_by_volumes(ground),
-        };
-        why.map_or(Standing::Moves, Standing::Stays)
+            _ if self.bound_to.as_deref().is_some_and(|node| ground.member(node).is_none()) => Some(Stays::NodeUnknown),
+            Some(_) => None,
+        }
     }
 
     fn held_by_volumes(&self, ground: &State) -> Option<Stays> {
