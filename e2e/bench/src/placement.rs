@@ -17,6 +17,7 @@ use keelson_placement::{Classes, Node, Nodes, Pod, PodRequests, PodTerm, SpreadC
 
 use crate::{Better, Row, Setting, clock};
 
+mod beside;
 mod network;
 
 /// One shape of scheduler_perf.
@@ -167,6 +168,7 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
     }
     rows.extend(mixed(setting)?);
     rows.extend(network::run(setting)?);
+    rows.extend(beside::run(setting)?);
     Ok(rows)
 }
 
