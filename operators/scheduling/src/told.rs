@@ -171,8 +171,7 @@ fn accepted(kind: &str, problems: &[Problem], notes: &[Problem]) -> Condition {
         }
         return condition(ConditionStatus::True, Reason::ObjectAccepted, text);
     }
-    let all: Vec<Problem> = problems.iter().chain(notes).cloned().collect();
-    condition(ConditionStatus::False, Reason::ObjectLeftOut, list(&all))
+    condition(ConditionStatus::False, Reason::ObjectLeftOut, list(problems))
 }
 
 fn list(problems: &[Problem]) -> String {
