@@ -1,6 +1,7 @@
-// Scheduling: who waits and what would help, AppGroups over nodes, other schedulers' choices, and what-if.
+// Scheduling: who waits and what would help, AppGroups over nodes, interfaces, other schedulers' choices, and what-if.
 import type { Page } from "@playwright/test";
 import type { Group, Pending } from "../src/sections/scheduling/answers";
+import type { Bandwidth, Interface, Ledger } from "../src/sections/scheduling/interfaces";
 import { accessible, decisions, expect, misfits, test } from "./looking";
 
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
@@ -53,6 +54,33 @@ const group: Group = {
   cost: 23,
 };
 
+const ledger = (reserved: number, measured: number | null, saturated = false): Ledger => ({
+  capacity: 10e9,
+  usable: 9e9,
+  reserved: reserved * 1e9,
+  measured: measured === null ? null : measured * 1e9,
+  taken: Math.max(reserved, measured ?? 0) * 1e9,
+  saturated,
+});
+const interfaces: Interface[] = [
+  { name: "edge-a-0", zone: "eu-west-1a", egress: ledger(4, 9.4, true), ingress: ledger(1, 1), unmeasured: null },
+  {
+    name: "edge-with-a-name-that-is-long-and-says-little-0",
+    zone: "eu-west-1b",
+    egress: ledger(2, null),
+    ingress: null,
+    unmeasured: "its last measurement is 1.5 min old",
+  },
+  ...Array.from({ length: 9 }, (_, at) => ({
+    name: `core-${at}`,
+    zone: null,
+    egress: ledger(1, 0.5),
+    ingress: ledger(0.1, 0),
+    unmeasured: null,
+  })),
+];
+const bandwidth: Bandwidth = { known: 11, nodes: 12, saturated: 1, interfaces };
+
 for (const [size, viewport] of Object.entries(SIZES)) {
   for (const colorScheme of ["light", "dark"] as const) {
     test.describe(`${size}, ${colorScheme}`, () => {
@@ -61,7 +89,9 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       test("what waits and what is dear is shown, readable and whole", async ({ page }) => {
         await says(page, "pending", pending);
         await says(page, "groups", { groups: [group] });
+        await says(page, "bandwidth", bandwidth);
         await page.goto("/scheduling");
+        await expect(page.locator(".carries .nic").first()).toBeVisible();
         await expect(page.locator(".waits-for").first()).toContainText("30 pods");
         await expect(page.locator(".drawing path")).not.toHaveCount(0);
         await page.getByText("The whole manifest, as JSON").click();
@@ -85,6 +115,21 @@ test("pods that wait stand together by what would help them, and lead to their p
   await expect(page.getByText("18 more pods in the counts")).toBeVisible();
   await expect(page.getByRole("article", { name: "SchedulingGated" })).toContainText("Remove the gates");
   await expect(first.getByRole("link", { name: "shop/cart-3" })).toHaveAttribute("href", "/subject/Pod/shop/cart-3/");
+});
+
+test("interfaces are drawn fullest first, say what is left out, and lead to their nodes", async ({ page }) => {
+  await says(page, "bandwidth", bandwidth);
+  await page.goto("/scheduling");
+  const rows = page.locator(".carries li");
+  await expect(rows).toHaveCount(8);
+  await expect(rows.nth(0)).toContainText("4 of 10 Gbit/s reserved, 9.4 Gbit/s measured; saturated");
+  await expect(rows.nth(1)).toContainText("its last measurement is 1.5 min old");
+  await expect(rows.nth(1)).toContainText("capacity unknown");
+  await expect(page.getByText("1 of 11 interfaces saturated")).toBeVisible();
+  await expect(page.getByText("1 node without a known capacity")).toBeVisible();
+  await expect(rows.nth(0).getByRole("link")).toHaveAttribute("href", "/subject/Node/-/edge-a-0/");
+  await page.getByRole("button", { name: "Show all 11" }).click();
+  await expect(rows).toHaveCount(11);
 });
 
 test("the section and its edges are walked by keyboard", async ({ page }) => {

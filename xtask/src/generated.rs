@@ -32,6 +32,8 @@ const FILES: &[(&str, Source)] = &[
     ("deploy/helm/keelson/files/alerts.yaml", Source::Copy("deploy/prometheus/alerts.yaml")),
     ("deploy/helm/keelson/templates/admission.yaml", Source::Keelson("chart-admission")),
     ("deploy/admission/scheduling.yaml", Source::Keelson("admission")),
+    ("deploy/helm/keelson/templates/opt-in.yaml", Source::Keelson("chart-opt-in")),
+    ("deploy/admission/opt-in.yaml", Source::Keelson("opt-in")),
     ("docs/scheduling-fields.md", Source::Keelson("scheduling-fields")),
     ("docs/settings.md", Source::Keelson("settings")),
     ("docs/metrics.md", Source::Keelson("metrics")),

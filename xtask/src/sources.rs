@@ -15,8 +15,10 @@ const PURE: &[&str] = &[
     "operators/scheduling/src/decide",
     "operators/scheduling/src/effect",
     "operators/scheduling/src/fields",
+    "operators/scheduling/src/incumbent",
     "operators/scheduling/src/mind",
     "operators/scheduling/src/observe",
+    "operators/scheduling/src/opt_in",
     "operators/scheduling/src/queue",
     "operators/scheduling/src/recording",
 ];

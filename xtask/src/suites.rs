@@ -45,6 +45,7 @@ const NEEDY: &[(&str, &str, Part)] = &[
     ("keelson", "real", Part::Cluster),
     ("keelson", "edge_cost", Part::Cluster),
     ("keelson", "extender", Part::Cluster),
+    ("keelson", "layouts", Part::Cluster),
     ("keelson", "killed", Part::Cluster),
     ("keelson", "hurt", Part::Cluster),
     ("keelson", "restored", Part::Cluster),

@@ -5,17 +5,17 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::{AppGroup, NetworkTopology, Platform};
+use crate::{AppGroup, NetworkTopology, NodeNetwork, Platform};
 
 /// Every definition of our own kinds.
 ///
 /// ```
 /// let names: Vec<_> = keelson_api::crds::own().into_iter().filter_map(|crd| crd.metadata.name).collect();
-/// assert_eq!(names, ["platforms.keelson.dev"]);
+/// assert_eq!(names, ["platforms.keelson.dev", "nodenetworks.keelson.dev"]);
 /// ```
 #[must_use]
 pub fn own() -> Vec<CustomResourceDefinition> {
-    vec![Platform::crd()]
+    vec![Platform::crd(), NodeNetwork::crd()]
 }
 
 /// Diktyo's kinds, for clusters that have them from nobody else.

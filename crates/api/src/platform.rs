@@ -67,14 +67,14 @@ pub struct SchedulingFeature {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.podInitialBackoffSeconds <= self.podMaxBackoffSeconds")
     .message("podInitialBackoffSeconds must not be above podMaxBackoffSeconds; lower it or raise the maximum"))]
+#[x_kube(validation = Rule::new("self.schedulerName != 'default-scheduler' || (has(self.layout) && self.layout == 'Replacement')")
+    .message("schedulerName must not be default-scheduler but in layout Replacement: two schedulers would bind the same pods; choose another name"))]
 pub struct SchedulingSettings {
     /// Pods that name this scheduler are ours.
     #[serde(default = "scheduler_name")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')")
         .message("schedulerName must be lower case letters, digits, '-' and '.', and start and end with a letter or digit"))]
-    #[x_kube(validation = Rule::new("self != 'default-scheduler'")
-        .message("schedulerName must not be default-scheduler: two schedulers would bind the same pods; choose another name"))]
     pub scheduler_name: String,
     /// The first wait of a pod that found no node, in seconds.
     #[serde(default = "initial_backoff")]
@@ -98,6 +98,52 @@ pub struct SchedulingSettings {
     #[serde(default = "group_wait")]
     #[schemars(range(min = 0, max = 900))]
     pub group_wait_seconds: i32,
+    /// How nodes are divided with another scheduler: Dedicated places only on nodes with the label
+    /// keelson.dev/pool=scheduling; Shared on all, and leaves headroomPercent of each to others; Replacement on all, and pods
+    /// of default-scheduler are Keelson's too, once no kube-scheduler leads. A Platform from before this setting has none of
+    /// them: all of every node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "layout_schema")]
+    pub layout: Option<SchedulingLayout>,
+    /// In layout Shared: how many hundredths of what a node offers of each resource are left to others.
+    #[serde(default = "headroom")]
+    #[schemars(range(min = 0, max = 50))]
+    pub headroom_percent: i32,
+    /// How much of what a node's network interface carries pods may ask for, in percent; the rest is for those who ask for
+    /// nothing.
+    #[serde(default = "bandwidth_limit")]
+    #[schemars(range(min = 1, max = 100))]
+    pub bandwidth_limit_percent: i32,
+}
+
+/// How nodes are divided with another scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SchedulingLayout {
+    /// A pool of nodes for Keelson alone.
+    Dedicated,
+    /// All nodes, with room left on each.
+    Shared,
+    /// All nodes, and the pods of default-scheduler.
+    Replacement,
+}
+
+impl SchedulingLayout {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Dedicated, Self::Shared, Self::Replacement];
+
+    /// The word in the Platform.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dedicated => "Dedicated",
+            Self::Shared => "Shared",
+            Self::Replacement => "Replacement",
+        }
+    }
+}
+
+fn layout_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": SchedulingLayout::ALL.map(SchedulingLayout::as_str)})
 }
 
 fn scheduler_name() -> String {
@@ -124,6 +170,15 @@ fn network_weights() -> String {
 const fn group_wait() -> i32 {
     30
 }
+/// What two schedulers can bind in the time in which neither sees what the other did.
+const fn headroom() -> i32 {
+    10
+}
+
+/// Where interfaces begin to queue: a mean of 90 % hides bursts at line rate.
+const fn bandwidth_limit() -> i32 {
+    90
+}
 
 impl Default for SchedulingSettings {
     fn default() -> Self {
@@ -134,6 +189,9 @@ impl Default for SchedulingSettings {
             network_topology: network_topology(),
             network_weights: network_weights(),
             group_wait_seconds: group_wait(),
+            layout: None,
+            headroom_percent: headroom(),
+            bandwidth_limit_percent: bandwidth_limit(),
         }
     }
 }
@@ -236,6 +294,12 @@ pub enum InvalidPlatform {
     /// The wait of a group is out of range.
     #[error("spec.features.scheduling.settings.groupWaitSeconds is {0}; use 0 to 900 seconds")]
     GroupWait(i32),
+    /// What is left to others is out of range.
+    #[error("spec.features.scheduling.settings.headroomPercent is {0}; use 0 to 50")]
+    Headroom(i32),
+    /// The share of interfaces is out of range.
+    #[error("spec.features.scheduling.settings.bandwidthLimitPercent is {0}; use 1 to 100")]
+    BandwidthLimit(i32),
     /// The waits are the wrong way round.
     #[error(
         "spec.features.scheduling.settings.podInitialBackoffSeconds {initial} is above podMaxBackoffSeconds {max}; \
@@ -268,8 +332,11 @@ impl PlatformSpec {
     pub fn validate(&self) -> Result<(), InvalidPlatform> {
         let settings = &self.features.scheduling.settings;
         let name = &settings.scheduler_name;
-        let problem = if name == "default-scheduler" {
-            Some("is the cluster's own scheduler: two would bind the same pods; choose another name")
+        let replaces = settings.layout == Some(SchedulingLayout::Replacement);
+        let problem = if name == names::DEFAULT_SCHEDULER && !replaces {
+            Some(
+                "is the cluster's own scheduler: two would bind the same pods; choose another name, or layout Replacement",
+            )
         } else if name.is_empty() || name.len() > 63 {
             Some("must have 1 to 63 characters")
         } else if !is_scheduler_name(name) {
@@ -296,7 +363,15 @@ impl PlatformSpec {
             return Err(InvalidPlatform::Weights);
         }
         let wait = settings.group_wait_seconds;
-        if (0..=900).contains(&wait) { Ok(()) } else { Err(InvalidPlatform::GroupWait(wait)) }
+        if !(0..=900).contains(&wait) {
+            return Err(InvalidPlatform::GroupWait(wait));
+        }
+        let headroom = settings.headroom_percent;
+        if !(0..=50).contains(&headroom) {
+            return Err(InvalidPlatform::Headroom(headroom));
+        }
+        let limit = settings.bandwidth_limit_percent;
+        if (1..=100).contains(&limit) { Ok(()) } else { Err(InvalidPlatform::BandwidthLimit(limit)) }
     }
 
     /// The mode a feature is asked to run in.
@@ -347,6 +422,21 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_the_clusters_own_scheduler_is_for_its_replacement_alone() {
+        let settings = json!({"schedulerName": "default-scheduler", "layout": "Replacement"});
+        let spec: PlatformSpec =
+            serde_json::from_value(json!({"features": {"scheduling": {"settings": settings}}})).unwrap();
+        assert!(spec.validate().is_ok());
+    }
+
+    #[test]
+    fn a_platform_from_before_layouts_has_none() {
+        let settings = PlatformSpec::default().features.scheduling.settings;
+        assert_eq!((settings.layout, settings.headroom_percent), (None, 10));
+        assert!(serde_json::to_value(settings).unwrap().get("layout").is_none(), "and none is written for it");
+    }
+
+    #[test]
     fn each_refusal_names_its_field() {
         for (settings, field) in [
             (json!({"schedulerName": "default-scheduler"}), "schedulerName"),
@@ -361,6 +451,9 @@ mod tests {
             (json!({"networkWeights": ""}), "networkWeights"),
             (json!({"groupWaitSeconds": 901}), "groupWaitSeconds"),
             (json!({"groupWaitSeconds": -1}), "groupWaitSeconds"),
+            (json!({"headroomPercent": 51}), "headroomPercent"),
+            (json!({"headroomPercent": -1}), "headroomPercent"),
+            (json!({"schedulerName": "default-scheduler", "layout": "Shared"}), "layout Replacement"),
         ] {
             let spec: PlatformSpec =
                 serde_json::from_value(json!({"features": {"scheduling": {"settings": settings}}})).unwrap();

@@ -35,5 +35,5 @@ pub mod view;
 pub use cell::Cell;
 pub use read::{Problem, ReadNode, ReadPod, ReadVolumes};
 pub use selectors::Selectors;
-pub use state::{Event, State, Traffic, Wanted};
+pub use state::{Event, Heard, State, Traffic, Wanted};
 pub use view::{Member, Nominated, View};

@@ -4,6 +4,7 @@
 //! never a silent zero; what the API server would have defaulted (requests from limits) is defaulted the same way, so that
 //! a manifest that was never stored reads as the stored one would.
 
+pub mod bandwidth;
 mod budget;
 mod moved;
 pub mod network;

@@ -13,129 +13,20 @@ use std::sync::Arc;
 
 use keelson_core::Timestamp;
 use keelson_placement::volumes::{VolumeChange, VolumeKind};
-use keelson_placement::{
-    Budget, Claim, Labels, Log, LogChange, Namespaces, Network, Node, Nodes, Occupant, VolumePlan,
-};
+use keelson_placement::{Claim, Labels, Log, LogChange, Namespaces, Network, Node, Nodes, Occupant, VolumePlan};
 
+mod bandwidth;
+mod event;
 mod network;
 
+pub use bandwidth::Heard;
+pub use event::Event;
 pub use network::{Traffic, Wanted};
 
+use self::bandwidth::{Interfaces, taken};
 use self::network::Networks;
-use crate::read::network::{Name, ReadGroup, ReadMeasured, ReadTopology};
-use crate::read::{self, Problem, ReadNode, ReadPod, ReadSelecting, ReadVolumes, Selecting};
+use crate::read::{Problem, ReadNode, ReadPod, ReadVolumes};
 use crate::view::{Member, Nominated, View};
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A node was made or changed.
-    NodeApplied(Box<ReadNode>),
-    /// A node is gone.
-    NodeDeleted {
-        /// Its name.
-        name: String,
-    },
-    /// A pod was made or changed.
-    PodApplied(Box<ReadPod>),
-    /// A pod is gone.
-    PodDeleted {
-        /// Its uid.
-        uid: String,
-    },
-    /// A namespace was made or changed.
-    NamespaceApplied {
-        /// Its name.
-        name: String,
-        /// Its labels.
-        labels: Labels,
-    },
-    /// A namespace is gone.
-    NamespaceDeleted {
-        /// Its name.
-        name: String,
-    },
-    /// A disruption budget was made or changed.
-    BudgetApplied(Box<Budget>),
-    /// A disruption budget is gone.
-    BudgetDeleted {
-        /// `namespace/name`.
-        key: String,
-    },
-    /// An object of storage was made or changed.
-    VolumesApplied(Box<ReadVolumes>),
-    /// An object of storage is gone.
-    VolumesDeleted {
-        /// What it was.
-        kind: VolumeKind,
-        /// Its name, with its namespace before a slash where it has one.
-        key: String,
-    },
-    /// A Service, or a workload that makes pods, was made or changed.
-    SelectorApplied(Box<ReadSelecting>),
-    /// Such a one is gone.
-    SelectorDeleted {
-        /// What it was.
-        kind: Selecting,
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// An AppGroup was made or changed.
-    GroupApplied(Box<ReadGroup>),
-    /// An AppGroup is gone.
-    GroupDeleted(Name),
-    /// A NetworkTopology was made or changed.
-    TopologyApplied(Box<ReadTopology>),
-    /// A NetworkTopology is gone.
-    TopologyDeleted(Name),
-    /// A ConfigMap with round-trip times was made or changed.
-    MeasuredApplied(Box<ReadMeasured>),
-    /// Such a ConfigMap is gone.
-    MeasuredDeleted(Name),
-    /// Who of a group talks to whom, as traffic shows; no calls when nobody looks any more.
-    TrafficSeen(Traffic),
-    /// Other costs are asked for.
-    NetworkWanted(Wanted),
-    /// A pod is about to be bound.
-    Assumed {
-        /// Its uid.
-        uid: String,
-        /// The node.
-        node: String,
-        /// What is decided about its claims with that, where something is.
-        volumes: Option<Box<VolumePlan>>,
-    },
-    /// Room is about to be made for a pod on a node, or not after all.
-    Nominated {
-        /// Its uid.
-        uid: String,
-        /// The node.
-        node: Option<String>,
-    },
-    /// A pod was not bound after all.
-    Forgotten {
-        /// Its uid.
-        uid: String,
-    },
-    /// Whoever assumed does not lead any more: every assumption falls.
-    ForgottenAll,
-}
-
-impl Event {
-    /// A node as the API server has it.
-    #[must_use]
-    pub fn node(node: &k8s_openapi::api::core::v1::Node) -> Self {
-        Self::NodeApplied(Box::new(read::node(node)))
-    }
-
-    /// A pod as the API server has it.
-    #[must_use]
-    pub fn pod(pod: &k8s_openapi::api::core::v1::Pod) -> Self {
-        Self::PodApplied(Box::new(read::pod(pod)))
-    }
-}
 
 /// What is kept of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,6 +69,7 @@ pub struct State {
     log: Log,
     nodes: usize,
     networks: Networks,
+    interfaces: Interfaces,
 }
 
 /// Values that many pods have in common, each once.
@@ -222,6 +114,13 @@ impl State {
             Event::MeasuredDeleted(name) => self.networks(|known| known.no_measured(&name)),
             Event::TrafficSeen(traffic) => self.networks(|known| known.traffic(traffic)),
             Event::NetworkWanted(wanted) => self.networks(|known| known.wanted(wanted)),
+            Event::InterfaceHeard { node, heard } => self.interface_heard(&node, heard),
+            Event::BandwidthLimit(limit) => {
+                if self.interfaces.limit(limit) {
+                    self.renew_network();
+                    (0..self.view.slots.len()).for_each(|slot| self.measure(u32::try_from(slot).unwrap_or(u32::MAX)));
+                }
+            }
             Event::BudgetApplied(budget) => {
                 Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
             }
@@ -364,7 +263,7 @@ impl State {
 
     /// Works the network out again, and says so when it is another.
     fn renew_network(&mut self) {
-        let network = self.networks.network(&self.view);
+        let network = self.networks.network(&self.view, self.interfaces.share());
         if network != *self.view.network {
             self.view.network = Arc::new(network);
             self.note(LogChange::Network);
@@ -373,7 +272,7 @@ impl State {
 
     fn node_applied(&mut self, read: ReadNode) {
         let slot = self.slot(&read.node.name);
-        let ReadNode { mut node, capacity, ready, zone, instance_type, problems } = read;
+        let ReadNode { mut node, capacity, carries, ready, zone, instance_type, problems } = read;
         if let Some(member) = self.touch(slot) {
             node.succeed(member.node.clone());
             let unread = std::mem::take(&mut member.unread);
@@ -381,11 +280,12 @@ impl State {
             // Nodes are written every few minutes only to say that they are alive.
             let same = was_known && member.node == node;
             let moved = !was_known || member.node.labels != node.labels;
-            *member = Member { node, capacity, ready, zone, instance_type, problems, unread, known: true };
+            *member = Member { node, capacity, carries, ready, zone, instance_type, problems, unread, known: true };
             self.nodes += usize::from(!was_known);
             if !same {
                 self.note(LogChange::Node(slot as usize));
             }
+            self.measure(slot);
             if moved && self.networks.measures() {
                 self.renew_network();
             }
@@ -499,12 +399,16 @@ impl State {
                 if there != Some(&occupant)
                     && let Some(member) = self.touch(slot)
                 {
+                    let before = taken(&member.node);
                     member.node.hold(Arc::clone(&uid), occupant);
+                    let other = taken(&member.node) != before;
                     if pod.unread {
                         member.unread.insert(Arc::clone(&pod.key));
                     }
                     if came {
                         self.note(LogChange::Came(slot as usize, Arc::clone(&pod.claim)));
+                    } else if other {
+                        self.note(LogChange::Load(slot as usize));
                     }
                 }
             }

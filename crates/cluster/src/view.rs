@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keelson_core::Resources;
+use keelson_core::{Rates, Resources};
 use keelson_placement::volumes::VolumeKind;
 use keelson_placement::{Budgets, Claim, Namespaces, Network, Node, Pod, Reserved, Snapshot, Volumes};
 
@@ -22,6 +22,8 @@ pub struct Member {
     pub node: Node,
     /// `status.capacity`.
     pub capacity: Resources,
+    /// What its annotations say that its interface carries; what others know of it counts where they say nothing.
+    pub carries: Rates,
     /// Whether the node reports Ready.
     pub ready: bool,
     /// Its zone.
@@ -40,6 +42,7 @@ impl Default for Member {
         Self {
             node: Node::new("", []),
             capacity: Resources::default(),
+            carries: Rates::default(),
             ready: false,
             zone: None,
             instance_type: None,

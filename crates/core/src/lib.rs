@@ -16,6 +16,7 @@
 //! | [`metric`] | what a metric says of itself |
 
 pub mod action;
+pub mod bandwidth;
 pub mod decision;
 pub mod feature;
 pub mod goduration;
@@ -31,6 +32,7 @@ pub mod selector;
 pub mod time;
 
 pub use action::{Action, ActionKind, Payload};
+pub use bandwidth::{Direction, Interface, Measured, NodeBandwidth, Rates};
 pub use decision::{Candidate, Check, Decision, Effect, Outcome, Score, Step, StepResult, Trigger, Verb};
 pub use feature::Feature;
 pub use goduration::GoDuration;

@@ -38,6 +38,8 @@ reasons! {
     OnlyFeasibleNode,
     /// No node can hold the pod now.
     Unschedulable,
+    /// No node is in the pool that Keelson has for itself (layout Dedicated).
+    PoolEmpty,
     /// No node can hold the pod until pods of lower priority are gone from one.
     RoomByEviction,
     /// The pod was given the node on which room was made for it.
@@ -64,6 +66,10 @@ reasons! {
     InvalidField,
     /// The pod names Keelson as its scheduler while scheduling is not enforced.
     SchedulerNotEnforcing,
+    /// Keelson is to replace a scheduler that still leads: it binds nothing of that scheduler's.
+    OtherSchedulerLeads,
+    /// The pod's namespace opts in, and the pod was left to another scheduler for what it uses or is.
+    LeftAlone,
     /// Another scheduler bound the pod to the node Keelson would have chosen.
     SameChoice,
     /// Another scheduler bound the pod to a node that Keelson would not have chosen.

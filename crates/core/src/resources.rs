@@ -1,10 +1,10 @@
 //! Resource vectors in integers: what is requested, what is free, and what is missing.
 //!
-//! cpu is counted in millicores, everything else in whole units (bytes for memory and storage). Adding a fraction up
-//! happens once, when a quantity is read; from then on sums are exact and independent of their order.
+//! cpu is counted in millicores, network in bits a second, everything else in whole units (bytes for memory and storage).
+//! Adding a fraction up happens once, when a quantity is read; from then on sums are exact and independent of their order.
 //!
 //! Promises: no arithmetic overflows (it saturates); a resource that is not listed counts as zero; iteration, printing
-//! and serialisation follow the order cpu, memory, ephemeral-storage, pods, then the others by name.
+//! and serialisation follow the order cpu, memory, ephemeral-storage, pods, egress, ingress, then the others by name.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -26,6 +26,10 @@ pub enum ResourceName {
     EphemeralStorage,
     /// `pods`, a count.
     Pods,
+    /// What is sent over the network, in bits a second: `bandwidth.keelson.dev/egress`.
+    Egress,
+    /// What is received over the network, in bits a second: `bandwidth.keelson.dev/ingress`.
+    Ingress,
     /// Any other: extended resources, huge pages, attachable volumes; in whole units.
     Scalar(String),
 }
@@ -39,7 +43,19 @@ impl ResourceName {
             Self::Memory => "memory",
             Self::EphemeralStorage => "ephemeral-storage",
             Self::Pods => "pods",
+            Self::Egress => "bandwidth.keelson.dev/egress",
+            Self::Ingress => "bandwidth.keelson.dev/ingress",
             Self::Scalar(name) => name,
+        }
+    }
+
+    /// The name in a sentence: short where Kubernetes' is not.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Egress => "egress",
+            Self::Ingress => "ingress",
+            other => other.as_str(),
         }
     }
 
@@ -66,12 +82,12 @@ impl ResourceName {
         match self {
             Self::Memory | Self::EphemeralStorage => true,
             Self::Scalar(name) => name.starts_with("hugepages-"),
-            Self::Cpu | Self::Pods => false,
+            Self::Cpu | Self::Pods | Self::Egress | Self::Ingress => false,
         }
     }
 
     /// The amount as people read it: bytes that no unit divides are given in tenths of the largest one (rounded `up` or
-    /// down), cores with a point. Still a quantity that Kubernetes reads.
+    /// down), cores with a point; still a quantity that Kubernetes reads. Rates are given as the network's people write them.
     ///
     /// ```
     /// use keelson_core::{ResourceName, resources::Round};
@@ -80,11 +96,13 @@ impl ResourceName {
     /// assert_eq!(ResourceName::Memory.readable(64 << 30, Round::Up), "64Gi");
     /// assert_eq!(ResourceName::Cpu.readable(13_660, Round::Down), "13.66");
     /// assert_eq!(ResourceName::Cpu.readable(500, Round::Down), "500m");
+    /// assert_eq!(ResourceName::Egress.readable(1_250_000_000, Round::Down), "1.25 Gbit/s");
     /// ```
     #[must_use]
     pub fn readable(&self, amount: i64, round: Round) -> String {
         let exact = self.quantity(amount).to_string();
         match self {
+            Self::Egress | Self::Ingress => rate(amount, round),
             Self::Cpu if amount.unsigned_abs() > 1_000 && amount % 1_000 != 0 => {
                 let sign = if amount < 0 { "-" } else { "" };
                 let (cores, milli) = (amount.unsigned_abs() / 1_000, amount.unsigned_abs() % 1_000);
@@ -104,6 +122,26 @@ pub enum Round {
     Down,
     /// Never less than is missing.
     Up,
+}
+
+/// Bits a second in hundredths of the largest decimal unit that they fill.
+fn rate(bits: i64, round: Round) -> String {
+    const UNITS: [(&str, i128); 5] = [
+        ("Pbit/s", 1_000_000_000_000_000),
+        ("Tbit/s", 1_000_000_000_000),
+        ("Gbit/s", 1_000_000_000),
+        ("Mbit/s", 1_000_000),
+        ("kbit/s", 1_000),
+    ];
+    let size = i128::from(bits).abs();
+    let Some((unit, scale)) = UNITS.into_iter().find(|(_, scale)| size >= *scale) else {
+        return format!("{bits} bit/s");
+    };
+    let up = (round == Round::Up) == (bits > 0);
+    let hundredths = (size * 100 + if up { scale - 1 } else { 0 }) / scale;
+    let sign = if bits < 0 { "-" } else { "" };
+    let point = format!(".{:02}", hundredths % 100);
+    format!("{sign}{}{} {unit}", hundredths / 100, point.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Bytes in tenths of the largest binary unit that they fill.
@@ -129,6 +167,8 @@ impl From<&str> for ResourceName {
             "memory" => Self::Memory,
             "ephemeral-storage" => Self::EphemeralStorage,
             "pods" => Self::Pods,
+            "bandwidth.keelson.dev/egress" => Self::Egress,
+            "bandwidth.keelson.dev/ingress" => Self::Ingress,
             other => Self::Scalar(other.to_owned()),
         }
     }
@@ -195,7 +235,7 @@ impl fmt::Display for Shortfall {
         let needed = self.name.readable(self.needed, Round::Up);
         let free = self.name.readable(self.free, Round::Down);
         let missing = self.name.readable(self.missing(), Round::Up);
-        write!(f, "needs {needed} {}, {free} free: short {missing}", self.name)
+        write!(f, "needs {needed} {}, {free} free: short {missing}", self.name.word())
     }
 }
 

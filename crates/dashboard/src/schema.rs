@@ -182,6 +182,8 @@ pub enum Reason {
     OnlyFeasibleNode,
     /// No node can hold the pod now.
     Unschedulable,
+    /// No node is in the pool that Keelson has for itself.
+    PoolEmpty,
     /// No node can hold the pod until pods of lower priority are gone from one.
     RoomByEviction,
     /// The pod was given the node on which room was made for it.
@@ -208,6 +210,10 @@ pub enum Reason {
     InvalidField,
     /// The pod names Keelson as its scheduler while scheduling is not enforced.
     SchedulerNotEnforcing,
+    /// Keelson is to replace a scheduler that still leads.
+    OtherSchedulerLeads,
+    /// The pod's namespace opts in, and the pod was left to another scheduler.
+    LeftAlone,
     /// Another scheduler made the choice Keelson would have made.
     SameChoice,
     /// Another scheduler made another choice.

@@ -102,6 +102,10 @@ pub enum Generated {
     Admission,
     /// `deploy/helm/keelson/templates/admission.yaml`.
     ChartAdmission,
+    /// `deploy/admission/opt-in.yaml`.
+    OptIn,
+    /// `deploy/helm/keelson/templates/opt-in.yaml`.
+    ChartOptIn,
     /// `docs/scheduling-fields.md`.
     SchedulingFields,
     /// `docs/settings.md`.

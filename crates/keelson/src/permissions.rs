@@ -50,6 +50,12 @@ pub fn sign_in() -> Permissions {
     ])
 }
 
+/// What scheduling needs on top where it is to replace kube-scheduler: whether that one leads.
+#[must_use]
+pub fn replacing() -> Permissions {
+    keelson_scheduling::operator::replacing()
+}
+
 /// One verb on one resource, as an access review asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Right {

@@ -3,10 +3,13 @@
 //! Two things run side by side: Online Boutique asks for Keelson and is placed by it; the streaming service is bound by a
 //! plain stand-in for the default scheduler, and Keelson says what it would have chosen.
 
+mod interfaces;
+
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use keelson_api::platform::SchedulingLayout;
 use keelson_api::{AppGroup, NetworkTopology, Platform, PlatformSpec, names};
 use keelson_core::{Mode, Timestamp};
 use keelson_runtime::Calls;
@@ -66,6 +69,7 @@ impl Simulated {
             .map_err(|refusal| anyhow::anyhow!("the evening cannot begin: {refusal}"))?;
         declare(&simulated.client()).await.context("the network of the simulated cluster")?;
         simulated.tasks.push(tokio::spawn(simulation.clone().run(|_, _| {})));
+        simulated.tasks.push(tokio::spawn(interfaces::feed(simulated.client(), simulation.clone(), ours)));
         simulated.tasks.push(tokio::spawn(simulation.feed_metrics()));
         Ok(simulated)
     }
@@ -143,6 +147,9 @@ pub async fn install(client: &kube::Client, mode: Mode) -> Result<()> {
     namespaces.patch(NAMESPACE, &params, &Patch::Apply(&namespace)).await?;
     let mut spec = PlatformSpec::default();
     spec.features.scheduling.mode = mode;
+    // Nobody else places pods there.
+    spec.features.scheduling.settings.layout = Some(SchedulingLayout::Shared);
+    spec.features.scheduling.settings.headroom_percent = 0;
     let platforms: kube::Api<Platform> = kube::Api::all(client.clone());
     platforms.patch(names::PLATFORM, &params, &Patch::Apply(&Platform::new(names::PLATFORM, spec))).await?;
     Ok(())

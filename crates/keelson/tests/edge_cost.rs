@@ -127,7 +127,8 @@ fn online_boutique_is_nearer_to_itself_than_where_kube_scheduler_puts_it() {
     }
     let platform = |wait: u32| {
         json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"}, "spec":
-            {"features": {"scheduling": {"mode": "Enforce", "settings": {"groupWaitSeconds": wait}}}}})
+            {"features": {"scheduling": {"mode": "Enforce", "settings":
+                {"layout": "Shared", "headroomPercent": 0, "groupWaitSeconds": wait}}}}})
     };
     bench.apply(&[topology(), platform(30)]);
     let up = Up::start(&["--kubeconfig", kubeconfig.to_str().unwrap()]);

@@ -33,7 +33,7 @@ pub struct Change {
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (from, to) = (self.resource.readable(self.from, Round::Up), self.resource.readable(self.to, Round::Down));
-        write!(f, "with {to} {} instead of {from} it would fit on {}", self.resource, self.node)
+        write!(f, "with {to} {} instead of {from} it would fit on {}", self.resource.word(), self.node)
     }
 }
 
@@ -48,7 +48,9 @@ pub fn smallest_change(pod: &Pod, snapshot: &Snapshot<'_>, seed: u64) -> Option<
         let found = failures_at(&cycle, index);
         let shortfall = match found.as_slice() {
             [] => return None,
-            [Failure::Insufficient { shortfall, .. }] if shortfall.free > 0 => shortfall,
+            [Failure::Insufficient { shortfall, .. } | Failure::Bandwidth { shortfall, .. }] if shortfall.free > 0 => {
+                shortfall
+            }
             _ => continue,
         };
         let share = i128::from(shortfall.missing()) * 1_000_000_000 / i128::from(shortfall.needed.max(1));

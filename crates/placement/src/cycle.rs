@@ -9,8 +9,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::bandwidth;
 use crate::filter::Failure;
 use crate::network::Near;
+use crate::network::links::{Flows, Narrow, spot};
 use crate::node::Node;
 use crate::peers::PodTerm;
 use crate::pod::{Claim, Pod};
@@ -39,6 +41,8 @@ pub struct Cycle<'a> {
     volumes: Option<Box<VolumeNeeds<'a>>>,
     /// The pods of its group that it is tied to.
     near: Option<Near<'a>>,
+    /// What flows between places, when that bears on the pod.
+    flows: Option<Box<Flows<'a>>>,
 }
 
 /// The pods of a snapshot by what they take: like pods are looked at once, wherever they are.
@@ -123,6 +127,7 @@ impl<'a> Cycle<'a> {
             repelling: BTreeMap::new(),
             volumes: VolumeNeeds::of(pod, snapshot).map(Box::new),
             near: Near::of(pod, snapshot),
+            flows: Flows::around(pod, snapshot.nodes(), snapshot.network.as_ref()).map(Box::new),
         }
     }
 
@@ -143,6 +148,10 @@ impl<'a> Cycle<'a> {
         self.see_whether_first();
         self.volumes.iter_mut().for_each(|volumes| volumes.shift(claim, more));
         self.near.iter_mut().for_each(|near| near.shift(node, claim, more));
+        if let Some(flows) = &mut self.flows {
+            flows.add(spot(node), claim, more);
+            flows.settle();
+        }
     }
 
     /// Whether the pod has rules about pods that have none.
@@ -201,7 +210,7 @@ impl<'a> Cycle<'a> {
     #[must_use]
     pub fn looks_elsewhere(&self) -> bool {
         let rules = [self.hard.is_empty(), self.required.is_empty(), self.anti.is_empty(), self.repelling.is_empty()];
-        self.volumes.is_some() || self.near.is_some() || rules.contains(&false)
+        self.volumes.is_some() || self.near.is_some() || self.flows.is_some() || rules.contains(&false)
     }
 
     /// What the node costs the pod over the network.
@@ -216,7 +225,7 @@ impl<'a> Cycle<'a> {
         self.volumes.as_ref()?.plan(node).filter(|plan| !plan.is_empty())
     }
 
-    /// Whether volumes, spreading and the rules between pods allow the node.
+    /// Whether volumes, spreading, the rules between pods and the network allow the node.
     #[must_use]
     pub fn allows(&self, node: &Node) -> bool {
         self.hard.iter().all(|hard| self.skew(hard, node).is_none())
@@ -229,6 +238,8 @@ impl<'a> Cycle<'a> {
             && self.repelled(node).next().is_none()
             && self.volumes.as_ref().is_none_or(|volumes| volumes.allows(node))
             && self.near.as_ref().is_none_or(|near| near.allows(node))
+            && self.narrow(node).is_none()
+            && bandwidth::carries(self.pod, node, &self.snapshot.network)
     }
 
     /// Every reason why they do not. Pods that must be apart from each other say so once.
@@ -256,7 +267,15 @@ impl<'a> Cycle<'a> {
             }
         }
         found.extend(self.near.iter().flat_map(|near| near.failures(node)));
+        found.extend(self.narrow(node).map(Failure::Link));
+        found.extend(bandwidth::failures(self.pod, node, &self.snapshot.network));
         found
+    }
+
+    fn narrow(&self, node: &Node) -> Option<Narrow> {
+        let flows = self.flows.as_ref()?;
+        let member = self.snapshot.network.member(&self.pod.namespace, &self.pod.labels)?;
+        flows.narrow(&member, spot(node))
     }
 
     fn skew(&self, (constraint, counts): &(&SpreadConstraint, Counts<'_>), node: &Node) -> Option<Failure> {

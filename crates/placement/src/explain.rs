@@ -134,7 +134,7 @@ fn distance(found: &[Failure]) -> i128 {
     found
         .iter()
         .map(|failure| match failure {
-            Failure::Insufficient { shortfall, .. } => {
+            Failure::Insufficient { shortfall, .. } | Failure::Bandwidth { shortfall, .. } => {
                 i128::from(shortfall.missing()) * 1_000_000 / i128::from(shortfall.needed.max(1))
             }
             _ => 1_000_000,

@@ -10,12 +10,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use keelson_core::Check;
-use keelson_core::resources::Shortfall;
+use keelson_core::resources::{Round, Shortfall};
 use serde::{Deserialize, Serialize};
 
 use crate::affinity;
+use crate::bandwidth::{self, Ledger};
 use crate::cycle::Cycle;
 use crate::fit;
+use crate::layout::Pool;
+use crate::network::links::Narrow;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::ports::HostPort;
@@ -25,6 +28,11 @@ use crate::volumes::VolumeFailure;
 /// One reason why a node cannot hold a pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Failure {
+    /// The node is not of the pool that Keelson has for itself.
+    OutsidePool {
+        /// The pool.
+        pool: Pool,
+    },
     /// The node is cordoned and the pod does not tolerate it.
     Cordoned,
     /// The pod names another node.
@@ -60,6 +68,9 @@ pub enum Failure {
         running: i64,
         /// How many may.
         allowed: i64,
+        /// How many more may that are left to other schedulers.
+        #[serde(default)]
+        left: i64,
     },
     /// Too little of one resource is free.
     Insufficient {
@@ -67,7 +78,19 @@ pub enum Failure {
         shortfall: Shortfall,
         /// What the node would have when empty, in the unit of its resource.
         allocatable: i64,
+        /// How much more it has that is left to other schedulers.
+        #[serde(default)]
+        left: i64,
     },
+    /// Its network interface has too little left in one direction.
+    Bandwidth {
+        /// What is needed and what is free, in bits a second.
+        shortfall: Shortfall,
+        /// What that is made of.
+        ledger: Ledger,
+    },
+    /// A link to a pod that it exchanges traffic with has too little left.
+    Link(Narrow),
     /// Its volumes keep it off.
     Volumes(VolumeFailure),
     /// The node lacks the label by which the pod is spread.
@@ -127,10 +150,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The check, in kube-scheduler's name for the plugin.
+    /// The check, in kube-scheduler's name for the plugin where it has one.
     #[must_use]
     pub const fn check(&self) -> &'static str {
         match self {
+            Self::OutsidePool { .. } => "KeelsonPool",
             Self::Cordoned => "NodeUnschedulable",
             Self::OtherNode { .. } => "NodeName",
             Self::Untolerated { .. } => "TaintToleration",
@@ -141,6 +165,8 @@ impl Failure {
             Self::NoTopology { .. } | Self::Skew { .. } => "PodTopologySpread",
             Self::NoPeers { .. } | Self::Peers { .. } | Self::Repelled { .. } => "InterPodAffinity",
             Self::TooFar { .. } => "NetworkOverhead",
+            Self::Bandwidth { .. } => "NodeBandwidth",
+            Self::Link(_) => "LinkBandwidth",
         }
     }
 
@@ -148,6 +174,7 @@ impl Failure {
     #[must_use]
     pub fn reason_text(&self) -> String {
         match self {
+            Self::OutsidePool { .. } => "node(s) were not in Keelson's pool".into(),
             Self::Cordoned => "node(s) were unschedulable".into(),
             Self::OtherNode { .. } => "node(s) didn't match the requested node name".into(),
             Self::Untolerated { .. } => "node(s) had untolerated taint(s)".into(),
@@ -156,6 +183,8 @@ impl Failure {
             Self::Ports { .. } => "node(s) didn't have free ports for the requested pod ports".into(),
             Self::TooManyPods { .. } => "Too many pods".into(),
             Self::Insufficient { shortfall, .. } => format!("Insufficient {}", shortfall.name),
+            Self::Bandwidth { shortfall, .. } => format!("Insufficient {} bandwidth", shortfall.name.word()),
+            Self::Link(_) => "node(s) had too little bandwidth on links between places".into(),
             Self::Volumes(failure) => failure.reason_text(),
             Self::NoTopology { .. } => {
                 "node(s) didn't match pod topology spread constraints (missing required label)".into()
@@ -174,7 +203,9 @@ impl Failure {
         match self {
             Self::Ports { .. } => true,
             Self::TooManyPods { allowed, .. } => *allowed > 0,
-            Self::Insufficient { shortfall, allocatable } => shortfall.needed <= *allocatable,
+            Self::Insufficient { shortfall, allocatable, .. } => shortfall.needed <= *allocatable,
+            Self::Bandwidth { shortfall, ledger } => shortfall.needed <= ledger.usable,
+            Self::Link(narrow) => narrow.needed <= narrow.usable,
             Self::Volumes(failure) => failure.may_pass_with_time(),
             Self::Skew { .. } | Self::Peers { .. } | Self::Repelled { .. } | Self::TooFar { .. } => true,
             _ => false,
@@ -191,6 +222,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OutsidePool { pool: Pool { key, value } } => {
+                write!(f, "the node is not in Keelson's pool: label it {key}={value}, or choose layout Shared")
+            }
             Self::Cordoned => f.write_str("the node is cordoned: uncordon it or tolerate it"),
             Self::OtherNode { wanted } => write!(f, "the pod names node {wanted}"),
             Self::Untolerated { taints } => write!(f, "taints not tolerated: {}", list(taints)),
@@ -198,11 +232,20 @@ impl fmt::Display for Failure {
             Self::Affinity { by_name: true, .. } => f.write_str("the pod's node affinity names other nodes"),
             Self::Affinity { terms, .. } => write!(f, "none of {terms} required node affinity terms matches"),
             Self::Ports { taken } => write!(f, "host ports already taken: {}", list(taken)),
-            Self::TooManyPods { running, allowed } => {
+            Self::TooManyPods { running, allowed, left } => {
                 let short = running.saturating_add(1).saturating_sub(*allowed);
-                write!(f, "{running} of {allowed} allowed pods run: short {short}")
+                write!(f, "{running} of {allowed} allowed pods run: short {short}")?;
+                if *left == 0 { Ok(()) } else { write!(f, " ({left} more are left to other schedulers)") }
             }
-            Self::Insufficient { shortfall, .. } => shortfall.fmt(f),
+            Self::Insufficient { shortfall, left, .. } => {
+                shortfall.fmt(f)?;
+                if *left == 0 {
+                    return Ok(());
+                }
+                write!(f, " ({} more are left to other schedulers)", shortfall.name.readable(*left, Round::Down))
+            }
+            Self::Link(narrow) => f.write_str(&narrow.sentence()),
+            Self::Bandwidth { shortfall, ledger } => f.write_str(&bandwidth::sentence(shortfall, ledger)),
             Self::Volumes(failure) => failure.fmt(f),
             Self::NoTopology { key } => write!(f, "the pod is spread by {key}, and the node has no such label"),
             Self::Skew { key, place, pods, fewest, allowed } => {
@@ -274,14 +317,14 @@ pub(crate) fn crowded<'a>(cycle: &Cycle<'a>, index: usize, like: &Node) -> Optio
 
 /// Those of the reasons that lie in the pod and the node alone.
 fn alone(pod: &Pod, node: &Node) -> Vec<Failure> {
-    let mut found = Vec::new();
+    let mut found: Vec<Failure> = pod.layout.outside(node).into_iter().collect();
     if node.unschedulable && !taints::tolerated(&pod.tolerations, &Taint::cordon()) {
         found.push(Failure::Cordoned);
     }
     if let Some(wanted) = pod.node_name.as_ref().filter(|wanted| **wanted != node.name) {
         found.push(Failure::OtherNode { wanted: wanted.clone() });
     }
-    let untolerated: Vec<Taint> = taints::forbidding(&pod.tolerations, &node.taints).cloned().collect();
+    let untolerated: Vec<Taint> = pod.forbidding(node).cloned().collect();
     if !untolerated.is_empty() {
         found.push(Failure::Untolerated { taints: untolerated });
     }
@@ -311,7 +354,8 @@ pub fn fits_alone(pod: &Pod, node: &Node) -> bool {
 pub(crate) fn is_open(pod: &Pod, node: &Node) -> bool {
     pod.node_name.as_ref().is_none_or(|wanted| *wanted == node.name)
         && (!node.unschedulable || taints::tolerated_cordon(&pod.tolerations))
-        && taints::forbidding(&pod.tolerations, &node.taints).next().is_none()
+        && pod.forbidding(node).next().is_none()
+        && pod.layout.admits(node)
         && affinity::allows(pod, node)
 }
 

@@ -1,7 +1,8 @@
 //! Whether a node has room.
 //!
 //! First the number of pods, then each resource the pod asks for. A resource of which nothing is asked is never short,
-//! even on an overcommitted node; the number of pods counts even for a pod that asks nothing.
+//! even on an overcommitted node; the number of pods counts even for a pod that asks nothing. What the pod's layout leaves
+//! to other schedulers is not there for it.
 //!
 //! Promise: every shortfall is returned, so that mending the first does not uncover a second.
 
@@ -15,36 +16,54 @@ use crate::pod::Pod;
 /// Everything of which the node has too little for `pod`, pods first, then in the order of resources.
 #[must_use]
 pub fn shortfalls(pod: &Pod, node: &Node) -> Vec<Failure> {
-    let allowed = node.allocatable.get(&ResourceName::Pods);
+    let allowed = allowed(pod, node);
     let running = i64::try_from(node.pod_count()).unwrap_or(i64::MAX);
-    let crowded = (running >= allowed).then_some(Failure::TooManyPods { running, allowed });
-    let short = pod.requests.iter().filter(|(name, _)| **name != ResourceName::Pods).filter_map(|(name, needed)| {
-        let free = node.free(name);
-        (needed > 0 && needed > free).then(|| Failure::Insufficient {
-            shortfall: Shortfall { name: name.clone(), needed, free },
-            allocatable: node.allocatable.get(name),
+    let crowded = (running >= allowed).then(|| {
+        let left = node.allocatable.get(&ResourceName::Pods).saturating_sub(allowed);
+        Failure::TooManyPods { running, allowed, left }
+    });
+    let short = pod.requests.iter().filter(|(name, _)| is_counted(name)).filter_map(|(name, needed)| {
+        let free = free(pod, node, name);
+        (needed > 0 && needed > free).then(|| {
+            let offered = node.allocatable.get(name);
+            let left = pod.layout.left(offered);
+            let shortfall = Shortfall { name: name.clone(), needed, free };
+            Failure::Insufficient { shortfall, allocatable: offered.saturating_sub(left), left }
         })
     });
     crowded.into_iter().chain(short).collect()
 }
 
+/// How many pods may run on the node.
+fn allowed(pod: &Pod, node: &Node) -> i64 {
+    let offered = node.allocatable.get(&ResourceName::Pods);
+    offered.saturating_sub(pod.layout.left(offered))
+}
+
+/// How much of a resource is there for the pod.
+fn free(pod: &Pod, node: &Node, name: &ResourceName) -> i64 {
+    node.free(name).saturating_sub(pod.layout.left(node.allocatable.get(name)))
+}
+
 /// Whether the resources suffice that not every pod asks for.
 #[must_use]
 pub fn has_more(pod: &Pod, node: &Node) -> bool {
-    let common = [ResourceName::Cpu, ResourceName::Memory, ResourceName::EphemeralStorage, ResourceName::Pods];
-    let more = pod.requests.iter().filter(|(name, needed)| *needed > 0 && !common.contains(name));
-    more.into_iter().all(|(name, needed)| needed <= node.free(name))
+    let common = [ResourceName::Cpu, ResourceName::Memory, ResourceName::EphemeralStorage];
+    let more = pod.requests.iter().filter(|(name, needed)| *needed > 0 && is_counted(name) && !common.contains(name));
+    more.into_iter().all(|(name, needed)| needed <= free(pod, node, name))
 }
 
 /// Whether [`shortfalls`] would be empty.
 #[must_use]
 pub fn has_room(pod: &Pod, node: &Node) -> bool {
-    let allowed = node.allocatable.get(&ResourceName::Pods);
-    i64::try_from(node.pod_count()).is_ok_and(|running| running < allowed)
-        && pod
-            .requests
-            .iter()
-            .all(|(name, needed)| *name == ResourceName::Pods || needed <= 0 || needed <= node.free(name))
+    i64::try_from(node.pod_count()).is_ok_and(|running| running < allowed(pod, node))
+        && pod.requests.iter().all(|(name, needed)| !is_counted(name) || needed <= 0 || needed <= free(pod, node, name))
+}
+
+/// Whether a node has so much of it as it offers. Pods are counted themselves, and bandwidth has a ledger of its own
+/// ([`crate::bandwidth`]).
+fn is_counted(name: &ResourceName) -> bool {
+    !matches!(name, ResourceName::Pods | ResourceName::Egress | ResourceName::Ingress)
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use crate::change::{lowered, smallest_change};
 use crate::choose::choose;
 use crate::cycle::Cycle;
 use crate::explain::explain;
-use crate::filter::failures;
+use crate::filter::{Failure, failures};
+use crate::layout::Layout;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::ports::HostPort;
@@ -89,6 +90,30 @@ proptest! {
         let cycle = Cycle::new(&pod, &snapshot);
         for node in &nodes {
             prop_assert_eq!(crate::filter::fits(&cycle, node), failures(&cycle, node).is_empty(), "{:?}", node);
+        }
+    }
+
+    #[test]
+    fn with_headroom_a_node_holds_what_a_node_smaller_by_that_share_would(
+        pod in pods(), nodes in clusters(), percent in 0..=50_u8,
+    ) {
+        let pod = pod.in_layout(Layout::Headroom(percent));
+        let alone = pod.clone().in_layout(Layout::All);
+        for node in nodes {
+            let mut smaller = node.clone();
+            for (name, offered) in node.allocatable.iter() {
+                smaller.allocatable.set(name.clone(), offered - offered * i64::from(percent) / 100);
+            }
+            let (nodes, smaller) = ([node], [smaller]);
+            prop_assert_eq!(feasible(&pod, &nodes), feasible(&alone, &smaller));
+            let (snapshot, less) = (Snapshot::of(&nodes), Snapshot::of(&smaller));
+            let (found, expected) = (failures(&Cycle::new(&pod, &snapshot), &nodes[0]), failures(&Cycle::new(&alone, &less), &smaller[0]));
+            let without = |failure: Failure| match failure {
+                Failure::Insufficient { shortfall, allocatable, .. } => Failure::Insufficient { shortfall, allocatable, left: 0 },
+                Failure::TooManyPods { running, allowed, .. } => Failure::TooManyPods { running, allowed, left: 0 },
+                other => other,
+            };
+            prop_assert_eq!(found.into_iter().map(without).collect::<Vec<_>>(), expected);
         }
     }
 

@@ -9,7 +9,9 @@
 //! |---|---|
 //! | [`node`], [`pod`], [`requests`], [`snapshot`] | what a choice may see |
 //! | [`taints`], [`affinity`], [`ports`], [`fit`] | one idea of feasibility each, of a pod and a node |
+//! | [`layout`] | which nodes its scheduler has for a pod, and how much of each |
 //! | [`peers`], [`spread`] | rules that look at pods elsewhere |
+//! | [`bandwidth`] | what a node's network interface has left |
 //! | [`volumes`] | where its volumes let a pod run |
 //! | [`cycle`], [`filter`] | the counts that those need, and all checks of one node |
 //! | [`images`], `preferences`, [`mod@score`], [`mod@choose`] | the best of the feasible nodes |
@@ -36,6 +38,7 @@
 //! ```
 
 pub mod affinity;
+pub mod bandwidth;
 pub mod budget;
 pub mod change;
 pub mod choose;
@@ -45,6 +48,7 @@ pub mod explain;
 pub mod filter;
 pub mod fit;
 pub mod images;
+pub mod layout;
 pub mod log;
 pub mod network;
 pub mod node;
@@ -62,6 +66,7 @@ pub mod taints;
 pub mod volumes;
 
 pub use affinity::{NodeTerm, PreferredTerm};
+pub use bandwidth::{Nic, Rates};
 pub use budget::{Budget, Budgets};
 pub use change::{Change, smallest_change};
 pub use choose::{Choice, choose, standing};
@@ -69,6 +74,7 @@ pub use classes::{Classes, Nodes};
 pub use cycle::{Cycle, Kinds};
 pub use explain::{Explanation, explain, explained};
 pub use filter::{Failure, failures, failures_at, fits, fits_alone};
+pub use layout::{Layout, Pool};
 pub use log::{Change as LogChange, Log};
 pub use network::Network;
 pub use node::{Node, Occupant};

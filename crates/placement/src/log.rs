@@ -17,6 +17,8 @@ pub enum Change {
     Came(usize, Arc<Claim>),
     /// A pod left it.
     Went(usize, Arc<Claim>),
+    /// What is taken of its network interface changed.
+    Load(usize),
     /// The labels of a namespace changed.
     Namespaces,
     /// Groups or the costs between places changed.

@@ -12,6 +12,7 @@
 //! | [`graph`], [`order`] | who depends on whom, and in which order they start |
 //! | [`costs`], [`measured`] | what two places cost each other, declared or measured |
 //! | [`near`] | what each node costs one pod |
+//! | [`links`] | what flows between places, and what their links carry |
 //! | [`rank`] | the order of waiting pods, groups included |
 //! | [`joint`], [`mod@drift`] | a group placed as a unit; moves that pay |
 //! | `board` | a cluster on which both try things out |
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bandwidth::LIMIT;
 use crate::peers::Labels;
 
 mod board;
@@ -28,6 +30,7 @@ pub mod costs;
 pub mod drift;
 pub mod graph;
 pub mod joint;
+pub mod links;
 pub mod measured;
 pub mod near;
 pub mod order;
@@ -37,6 +40,7 @@ pub use costs::{Costs, Distance, Level, Place, Says, Site};
 pub use drift::{Move, again, drift};
 pub use graph::{Edge, Graph, Source, Tie, Workload};
 pub use joint::{Joint, NoPlace, place_group, steps_for};
+pub use links::Link;
 pub use near::Near;
 pub use order::Algorithm;
 pub use rank::{Rank, Seat};
@@ -49,11 +53,26 @@ pub const WORKLOAD_LABEL: &str = "appgroup.diktyo.x-k8s.io.workload";
 pub const SHARED_NAMESPACE: &str = "default";
 
 /// The groups, and what places cost each other.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     costs: Costs,
     /// By name, then by namespace.
     groups: BTreeMap<String, BTreeMap<String, Arc<Graph>>>,
+    /// Whether any edge says how much flows along it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reserves: bool,
+    /// What can be carried between places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Link>,
+    /// The share of it that pods may take, in thousandths.
+    #[serde(default)]
+    link_limit: i64,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A pod's part in its group.
@@ -69,7 +88,7 @@ impl Network {
     /// No groups, no costs.
     #[must_use]
     pub const fn new() -> Self {
-        Self { costs: Costs::new(), groups: BTreeMap::new() }
+        Self { costs: Costs::new(), groups: BTreeMap::new(), reserves: false, links: Vec::new(), link_limit: LIMIT }
     }
 
     /// The same with these costs.
@@ -88,8 +107,43 @@ impl Network {
     /// The same with one more group that others share.
     #[must_use]
     pub fn sharing(mut self, namespace: &str, name: &str, graph: Arc<Graph>) -> Self {
+        self.reserves |= graph.edges().iter().any(|edge| edge.min_bandwidth.is_some());
         self.groups.entry(name.into()).or_default().insert(namespace.into(), graph);
         self
+    }
+
+    /// Whether any edge says how much flows along it.
+    #[must_use]
+    pub const fn reserves(&self) -> bool {
+        self.reserves
+    }
+
+    /// The same, with links that carry so much; pods may take this share of it, in thousandths.
+    #[must_use]
+    pub fn linking(mut self, links: Vec<Link>, limit: i64) -> Self {
+        (self.links, self.link_limit) = (links, limit);
+        self
+    }
+
+    /// The links of which it is known what they carry.
+    #[must_use]
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The share of it that pods may take, in thousandths.
+    #[must_use]
+    pub const fn link_limit(&self) -> i64 {
+        self.link_limit
+    }
+
+    /// As [`Self::member`], of a group along whose edges something flows while links are limited.
+    #[must_use]
+    pub fn bound_by_links(&self, namespace: &str, labels: &Labels) -> Option<Member<'_>> {
+        if !self.reserves || self.links.is_empty() {
+            return None;
+        }
+        self.member(namespace, labels).filter(|member| member.group.flows().next().is_some())
     }
 
     /// Whether there is nothing in it.
@@ -113,7 +167,12 @@ impl Network {
         let Some((name, by_namespace)) = known.filter(|_| self.member(namespace, labels).is_some()) else {
             return Self::new();
         };
-        Self { costs: self.costs.clone(), groups: [(name.clone(), by_namespace.clone())].into() }
+        // What others reserve of a link counts as well.
+        if self.bound_by_links(namespace, labels).is_some() {
+            return self.clone();
+        }
+        let groups = [(name.clone(), by_namespace.clone())].into();
+        Self { costs: self.costs.clone(), groups, reserves: self.reserves, ..Self::new() }
     }
 
     /// What places cost each other.

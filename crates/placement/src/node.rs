@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use keelson_core::{ResourceName, Resources, Timestamp};
 
+use crate::bandwidth::{Nic, Rates};
 use crate::pod::{Claim, Pod};
 use crate::ports::HostPort;
 use crate::requests::NonZero;
@@ -60,6 +61,10 @@ pub struct Node {
     pub allocatable: Resources,
     /// `status.images`: the bytes of each image that it has, by every name of it.
     pub images: Arc<BTreeMap<String, i64>>,
+    /// Its network interface; none while nobody knows it. Set by [`Self::measure`].
+    pub(crate) nic: Option<Nic>,
+    /// What the pods ask for that are not in what was measured.
+    young: Rates,
     pods: BTreeMap<Arc<str>, Occupant>,
     requested: Resources,
     non_zero: NonZero,
@@ -82,6 +87,8 @@ impl Node {
             unschedulable: false,
             allocatable: offered,
             images: Arc::default(),
+            nic: None,
+            young: Rates::default(),
             pods: BTreeMap::new(),
             requested: Resources::default(),
             non_zero: NonZero::default(),
@@ -111,6 +118,13 @@ impl Node {
         self
     }
 
+    /// The same node with this interface.
+    #[must_use]
+    pub fn nic(mut self, nic: Nic) -> Self {
+        self.measure(Some(nic));
+        self
+    }
+
     /// The same node, cordoned.
     #[must_use]
     pub fn cordoned(mut self) -> Self {
@@ -132,10 +146,10 @@ impl Node {
 
     /// As [`Self::add`].
     pub fn hold(&mut self, uid: Arc<str>, pod: Occupant) {
-        let claim = Arc::clone(&pod.claim);
+        let (claim, started) = (Arc::clone(&pod.claim), pod.started);
         match self.pods.insert(uid, pod) {
-            None => self.count(&claim),
-            Some(before) if before.claim == claim => {}
+            None => self.count(&claim, started),
+            Some(before) if (&before.claim, before.started) == (&claim, started) => {}
             Some(_) => self.recount(),
         }
     }
@@ -161,22 +175,52 @@ impl Node {
     fn recount(&mut self) {
         self.requested = Resources::default();
         self.non_zero = NonZero::default();
+        self.young = Rates::default();
         (self.with_affinity, self.with_volumes) = (0, 0);
-        for claim in self.pods.values().map(|pod| Arc::clone(&pod.claim)).collect::<Vec<_>>() {
-            self.count(&claim);
+        for (claim, started) in self.pods.values().map(|pod| (Arc::clone(&pod.claim), pod.started)).collect::<Vec<_>>()
+        {
+            self.count(&claim, started);
         }
     }
 
-    fn count(&mut self, claim: &Claim) {
+    fn count(&mut self, claim: &Claim, started: Option<Timestamp>) {
         self.requested.add_assign(&claim.requests);
         self.non_zero = self.non_zero.plus(claim.non_zero);
         self.with_affinity += usize::from(!claim.affinity.is_empty());
         self.with_volumes += usize::from(!claim.volumes.is_empty());
+        if let Some(load) = self.nic.and_then(|nic| nic.load)
+            && started.is_none_or(|started| started > load.since)
+        {
+            let asked = Rates::each(|direction| claim.requests.get(&direction.resource()));
+            self.young = self.young.plus(asked);
+        }
     }
 
-    /// Takes over the pods of what this node was before.
+    /// Its interface is another, or measured anew.
+    pub fn measure(&mut self, nic: Option<Nic>) {
+        if self.nic != nic {
+            self.nic = nic;
+            self.recount();
+        }
+    }
+
+    /// Its interface.
+    #[must_use]
+    pub const fn interface(&self) -> Option<&Nic> {
+        self.nic.as_ref()
+    }
+
+    /// What the pods ask for that started after the last measurement of its interface began, or have not started yet;
+    /// nothing while it is not measured.
+    #[must_use]
+    pub const fn young(&self) -> Rates {
+        self.young
+    }
+
+    /// Takes over the pods and the interface of what this node was before.
     pub fn succeed(&mut self, before: Self) {
         (self.pods, self.requested) = (before.pods, before.requested);
+        (self.nic, self.young) = (before.nic, before.young);
         (self.non_zero, self.with_affinity) = (before.non_zero, before.with_affinity);
         self.with_volumes = before.with_volumes;
     }

@@ -10,13 +10,15 @@ use keelson_core::{Resources, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::affinity::{NodeTerm, PreferredTerm};
+use crate::layout::Layout;
 use crate::network::GROUP_LABEL;
 use crate::network::costs::{RACK, REGION, SEGMENT};
+use crate::node::Node;
 use crate::peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 use crate::ports::HostPort;
 use crate::requests::{NonZero, PodRequests};
 use crate::spread::{HOSTNAME, SpreadConstraint, ZONE};
-use crate::taints::Toleration;
+use crate::taints::{self, Taint, Toleration};
 use crate::volumes::PodVolume;
 
 /// What a pod takes of its node, and what others that come must know of it.
@@ -109,6 +111,9 @@ pub struct Pod {
     /// `status.startTime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
+    /// Which nodes its scheduler has for it, and how much of each.
+    #[serde(default, skip_serializing_if = "Layout::is_all")]
+    pub layout: Layout,
 }
 
 impl Pod {
@@ -140,6 +145,7 @@ impl Pod {
             never_preempts: false,
             nominated: None,
             started: None,
+            layout: Layout::All,
         }
     }
 
@@ -166,7 +172,7 @@ impl Pod {
         // A claim that is made for a pod is that pod's alone.
         let owned = self.volumes.iter().any(|volume| matches!(volume, PodVolume::Ephemeral(_)));
         let of_volumes = (&self.volumes, owned.then_some(&self.uid));
-        (of_node, of_room, of_peers, of_volumes, &self.images, self.containers)
+        (of_node, of_room, of_peers, of_volumes, &self.images, self.containers, &self.layout)
     }
 
     /// Whether another pod that comes, goes or changes may bear on where this one may go.
@@ -196,6 +202,11 @@ impl Pod {
             || self.spread.iter().any(|spread| spread.counts(&self.namespace, other))
             || self.affinity.preferred.iter().any(|preferred| theirs(&preferred.term))
             || other.affinity.drawing().any(|(_, term)| ours(term))
+    }
+
+    /// The taints that forbid it the node, in the node's order.
+    pub fn forbidding<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Taint> + 'a {
+        taints::forbidding(&self.tolerations, &node.taints).filter(|taint| !self.layout.tolerates(taint))
     }
 
     /// The labels of nodes that its rules about other pods and its group look at.
@@ -335,6 +346,13 @@ impl Pod {
     #[must_use]
     pub fn mounting(mut self, volume: PodVolume) -> Self {
         self.volumes.push(volume);
+        self
+    }
+
+    /// The same pod in this layout.
+    #[must_use]
+    pub fn in_layout(mut self, layout: Layout) -> Self {
+        self.layout = layout;
         self
     }
 

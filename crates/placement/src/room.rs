@@ -3,8 +3,10 @@
 //! The resources that nearly every pod asks for are read out of a node once, so that holding many classes of pods against
 //! it costs a few comparisons each.
 
-use keelson_core::ResourceName::{self, Cpu, EphemeralStorage, Memory, Pods};
+use keelson_core::ResourceName::{self, Cpu, Egress, EphemeralStorage, Ingress, Memory, Pods};
 
+use crate::bandwidth::{Direction, Ledger};
+use crate::layout::left;
 use crate::node::Node;
 use crate::pod::Pod;
 use crate::requests::NonZero;
@@ -25,18 +27,28 @@ pub struct Room {
     pub running: i64,
     /// How many may.
     pub allowed: i64,
+    /// What pods may take of its interface, out and in; 0 where nobody knows.
+    pub usable: [i64; 2],
+    /// What is taken of that, all edges counted.
+    pub taken: [i64; 2],
+    /// How much the measured load varies.
+    pub varies: [i64; 2],
 }
 
 impl Room {
     /// Reads a node.
     #[must_use]
     pub fn of(node: &Node) -> Self {
+        let ledgers = Direction::BOTH.map(|direction| Ledger::plain(node, direction));
         Self {
             allocatable: COMMON.map(|name| node.allocatable.get(&name)),
             requested: COMMON.map(|name| node.requested().get(&name)),
             non_zero: node.non_zero(),
             running: i64::try_from(node.pod_count()).unwrap_or(i64::MAX),
             allowed: node.allocatable.get(&Pods),
+            usable: ledgers.map(|ledger| ledger.map_or(0, |ledger| ledger.usable)),
+            taken: ledgers.map(|ledger| ledger.map_or(0, |ledger| ledger.taken())),
+            varies: Direction::BOTH.map(|direction| node.interface().map_or(0, |nic| nic.varies(direction))),
         }
     }
 
@@ -44,11 +56,12 @@ impl Room {
     #[must_use]
     #[inline]
     pub fn has(&self, asked: &Asked) -> bool {
+        let there = |offered: i64| offered.saturating_sub(left(asked.headroom, offered));
         let free = self.allocatable.iter().zip(&self.requested);
-        self.running < self.allowed
+        self.running < there(self.allowed)
             && free
                 .zip(&asked.requests)
-                .all(|((offered, taken), needed)| *needed <= 0 || *needed <= offered.saturating_sub(*taken))
+                .all(|((offered, taken), needed)| *needed <= 0 || *needed <= there(*offered).saturating_sub(*taken))
     }
 }
 
@@ -59,18 +72,24 @@ pub struct Asked {
     pub requests: [i64; 3],
     /// What the scores count.
     pub non_zero: NonZero,
+    /// What it asks of the interface, out and in.
+    pub bandwidth: [i64; 2],
     /// Whether it asks for a resource besides.
     pub more: bool,
+    /// How many hundredths of each resource are not there for it.
+    pub headroom: i64,
 }
 
 impl Asked {
     /// Reads a pod.
     #[must_use]
     pub fn by(pod: &Pod) -> Self {
-        let common = |name: &ResourceName| COMMON.contains(name) || *name == Pods;
+        let common = |name: &ResourceName| COMMON.contains(name) || [Pods, Egress, Ingress].contains(name);
         Self {
             requests: COMMON.map(|name| pod.requests.get(&name)),
             non_zero: pod.non_zero,
+            bandwidth: [pod.requests.get(&Egress), pod.requests.get(&Ingress)],
+            headroom: pod.layout.headroom(),
             more: pod.requests.iter().any(|(name, needed)| needed > 0 && !common(name)),
         }
     }

@@ -1,8 +1,9 @@
 //! How good each feasible node is.
 //!
-//! Eight scorers give 0 to 100 each; the total is their weighted sum. Raw numbers of taints, preferences and peers say something
+//! Nine scorers give 0 to 100 each; the total is their weighted sum. Raw numbers of taints, preferences and peers say something
 //! only in comparison, so they are normalised over the nodes that are compared. Weights and formulas are those of
-//! kube-scheduler 1.36; those of network cost, of which it has none, are NetworkOverhead's.
+//! kube-scheduler 1.36; those of network cost, of which it has none, are NetworkOverhead's, and bandwidth is ours
+//! ([`share`]).
 //!
 //! Promises: the nodes' order changes no score; a pod of no group gets nothing for network cost on any node; integers
 //! throughout, except the one deviation that the compared system computes in floating point too.
@@ -10,6 +11,7 @@
 use keelson_core::Score;
 use serde::{Deserialize, Serialize};
 
+use crate::bandwidth::share;
 use crate::cycle::Cycle;
 use crate::images::Holders;
 use crate::network::near;
@@ -37,6 +39,10 @@ pub const POD_AFFINITY_WEIGHT: i64 = 2;
 /// What ImageLocality counts in the total.
 pub const IMAGE_WEIGHT: i64 = 1;
 
+/// What the dominant share counts in the total: enough that what a pod sends outweighs what is free of cpu and memory, for half
+/// of the score's range is for how much a load varies.
+pub const BANDWIDTH_WEIGHT: i64 = 4;
+
 /// What network cost counts in the total: what upstream's profile of NetworkOverhead suggests.
 pub const NETWORK_WEIGHT: i64 = 5;
 
@@ -63,6 +69,9 @@ pub struct Scores {
     /// NetworkOverhead: how near it is to the pods of its group that it is tied to.
     #[serde(default)]
     pub network: i64,
+    /// NodeBandwidth: how safe the resource is of which the pod takes the largest share.
+    #[serde(default)]
+    pub bandwidth: i64,
 }
 
 impl Scores {
@@ -78,6 +87,7 @@ impl Scores {
             + self.pod_affinity * POD_AFFINITY_WEIGHT
             + self.image * IMAGE_WEIGHT
             + self.network * NETWORK_WEIGHT
+            + self.bandwidth * BANDWIDTH_WEIGHT
     }
 
     /// The parts for a decision record, in the names kube-scheduler gives its plugins; those that few pods ask for only
@@ -94,7 +104,11 @@ impl Scores {
             ("InterPodAffinity", self.pod_affinity, POD_AFFINITY_WEIGHT),
         ];
         let balanced = ("NodeResourcesBalancedAllocation", self.balanced, BALANCED_WEIGHT);
-        let rare = [("ImageLocality", self.image, IMAGE_WEIGHT), ("NetworkOverhead", self.network, NETWORK_WEIGHT)];
+        let rare = [
+            ("ImageLocality", self.image, IMAGE_WEIGHT),
+            ("NetworkOverhead", self.network, NETWORK_WEIGHT),
+            ("NodeBandwidth", self.bandwidth, BANDWIDTH_WEIGHT),
+        ];
         let given = |(_, value, _): &(&str, i64, i64)| *value != 0;
         let all = always.into_iter().chain(asked.into_iter().filter(given)).chain([balanced]);
         let all = all.chain(rare.into_iter().filter(given));
@@ -164,7 +178,12 @@ pub(crate) fn raw(pod: &Pod, node: &Node) -> Raw {
 /// What depends on the pod and the node's room alone.
 #[inline]
 pub(crate) fn alone(asked: &Asked, room: &Room) -> Scores {
-    Scores { least_allocated: least_allocated(asked, room), balanced: balanced(asked, room), ..Scores::default() }
+    Scores {
+        least_allocated: least_allocated(asked, room),
+        balanced: balanced(asked, room),
+        bandwidth: share::safety(asked, room),
+        ..Scores::default()
+    }
 }
 
 /// Between which bounds the raw numbers of the compared nodes lie.
@@ -376,8 +395,9 @@ mod tests {
             pod_affinity: 10,
             image: 5,
             network: 30,
+            bandwidth: 7,
         };
-        assert_eq!(scores.total(), 97 + 74 + 300 + 100 + 40 + 20 + 5 + 150);
+        assert_eq!(scores.total(), 97 + 74 + 300 + 100 + 40 + 20 + 5 + 150 + 28);
         assert_eq!(scores.parts().iter().map(|part| part.value * part.weight).sum::<i64>(), scores.total());
     }
 }

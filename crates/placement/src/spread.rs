@@ -15,7 +15,6 @@ use crate::node::Node;
 use crate::peers::Labels;
 use crate::pod::{Claim, Pod};
 use crate::score::MAX;
-use crate::taints;
 
 /// The label of a node's own name: counted by node.
 pub const HOSTNAME: &str = "kubernetes.io/hostname";
@@ -69,8 +68,8 @@ impl SpreadConstraint {
     /// Whether the pods of a node count, as far as its policies say.
     #[must_use]
     pub fn admits(&self, pod: &Pod, node: &Node) -> bool {
-        (!self.honors_affinity || affinity::allows(pod, node))
-            && (!self.honors_taints || taints::forbidding(&pod.tolerations, &node.taints).next().is_none())
+        (!self.honors_affinity || (affinity::allows(pod, node) && pod.layout.admits(node)))
+            && (!self.honors_taints || pod.forbidding(node).next().is_none())
     }
 
     /// By how much the place exceeds the smallest when the pod is there, and whether that is too much.

@@ -26,7 +26,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use keelson_core::{DecisionId, Span, Timestamp};
+use keelson_core::{DecisionId, NodeBandwidth, Span, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -35,6 +35,11 @@ use tokio::sync::watch;
 pub trait Fact: Serialize + Clone + PartialEq + Send + Sync + 'static {
     /// CamelCase; unique in the process.
     const NAME: &'static str;
+}
+
+/// What is known of nodes' network interfaces: written by whoever measures them, read by whoever places pods.
+impl Fact for NodeBandwidth {
+    const NAME: &'static str = "NodeBandwidth";
 }
 
 /// A fact as it was read.

@@ -63,7 +63,7 @@ pub use executor::{Executor, Provided, Provider, Report};
 pub use facts::{Fact, Facts};
 pub use health::Health;
 pub use history::{History, HistoryError, MemoryHistory};
-pub use listing::{Found, Listing};
+pub use listing::Listing;
 pub use metrics::{METRICS, Meter};
 pub use operator::{Listener, Operator, Reply, Running};
 pub use permissions::{Permissions, Rule, Scope};

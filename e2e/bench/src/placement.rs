@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use keelson_cluster::read::{ReadNode, ReadPod};
 use keelson_cluster::{Event, State};
 use keelson_core::selector::LabelSelector;
-use keelson_core::{ResourceName, Resources};
+use keelson_core::{Rates, ResourceName, Resources};
 use keelson_placement::spread::{HOSTNAME, ZONE};
 use keelson_placement::{Classes, Node, Nodes, Pod, PodRequests, PodTerm, SpreadConstraint};
 
@@ -104,7 +104,15 @@ impl Scheduler {
         for node in nodes {
             let zone = node.labels.get(ZONE).cloned();
             let (capacity, ready) = (Resources::default(), true);
-            let read = ReadNode { node, capacity, ready, zone, instance_type: None, problems: Vec::new() };
+            let read = ReadNode {
+                node,
+                capacity,
+                carries: Rates::default(),
+                ready,
+                zone,
+                instance_type: None,
+                problems: Vec::new(),
+            };
             state.apply(Event::NodeApplied(Box::new(read)));
         }
         Self { state, classes: Classes::default(), number: 0 }

@@ -86,9 +86,11 @@ pub enum Server {
 
 impl Server {
     /// Whether this is said before anybody looks what is asked: 401 to whoever is not known, as when an account goes before
-    /// its last process; 403 and 429 by a server that is not itself.
-    fn says_blindly(self, code: u16) -> bool {
-        code == 401 || self == Self::Hurt && matches!(code, 403 | 429)
+    /// its last process; 429 of a kind whose definition was made or changed a moment ago; 403 and 429 by a server that is not
+    /// itself.
+    fn says_blindly(self, resource: &str, code: u16) -> bool {
+        let is_new = resource == "custom" || resource.starts_with("custom/");
+        code == 401 || is_new && code == 429 || self == Self::Hurt && matches!(code, 403 | 429)
     }
 }
 
@@ -103,7 +105,7 @@ fn unknown(
     let is_known = |request: &Request| list.contains(request) || told.iter().any(|step| request.is_shown_by(step));
     let is_blind = |request: &Request| {
         let alike = |other: &Request| request.is_shown_by(&Request { code: request.code, ..other.clone() });
-        server.says_blindly(request.code) && list.iter().chain(told).any(alike)
+        server.says_blindly(&request.resource, request.code) && list.iter().chain(told).any(alike)
     };
     asked.into_iter().filter(|request| !is_known(request) && !is_blind(request)).collect()
 }
@@ -179,19 +181,24 @@ mod tests {
 
     #[test]
     fn what_is_said_blindly_is_known_where_the_request_is() {
-        let list = requests(&["v1 pods: get -> 200", "v1 pods/status: patch apply -> 200"]);
+        let list = requests(&["v1 pods: get -> 200", "v1 pods/status: patch apply -> 200", "custom: watch -> 200"]);
         let asked = || {
             requests(&[
                 "v1 pods: get -> 401",
                 "v1 pods: get -> 403",
                 "v1 pods/status: patch unread -> 401",
                 "v1 nodes: get -> 401",
+                "custom: watch -> 429",
+                "custom: list -> 429",
+                "v1 pods: get -> 429",
             ])
         };
         let told = BTreeSet::new();
         let of = |server| unknown(asked(), &list, &told, server);
-        assert_eq!(of(Server::Whole), requests(&["v1 pods: get -> 403", "v1 nodes: get -> 401"]));
-        assert_eq!(of(Server::Hurt), requests(&["v1 nodes: get -> 401"]), "nobody knows such a request");
+        let whole = ["v1 pods: get -> 403", "v1 nodes: get -> 401", "custom: list -> 429", "v1 pods: get -> 429"];
+        assert_eq!(of(Server::Whole), requests(&whole));
+        let hurt = ["v1 nodes: get -> 401", "custom: list -> 429"];
+        assert_eq!(of(Server::Hurt), requests(&hurt), "nobody knows such a request");
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Component {
     Etcd,
     /// kube-apiserver.
     ApiServer,
+    /// kube-scheduler.
+    Scheduler,
 }
 
 impl Component {
@@ -35,6 +37,7 @@ impl Component {
         match self {
             Self::Etcd => "etcd",
             Self::ApiServer => "kube-apiserver",
+            Self::Scheduler => "kube-scheduler",
         }
     }
 }
@@ -63,6 +66,8 @@ impl Cluster {
         wait::until(component.name(), PATIENCE, || match component {
             Component::Etcd => self.etcd("maintenance/status", &json!({})).map(drop),
             Component::ApiServer => self.kubectl(&["get", "--raw=/readyz"]).map(drop),
+            // Nobody asks it anything.
+            Component::Scheduler => Ok(()),
         })
     }
 

@@ -1,5 +1,5 @@
 //! The generated admission policy on a real API server: it compiles there, warns of what Keelson cannot place, refuses it
-//! when told to, and lets every other pod pass.
+//! when told to, and lets every other pod pass. And what becomes of the other policy where there is no kind for it.
 //!
 //! Needs root and the programs of `e2e/tools/README.md`; without them it fails and says what to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::ensure;
-use keelson_harness::{Cluster, Config, wait};
+use keelson_harness::{Cluster, Config, helm, wait};
 use serde_json::{Value, json};
 
 const POLICY: &str = include_str!("../../../deploy/admission/scheduling.yaml");
@@ -156,4 +156,18 @@ fn the_admission_policy_names_what_keelson_cannot_place_and_lets_other_pods_pass
         assert_eq!(create(&cluster, "keelson", &spec).0, 201);
     }
     cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
+}
+
+#[test]
+fn where_there_are_no_mutating_policies_the_chart_leaves_ours_out_and_says_so() {
+    for (oldest, makes) in [(true, false), (false, true)] {
+        let bare = Config { oldest, controllers: false, default_scheduler: false, ..Config::default() };
+        let cluster = Cluster::start(bare).unwrap_or_else(|error| panic!("{error:#}"));
+        let set = "features.scheduling.ceiling=Enforce,features.scheduling.optIn.enabled=true";
+        let chart = helm::chart("keelson").display().to_string();
+        let args = ["install", "keelson", &chart, "--namespace=default", "--dry-run=server", "--set", set];
+        let said = cluster.helm(&args).unwrap_or_else(|error| panic!("{error:#}"));
+        assert_eq!(said.contains("kind: MutatingAdmissionPolicyBinding"), makes, "{said}");
+        assert_eq!(said.contains("this cluster has no MutatingAdmissionPolicies"), !makes, "{said}");
+    }
 }

@@ -405,8 +405,9 @@ fn left(keelson: &Installed, before: &BTreeSet<String>) -> Result<BTreeSet<Strin
 fn kept() -> BTreeSet<String> {
     let groups = ["keelson.dev", "appgroup.diktyo.x-k8s.io", "networktopology.diktyo.x-k8s.io"];
     let services = groups.map(|group| format!("APIService /v1alpha1.{group}"));
-    let definitions = groups.iter().zip(["platforms", "appgroups", "networktopologies"]);
-    let definitions = definitions.map(|(group, plural)| format!("CustomResourceDefinition /{plural}.{group}"));
+    let [own, application, network] = groups;
+    let kinds = [(own, "platforms"), (own, "nodenetworks"), (application, "appgroups"), (network, "networktopologies")];
+    let definitions = kinds.map(|(group, plural)| format!("CustomResourceDefinition /{plural}.{group}"));
     services.into_iter().chain(definitions).chain(["Platform /default".to_owned()]).collect()
 }
 

@@ -45,7 +45,7 @@ fn every_kind_of_request_that_is_asked_is_told_in_a_story_and_refused_in_one() {
     }
 }
 
-/// Every right that the chart can grant, for the highest ceilings and with a sign-in.
+/// Every right that the chart can grant, for the highest ceilings, with a sign-in, and to replace kube-scheduler.
 const RIGHTS: &str = include_str!("../../../deploy/helm/keelson/files/rights.yaml");
 /// Rights that no run uses, and why they are granted.
 const IDLE: &[(&str, &str)] = &[];
@@ -65,7 +65,7 @@ const FOREIGN: &[(&str, &str)] = &[
 fn granted() -> BTreeSet<Right> {
     let rights: Value = serde_saphyr::from_str(RIGHTS).unwrap();
     let features = rights["features"].as_object().unwrap().values().map(|feature| &feature["Enforce"]);
-    let parts = features.chain([&rights["base"]["Enforce"], &rights["signIn"]]);
+    let parts = features.chain([&rights["base"]["Enforce"], &rights["replacing"], &rights["signIn"]]);
     let role = |part: &Value| {
         let metadata = if part["own"] == true { json!({"namespace": "keelson-system"}) } else { json!({}) };
         let rule = json!({"apiGroups": [part["group"]], "resources": [part["resource"]],

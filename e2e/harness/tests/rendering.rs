@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 const ALERTS: &str = include_str!("../../../deploy/prometheus/alerts.yaml");
 const POLICY: &str = include_str!("../../../deploy/admission/scheduling.yaml");
+const OPT_IN: &str = include_str!("../../../deploy/admission/opt-in.yaml");
 /// The kinds of Prometheus' operator.
 const OPERATOR: &str = "--api-versions=monitoring.coreos.com/v1";
 const OPTIONS: [&str; 4] = [
@@ -216,9 +217,75 @@ fn the_admission_policy_is_the_one_that_is_tested_field_by_field() {
     assert!(!platform.contains("admission"), "the Platform has no such setting: {platform}");
 }
 
+const OPTED_IN: [&str; 2] =
+    ["--set=features.scheduling.optIn.enabled=true", "--set=features.scheduling.ceiling=Enforce"];
+
+#[test]
+fn the_policy_for_namespaces_that_opt_in_is_the_one_that_a_real_api_server_runs() {
+    let of = |objects: &[Value], kind: &str| {
+        let mut object = of_kind(objects, kind)?;
+        object["metadata"].as_object_mut().unwrap().remove("labels");
+        Some(object)
+    };
+    let ran: Vec<Value> = serde_saphyr::from_multiple(OPT_IN).unwrap();
+    let made =
+        render(&[&OPTED_IN[..], &["--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"]].concat());
+    let made = made.unwrap();
+    for kind in ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"] {
+        assert_eq!(of(&made, kind), of(&ran, kind));
+        assert!(of(&ran, kind).is_some());
+    }
+    let older = "--api-versions=admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy";
+    for kind in ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"] {
+        let object = of_kind(&render(&[&OPTED_IN[..], &[older]].concat()).unwrap(), kind).unwrap();
+        assert_eq!(object["apiVersion"], "admissionregistration.k8s.io/v1beta1");
+        assert_eq!(of_kind(&render(&OPTED_IN).unwrap(), kind), None, "the cluster has none");
+    }
+    let platform = of_kind(&made, "ConfigMap").unwrap()["data"]["platform.yaml"].as_str().unwrap().to_owned();
+    assert!(!platform.contains("optIn"), "the Platform has no such setting: {platform}");
+    assert!(platform.contains("layout: Dedicated") && platform.contains("headroomPercent: 10"), "{platform}");
+}
+
+#[test]
+fn to_replace_kube_scheduler_its_lease_may_be_read_and_otherwise_not() {
+    let reads = |values: &[&str]| {
+        let made = render(values).unwrap();
+        let rules = of_kind(&made, "ClusterRole").unwrap()["rules"].as_array().unwrap().clone();
+        rules.into_iter().find(|rule| rule["resources"] == json!(["leases"]))
+    };
+    let enforce = "--set=features.scheduling.ceiling=Enforce";
+    let replace = "--set=features.scheduling.settings.layout=Replacement";
+    let rule = reads(&[enforce, replace]).unwrap();
+    assert_eq!((&rule["resourceNames"], &rule["verbs"]), (&json!(["kube-scheduler"]), &json!(["get"])));
+    let shared = "--set=features.scheduling.settings.layout=Shared";
+    for values in [&[enforce][..], &[enforce, shared], &[replace]] {
+        assert_eq!(reads(values), None, "{values:?}");
+    }
+    let named = "--set=features.scheduling.settings.schedulerName=default-scheduler";
+    assert!(render(&[replace, named]).is_ok());
+}
+
+#[test]
+fn values_that_were_kept_from_before_layouts_ask_for_none() {
+    let kept = ["--set=features.scheduling.settings.layout=null", "--set=features.scheduling.optIn=null"];
+    let made = render(&kept).unwrap();
+    let platform = of_kind(&made, "ConfigMap").unwrap()["data"]["platform.yaml"].as_str().unwrap().to_owned();
+    assert!(!platform.contains("layout"), "{platform}");
+    assert_eq!(of_kind(&made, "MutatingAdmissionPolicy"), None);
+}
+
 #[test]
 fn an_option_that_is_wrong_is_refused_by_its_name() {
     for (value, said) in [
+        ("features.scheduling.optIn.enabled=true", "features.scheduling.ceiling is Observe"),
+        (
+            "features.scheduling.optIn.enabled=true,features.scheduling.ceiling=Enforce,\
+             features.scheduling.settings.layout=Replacement,features.scheduling.settings.schedulerName=default-scheduler",
+            "pods that name no scheduler are Keelson's already",
+        ),
+        ("features.scheduling.settings.schedulerName=default-scheduler", "layout is Dedicated"),
+        ("features.scheduling.settings.layout=Pool", "/features/scheduling/settings/layout"),
+        ("features.scheduling.settings.headroomPercent=51", "/features/scheduling/settings/headroomPercent"),
         ("features.scheduling.admission=On", "/features/scheduling/admission"),
         ("features.scheduling.extender.enabled=true", "features.scheduling.extender.tlsSecretName"),
         ("features.scheduling.extender.port=0", "/features/scheduling/extender/port"),

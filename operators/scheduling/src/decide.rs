@@ -16,12 +16,14 @@ use keelson_placement::classes::Known;
 use keelson_placement::explain::best;
 use keelson_placement::filter::fits_at;
 use keelson_placement::network::GROUP_LABEL;
-use keelson_placement::{Candidate, Choice, Cycle, Explanation, Node, Snapshot, Spared, Victim, VolumePlan};
+use keelson_placement::{
+    Candidate, Choice, Cycle, Explanation, Layout, Node, Pool, Snapshot, Spared, Victim, VolumePlan,
+};
 use keelson_placement::{explained, preempt, smallest_change};
 
-pub use ask::{Ask, Moment, Settings, Stated, owners};
+pub use ask::{Ask, Moment, Settings, Stated, owners, scheduler_of};
 use volumes::Write;
-pub(crate) use words::feasible;
+pub(crate) use words::{empty_pool, feasible};
 
 use crate::queue::Waits;
 
@@ -130,6 +132,11 @@ fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Dec
 
 /// What keeps a pod from being tried at all.
 fn stops(ask: &Ask) -> Option<Finding> {
+    // Nobody else's pod is written to.
+    if let Some(why) = &ask.stands_back {
+        let sentence = words::stands_back(why);
+        return Some(Finding::silent(Verb::Wait, Reason::OtherSchedulerLeads, sentence, Waits::NONE));
+    }
     if !ask.gates.is_empty() {
         return Some(Finding::silent(Verb::Wait, Reason::SchedulingGated, words::gated(&ask.gates), Waits::NONE));
     }
@@ -218,6 +225,12 @@ fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Find
     let found = match preempt(cycle, ask.seed) {
         Ok(best) => preempting(cycle, best, histogram, waits),
         Err(spared) => {
+            if let Some(pool) = without_nodes(cycle) {
+                let sentence = words::empty_pool(pool);
+                let message = Some(format!("{histogram} {sentence}"));
+                let silent = Finding::silent(Verb::Wait, Reason::PoolEmpty, sentence, waits);
+                return Finding { message, feasible: Some(0), explanation, ..silent };
+            }
             let change = smallest_change(&ask.pod, cycle.snapshot, ask.seed);
             let sentence = words::unschedulable(&explanation, change.as_ref());
             // Whoever is cleared for keeps its node; where nothing helps any more, the nomination is taken back.
@@ -228,6 +241,12 @@ fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Find
         }
     };
     Finding { feasible: Some(0), explanation, ..found }
+}
+
+/// The pod's pool, when no node is in it.
+fn without_nodes<'a>(cycle: &Cycle<'a>) -> Option<&'a Pool> {
+    let Layout::Pool(pool) = &cycle.pod.layout else { return None };
+    (!cycle.snapshot.nodes().any(|node| pool.holds(node))).then_some(pool)
 }
 
 /// Others are evicted, and the pod waits for their room.

@@ -14,6 +14,7 @@
 mod admission;
 mod container;
 mod docs;
+mod opt_in;
 mod spec;
 mod volume;
 
@@ -27,6 +28,7 @@ use serde_json::Value;
 
 pub use admission::{OnRefused, admission_policy};
 pub use docs::markdown;
+pub use opt_in::opt_in_policy;
 
 /// The minor version of Kubernetes whose pod fields are all judged.
 pub const COMPLETE_FOR: u32 = 36;

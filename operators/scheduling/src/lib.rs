@@ -10,9 +10,12 @@
 //! | [`queue`] | who is next, and who waits for what |
 //! | [`decide`] | where a pod goes, and why |
 //! | [`observe`] | what would have been chosen |
+//! | [`opt_in`] | which pods of a namespace become its own |
+//! | [`incumbent`] | whether the scheduler that it replaces still leads |
 //! | [`extender`] | what another scheduler is answered |
 //! | [`effect`] | what came of it |
 //! | [`used`] | what nodes are measured to use |
+//! | [`interfaces`] | which measurements of network interfaces are believed |
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`groups`] | where an AppGroup is, and what its edges cost |
@@ -35,7 +38,7 @@
 //! let pod = json!({"metadata": {"name": "cart", "namespace": "shop", "uid": "1"}, "spec": {"schedulerName": "keelson",
 //!     "containers": [{"name": "c", "resources": {"requests": {"cpu": "500m"}}}]}});
 //! let pod = serde_json::from_value(pod)?;
-//! let settings = Settings { scheduler: "keelson".into(), mode: Mode::Enforce };
+//! let settings = Settings::new("keelson", Mode::Enforce);
 //! let id = "00000000-0000-7000-8000-000000000001".parse()?;
 //! let at = Moment { decision: id, plan: PlanId(id.0), now: Timestamp(0) };
 //! let ask = Ask::new(&pod, read::pod(&pod), settings, at);
@@ -51,9 +54,12 @@ pub mod effect;
 pub mod extender;
 pub mod fields;
 pub mod groups;
+pub mod incumbent;
+pub mod interfaces;
 pub mod mind;
 pub mod observe;
 pub mod operator;
+pub mod opt_in;
 pub mod queue;
 pub mod recording;
 pub mod simulate;

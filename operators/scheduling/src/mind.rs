@@ -11,7 +11,9 @@ mod asked;
 mod books;
 mod comparisons;
 mod group;
+mod interfaces;
 mod nodes;
+mod pool;
 mod seen;
 mod selecting;
 mod storage;
@@ -30,9 +32,11 @@ use keelson_placement::{Classes, Nodes};
 pub use books::Books;
 use comparisons::Comparisons;
 use group::Groups;
+use interfaces::Interfaces;
+pub use pool::PoolSeen;
 use wake::Held;
 
-use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of};
+use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of, scheduler_of};
 use crate::effect::{Effects, Placement, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
@@ -59,6 +63,8 @@ pub struct Standing {
     pub held: bool,
     /// The decision that last moved the feature's switch.
     pub moved_by: Option<DecisionId>,
+    /// Why nothing is bound of the scheduler that is to be replaced, while it leads or may.
+    pub stands_back: Option<String>,
 }
 
 impl Standing {
@@ -114,6 +120,8 @@ pub struct Mind {
     /// What those of them wait for that others are being evicted for.
     preempting: HashMap<String, Waits>,
     groups: Groups,
+    pool: PoolSeen,
+    interfaces: Interfaces,
     comparisons: Comparisons,
     measured: Vec<(DecisionId, Effect)>,
     with_actions: u64,
@@ -156,6 +164,8 @@ impl Mind {
             refused: HashSet::new(),
             preempting: HashMap::new(),
             groups: Groups::default(),
+            pool: PoolSeen::default(),
+            interfaces: Interfaces::default(),
             comparisons: Comparisons::default(),
             measured: Vec::new(),
             with_actions: 0,
@@ -175,6 +185,10 @@ impl Mind {
             self.comparisons.clear();
         }
         self.standing = standing;
+        for pod in self.unbound.values_mut() {
+            pod.read.pod.layout = self.standing.settings.layout_of(&pod.written);
+        }
+        self.look_at_pool();
         self.groups.start_over();
         self.queue.set_backoff(self.standing.backoff);
         // What is in flight stays so: its outcome will be reported, and a popped pod must not be popped twice.
@@ -199,6 +213,7 @@ impl Mind {
 
     /// The next pod, decided; `None` when nobody is due. `O(nodes)`.
     pub fn next(&mut self, at: Moment) -> Option<Job> {
+        self.age(at.now);
         self.groups_waited(at.now);
         while self.standing.decides() {
             let uid = self.queue.pop(at.now)?.uid;
@@ -219,6 +234,7 @@ impl Mind {
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
         let read = self.spread(read);
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
+        ask.stands_back = self.stands_back_for(&written).map(str::to_owned);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
         ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
         let together = self.together(uid, &mut ask);
@@ -389,14 +405,14 @@ impl Mind {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
-        self.standing.decides() && pods || self.comparisons.is_due(now)
+        self.standing.decides() && pods || self.comparisons.is_due(now) || due(self.interfaces.due())
     }
 
     /// When it may have something to do without anything happening.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         let due = self.queue.due().into_iter().chain(self.groups.due()).chain(self.comparisons.due());
-        due.min().filter(|_| self.standing.decides())
+        due.filter(|_| self.standing.decides()).chain(self.interfaces.due()).min()
     }
 
     /// The cluster as it sees it.
@@ -441,6 +457,12 @@ impl Mind {
         self.used.missing()
     }
 
+    /// Why a pod of ours is not touched, when another scheduler may bind it.
+    fn stands_back_for(&self, pod: &Pod) -> Option<&str> {
+        let replaced = self.standing.settings.is_replaced(scheduler_of(pod));
+        self.standing.stands_back.as_deref().filter(|_| replaced)
+    }
+
     fn not_ours(&mut self, uid: &str) {
         self.ours.remove(uid);
         self.refused.remove(uid);
@@ -455,7 +477,7 @@ impl Mind {
     /// A pod that waits for this scheduler, as the queue knows it.
     fn waiting(&self, pod: &Pod) -> Option<Waiting> {
         let spec = pod.spec.as_ref()?;
-        let ours = spec.scheduler_name.as_deref() == Some(self.standing.settings.scheduler.as_str());
+        let ours = self.standing.settings.places(spec.scheduler_name.as_deref().unwrap_or_default());
         let alive = pod.metadata.deletion_timestamp.is_none();
         (ours && alive).then(|| Waiting {
             uid: uid(pod).to_owned(),

@@ -2,13 +2,18 @@
 //!
 //! The pod is taken off its node, asked about as if it were pending, and the answer is compared with what was done.
 //!
+//! What another scheduler bound is compared over all nodes, whatever Keelson's layout: whether a pool or headroom is worth it
+//! is what the comparison is to tell.
+//!
 //! Promises: nothing is guessed about a pod that uses what is not implemented; a node that scores the same counts as the
 //! same choice, because only the lot differs.
 
+use keelson_api::names;
 use keelson_core::{Decision, Mode, ObjectRef, Reason, Verb};
-use keelson_placement::{Choice, Cycle, Snapshot, explained, failures_at, standing};
+use keelson_placement::{Choice, Cycle, Layout, Snapshot, explained, failures_at, standing};
 
 use crate::decide::{Ask, feasible, record_of};
+use crate::opt_in;
 
 /// The comparison for a pod that is bound to `actual`. The cluster must be as [`keelson_cluster::View::snapshot_for`] gives
 /// it: without the pod.
@@ -18,12 +23,16 @@ pub fn compare(ask: &Ask, snapshot: &Snapshot<'_>, actual: &str) -> Decision {
     decision.verb = Verb::Compare;
     decision.related = ask.related(Some(actual));
     decision.inputs.insert("bound to".into(), actual.to_owned());
+    let left_alone = left_alone(ask, snapshot);
     if let Some(why) = cannot_judge(ask) {
-        decision.reason = Reason::UnsupportedFeature;
-        decision.sentence = format!("Cannot judge: {why}");
+        (decision.reason, decision.sentence) = match left_alone {
+            Some(why) => (Reason::LeftAlone, format!("Its namespace opts in, and it was left alone: {why}.")),
+            None => (Reason::UnsupportedFeature, format!("Cannot judge: {why}")),
+        };
         return decision;
     }
-    let cycle = Cycle::new(&ask.pod, snapshot);
+    let pod = ask.pod.clone().in_layout(Layout::All);
+    let cycle = Cycle::new(&pod, snapshot);
     let (choice, explanation) = explained(&cycle, ask.seed);
     decision.inputs.extend([feasible(choice.feasible)]);
     decision.candidates = explanation.candidates;
@@ -52,7 +61,16 @@ pub fn compare(ask: &Ask, snapshot: &Snapshot<'_>, actual: &str) -> Decision {
             format!("Bound to {actual}, which Keelson would not have allowed ({why}); it would have {instead}.")
         }
     };
+    if let Some(why) = left_alone {
+        decision.inputs.insert("left alone".into(), why);
+    }
     decision
+}
+
+/// Why a pod of a namespace that opts in was left alone.
+fn left_alone(ask: &Ask, snapshot: &Snapshot<'_>) -> Option<String> {
+    let opted_in = opt_in::is_opted_in(&snapshot.namespaces, &ask.pod.namespace);
+    opt_in::left_alone(ask).filter(|_| opted_in && ask.scheduler == names::DEFAULT_SCHEDULER)
 }
 
 fn same_choice(choice: &Choice, actual: &str, total: i64) -> String {

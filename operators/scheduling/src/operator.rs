@@ -8,8 +8,11 @@
 //! takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
+mod bandwidth;
 mod drift;
 mod extender;
+mod incumbent;
+mod layout;
 mod measure;
 mod network;
 mod pending;
@@ -23,8 +26,10 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use keelson_api::PlatformSpec;
+use keelson_api::platform::SchedulingSettings;
 use keelson_core::{
-    Condition, ConditionStatus, DecisionId, Feature, Metric, Mode, PlanId, Reason, Span, Step, StepResult, Verb,
+    Condition, ConditionStatus, DecisionId, Feature, Metric, Mode, NodeBandwidth, PlanId, Reason, Span, Step,
+    StepResult, Verb,
 };
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
@@ -44,6 +49,8 @@ use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
 use crate::extender::judge::Stands;
+use crate::incumbent::Incumbent;
+use crate::interfaces;
 use crate::mind::{Job, Mind, Standing};
 use crate::queue::{Backoff, Counts};
 use crate::times::NetworkTimes;
@@ -71,7 +78,7 @@ impl Default for Scheduling {
 
 impl Operator for Scheduling {
     const FEATURE: Feature = Feature::Scheduling;
-    const METRICS: &'static [Metric] = &[PENDING, HELD_BACK, SKIPPED];
+    const METRICS: &'static [Metric] = &[PENDING, HELD_BACK, SKIPPED, INTERFACES];
 
     fn permissions(ceiling: Mode) -> Permissions {
         if ceiling == Mode::Off {
@@ -79,6 +86,7 @@ impl Operator for Scheduling {
         }
         let budgets = Rule::follow("policy", &["poddisruptionbudgets"]);
         let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), budgets, measure::permission()];
+        rules.push(bandwidth::permission());
         rules.extend(selecting::permissions());
         rules.extend(storage::permissions(ceiling == Mode::Enforce));
         rules.extend(network::permissions(ceiling == Mode::Enforce));
@@ -105,17 +113,27 @@ impl Operator for Scheduling {
 
     fn start(self, runtime: &Runtime) -> Result<Running, StartError> {
         let (rt, ask, asked) = (runtime.clone(), self.ask, self.asked);
-        let (measuring, timing, telling, drifting) =
-            (runtime.clone(), runtime.clone(), runtime.clone(), runtime.clone());
+        let (measuring, telling, drifting) = (runtime.clone(), runtime.clone(), runtime.clone());
+        let looking = runtime.clone();
+        let carrying = runtime.clone();
+        let timing = runtime.clone();
         let inbox = runtime.run_controller(Telling::new(runtime), Options::default());
         Ok(Running(vec![
             runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
             runtime.spawn("node use", move || measure::keep(measuring.clone())),
             runtime.spawn("network times", move || times::keep(timing.clone())),
+            runtime.spawn("incumbent", move || incumbent::keep(looking.clone())),
+            runtime.spawn("interfaces", move || bandwidth::keep(carrying.clone())),
             runtime.spawn("drift", move || drift::keep(drifting.clone(), ask.clone())),
             runtime.spawn("network objects", move || network::tell(telling.clone(), inbox.clone())),
         ]))
     }
+}
+
+/// What the controller may ask beside [`Scheduling::permissions`] when it is to replace kube-scheduler.
+#[must_use]
+pub fn replacing() -> Permissions {
+    incumbent::permissions()
 }
 
 /// What is under way: the pod of each task, when it waits for the outcome, and of how many actions.
@@ -134,20 +152,24 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut selectors = Selectors::follow(&rt);
     let mut storage = Storage::follow(&rt);
     let mut networks = Networks::follow(&rt, &settings.borrow().features.scheduling.settings);
-    let (mut measured, mut timed) = (rt.facts().changes::<NodeUse>(), rt.facts().changes::<NetworkTimes>());
+    let mut measured = rt.facts().changes::<NodeUse>();
+    let mut incumbent = rt.facts().changes::<Incumbent>();
+    let mut carried = rt.facts().changes::<NodeBandwidth>();
+    let mut timed = rt.facts().changes::<NetworkTimes>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
-    let mut mind = Mind::new(standing(&switch.borrow(), &settings.borrow()));
+    let mut mind = Mind::new(standing(&rt, &switch.borrow(), &settings.borrow()));
     let wanted = settings.borrow().features.scheduling.settings.clone();
     networks.configure(&wanted, &mut mind, clock.now());
-    let mut told = None;
+    mind.bandwidth_limit(limit(&wanted), clock.now());
+    let (mut told, mut interfaces_read) = (None, false);
     let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
     let (mut nodes_read, mut namespaces_read, mut budgets_read, mut pods_read) = (false, false, false, false);
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let objects_read = storage.is_read() && selectors.is_read() && networks.is_read();
-        let ready = nodes_read && namespaces_read && budgets_read && pods_read && objects_read;
+        let objects_read = nodes_read && namespaces_read && budgets_read && pods_read && selectors.is_read();
+        let ready = objects_read && interfaces_read && storage.is_read() && networks.is_read();
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
         // Effects that are overdue are looked for once in a while, whatever else happens.
@@ -159,6 +181,13 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             Ok(()) = settings.changed() => {
                 let settings = settings.borrow_and_update().features.scheduling.settings.clone();
                 networks.configure(&settings, &mut mind, clock.now());
+                mind.bandwidth_limit(limit(&settings), clock.now());
+            }
+            Ok(()) = carried.changed() => {
+                if let Some(known) = rt.facts().read::<NodeBandwidth>() {
+                    interfaces_read = true;
+                    mind.bandwidth(known.value, clock.now());
+                }
             }
             Ok(()) = measured.changed() => {
                 if let Some(used) = rt.facts().read::<NodeUse>() {
@@ -170,6 +199,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     networks.timed(&times.value, &mut mind, clock.now());
                 }
             }
+            Ok(()) = incumbent.changed() => {}
             delta = nodes.next() => {
                 nodes_read |= matches!(delta, Delta::Restarted(_));
                 match delta {
@@ -228,7 +258,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
         }
         // Not when it was looked: it may have waited since.
         let now = clock.now();
-        let next = standing(&switch.borrow(), &settings.borrow());
+        let next = standing(&rt, &switch.borrow(), &settings.borrow());
         if next != *mind.standing() {
             mind.configure(next, now);
             told = None;
@@ -237,9 +267,12 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             rt.history().effect(decision, effect);
         }
         gauges.set(&mind);
-        let telling = (mind.standing().settings.mode, pods_held_back(&mind), mind.missing().cloned());
+        let interfaces = mind.interface_condition().cloned();
+        let telling = (pods_held_back(&mind), mind.missing().cloned(), mind.pool().changes(), interfaces);
         if told.as_ref() != Some(&telling) {
-            rt.report(Feature::Scheduling, vec![held_back(&mind), measure::condition(mind.missing())]);
+            let layout = layout::condition(&settings.borrow().features.scheduling.settings, &mind);
+            let conditions = [held_back(&mind), measure::condition(mind.missing()), layout];
+            rt.report(Feature::Scheduling, conditions.into_iter().chain(telling.3.clone()).collect());
             told = Some(telling);
         }
     }
@@ -361,11 +394,18 @@ const SKIPPED: Metric = Metric::gauge(
     "comparisons with other schedulers left out since the start, because they came too fast",
 );
 
+const INTERFACES: Metric = Metric::gauge(
+    "keelson_scheduling_interfaces",
+    &["state"],
+    "network interfaces of nodes; only what pods reserved counts for those that are not measured",
+);
+
 /// What is told of the loop at every moment.
 struct Gauges {
     queues: [Gauge; 4],
     held_back: Gauge,
     skipped: Gauge,
+    interfaces: [Gauge; 4],
 }
 
 impl Gauges {
@@ -374,6 +414,7 @@ impl Gauges {
             queues: ["active", "backoff", "unschedulable", "gated"].map(|name| meter.gauge(&PENDING, &[name])),
             held_back: meter.gauge(&HELD_BACK, &[]),
             skipped: meter.gauge(&SKIPPED, &[]),
+            interfaces: interfaces::STATES.map(|state| meter.gauge(&INTERFACES, &[state])),
         }
     }
 
@@ -381,6 +422,9 @@ impl Gauges {
         let Counts { active, in_flight, backing_off, waiting, gated } = mind.counts();
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         for (gauge, count) in self.queues.iter().zip([active + in_flight, backing_off, waiting, gated]) {
+            gauge.set(number(count));
+        }
+        for (gauge, count) in self.interfaces.iter().zip(mind.interface_counts()) {
             gauge.set(number(count));
         }
         self.held_back.set(number(pods_held_back(mind)));
@@ -396,11 +440,12 @@ fn is_done(report: &Report, actions: usize) -> bool {
     actions > 0 && report.decisions.values().any(|(_, steps)| done(steps))
 }
 
-fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
+fn standing(rt: &Runtime, switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
     let settings = &platform.features.scheduling.settings;
     let seconds = |seconds: i32| Span::seconds(i64::from(seconds));
     Standing {
-        settings: Settings { scheduler: settings.scheduler_name.clone(), mode: switch.effective },
+        stands_back: incumbent::stands_in_the_way(rt, settings),
+        settings: layout::settings(settings, switch.effective),
         backoff: Backoff {
             initial: seconds(settings.pod_initial_backoff_seconds),
             max: seconds(settings.pod_max_backoff_seconds),
@@ -412,13 +457,18 @@ fn standing(switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {
     }
 }
 
+/// The share of interfaces that pods may ask for, in thousandths.
+fn limit(settings: &SchedulingSettings) -> i64 {
+    i64::from(settings.bandwidth_limit_percent) * 10
+}
+
 fn pods_held_back(mind: &Mind) -> usize {
     if mind.standing().settings.mode < Mode::Enforce { mind.pods_of_ours() } else { 0 }
 }
 
 /// Whether pods wait for a scheduler that does not place them: the thing to know before and after a switch.
 fn held_back(mind: &Mind) -> Condition {
-    let Settings { scheduler, mode } = &mind.standing().settings;
+    let Settings { scheduler, mode, .. } = &mind.standing().settings;
     let waiting = pods_held_back(mind);
     let (status, reason, message) = match waiting {
         0 => (ConditionStatus::False, "NoPods", format!("No pod waits for {scheduler} in vain.")),

@@ -11,16 +11,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keelson_core::{Plan, ResourceName, Resources, Timestamp, Verb};
+use keelson_core::{Direction, Plan, Rates, ResourceName, Resources, Timestamp, Verb};
+use keelson_placement::bandwidth::asked_by;
 use keelson_placement::volumes::SeenVolumes;
-use keelson_placement::{Budgets, Claim, HostPort, Namespaces, Network, Node, NodeTerm, NonZero, Occupant};
+use keelson_placement::{Budgets, Claim, HostPort, Namespaces, Network, Nic, Node, NodeTerm, NonZero, Occupant};
 use keelson_placement::{Pod, Reserved, Snapshot, Taint};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Ask, Settings, decide};
 
 /// The layout; another number is another layout.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// Why a recording cannot be decided again.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +61,7 @@ struct Recording {
     claims: Vec<Claim>,
     /// By the place of a node: those pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    lower: BTreeMap<usize, Vec<Lower>>,
+    kept: BTreeMap<usize, Vec<Single>>,
     #[serde(default, skip_serializing_if = "Budgets::is_empty")]
     budgets: Budgets,
     #[serde(default, skip_serializing_if = "SeenVolumes::is_empty")]
@@ -70,9 +71,9 @@ struct Recording {
     network: Network,
 }
 
-/// A pod that could be evicted: uid, `namespace/name`, which claim, priority, since when it runs, whether it is evicted by now.
+/// A pod that is kept as it is, because it could be evicted or asks for bandwidth as well: uid, `namespace/name`, which claim, priority, since when it runs, whether it is evicted by now.
 #[derive(Debug, Serialize, Deserialize)]
-struct Lower(Arc<str>, Arc<str>, usize, i32, Option<Timestamp>, bool);
+struct Single(Arc<str>, Arc<str>, usize, i32, Option<Timestamp>, bool);
 
 /// What many nodes share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,14 +87,26 @@ struct Shape {
     images: Vec<(String, i64)>,
 }
 
-/// What one node has of its own: name, shape, requested, with defaults, how many pods, ports taken, how many of which kind.
+/// What one node has of its own: name, shape, requested, with defaults, how many pods, ports taken, how many of which kind,
+/// its interface when the pod asks for bandwidth.
 #[derive(Debug, Serialize, Deserialize)]
-struct Row(String, usize, Vec<(ResourceName, i64)>, i64, i64, usize, Vec<HostPort>, BTreeMap<usize, usize>);
+struct Row(
+    String,
+    usize,
+    Vec<(ResourceName, i64)>,
+    i64,
+    i64,
+    usize,
+    Vec<HostPort>,
+    BTreeMap<usize, usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<Nic>,
+);
 
 /// What is kept of nodes for one pod.
 struct Kept<'a> {
     pod: &'a Pod,
     namespaces: &'a Namespaces,
+    network: &'a Network,
     labels: BTreeSet<&'a str>,
     resources: BTreeSet<&'a ResourceName>,
 }
@@ -110,12 +123,14 @@ impl<'a> Kept<'a> {
         Self {
             pod,
             namespaces: &snapshot.namespaces,
+            network: &snapshot.network,
             labels: pod
                 .node_selector
                 .keys()
                 .map(String::as_str)
                 .chain(keys)
                 .chain(pod.topology_keys())
+                .chain(pod.layout.label())
                 .chain(theirs)
                 .collect(),
             resources: named.chain(&[ResourceName::Cpu, ResourceName::Memory, ResourceName::Pods]).collect(),
@@ -145,8 +160,8 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// A pod that could be evicted, with what of it matters then.
-    fn lower(&self, pod: &Occupant) -> Claim {
+    /// A pod that is kept as it is, with what of it matters.
+    fn single(&self, pod: &Occupant) -> Claim {
         let requests = self.amounts(&pod.claim.requests).into_iter().collect();
         Claim { requests, ..Claim::clone(&pod.claim) }
     }
@@ -161,7 +176,13 @@ impl<'a> Kept<'a> {
             leaving: claim.leaving,
             ..Claim::default()
         };
-        self.pod.regards(claim, self.namespaces).then(bare)
+        (self.pod.regards(claim, self.namespaces) || self.flows(claim)).then(bare)
+    }
+
+    /// Whether what flows between a pod and others bears on the one that is asked about.
+    fn flows(&self, claim: &Claim) -> bool {
+        let bound = |namespace, labels| self.network.bound_by_links(namespace, labels).is_some();
+        bound(&self.pod.namespace, &self.pod.labels) && bound(&claim.namespace, &claim.labels)
     }
 }
 
@@ -181,19 +202,23 @@ fn place<T: PartialEq>(list: &mut Vec<T>, value: T) -> usize {
 pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>, serde_json::Error> {
     let kept = Kept::by(&ask.pod, snapshot);
     let evicts = ended != Verb::Place && !ask.pod.never_preempts;
-    let is_lower = |pod: &Occupant| evicts && pod.priority < ask.pod.priority;
+    let sends = asked_by(&ask.pod) != Rates::default();
+    let is_kept = |pod: &Occupant| {
+        let rates = Direction::BOTH.map(|direction| pod.claim.requests.get(&direction.resource()));
+        evicts && pod.priority < ask.pod.priority || sends && rates != [0, 0]
+    };
     let (mut shapes, mut peers, mut claims) = (Vec::new(), Vec::new(), Vec::new());
     let mut nodes = Vec::with_capacity(snapshot.nodes.len());
-    let mut lower: BTreeMap<usize, Vec<Lower>> = BTreeMap::new();
+    let mut singles: BTreeMap<usize, Vec<Single>> = BTreeMap::new();
     for (index, node) in snapshot.nodes().enumerate() {
         let mut node = Cow::Borrowed(node);
-        for (uid, pod) in node.pods().filter(|(_, pod)| is_lower(pod)) {
-            let claim = place(&mut claims, kept.lower(pod));
-            let row = Lower(Arc::clone(uid), Arc::clone(&pod.key), claim, pod.priority, pod.started, pod.preempted);
-            lower.entry(index).or_default().push(row);
+        for (uid, pod) in node.pods().filter(|(_, pod)| is_kept(pod)) {
+            let claim = place(&mut claims, kept.single(pod));
+            let row = Single(Arc::clone(uid), Arc::clone(&pod.key), claim, pod.priority, pod.started, pod.preempted);
+            singles.entry(index).or_default().push(row);
         }
-        if lower.contains_key(&index) {
-            node = Cow::Owned(node.into_owned().keeping(|pod| !is_lower(pod)));
+        if singles.contains_key(&index) {
+            node = Cow::Owned(node.into_owned().keeping(|pod| !is_kept(pod)));
         }
         let mut here: BTreeMap<usize, usize> = BTreeMap::new();
         for peer in node.shared_claims().filter_map(|claim| kept.peer(claim)) {
@@ -202,14 +227,15 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>
         let NonZero { cpu_milli, memory_bytes } = node.non_zero();
         let (shape, requested) = (place(&mut shapes, kept.shape(&node)), kept.amounts(node.requested()));
         let ports = node.used_ports().filter(|_| !ask.pod.host_ports.is_empty()).cloned().collect();
-        nodes.push(Row(node.name.clone(), shape, requested, cpu_milli, memory_bytes, node.pod_count(), ports, here));
+        let (name, pods, nic) = (node.name.clone(), node.pod_count(), node.interface().copied().filter(|_| sends));
+        nodes.push(Row(name, shape, requested, cpu_milli, memory_bytes, pods, ports, here, nic));
     }
     let reserved = snapshot.reserved.iter();
     let reserved = reserved.map(|(node, pods)| (*node, pods.iter().map(|pod| Claim::clone(&pod.claim)).collect()));
     let namespaces = snapshot.namespaces.clone().into_owned();
     let namespaces = if kept.labels.is_empty() { Namespaces::new() } else { namespaces };
     let network = snapshot.network.only_for(&ask.pod.namespace, &ask.pod.labels);
-    let budgets = if lower.is_empty() { Budgets::new() } else { snapshot.budgets.clone().into_owned() };
+    let budgets = if singles.is_empty() { Budgets::new() } else { snapshot.budgets.clone().into_owned() };
     let (ask, reserved, volumes) = (ask.clone(), reserved.collect(), SeenVolumes::by(&ask.pod, snapshot));
     let seen = Recording {
         layout: LAYOUT,
@@ -220,7 +246,7 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>
         nodes,
         reserved,
         claims,
-        lower,
+        kept: singles,
         budgets,
         volumes,
         network,
@@ -249,20 +275,21 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
         nodes,
         reserved,
         claims,
-        mut lower,
+        mut kept,
         budgets,
         volumes,
         network,
         ..
     } = serde_json::from_slice(recording)?;
     if let Some(settings) = settings {
+        ask.pod.layout = settings.layout.clone();
         ask.settings = settings;
     }
     let peers: Vec<Arc<Claim>> = peers.into_iter().map(Arc::new).collect();
     let claims: Vec<Arc<Claim>> = claims.into_iter().map(Arc::new).collect();
     let nodes = nodes.into_iter().enumerate().map(|(index, row)| {
         let mut node = restore(row, &shapes, &peers)?;
-        for Lower(uid, key, claim, priority, started, preempted) in lower.remove(&index).into_iter().flatten() {
+        for Single(uid, key, claim, priority, started, preempted) in kept.remove(&index).into_iter().flatten() {
             let claim = claims.get(claim).cloned().unwrap_or_default();
             node.hold(uid, Occupant { key, claim, priority, started, preempted });
         }
@@ -277,7 +304,7 @@ pub fn replay(recording: &[u8], settings: Option<Settings>) -> Result<Plan, Repl
 }
 
 fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, ReplayError> {
-    let Row(name, index, requested, cpu_milli, memory_bytes, pods, host_ports, here) = row;
+    let Row(name, index, requested, cpu_milli, memory_bytes, pods, host_ports, here, nic) = row;
     let Some(shape) = shapes.get(index) else {
         return Err(ReplayError::Shape { node: name, shape: index });
     };
@@ -289,6 +316,7 @@ fn restore(row: Row, shapes: &[Shape], peers: &[Arc<Claim>]) -> Result<Node, Rep
         .extend(shape.labels.iter().map(|(key, value)| (key.clone(), value.clone().unwrap_or_else(|| name.clone()))));
     node.taints.clone_from(&shape.taints);
     node.unschedulable = shape.cordoned;
+    node.measure(nic);
     node.images = Arc::new(shape.images.iter().cloned().collect());
     let mut claims: Vec<Arc<Claim>> = Vec::with_capacity(pods);
     for (kind, count) in here {

@@ -20,7 +20,7 @@ mod topology;
 
 pub use group::{ReadGroup, group};
 pub use measured::{MEASURED, MEASURED_P50, Percentile, ReadMeasured, is_measured, measured};
-pub use topology::{Link, ReadTopology, WEIGHTS, topology};
+pub use topology::{ReadTopology, WEIGHTS, topology};
 
 use super::{Problem, problem};
 

@@ -1,10 +1,10 @@
 //! A Node in placement's words.
 
 use k8s_openapi::api::core::v1::Node as Written;
-use keelson_core::{ResourceName, Resources};
+use keelson_core::{Rates, ResourceName, Resources};
 use keelson_placement::{Node, Taint, TaintEffect};
 
-use super::{Problem, amounts, problem};
+use super::{Problem, amounts, bandwidth, problem};
 
 /// The zone label, as the well-known labels have it.
 const ZONE: &str = "topology.kubernetes.io/zone";
@@ -18,6 +18,8 @@ pub struct ReadNode {
     pub node: Node,
     /// `status.capacity`.
     pub capacity: Resources,
+    /// What its annotations say that its network interface carries; 0 where they say nothing.
+    pub carries: Rates,
     /// Whether its condition Ready is True.
     pub ready: bool,
     /// Its zone, when it has the label.
@@ -66,7 +68,8 @@ pub fn node(written: &Written) -> ReadNode {
     node.images = std::sync::Arc::new(named.collect());
     let label = |key: &str| node.labels.get(key).cloned();
     let (zone, instance_type) = (label(ZONE), label(INSTANCE_TYPE));
-    ReadNode { capacity: capacity.into_iter().collect(), ready, zone, instance_type, node, problems }
+    let carries = bandwidth::capacity(written.metadata.annotations.as_ref(), &mut problems);
+    ReadNode { carries, capacity: capacity.into_iter().collect(), ready, zone, instance_type, node, problems }
 }
 
 #[cfg(test)]

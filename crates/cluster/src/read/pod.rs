@@ -1,14 +1,14 @@
 //! A Pod in placement's words.
 
 use k8s_openapi::api::core::v1::{NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Pod as Written, PodSpec};
-use keelson_core::Timestamp;
 use keelson_core::selector::{Operator, Requirement};
+use keelson_core::{Direction, Timestamp};
 use keelson_placement::{HostPort, NodeTerm, Pod, PreferredTerm, Protocol, TaintEffect};
 use keelson_placement::{Toleration, TolerationOperator};
 
 use super::requests::requests;
 use super::selecting::{Owner, owner};
-use super::{Problem, operator, peers, problem, volumes};
+use super::{Problem, bandwidth, operator, peers, problem, volumes};
 
 /// A pod as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub fn pod(written: &Written) -> ReadPod {
     let mut pod = Pod::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
         .requesting(&requests(written, spec, &mut problems))
         .priority(spec.priority.unwrap_or_default());
+    let bits = bandwidth::requested(meta.annotations.as_ref(), &pod.requests, &mut problems);
+    for (direction, bits) in Direction::BOTH.into_iter().map(|direction| (direction, bits.get(direction))) {
+        if bits > 0 {
+            pod.requests.set(direction.resource(), bits);
+        }
+    }
     if let Some(uid) = &meta.uid {
         pod.uid.clone_from(uid);
     }

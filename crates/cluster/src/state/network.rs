@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keelson_placement::network::{Graph, Place};
+use keelson_placement::network::{Graph, Level, Link, Place};
 use keelson_placement::{Network, Node};
 
 use crate::read::network::{Name, Percentile, ReadGroup, ReadMeasured, ReadTopology};
@@ -122,8 +122,8 @@ impl Networks {
         !self.measured.is_empty()
     }
 
-    /// Everything together.
-    pub(super) fn network(&self, view: &View) -> Network {
+    /// Everything together; pods may take this share of links, in thousandths.
+    pub(super) fn network(&self, view: &View, limit: i64) -> Network {
         let topology = self.topologies.get(&self.wanted.topology).or_else(|| self.topologies.values().next());
         let declared = topology.map(|topology| topology.costs.clone()).unwrap_or_default();
         let of_topology = topology.and_then(|topology| {
@@ -140,11 +140,23 @@ impl Networks {
             }
             None => declared,
         };
+        let links = topology.map(|topology| links(&topology.links)).unwrap_or_default();
         let groups = self.built.iter();
-        groups.fold(Network::new().costing(costs), |network, ((namespace, name), graph)| {
+        groups.fold(Network::new().costing(costs).linking(links, limit), |network, ((namespace, name), graph)| {
             network.sharing(namespace, name, Arc::clone(graph))
         })
     }
+}
+
+/// Each link once, with the least that is said of it; none between racks, of which no pod says where in them it is.
+fn links(said: &[Link]) -> Vec<Link> {
+    let mut links: Vec<Link> =
+        said.iter().filter(|link| link.level != Level::Rack && link.capacity > 0).cloned().collect();
+    links.sort();
+    links.dedup_by(|more, less| {
+        (more.level, &more.origin, &more.destination) == (less.level, &less.origin, &less.destination)
+    });
+    links
 }
 
 #[cfg(test)]

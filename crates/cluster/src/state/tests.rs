@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::read;
 
 fn node_json(name: &str, cpu: i64) -> Value {
     let labels = json!({"zone": if cpu > 1_000 { "big" } else { "small" }, "kubernetes.io/hostname": name});

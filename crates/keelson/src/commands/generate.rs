@@ -31,6 +31,8 @@ pub fn print(what: Generated) -> Result<String> {
         Generated::ChartRights => chart_rights(),
         Generated::Admission => documents(&fields::admission_policy(keelson_api::names::SCHEDULER, OnRefused::Warn)),
         Generated::ChartAdmission => chart_admission(),
+        Generated::OptIn => documents(&fields::opt_in_policy()),
+        Generated::ChartOptIn => chart_opt_in(),
         Generated::SchedulingFields => Ok(fields::markdown()),
         Generated::Settings => settings::markdown(),
         Generated::Metrics => Ok(metrics::markdown()),
@@ -80,6 +82,17 @@ fn chart_admission() -> Result<String> {
     Ok(format!("{HEAD}{GUARD}{policy}{{{{- end }}}}\n{{{{- end }}}}\n"))
 }
 
+/// The policy that makes pods Keelson's as a template of the chart, in the version of the API that the cluster has.
+fn chart_opt_in() -> Result<String> {
+    const GUARD: &str = "{{- $version := include \"keelson.mutatingPolicies\" . }}\n\
+                         {{- if and (include \"keelson.optIn\" .) $version }}\n";
+    const LABELS: &str = "metadata:\n  labels: {{- include \"keelson.labels\" $ | nindent 4 }}\n";
+    let policy = documents(&fields::opt_in_policy())?;
+    let policy = policy.trim_start_matches(HEAD).replace("metadata:\n", LABELS);
+    let policy = policy.replace("apiVersion: admissionregistration.k8s.io/v1\n", "apiVersion: {{ $version }}\n");
+    Ok(format!("{HEAD}{GUARD}{policy}{{{{- end }}}}\n"))
+}
+
 /// The rights of each part of Keelson for each ceiling, one resource at a time: the chart adds up what is installed.
 fn chart_rights() -> Result<String> {
     let modes = |of: &dyn Fn(Mode) -> Permissions| -> Map<String, Value> {
@@ -91,7 +104,7 @@ fn chart_rights() -> Result<String> {
         .collect();
     let rights = json!({
         "base": modes(&permissions::base), "features": features,
-        "signIn": apart(&permissions::sign_in()),
+        "replacing": apart(&permissions::replacing()), "signIn": apart(&permissions::sign_in()),
     });
     Ok(format!("{HEAD}{}", serde_saphyr::to_string(&rights)?))
 }

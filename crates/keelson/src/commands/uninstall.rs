@@ -52,8 +52,8 @@ pub async fn run(args: &Uninstall) -> Result<bool> {
         println!("Pod {pod} has no node and names schedulerName {scheduler}: give its workload another one.");
     }
     println!(
-        "What stays is the definition platforms.{group} and Platform {name}; `kubectl delete crd platforms.{group}` removes \
-         both.",
+        "What stays are the definitions of {group} and Platform {name}; `kubectl delete crd platforms.{group} nodenetworks.{group}` removes \
+         all of it.",
         group = names::GROUP,
         name = names::PLATFORM
     );

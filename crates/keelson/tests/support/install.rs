@@ -17,7 +17,7 @@ pub fn install(cluster: &Cluster) -> PathBuf {
     cluster.apply(&String::from_utf8(crds.stdout).unwrap()).unwrap();
     cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=20s"]).unwrap();
     let platform = json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"},
-        "spec": {"features": {"scheduling": {"mode": "Enforce"}}}});
+        "spec": {"features": {"scheduling": {"mode": "Enforce", "settings": {"layout": "Shared", "headroomPercent": 0}}}}});
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keelson-system"}});
     for object in [namespace, platform] {
         cluster.apply(&object.to_string()).unwrap();

@@ -9,6 +9,7 @@ use super::ground::{Ground, NOWHERE, Step};
 use super::near::Near;
 use super::rules::{Counts, Rules};
 use super::{Known, Nodes};
+use crate::bandwidth;
 use crate::choose::{Choice, draw};
 use crate::explain::{SHOWN_FEASIBLE, leader};
 use crate::filter::{has_ports, is_open};
@@ -47,6 +48,9 @@ pub(super) struct Class {
     networks: u64,
     /// Its ties, when it is of a group.
     near: Option<Near>,
+    /// By place: whether a link forbids it; none where none does. And of which flows that is known.
+    narrow: Vec<bool>,
+    flows: u64,
 }
 
 /// A rule as a table: which places a slot may be in.
@@ -87,6 +91,8 @@ impl Class {
             grouped: pod.labels.contains_key(GROUP_LABEL),
             networks: 0,
             near: None,
+            narrow: Vec::new(),
+            flows: 0,
         }
     }
 
@@ -101,6 +107,7 @@ impl Class {
         if renewed {
             self.near = Near::new(&self.like, nodes.network());
         }
+        let renewed_flows = self.asked.bandwidth != [0, 0] && self.networks != ground.networks;
         self.networks = ground.networks;
         match steps {
             None => {
@@ -114,17 +121,21 @@ impl Class {
             Some(steps) => {
                 self.make_room(slots);
                 // Most slots changed more than once: each is looked at once.
-                let mut touched = vec![0_u64; slots.div_ceil(64)];
+                // What flows along edges bears on what is left everywhere.
+                let all = if renewed_flows { u64::MAX } else { 0 };
+                let mut touched = vec![all; slots.div_ceil(64)];
+                let mut touch = |slot: usize| {
+                    touched.get_mut(slot / 64).into_iter().for_each(|word| *word |= 1 << (slot % 64));
+                };
                 for step in steps {
                     match step {
                         Step::Node(slot) => {
                             recount |= self.look(ground, nodes, slot);
                             nodes_changed = true;
                         }
+                        Step::Load(slot) => touch(slot),
                         Step::Pods { slot, kind, more, minds } => {
-                            if let Some(word) = touched.get_mut(slot / 64) {
-                                *word |= 1 << (slot % 64);
-                            }
+                            touch(slot);
                             if minds || self.minds {
                                 self.rules.count(&self.like, (slot, kind, more), ground, nodes);
                             }
@@ -155,6 +166,16 @@ impl Class {
         if nodes_changed {
             self.look_at_images(nodes);
         }
+        if self.grouped && self.flows != ground.flows {
+            self.flows = ground.flows;
+            self.narrow = ground.narrow(&self.like, nodes.network());
+        }
+    }
+
+    /// Whether no link forbids a slot's place.
+    fn is_wide(&self, ground: &Ground, slot: usize) -> bool {
+        let place = ground.sites.of.get(slot).and_then(|place| usize::try_from(*place).ok());
+        !place.and_then(|place| self.narrow.get(place)).copied().unwrap_or(false)
     }
 
     fn make_room(&mut self, slots: usize) {
@@ -189,9 +210,13 @@ impl Class {
         if !open || !room.has(&self.asked) {
             return;
         }
-        let rarely = !self.asked.more && self.like.host_ports.is_empty();
-        if rarely || nodes.node(slot).is_some_and(|node| fit::has_more(&self.like, node) && has_ports(&self.like, node))
-        {
+        let rarely = !self.asked.more && self.like.host_ports.is_empty() && self.asked.bandwidth == [0, 0];
+        let holds = |node| {
+            fit::has_more(&self.like, node)
+                && has_ports(&self.like, node)
+                && bandwidth::carries(&self.like, node, nodes.network())
+        };
+        if rarely || nodes.node(slot).is_some_and(holds) {
             let total = score::alone(&self.asked, room).total();
             *score = i16::try_from(total).unwrap_or(i16::MAX);
         }
@@ -226,7 +251,10 @@ impl Class {
         let has_room = self.room.iter().enumerate().filter(|(_, room)| **room != FULL).map(|(slot, _)| slot);
         let lets = |slot: &usize| gates.iter().all(|gate| gate.lets(*slot));
         match self.tied() {
-            Some(near) => has_room.filter(lets).filter(|slot| near.lets(ground, *slot)).collect(),
+            Some(near) => {
+                let near = |slot: &usize| near.lets(ground, *slot) && self.is_wide(ground, *slot);
+                has_room.filter(lets).filter(near).collect()
+            }
             None => has_room.filter(lets).collect(),
         }
     }
@@ -246,7 +274,7 @@ impl Class {
     /// Whether a slot can.
     pub(super) fn holds(&self, ground: &Ground, slot: usize) -> bool {
         self.room.get(slot).is_some_and(|room| *room != FULL)
-            && self.tied().is_none_or(|near| near.lets(ground, slot))
+            && self.tied().is_none_or(|near| near.lets(ground, slot) && self.is_wide(ground, slot))
             && self.gates(ground).iter().all(|gate| gate.lets(slot))
     }
 

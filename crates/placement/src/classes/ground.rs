@@ -10,8 +10,10 @@ use super::Nodes;
 use super::sites::Sites;
 use crate::choose::hash;
 use crate::log::Change;
+use crate::network::Network;
+use crate::network::links::Flows;
 use crate::node::Node;
-use crate::pod::Claim;
+use crate::pod::{Claim, Pod};
 use crate::room::Room;
 
 /// The place of a node that has none: it lacks the label, or is not there.
@@ -22,6 +24,8 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 pub(super) enum Step {
     /// The node in a slot is new, changed or gone.
     Node(usize),
+    /// What is taken of the interface in a slot changed.
+    Load(usize),
     /// So many more pods of a kind are in a slot.
     Pods {
         slot: usize,
@@ -81,6 +85,8 @@ pub(super) struct Ground {
     pub(super) generation: u64,
     /// Counted up when groups or costs changed.
     pub(super) networks: u64,
+    /// Counted up when what flows between places may be other.
+    pub(super) flows: u64,
     /// Counted up when a node moved to another place with what may be on it.
     pub(super) moves: u64,
     present: Vec<bool>,
@@ -103,8 +109,12 @@ impl Ground {
                     self.node(*slot, nodes, nodes.claims(*slot).next().is_some());
                     Step::Node(*slot)
                 }
-                Change::Came(slot, claim) => self.pods(*slot, claim, 1, nodes.node(*slot)),
-                Change::Went(slot, claim) => self.pods(*slot, claim, -1, nodes.node(*slot)),
+                Change::Load(slot) => {
+                    self.refresh(*slot, nodes.node(*slot));
+                    Step::Load(*slot)
+                }
+                Change::Came(slot, claim) => self.pods(*slot, claim, 1, nodes),
+                Change::Went(slot, claim) => self.pods(*slot, claim, -1, nodes),
                 Change::Namespaces => return self.begin(nodes),
                 Change::Network => {
                     self.locate(nodes);
@@ -129,14 +139,13 @@ impl Ground {
 
     /// Reads every node.
     fn begin(&mut self, nodes: &impl Nodes) {
-        let (generation, networks) = (self.generation + 1, self.networks + 1);
-        *self = Self { read: nodes.log().written(), generation, networks, ..Self::default() };
+        let (generation, networks, flows) = (self.generation + 1, self.networks + 1, self.flows + 1);
+        *self = Self { read: nodes.log().written(), generation, networks, flows, ..Self::default() };
         self.make_room(nodes.slots());
         for slot in 0..nodes.slots() {
-            let node = nodes.node(slot);
             self.node(slot, nodes, false);
             for claim in nodes.claims(slot) {
-                self.pods(slot, claim, 1, node);
+                self.pods(slot, claim, 1, nodes);
             }
         }
     }
@@ -144,6 +153,7 @@ impl Ground {
     /// Finds out anew where every node is.
     fn locate(&mut self, nodes: &impl Nodes) {
         self.networks += 1;
+        self.flows += 1;
         self.sites = Sites::default();
         self.sites.of.resize(nodes.slots(), NOWHERE);
         for slot in 0..nodes.slots() {
@@ -185,6 +195,7 @@ impl Ground {
         }
         moved |= self.sites.put(slot, node, nodes.network().costs()) && !was_absent;
         self.moves += u64::from(moved);
+        self.flows += 1;
     }
 
     fn refresh(&mut self, slot: usize, node: Option<&Node>) {
@@ -193,8 +204,10 @@ impl Ground {
         }
     }
 
-    fn pods(&mut self, slot: usize, claim: &Arc<Claim>, more: i64, node: Option<&Node>) -> Step {
+    fn pods(&mut self, slot: usize, claim: &Arc<Claim>, more: i64, nodes: &impl Nodes) -> Step {
+        let node = nodes.node(slot);
         self.refresh(slot, node);
+        self.flows += u64::from(nodes.network().bound_by_links(&claim.namespace, &claim.labels).is_some());
         if let Some(stray) = self.strays.get_mut(slot) {
             *stray |= node.is_none();
         }
@@ -217,6 +230,21 @@ impl Ground {
             }
         }
         Step::Pods { slot, kind, more, minds: !claim.affinity.is_empty() }
+    }
+
+    /// Which places a link forbids to a pod: a row for each that there ever was.
+    pub(super) fn narrow(&self, pod: &Pod, network: &Network) -> Vec<bool> {
+        let Some(member) = network.bound_by_links(&pod.namespace, &pod.labels) else { return Vec::new() };
+        let mut flows = Flows::new(network);
+        for Kind { claim, slots } in self.kinds.iter().flatten() {
+            for (slot, pods) in slots {
+                if let Some(place) = self.sites.spot_of(*slot).filter(|_| self.present.get(*slot) == Some(&true)) {
+                    flows.add(place, claim, *pods);
+                }
+            }
+        }
+        flows.settle();
+        self.sites.spots().map(|place| flows.narrow(&member, place).is_some()).collect()
     }
 
     /// The places of a label, and where to find them again.

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::ground::NOWHERE;
-use crate::network::{Costs, Distance, Site};
+use crate::network::{Costs, Distance, Place, Site};
 use crate::node::Node;
 
 /// So many rows are kept; more than that begin anew.
@@ -24,6 +24,17 @@ impl Sites {
     /// How many places there ever were.
     pub(super) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Every place there ever was, as far as links go.
+    pub(super) fn spots(&self) -> impl Iterator<Item = Place<'_>> {
+        self.places.iter().map(|site| Place { rack: None, ..site.place() })
+    }
+
+    /// Where a slot is, as far as links go.
+    pub(super) fn spot_of(&self, slot: usize) -> Option<Place<'_>> {
+        let place = usize::try_from(*self.of.get(slot)?).ok()?;
+        self.places.get(place).map(|site| Place { rack: None, ..site.place() })
     }
 
     /// Puts a slot where its node is; whether that is elsewhere than before.

@@ -2,18 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use keelson_core::ResourceName::{Cpu, Memory};
+use keelson_core::ResourceName::{Cpu, Egress, Ingress, Memory};
+use keelson_core::Timestamp;
 use keelson_core::selector::LabelSelector;
 use proptest::prelude::*;
 
 use super::*;
 use crate::affinity::NodeTerm;
+use crate::bandwidth::{Load, Nic, Rates};
 use crate::choose::choose;
 use crate::cycle::{Cycle, Kinds};
 use crate::explain::best;
 use crate::filter::failures;
+use crate::layout::{Layout, Pool};
 use crate::log::Change;
-use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, WORKLOAD_LABEL};
+use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, Link, WORKLOAD_LABEL};
 use crate::node::Occupant;
 use crate::peers::{Labels, PodTerm};
 use crate::ports::HostPort;
@@ -108,10 +111,16 @@ fn selecting(app: &str) -> LabelSelector {
     LabelSelector { match_labels: [("app".to_owned(), app.to_owned())].into(), ..LabelSelector::default() }
 }
 
-/// One of many kinds of pods: 8 ways to ask of nodes, 3 names, 13 rules about others, 4 parts in a group.
+/// One of many kinds of pods: 8 ways to ask of nodes, 3 names, 13 rules about others, 4 parts in a group, 3 ways to ask for
+/// bandwidth.
 fn pod(kind: u16) -> Pod {
-    let pod = ungrouped(kind % 312);
-    match kind / 312 {
+    let mut pod = ungrouped(kind % 312);
+    let [egress, ingress] = [[0, 0], [300, 0], [200, 400]][usize::from(kind / 1_248)];
+    if egress > 0 {
+        pod.requests.set(Egress, egress);
+        pod.requests.set(Ingress, ingress);
+    }
+    match kind % 1_248 / 312 {
         0 => pod,
         part => pod.label(GROUP_LABEL, "g").label(WORKLOAD_LABEL, ["web", "cart", "db"][usize::from(part - 1)]),
     }
@@ -119,17 +128,41 @@ fn pod(kind: u16) -> Pod {
 
 /// One of several networks: none, a group without costs, costs with and without racks and bounds, a group elsewhere.
 fn network(kind: u8) -> Network {
-    let edges = [Edge::new(0, 1).within(7), Edge::new(1, 2).weighing(3), Edge::new(2, 2)];
+    let flows = |edge: Edge, bits| Edge { min_bandwidth: Some(bits), ..edge };
+    let edges = [flows(Edge::new(0, 1).within(7), 150), Edge::new(1, 2).weighing(3), flows(Edge::new(2, 2), 250)];
     let graph = |edges: &[Edge]| Graph::of(&["web", "cart", "db"], edges, Algorithm::Kahn);
     let costs = Costs::new().both(Level::Zone, "a", "b", 5).both(Level::Region, "r1", "r2", 9);
     match kind {
         0 => Network::new(),
         1 => Network::new().group("law", "g", graph(&edges)),
         2 => Network::new().group("law", "g", graph(&edges)).costing(costs),
-        3 => Network::new().group("default", "g", graph(&edges)).costing(costs.both(Level::Rack, "0", "1", 2)),
+        3 => Network::new()
+            .group("default", "g", graph(&edges))
+            .costing(costs.both(Level::Rack, "0", "1", 2))
+            .linking(links(), 900),
         4 => Network::new().group("other", "g", graph(&edges[1..])).costing(costs),
-        _ => Network::new().group("law", "g", graph(&edges[..1])).costing(costs).group("other", "g", graph(&edges)),
+        _ => Network::new().group("law", "g", graph(&edges[..1])).linking(links(), 1_000).costing(costs).group(
+            "other",
+            "g",
+            graph(&edges),
+        ),
     }
+}
+
+/// Narrow enough to fill.
+fn links() -> Vec<Link> {
+    let link = |level, origin: &str, destination: &str, capacity| Link {
+        level,
+        origin: origin.into(),
+        destination: destination.into(),
+        capacity,
+    };
+    vec![
+        link(Level::Zone, "a", "b", 400),
+        link(Level::Zone, "b", "a", 600),
+        link(Level::Region, "r1", "r2", 200),
+        link(Level::Region, "r2", "r1", 900),
+    ]
 }
 
 fn ungrouped(kind: u16) -> Pod {
@@ -169,10 +202,33 @@ fn ungrouped(kind: u16) -> Pod {
     }
 }
 
+/// One of several layouts.
+fn layout(kind: u8) -> Layout {
+    match kind {
+        0 | 1 => Layout::All,
+        2 => Layout::Pool(pool()),
+        3 => Layout::Headroom(10),
+        _ => Layout::Headroom(50),
+    }
+}
+
+fn pool() -> Pool {
+    Pool::new("pool", "ours")
+}
+
+/// A pod that says itself what the layout says for a pod of the pool.
+fn saying_so(pod: &Pod) -> Pod {
+    let Pool { key, value } = pool();
+    let tolerated = Toleration::equal(&key, &value).only(TaintEffect::NoSchedule);
+    pod.clone().in_layout(Layout::All).selecting(&key, &value).tolerating(tolerated)
+}
+
 fn node(slot: usize, kind: u8, size: i64) -> Node {
     let name = format!("n{slot}-{}", kind % 2);
     let node = Node::new(&name, [(Cpu, size * 100), (Memory, 1_000), ("gpu".into(), size % 3)]).label(HOSTNAME, &name);
     let node = node.label("topology.kubernetes.io/rack", ["0", "1"][slot % 2]);
+    let node = if size % 3 > 0 { node.label("pool", "ours") } else { node };
+    let node = if size % 4 > 1 { node.taint(pool().taint()) } else { node };
     let node = if kind == 9 {
         node
     } else {
@@ -198,7 +254,9 @@ enum Step {
     Network(u8),
     Ends(usize),
     Leaves(usize),
-    Place(u16, u64),
+    /// Capacity; measured load, and whether it is saturated.
+    Load(usize, u8, Option<(i64, bool)>),
+    Place(u16, u8, u64),
 }
 
 proptest! {
@@ -212,7 +270,9 @@ proptest! {
         2 => (0..6_u8).prop_map(Step::Network),
         4 => (0..12_usize).prop_map(Step::Ends),
         1 => (0..12_usize).prop_map(Step::Leaves),
-        25 => (0..1_248_u16, any::<u64>()).prop_map(|(kind, seed)| Step::Place(kind, seed)),
+        3 => (0..12_usize, 0..3_u8, prop::option::of((0..1_500_i64, any::<bool>())))
+            .prop_map(|(slot, capacity, load)| Step::Load(slot, capacity, load)),
+        25 => (0..3_744_u16, 0..5_u8, any::<u64>()).prop_map(|(kind, in_layout, seed)| Step::Place(kind, in_layout, seed)),
     ], 0..150)) {
         let (mut cluster, mut classes) = (Cluster::default(), Classes::default());
         for (number, step) in steps.into_iter().enumerate() {
@@ -239,8 +299,17 @@ proptest! {
                 },
                 // A pod that is being deleted counts otherwise from then on.
                 Step::Leaves(slot) => cluster.leave(slot),
-                Step::Place(kind, seed) => {
-                    let pod = pod(kind).uid(&number.to_string());
+                Step::Load(slot, capacity, load) => if slot < cluster.slots.len() {
+                    let load = load.map(|(load, full)| {
+                        let varies = Rates::both(load / 3);
+                        Load { rates: Rates::both(load), since: Timestamp(0), saturated: [full, false], varies }
+                    });
+                    let capacity = Rates { egress: 1_000, ingress: 700 * i64::from(capacity) };
+                    cluster.slots[slot].0.measure(Some(Nic { load, ..Nic::new(capacity) }));
+                    cluster.write(Change::Load(slot));
+                },
+                Step::Place(kind, in_layout, seed) => {
+                    let pod = pod(kind).uid(&number.to_string()).in_layout(layout(in_layout));
                     let known_nodes = cluster.known();
                     let snapshot = Snapshot::of(&known_nodes).within(&cluster.namespaces).over(&cluster.network);
                     let anew = choose(&pod, &snapshot, seed);
@@ -249,6 +318,9 @@ proptest! {
                     let (one_by_one, by_kind) = (Cycle::new(&pod, &snapshot), Cycle::of_kinds(&pod, &kinds));
                     for node in &known_nodes {
                         prop_assert_eq!(failures(&one_by_one, node), failures(&by_kind, node));
+                    }
+                    if pod.layout == Layout::Pool(pool()) {
+                        prop_assert_eq!(anew, choose(&saying_so(&pod), &snapshot, seed));
                     }
                     let known = classes.choose(&pod, &cluster, seed);
                     let name = known.choice.node.map(|slot| cluster.slots[slot].0.name.clone());

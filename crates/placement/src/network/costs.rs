@@ -42,7 +42,7 @@ pub const MOST: i64 = 1_000_000;
 pub const UNKNOWN: i64 = 100;
 
 /// What kind of places a table is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Level {
     /// Racks, or segments of the network.
     Rack,

@@ -163,6 +163,11 @@ impl Graph {
         &self.edges
     }
 
+    /// The edges along which something flows, and how much between one pod of each side, in bits a second.
+    pub fn flows(&self) -> impl Iterator<Item = (&Edge, i64)> {
+        self.edges.iter().filter_map(|edge| Some((edge, edge.min_bandwidth.filter(|flow| *flow > 0)?)))
+    }
+
     /// What ties a workload to others, by their place.
     #[must_use]
     pub fn ties(&self, workload: usize) -> &[Tie] {

@@ -12,6 +12,7 @@ use super::*;
 use crate::affinity::NodeTerm;
 use crate::cycle::Cycle;
 use crate::filter::failures;
+use crate::layout::{Layout, Pool};
 use crate::node::Node;
 use crate::peers::PodTerm;
 use crate::pod::Pod;
@@ -49,9 +50,18 @@ fn small(rooms: &[(i64, u8)]) -> Vec<Node> {
         let name = node.name.clone();
         let node = offering(node, *cpu, 4);
         let node = if kind % 5 == 0 { node } else { node.label(HOSTNAME, &name) };
+        let node = if kind % 4 == 0 { node } else { node.label("pool", "ours") };
         if *kind == 1 { node.taint(Taint::new("k", "", TaintEffect::NoSchedule)) } else { node }
     };
     eight().into_iter().zip(rooms).map(node).collect()
+}
+
+fn layout(kind: u8) -> Layout {
+    match kind {
+        0 => Layout::Pool(Pool::new("pool", "ours")),
+        1 => Layout::Headroom(20),
+        _ => Layout::All,
+    }
 }
 
 /// Every edge of these pods with each other and with those that are there, each once, by looking at every two pods.
@@ -110,14 +120,14 @@ proptest! {
         standing in prop::collection::vec((0..84_u8, 0..8_usize), 0..4),
         rooms in prop::collection::vec((0..900_i64, 0..12_u8), 8),
         bound in prop::option::of(0..25_i64),
-        (weight, steps, seed, alike) in (1..9_i64, 0..400_u64, any::<u64>(), any::<bool>()),
+        (weight, steps, seed, alike, in_layout) in (1..9_i64, 0..400_u64, any::<u64>(), any::<bool>(), 0..5_u8),
     ) {
         let network = triangle(bound, weight);
         let mut nodes = small(&rooms);
         for (index, (kind, slot)) in standing.iter().enumerate() {
             nodes[*slot].add(&crowd(&[*kind], true)[0].clone().uid(&format!("standing-{index}")));
         }
-        let pods = crowd(&kinds, alike);
+        let pods: Vec<Pod> = crowd(&kinds, alike).into_iter().map(|pod| pod.in_layout(layout(in_layout))).collect();
         let snapshot = Snapshot::of(&nodes).over(&network);
         let found = place_group(&pods, &snapshot, steps, seed);
         prop_assert_eq!(&found, &place_group(&pods, &snapshot, steps, seed));

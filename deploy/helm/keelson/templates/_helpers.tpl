@@ -53,6 +53,20 @@ app.kubernetes.io/part-of: keelson
 {{- fail (printf "features.scheduling.settings.podInitialBackoffSeconds is %d, above podMaxBackoffSeconds, which is %d: lower it, or raise the maximum" (int .podInitialBackoffSeconds) (int .podMaxBackoffSeconds)) }}
 {{- end }}
 {{- end }}
+{{- with .Values.features.scheduling }}
+{{- $name := .settings.schedulerName }}
+{{- $layout := include "keelson.layout" $ }}
+{{- if and (eq $name "default-scheduler") (ne $layout "Replacement") }}
+{{- fail (printf "features.scheduling.settings.schedulerName is default-scheduler and layout is %s: two schedulers would bind the same pods; choose another name, or layout Replacement" ($layout | default "not set")) }}
+{{- end }}
+{{- if include "keelson.optIn" $ }}
+{{- if ne (include "keelson.mode" .ceiling) "Enforce" }}
+{{- fail (printf "features.scheduling.optIn.enabled is true and features.scheduling.ceiling is %s: nobody would place the pods that are given to Keelson; raise the ceiling to Enforce, or leave the policy out" (include "keelson.mode" .ceiling)) }}
+{{- else if eq $name "default-scheduler" }}
+{{- fail "features.scheduling.optIn.enabled is true and features.scheduling.settings.schedulerName is default-scheduler: pods that name no scheduler are Keelson's already; leave the policy out" }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.features.scheduling.extender }}
 {{- if and .enabled (not (and .tlsSecretName .clientAuthoritySecretName)) }}
 {{- fail "features.scheduling.extender.enabled is true: whoever asks there steers where pods go, so name the Secret of its certificate in features.scheduling.extender.tlsSecretName, and the Secret with the authority of those who ask in features.scheduling.extender.clientAuthoritySecretName" }}
@@ -85,6 +99,25 @@ app.kubernetes.io/part-of: keelson
 {{- end }}
 {{- end }}
 
+{{/* How nodes are divided; empty in values that were kept from before there were layouts. */}}
+{{- define "keelson.layout" -}}
+{{- .Values.features.scheduling.settings.layout -}}
+{{- end }}
+
+{{/* Whether the policy is asked for that makes pods of namespaces Keelson's; empty when not. */}}
+{{- define "keelson.optIn" -}}
+{{- if (.Values.features.scheduling.optIn | default dict).enabled }}true{{ end -}}
+{{- end }}
+
+{{/* The newest version in which the cluster has MutatingAdmissionPolicies; empty when it has none. */}}
+{{- define "keelson.mutatingPolicies" -}}
+{{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" -}}
+admissionregistration.k8s.io/v1
+{{- else if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy" -}}
+admissionregistration.k8s.io/v1beta1
+{{- end -}}
+{{- end }}
+
 {{/* The port of a URL. */}}
 {{- define "keelson.port" -}}
 {{- $url := urlParse . -}}
@@ -110,6 +143,10 @@ app.kubernetes.io/part-of: keelson
 {{- $needed := get $rights.base (include "keelson.ceiling" .root) -}}
 {{- range $name, $feature := .root.Values.features -}}
 {{- $needed = concat $needed (get (get $rights.features $name) (include "keelson.mode" $feature.ceiling)) -}}
+{{- end -}}
+{{- $ceiling := include "keelson.mode" .root.Values.features.scheduling.ceiling -}}
+{{- if and (eq (include "keelson.layout" .root) "Replacement") (eq $ceiling "Enforce") -}}
+{{- $needed = concat $needed $rights.replacing -}}
 {{- end -}}
 {{- if ne .root.Values.dashboard.signIn "none" -}}
 {{- $needed = concat $needed $rights.signIn -}}

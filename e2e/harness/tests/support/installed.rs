@@ -78,7 +78,9 @@ impl Installed {
 
     /// Installs or upgrades with these values, waits until it runs, and returns what helm said.
     pub fn release(&mut self, chart: &str, values: &[&str]) -> String {
-        let settings = values.iter().flat_map(|value| ["--set", value]);
+        // The nodes of these clusters are in no pool.
+        const ALL: &str = "features.scheduling.settings.layout=Shared,features.scheduling.settings.headroomPercent=0";
+        let settings = [&ALL].into_iter().chain(values).flat_map(|value| ["--set", value]);
         let args: Vec<&str> = [
             "upgrade",
             "--install",

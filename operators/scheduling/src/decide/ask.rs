@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Pod as Written;
 use keelson_api::names;
 use keelson_cluster::{Problem, ReadPod};
 use keelson_core::{DecisionId, Mode, ObjectRef, PlanId, Timestamp, Trigger};
-use keelson_placement::Pod;
+use keelson_placement::{Layout, Pod};
 use serde::{Deserialize, Serialize};
 
 use crate::fields::{self, Finding};
@@ -16,6 +16,45 @@ pub struct Settings {
     pub scheduler: String,
     /// What the feature may do.
     pub mode: Mode,
+    /// Which nodes it has, and how much of each.
+    #[serde(default, skip_serializing_if = "Layout::is_all")]
+    pub layout: Layout,
+    /// Whether the pods of `default-scheduler` are ours, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
+}
+
+impl Settings {
+    /// All of every node, for the pods that name this scheduler.
+    #[must_use]
+    pub fn new(scheduler: &str, mode: Mode) -> Self {
+        Self { scheduler: scheduler.to_owned(), mode, layout: Layout::All, replaces: false }
+    }
+
+    /// Whether pods that name this scheduler are ours. Those of the scheduler that is replaced are only where we act: until
+    /// then it places them.
+    #[must_use]
+    pub fn places(&self, scheduler: &str) -> bool {
+        self.is_replaced(scheduler) || (scheduler == self.scheduler && scheduler != names::DEFAULT_SCHEDULER)
+    }
+
+    /// Whether pods that name this scheduler are ours because we replace it.
+    #[must_use]
+    pub fn is_replaced(&self, scheduler: &str) -> bool {
+        self.replaces && self.mode == Mode::Enforce && scheduler == names::DEFAULT_SCHEDULER
+    }
+
+    /// Which nodes are there for a pod: for one of another scheduler all of every node.
+    #[must_use]
+    pub fn layout_of(&self, written: &Written) -> Layout {
+        if self.places(scheduler_of(written)) { self.layout.clone() } else { Layout::All }
+    }
+}
+
+/// The scheduler that a pod names.
+#[must_use]
+pub fn scheduler_of(written: &Written) -> &str {
+    written.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()).unwrap_or_default()
 }
 
 /// The pod's condition PodScheduled as it is.
@@ -56,6 +95,15 @@ pub struct Ask {
     /// What its AppGroup lacks to be placed as a unit, while that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_lacks: Option<String>,
+    /// Why nothing is bound that names the scheduler which it names, while another may bind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_back: Option<String>,
+    /// The scheduler that it names.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scheduler: String,
+    /// The mode that its annotation asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowered: Option<Mode>,
     /// The settings.
     pub settings: Settings,
     /// Decides between nodes of equal score.
@@ -88,10 +136,11 @@ impl Ask {
     /// A question about a pod.
     #[must_use]
     pub fn new(written: &Written, read: ReadPod, mut settings: Settings, at: Moment) -> Self {
-        settings.mode = settings.mode.min(lowered(written).unwrap_or(settings.mode));
+        let (lowered, layout) = (lowered(written), settings.layout_of(written));
+        settings.mode = settings.mode.min(lowered.unwrap_or(settings.mode));
         let Moment { decision, plan, now } = at;
         let gates = written.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_ref());
-        let pod = read.pod;
+        let pod = read.pod.in_layout(layout);
         let seed = seed(&pod.uid, now);
         let trigger = Trigger::Watch(subject(&pod));
         Self {
@@ -105,6 +154,9 @@ impl Ask {
             stays: None,
             with_group: None,
             group_lacks: None,
+            stands_back: None,
+            scheduler: scheduler_of(written).to_owned(),
+            lowered,
             pod,
             settings,
             seed,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod layouts;
+
 use keelson_cluster::{Event, State, read};
 use keelson_core::{ActionKind, DecisionId, PlanId, Timestamp};
 use serde_json::{Value, json};
@@ -38,7 +40,7 @@ pub(crate) fn cluster(nodes: &[Value], pods: &[Value]) -> State {
 
 pub(crate) fn ask(pod: &Value, mode: Mode) -> Ask {
     let written = serde_json::from_value(pod.clone()).unwrap();
-    let settings = Settings { scheduler: "keelson".into(), mode };
+    let settings = Settings::new("keelson", mode);
     let nil = "00000000-0000-7000-8000-000000000001".parse::<DecisionId>().unwrap();
     let at = Moment { decision: nil, plan: PlanId(nil.0), now: Timestamp(1_000_000_000_000) };
     Ask::new(&written, read::pod(&written), settings, at)

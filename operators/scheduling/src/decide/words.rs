@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keelson_core::{Candidate, Mode};
-use keelson_placement::{Candidate as Eviction, Change, Choice, Explanation, Node, Victim, VolumePlan};
+use keelson_placement::{Candidate as Eviction, Change, Choice, Explanation, Node, Pool, Victim, VolumePlan};
 
 use super::Ask;
 use crate::fields::Finding;
@@ -76,6 +76,15 @@ pub(super) fn volumes_first(plan: &VolumePlan, written: bool) -> String {
     } else {
         format!("Goes to {node} once its claims have volumes there: {claims}.")
     }
+}
+
+pub(super) fn stands_back(why: &str) -> String {
+    format!("Waits, and is not touched: {why}.")
+}
+
+pub(crate) fn empty_pool(pool: &Pool) -> String {
+    let (Pool { key, value }, taint) = (pool, pool.taint());
+    format!("No node is in Keelson's pool: label nodes {key}={value} and taint them {taint}, or choose layout Shared.")
 }
 
 pub(super) fn unschedulable(explanation: &Explanation, change: Option<&Change>) -> String {

@@ -13,7 +13,7 @@ use keelson_placement::explain::{SHOWN_FEASIBLE, leader};
 use keelson_placement::filter::{failures_at, fits_at};
 use keelson_placement::preempt::evicting;
 use keelson_placement::score::score;
-use keelson_placement::{Cycle, Failure, Node, Scores, Snapshot, explained, failures};
+use keelson_placement::{Cycle, Failure, Layout, Node, Scores, Snapshot, explained, failures};
 
 use super::protocol::{
     BEST, BindingArgs, FilterResult, HostPriority, MetaVictims, NodeList, Nodes, PreemptionResult, name_of,
@@ -51,6 +51,8 @@ impl Question {
         let scheduler = written.spec.as_ref().and_then(|spec| spec.scheduler_name.clone());
         let mut ask = Ask::new(written, read, settings, at);
         ask.trigger = Trigger::Request;
+        // It knows itself which nodes are its own.
+        ask.pod.layout = Layout::All;
         Self { ask, scheduler: scheduler.unwrap_or_else(|| "default-scheduler".to_owned()), stands }
     }
 

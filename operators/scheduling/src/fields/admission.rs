@@ -59,7 +59,7 @@ pub fn admission_policy(scheduler: &str, on_refused: OnRefused) -> Vec<Value> {
 }
 
 /// A CEL expression that is true when a pod uses the field in a way that is refused; `None` when none is.
-fn used(path: &str, row: &Row) -> Option<String> {
+pub(super) fn used(path: &str, row: &Row) -> Option<String> {
     let refused = |cases: &[(&'static str, Verdict)]| -> Vec<String> {
         cases.iter().filter(|(_, case)| *case == Verdict::Refused).map(|(word, _)| format!("'{word}'")).collect()
     };

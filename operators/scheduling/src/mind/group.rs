@@ -322,7 +322,8 @@ impl Mind {
 
 /// Whether a pod is of those that groups are made of: nothing keeps it from being tried, and it may be bound.
 fn is_placed_together(ask: &Ask) -> bool {
-    let stopped = !ask.gates.is_empty() || !ask.problems.is_empty() || !ask.findings.is_empty();
+    let stopped =
+        ask.stands_back.is_some() || !ask.gates.is_empty() || !ask.problems.is_empty() || !ask.findings.is_empty();
     ask.settings.mode == Mode::Enforce && !stopped && ask.stays.is_none() && Classes::serve(&ask.pod)
 }
 

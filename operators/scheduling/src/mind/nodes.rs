@@ -44,6 +44,7 @@ impl Mind {
         let may_hold_more = may_hold_more(before, &read);
         let before = before.filter(|_| may_hold_more).map(|before| before.node.clone());
         let name = read.node.name.clone();
+        self.pool_node(&read.node);
         self.state.apply(Event::NodeApplied(Box::new(read)));
         if may_hold_more {
             self.changed_on(&name, before.as_ref(), now);
@@ -63,6 +64,7 @@ impl Mind {
     /// A node is gone.
     pub fn node_gone(&mut self, name: &str, now: Timestamp) {
         self.effects.node_gone(name);
+        self.pool.gone(name);
         self.state.apply(Event::NodeDeleted { name: name.to_owned() });
         self.places_changed(now);
     }

@@ -10,7 +10,7 @@ use keelson_core::{DecisionId, Reason, Timestamp};
 
 use super::storage::has_its_volumes;
 use super::{Held, Mind, Placement, Unbound, uid};
-use crate::decide::Settings;
+use crate::decide::scheduler_of;
 use crate::effect::Seen;
 use crate::observe;
 
@@ -30,7 +30,8 @@ impl Mind {
 
     /// A pod is new or changed.
     pub fn pod(&mut self, pod: &Arc<Pod>, now: Timestamp) {
-        let read = read::pod(pod);
+        let mut read = read::pod(pod);
+        read.pod.layout = self.standing.settings.layout_of(pod);
         let key = format!("{}/{}", read.pod.namespace, read.pod.name);
         if let Some(other) = self.state.uid_of(&key).filter(|other| *other != read.pod.uid).map(str::to_owned) {
             self.gone(&other, Some(&key), now);
@@ -109,12 +110,12 @@ impl Mind {
 
     /// A pod that was seen waiting has a node now. Whose choice that was is compared with ours, unless it is ours.
     fn was_bound(&mut self, pod: &Arc<Pod>, now: Timestamp) {
-        let Settings { scheduler, mode } = &self.standing.settings;
-        let names_us = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()) == Some(scheduler);
+        let settings = &self.standing.settings;
+        let names_us = settings.places(scheduler_of(pod)) && self.stands_back_for(pod).is_none();
         let (namespace, name) = (pod.metadata.namespace.as_deref(), pod.metadata.name.as_deref());
         let last = self.books.last(namespace.unwrap_or_default(), name.unwrap_or_default());
         let by_us = last.is_some_and(|last| last.reason == Reason::BoundOnRequest && last.subject.uid == uid(pod));
-        if self.standing.decides() && observe::compares(*mode, names_us) && !by_us {
+        if self.standing.decides() && observe::compares(settings.mode, names_us) && !by_us {
             let heard = has_its_volumes(&self.state, pod);
             self.comparisons.add(Arc::clone(pod), heard, now);
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod layouts;
 mod preempt;
 
 use keelson_core::{PlanId, Reason, Span};
@@ -11,9 +12,17 @@ use super::*;
 use crate::decide::tests::{node, pod};
 
 pub(super) fn standing(mode: Mode) -> Standing {
-    let settings = Settings { scheduler: "keelson".into(), mode };
+    let settings = Settings::new("keelson", mode);
     let backoff = Backoff { initial: Span::seconds(1), max: Span::seconds(10) };
-    Standing { settings, backoff, group_wait: Span::ZERO, leading: true, held: false, moved_by: None }
+    Standing {
+        settings,
+        backoff,
+        group_wait: Span::ZERO,
+        leading: true,
+        held: false,
+        moved_by: None,
+        stands_back: None,
+    }
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use keelson_cluster::State;
 use keelson_core::Timestamp;
+use keelson_placement::bandwidth::eased;
 use keelson_placement::{Claim, Node, Occupant, Pod, VolumePlan, fits_alone};
 
 use super::Mind;
@@ -40,7 +41,8 @@ impl Mind {
         let Some(member) = state.member(node) else { return };
         // Where room is made for others, the node alone does not tell whom it could hold before.
         let before = before.filter(|_| !state.live().is_reserved(node));
-        let helps = |pod: &Pod| fits_alone(pod, &member.node) && !before.is_some_and(|before| fits_alone(pod, before));
+        let is_new = |pod: &Pod, before: &Node| !fits_alone(pod, before) || eased(pod, before, &member.node);
+        let helps = |pod: &Pod| fits_alone(pod, &member.node) && before.is_none_or(|before| is_new(pod, before));
         self.queue.changed(Waits::NODE, now, |uid| unbound.get(uid).is_some_and(|pod| helps(&pod.read.pod)));
     }
 

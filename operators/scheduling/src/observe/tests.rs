@@ -59,3 +59,57 @@ fn what_is_not_implemented_is_not_judged() {
     assert_eq!((decision.reason, decision.chosen), (Reason::UnsupportedFeature, None));
     assert!(decision.sentence.starts_with("Cannot judge: spec.resourceClaims"), "{}", decision.sentence);
 }
+
+#[test]
+fn the_comparison_is_over_all_nodes_whatever_keelsons_own_are() {
+    let nodes = [node("n1", 1_000), node("n2", 8_000)];
+    let state = cluster(&nodes, &[]);
+    let mut ours = ask(&pod("cart", "500m"), Mode::Observe);
+    ours.pod.layout = Layout::Pool(keelson_placement::Pool::new("keelson.dev/pool", "scheduling"));
+    let decision = compare(&ours, &state.live().snapshot_for(&ours.pod), "n1");
+    assert_eq!((decision.reason, decision.chosen.as_deref()), (Reason::OtherChoice, Some("n2")));
+}
+
+fn compared_in(labels: &Value, pod: &Value) -> Decision {
+    let mut state = cluster(&[node("n1", 1_000)], &[]);
+    let labels = serde_json::from_value(labels.clone()).unwrap();
+    state.apply(keelson_cluster::Event::NamespaceApplied { name: "shop".into(), labels });
+    let ask = ask(pod, Mode::Enforce);
+    compare(&ask, &state.live().snapshot_for(&ask.pod), "n1")
+}
+
+#[test]
+fn of_a_pod_that_was_left_alone_it_is_said_why() {
+    let opted_in = json!({"keelson.dev/scheduling": "enabled"});
+    let mut cart = pod("cart", "500m");
+    cart["spec"]["schedulerName"] = json!("default-scheduler");
+    let decision = compared_in(&opted_in, &cart);
+    assert_eq!(decision.reason, Reason::SameChoice);
+    assert!(!decision.inputs.contains_key("left alone"), "it was there before its namespace opted in: {decision:?}");
+
+    let mut owned = cart.clone();
+    owned["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "logs", "uid": "u", "controller": true}]);
+    let decision = compared_in(&opted_in, &owned);
+    assert!(decision.inputs["left alone"].contains("DaemonSet"), "{decision:?}");
+    let mut lowered = cart.clone();
+    lowered["metadata"]["annotations"] = json!({"keelson.dev/mode": "Observe"});
+    assert!(compared_in(&opted_in, &lowered).inputs["left alone"].ends_with("keelson.dev/mode says Observe"));
+
+    let mut claims = cart.clone();
+    claims["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);
+    let decision = compared_in(&opted_in, &claims);
+    assert_eq!(decision.reason, Reason::LeftAlone);
+    assert_eq!(
+        decision.sentence,
+        "Its namespace opts in, and it was left alone: spec.resourceClaims: dynamic resource allocation is not implemented."
+    );
+    for (labels, scheduler) in [
+        (json!({}), "default-scheduler"),
+        (json!({"keelson.dev/scheduling": "disabled"}), "default-scheduler"),
+        (opted_in, "volcano"),
+    ] {
+        claims["spec"]["schedulerName"] = json!(scheduler);
+        assert_eq!(compared_in(&labels, &claims).reason, Reason::UnsupportedFeature, "{labels} {scheduler}");
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{View, read};
-use keelson_core::{Decision, Mode, Reason};
+use keelson_core::{Decision, Mode, NodeBandwidth, Reason};
 use keelson_placement::smallest_change;
 use keelson_runtime::answers::{Access, AnswerError};
 use keelson_runtime::{Answers, Report};
@@ -16,10 +16,11 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::pending::{self, Pending};
-use crate::decide::{Ask, Moment, Settings, decide};
+use crate::decide::{Ask, Moment, Settings, decide, scheduler_of};
 use crate::extender::judge::{Binding, Note, Ranking, Stands};
 use crate::fields;
 use crate::groups::groups;
+use crate::interfaces;
 use crate::mind::Mind;
 use crate::queue::Counts;
 
@@ -68,6 +69,7 @@ pub(super) struct Known {
     namespaces: Value,
     pub(super) settings: Settings,
     pub(super) stands: Stands,
+    interfaces: Arc<NodeBandwidth>,
     /// Whether the cluster was read once.
     pub(super) ready: bool,
     pub(super) at: Moment,
@@ -88,6 +90,7 @@ impl Known {
             namespaces: namespaces(mind),
             settings: mind.standing().settings.clone(),
             stands,
+            interfaces: Arc::clone(mind.interfaces()),
             ready,
             at,
         }
@@ -115,7 +118,7 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
         json!({"type": "object", "required": ["namespace", "name"], "properties": {"namespace": text, "name": text}});
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
     let (why_ask, if_ask, nodes_ask, queue_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
-    let (groups_ask, pending_ask) = (ask.clone(), ask.clone());
+    let (groups_ask, pending_ask, bandwidth_ask) = (ask.clone(), ask.clone(), ask.clone());
     let namespace = json!({"type": "object", "properties": {"namespace": text}});
     Answers::default()
         .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
@@ -137,6 +140,18 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
             move |_| {
                 let ask = groups_ask.clone();
                 async move { Ok(json!({"groups": groups(&known(&ask, None, false).await?.view)})) }
+            },
+        )
+        .with(
+            ("scheduling.bandwidth", "What nodes' network interfaces carry, and what is taken of it."),
+            nothing.clone(),
+            NODES,
+            move |_| {
+                let ask = bandwidth_ask.clone();
+                async move {
+                    let known = known(&ask, None, false).await?;
+                    Ok(json!(interfaces::ledger::told(&known.view, &known.interfaces, known.at.now)))
+                }
             },
         )
         .with(
@@ -210,9 +225,9 @@ async fn why(ask: &mpsc::Sender<Query>, question: &Value) -> Result<Value, Answe
         let what = format!("a decision about pod {namespace}/{name} that the scheduler remembers");
         return Err(AnswerError::NotFound(what));
     };
-    let scheduler = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref()).unwrap_or_default();
+    let scheduler = scheduler_of(pod);
     let decision = tried(&known, pod, None);
-    let whose = if scheduler == known.settings.scheduler {
+    let whose = if known.settings.places(scheduler) {
         "Not tried yet.".to_owned()
     } else {
         format!("It waits for scheduler {scheduler}. Keelson would say:")
@@ -260,7 +275,12 @@ pub(super) fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
 
 fn enforced(known: &Known, pod: &Pod) -> Ask {
     let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
-    Ask::new(pod, known.view.selectors().spread(read::pod(pod)), settings, known.at)
+    let mut ask = Ask::new(pod, known.view.selectors().spread(read::pod(pod)), settings, known.at);
+    // A manifest that names no scheduler is asked about as one of ours.
+    if scheduler_of(pod).is_empty() {
+        ask.pod.layout = ask.settings.layout.clone();
+    }
+    ask
 }
 
 fn table() -> Value {

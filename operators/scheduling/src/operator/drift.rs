@@ -14,7 +14,8 @@ use keelson_runtime::{Cache, Runtime};
 use tokio::sync::mpsc;
 
 use super::answers::{Query, view};
-use crate::decide::Moment;
+use super::layout;
+use crate::decide::{Moment, Settings, scheduler_of};
 use crate::drift::{Better, Seen, TOLD, decide, evicted, worth};
 
 /// How often it is looked.
@@ -45,12 +46,12 @@ async fn look(rt: &Runtime, ask: &mpsc::Sender<Query>) {
         }
         let all: Vec<Arc<AppGroup>> = groups.list().collect();
         moved.retain(|key, _| all.iter().any(|group| path(group) == *key));
-        let scheduler = rt.settings().borrow().features.scheduling.settings.scheduler_name.clone();
+        let ours = layout::settings(&rt.settings().borrow().features.scheduling.settings, mode);
         if all.is_empty() {
             continue;
         }
         let Some((view, waiting)) = view(ask).await else { continue };
-        let running = running(&pods, &view, &scheduler);
+        let running = running(&pods, &view, &ours);
         for group in all {
             let Some(pods) = running.get(&path(&group)) else { continue };
             let Some(mut seen) = seen(&group, pods, &view) else { continue };
@@ -79,7 +80,7 @@ fn path(group: &AppGroup) -> String {
 }
 
 /// By group: its pods that are on nodes, by name, and whether each is ours to place.
-fn running(pods: &Cache<Written>, view: &View, scheduler: &str) -> BTreeMap<String, Vec<(Pod, bool)>> {
+fn running(pods: &Cache<Written>, view: &View, settings: &Settings) -> BTreeMap<String, Vec<(Pod, bool)>> {
     let network = view.network();
     let mut running: BTreeMap<String, Vec<(Pod, bool)>> = BTreeMap::new();
     for (_, occupant) in view.members().flat_map(|member| member.node.pods()) {
@@ -88,9 +89,9 @@ fn running(pods: &Cache<Written>, view: &View, scheduler: &str) -> BTreeMap<Stri
         let name = occupant.key.split_once('/').map_or("", |(_, name)| name);
         let Some(pod) = pods.get(&claim.namespace, name) else { continue };
         let stays = pod.metadata.deletion_timestamp.is_none();
-        let named = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
-        let read = view.selectors().spread(read::pod(&pod)).pod;
-        running.entry(group.to_string()).or_default().push((read, stays && named == Some(scheduler)));
+        let ours = settings.places(scheduler_of(&pod));
+        let read = view.selectors().spread(read::pod(&pod)).pod.in_layout(settings.layout_of(&pod));
+        running.entry(group.to_string()).or_default().push((read, stays && ours));
     }
     running.values_mut().for_each(|pods| pods.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name)));
     running

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use keelson_api::NetworkTopology;
 use keelson_cluster::read::network::{Name, measured};
 use keelson_core::Span;
-use keelson_runtime::{Cache, Found, Runtime};
+use keelson_runtime::{Cache, Listing, Runtime};
 
 use super::network::read_topology;
 use crate::times::{Missing, NetworkTimes};
@@ -37,11 +37,11 @@ async fn ask(rt: &Runtime) {
         changes.mark_unchanged();
         let mut answers = BTreeMap::new();
         for name in named(&topologies) {
-            let answer = match rt.find::<ConfigMap>(&name.0, &name.1).await {
-                Found::Read(written) => Ok(measured(&written)),
-                Found::Absent => Err(Missing::Absent),
-                Found::Forbidden => Err(Missing::Forbidden),
-                Found::Failed(why) => Err(Missing::Failed(why)),
+            let answer = match rt.look_up::<ConfigMap>(&name.0, &name.1).await {
+                Listing::Read(written) => written.first().map(|written| measured(written)).ok_or(Missing::Absent),
+                Listing::Absent => Err(Missing::Absent),
+                Listing::Forbidden(_) => Err(Missing::Forbidden),
+                Listing::Failed(why) => Err(Missing::Failed(why)),
             };
             answers.insert(name, answer);
         }

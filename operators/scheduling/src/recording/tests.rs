@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use keelson_cluster::Event;
 use keelson_cluster::read::network;
-use keelson_core::Mode;
+use keelson_cluster::{Event, Heard};
+use keelson_core::{Measured, Mode, Rates, Span};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -21,10 +21,11 @@ fn held(name: &str, on: &str, cpu: &str) -> Value {
 /// A group, and what zones cost each other.
 pub(crate) fn groups(bound: i64) -> [Event; 2] {
     let workload = |name: &str| json!({"kind": "Deployment", "name": name, "selector": name});
-    let dependency = json!({"workload": workload("db"), "maxNetworkCost": bound});
+    let dependency = json!({"workload": workload("db"), "maxNetworkCost": bound, "minBandwidth": "3M"});
     let workloads = json!([{"workload": workload("web"), "dependencies": [dependency]}, {"workload": workload("db")}]);
     let metadata = json!({"name": "g", "namespace": "shop"});
-    let way = |from: &str, to: &str| json!({"origin": from, "costList": [{"destination": to, "networkCost": 5}]});
+    let cost = |to: &str| json!({"destination": to, "networkCost": 5, "bandwidthCapacity": "10M"});
+    let way = |from: &str, to: &str| json!({"origin": from, "costList": [cost(to)]});
     let zones = json!({"topologyKey": "topology.kubernetes.io/zone", "originList": [way("a", "b"), way("b", "a")]});
     let weights = json!([{"name": "UserDefined", "topologyList": [zones]}]);
     let group = network::group(&json!({"metadata": metadata, "spec": {"workloads": workloads}}));
@@ -39,7 +40,7 @@ proptest! {
     fn a_replay_gives_the_same_bytes(
         sizes in prop::collection::vec((0..6_i64, 0..4_u8, any::<bool>()), 0..12),
         cpu in 0..6_i64, selects: bool, port: bool, tolerates: bool, priority in 0..4_i32,
-        bound in prop::option::of(0..9_i64),
+        bound in prop::option::of(0..9_i64), sends in prop::option::of((1..9_i64, 0..12_i64)),
     ) {
         let mut nodes = Vec::new();
         let mut pods = Vec::new();
@@ -73,7 +74,24 @@ proptest! {
             labels["appgroup.diktyo.x-k8s.io"] = json!("g");
             labels["appgroup.diktyo.x-k8s.io.workload"] = json!(["web", "db"][index % 2]);
         }
+        if let Some((egress, _)) = sends {
+            for (index, pod) in pods.iter_mut().chain([&mut cart]).enumerate() {
+                let egress = format!("{}M", egress + index as i64 % 3);
+                pod["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-request": egress});
+            }
+        }
         let mut state = cluster(&nodes, &pods);
+        if let Some((_, load)) = sends {
+            let measured = Measured {
+                rates: Rates::both(load * 1_000_000),
+                at: Timestamp::parse("2026-01-05T00:00:00Z").unwrap(),
+                window: Span::seconds(10),
+            };
+            let heard = Heard { capacity: Rates::both(12_000_000), load: Some(measured).filter(|_| load > 2) };
+            for index in 0..sizes.len() {
+                state.apply(Event::InterfaceHeard { node: format!("n{index}"), heard: Some(heard) });
+            }
+        }
         if let Some(bound) = bound {
             groups(bound).into_iter().for_each(|event| state.apply(event));
         }
@@ -115,6 +133,6 @@ fn what_is_no_recording_says_so() {
     let error = replay(br#"{"layout": 9}"#, None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the recording has layout 9, this build reads 3; replay it with the version that wrote it"
+        "the recording has layout 9, this build reads 4; replay it with the version that wrote it"
     );
 }

@@ -81,11 +81,14 @@ const fn is_rule(failure: &Failure) -> bool {
         | Failure::Peers { .. }
         | Failure::Repelled { .. }
         | Failure::TooFar { .. } => true,
-        Failure::Cordoned
+        Failure::OutsidePool { .. }
+        | Failure::Cordoned
         | Failure::OtherNode { .. }
         | Failure::Ports { .. }
         | Failure::TooManyPods { .. }
         | Failure::Insufficient { .. }
+        | Failure::Bandwidth { .. }
+        | Failure::Link(_)
         | Failure::Volumes(_) => false,
     }
 }

@@ -96,7 +96,7 @@ impl Subject {
             return None;
         }
         let scheduler = written.spec.as_ref().and_then(|spec| spec.scheduler_name.clone()).unwrap_or_default();
-        let settings = Settings { scheduler, mode: Mode::Enforce };
+        let settings = Settings::new(&scheduler, Mode::Enforce);
         let at = Moment { decision: DecisionId::nth(0), plan: PlanId::UNNAMED, now: Timestamp(0) };
         let (bound_to, owner, meta) = (read.bound_to.clone(), read.owner.clone(), &written.metadata);
         let mut ask = Ask::new(written, read, settings, at);

@@ -84,10 +84,19 @@ pub struct Process {
 
 impl Scene {
     pub fn new(seed: u64, mode: Mode) -> Self {
+        Self::of(seed, mode, Settings::default())
+    }
+
+    /// The same without a scheduler of the cluster's own.
+    pub fn without_scheduler(seed: u64, mode: Mode) -> Self {
+        Self::of(seed, mode, Settings { stand_in: None, ..Settings::default() })
+    }
+
+    fn of(seed: u64, mode: Mode, settings: Settings) -> Self {
         let base = Timestamp::parse("2026-11-23T18:00:00Z").unwrap();
         let sim_clock = keelson_sim::clock::Clock::start(base, 1);
         let shared = Shared::new(Double::new(DoubleConfig { seed, ..DoubleConfig::default() }), sim_clock);
-        let simulation = Simulation::new(shared.clone(), World::new(seed, Settings::default()));
+        let simulation = Simulation::new(shared.clone(), World::new(seed, settings));
         let invariants = Arc::new(Mutex::new(Invariants::new()));
         let measured = Arc::new(AtomicBool::new(true));
         let scene = Self { shared, simulation, invariants, measured, clock: Clock::start(base, 1) };
@@ -96,7 +105,8 @@ impl Scene {
         }
         scene.create(NAMESPACES, json!({"metadata": {"name": "keelson"}}));
         scene.create(NAMESPACES, json!({"metadata": {"name": "shop"}}));
-        let spec = json!({"features": {"scheduling": {"mode": mode}}});
+        let settings = json!({"layout": "Shared", "headroomPercent": 0});
+        let spec = json!({"features": {"scheduling": {"mode": mode, "settings": settings}}});
         scene.create(PLATFORMS, json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "Platform", "metadata": {"name": "default"}, "spec": spec}));
         let seen = Arc::clone(&scene.invariants);
         tokio::spawn(scene.simulation.clone().run(move |event, now| seen.lock().unwrap().see(event, now)));

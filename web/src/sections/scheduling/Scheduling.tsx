@@ -1,10 +1,11 @@
-// Scheduling: who waits and what would help, applications over nodes, other schedulers' choices, and what-if.
+// Scheduling: who waits and what would help, applications over nodes, interfaces, other schedulers' choices, and what-if.
 import { createMemo, Show } from "solid-js";
 import { overview } from "../../live/state";
 import { plural } from "../../ui/format";
 import { Mode } from "../../ui/Mode";
 import { Compared } from "./Compared";
 import { Groups } from "./Groups";
+import { Interfaces } from "./Interfaces";
 import { PendingPods } from "./PendingPods";
 import { WhatIfBox } from "./WhatIfBox";
 
@@ -29,6 +30,7 @@ export function Scheduling() {
         <Compared />
       </div>
       <Groups />
+      <Interfaces />
       <WhatIfBox />
     </div>
   );

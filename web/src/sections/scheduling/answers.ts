@@ -1,6 +1,7 @@
 // What the scheduler is asked for this section, and the shape of what it says.
 import { ApiError, get, post } from "../../api/client";
 import type { Decision, DecisionPage, WhatIf } from "../../api/types";
+import type { Bandwidth } from "./interfaces";
 
 /** What was said of a waiting pod last. */
 export type Verdict = { reason: string; sentence: string; decision: string; at: number };
@@ -50,6 +51,8 @@ export function together(all: readonly Pending[]): Pending {
 }
 
 export const groups = async (): Promise<Group[]> => (await ask<{ groups: Group[] }>("groups", {})).groups;
+
+export const bandwidth = (): Promise<Bandwidth> => ask<Bandwidth>("bandwidth", {});
 
 /** The last time a group was placed as a unit. */
 export async function placedTogether({ namespace, name }: Group): Promise<Decision | undefined> {

@@ -16,6 +16,14 @@ const WORDS: { [reason: string]: [meaning: string, fix: string] } = {
     "No node can hold it now.",
     "No smaller request alone would help: its newest decision names the nearest nodes and what each lacks.",
   ],
+  PoolEmpty: [
+    "Keelson has a pool of nodes for itself, and no node is in it.",
+    "Label nodes keelson.dev/pool=scheduling and taint them so, or choose layout Shared in the Platform.",
+  ],
+  OtherSchedulerLeads: [
+    "Keelson is to replace kube-scheduler, which still leads.",
+    "Stop kube-scheduler: Keelson takes over when its Lease has run out.",
+  ],
   RoomByEviction: ["Pods of lower priority make room for it.", "Nothing to do: it is placed when they are gone."],
   GroupIncomplete: [
     "Its AppGroup is placed together, and not all of it has a place.",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_placement::network::{Costs, Level, costs};
+use keelson_placement::network::{Costs, Level, Link, costs};
 use serde_json::Value;
 
 use super::field::Field;
@@ -12,19 +12,6 @@ use super::{Name, Problem, problem};
 
 /// The weights that are taken unless somebody asks for others: what people wrote, as upstream's plugin does.
 pub const WEIGHTS: &str = "UserDefined";
-
-/// What a link can carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Between what kind of places.
-    pub level: Level,
-    /// From where.
-    pub origin: String,
-    /// Where to.
-    pub destination: String,
-    /// Bits a second.
-    pub capacity: i64,
-}
 
 /// A NetworkTopology as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
