@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`read`] | Kubernetes' Node, Pod and objects of storage in placement's words, with what could not be read |
 //! | [`state`] | events in |
+//! | [`selectors`] | which pods are of one kind, as Services and workloads say |
 //! | [`view`], [`cell`] | views out, and the page's rows |
 //!
 //! ```
@@ -27,10 +28,12 @@
 pub mod blocks;
 pub mod cell;
 pub mod read;
+pub mod selectors;
 pub mod state;
 pub mod view;
 
 pub use cell::Cell;
 pub use read::{Problem, ReadNode, ReadPod, ReadVolumes};
+pub use selectors::Selectors;
 pub use state::{Event, Heard, State, Traffic, Wanted};
 pub use view::{Member, Nominated, View};

@@ -11,6 +11,8 @@ pub mod network;
 mod node;
 mod peers;
 mod pod;
+mod requests;
+pub mod selecting;
 pub mod volumes;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::budget;
 pub use node::{ReadNode, node};
 pub use pod::{ReadPod, pod};
+pub use selecting::{Owner, ReadSelecting, Selecting};
 pub use volumes::ReadVolumes;
 
 /// What could not be read, and what was taken instead.

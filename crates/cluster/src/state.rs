@@ -125,6 +125,10 @@ impl State {
                 Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
             }
             Event::BudgetDeleted { key } => _ = Arc::make_mut(&mut self.view.budgets).remove(&key),
+            Event::SelectorApplied(read) => _ = Arc::make_mut(&mut self.view.selectors).put(*read),
+            Event::SelectorDeleted { kind, namespace, name } => {
+                _ = Arc::make_mut(&mut self.view.selectors).remove(kind, &namespace, &name);
+            }
             Event::Nominated { uid, node } => self.nominate(&uid, node.as_deref()),
             Event::VolumesApplied(read) => _ = self.volumes_applied(*read),
             Event::VolumesDeleted { kind, key } => _ = self.volumes_deleted(kind, key),

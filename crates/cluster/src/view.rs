@@ -13,6 +13,7 @@ use keelson_placement::{Budgets, Claim, Namespaces, Network, Node, Pod, Reserved
 use crate::blocks::Blocks;
 use crate::cell::Cell;
 use crate::read::Problem;
+use crate::selectors::Selectors;
 
 /// One node and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,7 @@ pub struct View {
     pub(crate) network: Arc<Network>,
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
     pub(crate) budgets: Arc<Budgets>,
+    pub(crate) selectors: Arc<Selectors>,
     pub(crate) volumes: Arc<Volumes>,
     pub(crate) volume_problems: Arc<BTreeMap<(VolumeKind, String), Vec<Problem>>>,
 }
@@ -138,6 +140,12 @@ impl View {
     #[must_use]
     pub fn budgets(&self) -> &Budgets {
         &self.budgets
+    }
+
+    /// Which pods are of one kind, as Services and workloads say.
+    #[must_use]
+    pub fn selectors(&self) -> &Selectors {
+        &self.selectors
     }
 
     /// Whether room is made on a node.

@@ -6,7 +6,8 @@
 //!
 //! Promise: a node that is not in the snapshot has no say in any count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::bandwidth;
 use crate::filter::Failure;
@@ -44,24 +45,42 @@ pub struct Cycle<'a> {
     flows: Option<Box<Flows<'a>>>,
 }
 
+/// The pods of a snapshot by what they take: like pods are looked at once, wherever they are.
+#[derive(Debug, Clone)]
+pub struct Kinds<'a> {
+    snapshot: &'a Snapshot<'a>,
+    /// Each kind, and how many of it each node has.
+    all: Vec<(&'a Claim, Vec<(&'a Node, i64)>)>,
+}
+
+impl<'a> Kinds<'a> {
+    /// The kinds of a snapshot. Pods that share their claim are of one; `O(pods)`.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot<'a>) -> Self {
+        let mut kinds = Self { snapshot, all: Vec::new() };
+        let mut places: HashMap<*const Claim, usize> = HashMap::new();
+        for node in snapshot.nodes() {
+            for claim in node.shared_claims() {
+                let place = *places.entry(Arc::as_ptr(claim)).or_insert(kinds.all.len());
+                if place == kinds.all.len() {
+                    kinds.all.push((claim, Vec::new()));
+                }
+                let Some((_, there)) = kinds.all.get_mut(place) else { continue };
+                match there.last_mut() {
+                    Some((last, pods)) if std::ptr::eq(*last, node) => *pods += 1,
+                    _ => there.push((node, 1)),
+                }
+            }
+        }
+        kinds
+    }
+}
+
 impl<'a> Cycle<'a> {
     /// Counts. `O(pods)` when the pod has rules about other pods or is spread, `O(nodes)` and the pods with rules otherwise.
     #[must_use]
     pub fn new(pod: &'a Pod, snapshot: &'a Snapshot<'a>) -> Self {
-        let counted = |terms: &'a [PodTerm]| terms.iter().map(|term| (term, Counts::new())).collect::<Vec<_>>();
-        let hard = pod.spread.iter().filter(|constraint| constraint.hard).map(|constraint| (constraint, Counts::new()));
-        let mut cycle = Self {
-            pod,
-            snapshot,
-            hard: hard.collect(),
-            required: counted(&pod.affinity.required),
-            is_first: false,
-            anti: counted(&pod.affinity.anti),
-            repelling: BTreeMap::new(),
-            volumes: VolumeNeeds::of(pod, snapshot).map(Box::new),
-            near: Near::of(pod, snapshot),
-            flows: Flows::around(pod, snapshot.nodes(), snapshot.network.as_ref()).map(Box::new),
-        };
+        let mut cycle = Self::before_counting(pod, snapshot);
         for node in snapshot.nodes() {
             let admitted = cycle.admitted(node);
             cycle.count_places(node, &admitted);
@@ -73,6 +92,53 @@ impl<'a> Cycle<'a> {
         }
         cycle.see_whether_first();
         cycle
+    }
+
+    /// As [`Self::new`], for one of many pods on the same snapshot: `O(kinds of pods)`, and `O(nodes)` for a pod that is spread.
+    #[must_use]
+    pub fn of_kinds(pod: &'a Pod, kinds: &Kinds<'a>) -> Self {
+        let mut cycle = Self::before_counting(pod, kinds.snapshot);
+        if !cycle.hard.is_empty() {
+            for node in kinds.snapshot.nodes() {
+                let admitted = cycle.admitted(node);
+                cycle.count_places(node, &admitted);
+            }
+        }
+        for (claim, there) in kinds.all.iter().filter(|(claim, _)| cycle.minds(claim)).collect::<Vec<_>>() {
+            for (node, pods) in there {
+                let admitted = cycle.admitted(node);
+                cycle.count(node, &admitted, claim, *pods);
+            }
+        }
+        cycle.see_whether_first();
+        cycle
+    }
+
+    fn before_counting(pod: &'a Pod, snapshot: &'a Snapshot<'a>) -> Self {
+        let counted = |terms: &'a [PodTerm]| terms.iter().map(|term| (term, Counts::new())).collect::<Vec<_>>();
+        let hard = pod.spread.iter().filter(|constraint| constraint.hard).map(|constraint| (constraint, Counts::new()));
+        Self {
+            pod,
+            snapshot,
+            hard: hard.collect(),
+            required: counted(&pod.affinity.required),
+            is_first: false,
+            anti: counted(&pod.affinity.anti),
+            repelling: BTreeMap::new(),
+            volumes: VolumeNeeds::of(pod, snapshot).map(Box::new),
+            near: Near::of(pod, snapshot),
+            flows: Flows::around(pod, snapshot.nodes(), snapshot.network.as_ref()).map(Box::new),
+        }
+    }
+
+    /// Whether [`Self::count`] has anything to count of a pod with this claim.
+    fn minds(&self, claim: &Claim) -> bool {
+        let (pod, namespaces) = (self.pod, self.snapshot.namespaces.as_ref());
+        let speaks = |term: &PodTerm| term.speaks_of(&claim.namespace, &claim.labels, namespaces);
+        self.hard.iter().any(|(constraint, _)| constraint.counts(&pod.namespace, claim))
+            || pod.affinity.requires(&claim.namespace, &claim.labels, namespaces)
+            || self.anti.iter().any(|(term, _)| speaks(term))
+            || claim.affinity.anti.iter().any(|term| term.speaks_of(&pod.namespace, &pod.labels, namespaces))
     }
 
     /// The cycle after so many more pods with this claim are on a node of the snapshot. The node itself stays as it is.

@@ -71,7 +71,7 @@ pub use budget::{Budget, Budgets};
 pub use change::{Change, smallest_change};
 pub use choose::{Choice, choose, standing};
 pub use classes::{Classes, Nodes};
-pub use cycle::Cycle;
+pub use cycle::{Cycle, Kinds};
 pub use explain::{Explanation, explain, explained};
 pub use filter::{Failure, failures, failures_at, fits, fits_alone};
 pub use layout::{Layout, Pool};

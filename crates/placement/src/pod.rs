@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use keelson_core::selector::LabelSelector;
 use keelson_core::{Resources, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use crate::node::Node;
 use crate::peers::{Labels, Namespaces, PodAffinity, PodTerm, WeightedPodTerm};
 use crate::ports::HostPort;
 use crate::requests::{NonZero, PodRequests};
-use crate::spread::{SpreadConstraint, ZONE};
+use crate::spread::{HOSTNAME, SpreadConstraint, ZONE};
 use crate::taints::{self, Taint, Toleration};
 use crate::volumes::PodVolume;
 
@@ -25,7 +26,7 @@ use crate::volumes::PodVolume;
 pub struct Claim {
     /// See [`Pod::requests`].
     pub requests: Resources,
-    /// See [`Pod::non_zero`].
+    /// See [`PodRequests::non_zero`].
     pub non_zero: NonZero,
     /// See [`Pod::host_ports`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,8 +62,11 @@ pub struct Pod {
     pub labels: Labels,
     /// What must be free on a node; see [`PodRequests::total`].
     pub requests: Resources,
-    /// What the scores count; see [`PodRequests::non_zero`].
+    /// What the score of free room counts of it; see [`PodRequests::to_come`].
     pub non_zero: NonZero,
+    /// What it counts once the pod is there, where that is something else; see [`PodRequests::non_zero`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once_there: Option<NonZero>,
     /// `spec.nodeName`, when the pod names its node itself.
     pub node_name: Option<String>,
     /// `spec.nodeSelector`: every label must be there.
@@ -123,6 +127,7 @@ impl Pod {
             labels: Labels::new(),
             requests: Resources::default(),
             non_zero: NonZero::default(),
+            once_there: None,
             node_name: None,
             node_selector: BTreeMap::new(),
             required: None,
@@ -216,7 +221,7 @@ impl Pod {
     pub fn claim(&self) -> Claim {
         Claim {
             requests: self.requests.clone(),
-            non_zero: self.non_zero,
+            non_zero: self.once_there.unwrap_or(self.non_zero),
             host_ports: self.host_ports.clone(),
             namespace: self.namespace.clone(),
             labels: self.labels.clone(),
@@ -237,7 +242,8 @@ impl Pod {
     #[must_use]
     pub fn requesting(mut self, requests: &PodRequests) -> Self {
         self.requests = requests.total();
-        self.non_zero = requests.non_zero();
+        self.non_zero = requests.to_come();
+        self.once_there = Some(requests.non_zero()).filter(|there| *there != self.non_zero);
         self
     }
 
@@ -315,6 +321,16 @@ impl Pod {
     #[must_use]
     pub fn spreading(mut self, constraint: SpreadConstraint) -> Self {
         self.spread.push(constraint);
+        self
+    }
+
+    /// The same pod, spread as the system's defaults of kube-scheduler 1.36 spread those that the selector speaks of: over
+    /// nodes, and over zones.
+    #[must_use]
+    pub fn spreading_like(mut self, selector: &LabelSelector) -> Self {
+        let soft = |key, skew| SpreadConstraint::new(key, skew, false, Some(selector.clone()));
+        self.spread = vec![soft(HOSTNAME, 3), soft(ZONE, 5)];
+        self.spread_by_default = true;
         self
     }
 

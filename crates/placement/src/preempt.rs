@@ -105,8 +105,16 @@ fn eligible(cycle: &Cycle<'_>) -> Result<(), Spared> {
         return Ok(());
     };
     let leaves = |other: &Occupant| other.priority < pod.priority && other.preempted;
-    let may_help = failures_at(cycle, index).first().is_none_or(Failure::may_pass_with_time);
-    if may_help && node.pods().any(|(_, other)| leaves(other)) { Err(Spared::StillLeaving) } else { Ok(()) }
+    let never = may_help(cycle, index) == Some(false);
+    if !never && node.pods().any(|(_, other)| leaves(other)) { Err(Spared::StillLeaving) } else { Ok(()) }
+}
+
+/// Whether evicting others could help the node; none when it can hold the pod as it is. Upstream stops at the first check that
+/// fails, and this is the one it goes by, with everything that is wrong there.
+fn may_help(cycle: &Cycle<'_>, index: usize) -> Option<bool> {
+    let failures = failures_at(cycle, index);
+    let first = failures.first()?.check();
+    Some(failures.iter().take_while(|failure| failure.check() == first).all(Failure::may_pass_with_time))
 }
 
 /// Why a node is no candidate.
@@ -156,8 +164,7 @@ pub fn evicting(cycle: &Cycle<'_>, index: usize, victims: &BTreeSet<&str>) -> Re
 
 fn candidate(cycle: &Cycle<'_>, index: usize) -> Result<Candidate, Miss> {
     let node = cycle.snapshot.node(index).ok_or(Miss::NotHelpful)?;
-    // Upstream stops at the first check that fails, and this is the one it goes by.
-    if !failures_at(cycle, index).first().is_some_and(Failure::may_pass_with_time) {
+    if may_help(cycle, index) != Some(true) {
         return Err(Miss::NotHelpful);
     }
     let is_lower = |pod: &Occupant| pod.priority < cycle.pod.priority;

@@ -5,7 +5,8 @@
 //! its overhead on top. What is asked for the pod as a whole replaces the sum.
 //!
 //! Formula (Kubernetes 1.36): `max(Σ containers + Σ restartable init, init peaks with the sidecars before them)`, then the
-//! pod-level override, then `+ overhead`.
+//! pod-level override, then `+ overhead`. The score of free room counts a pod that is to come by its containers, and one that
+//! is there as a whole: [`PodRequests::to_come`] and [`PodRequests::non_zero`] are two numbers.
 //!
 //! Promise: sums saturate instead of wrapping, so that an absurd request stays absurd and never turns small.
 
@@ -93,20 +94,35 @@ impl PodRequests {
     /// What must be free on a node.
     #[must_use]
     pub fn total(&self) -> Resources {
-        self.sum(&Asked::new()).into_iter().collect()
+        self.sum(&Asked::new(), &self.pod_level).into_iter().collect()
     }
 
-    /// What the scores count: missing cpu and memory of each container have their defaults.
+    /// What the scores count of a pod that is there: missing cpu and memory of each container have their defaults, unless
+    /// something is asked for the pod as a whole and the resource is not missing there.
     #[must_use]
     pub fn non_zero(&self) -> NonZero {
-        let defaults =
-            Asked::from([(ResourceName::Cpu, DEFAULT_CPU_MILLI), (ResourceName::Memory, DEFAULT_MEMORY_BYTES)]);
-        let sum = self.sum(&defaults);
-        let of = |name: &ResourceName| sum.get(name).copied().unwrap_or(0);
-        NonZero { cpu_milli: of(&ResourceName::Cpu), memory_bytes: of(&ResourceName::Memory) }
+        let mut defaults = defaults();
+        if !self.pod_level.is_empty() {
+            let asked = self.sum(&Asked::new(), &self.pod_level);
+            defaults.retain(|name, _| !asked.contains_key(name));
+        }
+        counted(&self.sum(&defaults, &self.pod_level))
     }
 
-    fn sum(&self, defaults: &Asked) -> Asked {
+    /// What the score of free room counts of a pod that is to come: its containers and their defaults, whatever is asked for
+    /// the pod as a whole.
+    #[must_use]
+    pub fn to_come(&self) -> NonZero {
+        counted(&self.sum(&defaults(), &Asked::new()))
+    }
+
+    /// The containers alone, as they add up.
+    #[must_use]
+    pub fn of_containers(&self) -> Asked {
+        Self { overhead: Asked::new(), ..self.clone() }.sum(&Asked::new(), &Asked::new())
+    }
+
+    fn sum(&self, defaults: &Asked, pod_level: &Asked) -> Asked {
         let mut running = Asked::new();
         for container in &self.containers {
             add(&mut running, &with_defaults(container, defaults));
@@ -128,10 +144,19 @@ impl PodRequests {
             }
         }
         raise(&mut running, &peak);
-        running.extend(self.pod_level.iter().map(|(name, amount)| (name.clone(), *amount)));
+        running.extend(pod_level.iter().map(|(name, amount)| (name.clone(), *amount)));
         add(&mut running, &self.overhead);
         running
     }
+}
+
+fn defaults() -> Asked {
+    Asked::from([(ResourceName::Cpu, DEFAULT_CPU_MILLI), (ResourceName::Memory, DEFAULT_MEMORY_BYTES)])
+}
+
+fn counted(sum: &Asked) -> NonZero {
+    let of = |name: &ResourceName| sum.get(name).copied().unwrap_or(0);
+    NonZero { cpu_milli: of(&ResourceName::Cpu), memory_bytes: of(&ResourceName::Memory) }
 }
 
 fn with_defaults(asked: &Asked, defaults: &Asked) -> Asked {
@@ -197,6 +222,18 @@ mod tests {
         assert_eq!(requests.non_zero(), NonZero { cpu_milli: 100, memory_bytes: 2 * DEFAULT_MEMORY_BYTES });
         assert_eq!(total_cpu(&requests), 0);
         assert_eq!(PodRequests::default().non_zero(), NonZero::default());
+    }
+
+    /// `getNonMissingContainerRequests` and the scorer of NodeResourcesFit in kube-scheduler 1.36.
+    #[test]
+    fn what_is_asked_as_a_whole_counts_once_the_pod_is_there_and_leaves_the_default_of_what_is_missing() {
+        let requests = PodRequests::default().container(cpu(300)).container([]).pod_level(cpu(700)).overhead(cpu(5));
+        assert_eq!(requests.to_come(), NonZero { cpu_milli: 405, memory_bytes: 2 * DEFAULT_MEMORY_BYTES });
+        assert_eq!(requests.non_zero(), NonZero { cpu_milli: 705, memory_bytes: 2 * DEFAULT_MEMORY_BYTES });
+        let both = requests.pod_level([(ResourceName::Cpu, 700), (ResourceName::Memory, 9)]);
+        assert_eq!(both.non_zero(), NonZero { cpu_milli: 705, memory_bytes: 9 });
+        let none = PodRequests::default().container([]);
+        assert_eq!(none.to_come(), none.non_zero());
     }
 
     #[test]

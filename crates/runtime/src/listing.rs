@@ -23,6 +23,8 @@ pub enum Listing<K> {
     Read(Vec<Arc<K>>),
     /// Nobody serves the kind; or there is no object of the name that was asked for.
     Absent,
+    /// This process has no right to it, in the server's words.
+    Forbidden(String),
     /// It cannot be read, in the server's words.
     Failed(String),
 }
@@ -51,6 +53,7 @@ impl<K> Listing<K> {
     fn failed(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) if status.code == 404 => Self::Absent,
+            kube::Error::Api(status) if status.code == 403 => Self::Forbidden(status.message),
             kube::Error::Api(status) => Self::Failed(status.message),
             error => Self::Failed(error.to_string()),
         }

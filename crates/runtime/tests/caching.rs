@@ -222,7 +222,7 @@ async fn a_list_tells_who_is_absent_from_who_refuses_and_a_broken_object_hides_n
     let Listing::Read(read) = list().await else { panic!("it is served") };
     assert_eq!(read.iter().map(|widget| widget.name_any()).collect::<Vec<_>>(), ["a", "c"]);
     process.net.rule(|_, path| path.contains("widgets").then_some(Fault::Refuse(403, None)));
-    assert!(matches!(list().await, Listing::Failed(why) if why == "refused by the test"));
+    assert!(matches!(list().await, Listing::Forbidden(why) if why == "refused by the test"));
     process.net.heal();
     process.net.down();
     assert!(matches!(list().await, Listing::Failed(why) if why.contains("connection refused")));

@@ -93,6 +93,11 @@ fn rights_and_tokens() {
 }
 
 #[test]
+fn what_a_scheduler_asks_of_those_that_select_pods() {
+    replay("selecting");
+}
+
+#[test]
 fn what_a_scheduler_asks_of_storage() {
     replay("storage");
 }

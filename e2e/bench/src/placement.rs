@@ -17,6 +17,7 @@ use keelson_placement::{Classes, Node, Nodes, Pod, PodRequests, PodTerm, SpreadC
 
 use crate::{Better, Row, Setting, clock};
 
+mod beside;
 mod network;
 
 /// One shape of scheduler_perf.
@@ -84,11 +85,7 @@ const SHAPES: &[Shape] = &[
         peer: Some(("kube-scheduler, floor of its CI in 2026", 160.0)),
         before: 5_000,
         measured: 10_000,
-        pod: |pod| {
-            let soft = |key, skew| SpreadConstraint::new(key, skew, false, Some(selector("grey")));
-            let pod = pod.label("color", "grey").spreading(soft(HOSTNAME, 3)).spreading(soft(ZONE, 5));
-            Pod { spread_by_default: true, ..pod }
-        },
+        pod: |pod| pod.label("color", "grey").spreading_like(&selector("grey")),
     },
 ];
 
@@ -125,7 +122,7 @@ impl Scheduler {
     fn place(&mut self, pod: Pod) -> Result<Duration> {
         self.number += 1;
         let pod = Pod { name: format!("p{}", self.number), uid: self.number.to_string(), ..pod };
-        let read = ReadPod { pod: pod.clone(), bound_to: None, ended: false, preempted: false, problems: Vec::new() };
+        let read = ReadPod::of(pod.clone(), None);
         self.state.apply(Event::PodApplied(Box::new(read)));
         let began = clock::now();
         let known = self.classes.choose(&pod, &self.state, self.number);
@@ -179,6 +176,7 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
     }
     rows.extend(mixed(setting)?);
     rows.extend(network::run(setting)?);
+    rows.extend(beside::run(setting)?);
     Ok(rows)
 }
 

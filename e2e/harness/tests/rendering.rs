@@ -63,6 +63,26 @@ fn no_option_needs_a_right() {
 }
 
 #[test]
+fn one_config_map_of_times_may_be_read_where_it_is_named_and_none_otherwise() {
+    let values = [
+        "--set=features.scheduling.networkTimes.namespace=net",
+        "--set=features.scheduling.networkTimes.configMap=netperf",
+    ];
+    let of_times = |objects: Vec<Value>| -> Vec<Value> {
+        objects.into_iter().filter(|object| object["metadata"]["namespace"] == "net").collect()
+    };
+    assert_eq!(of_times(render(&[]).unwrap()), Vec::<Value>::new());
+    let made = of_times(render(&values).unwrap());
+    let rule = json!({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["netperf"], "verbs": ["get"]});
+    assert_eq!(of_kind(&made, "Role").unwrap()["rules"], json!([rule]));
+    let binding = of_kind(&made, "RoleBinding").unwrap();
+    assert_eq!(binding["roleRef"]["name"], of_kind(&made, "Role").unwrap()["metadata"]["name"]);
+    assert_eq!(binding["subjects"][0]["namespace"], "keelson-system");
+    let half = render(&values[..1]).unwrap_err();
+    assert!(half.contains("networkTimes"), "{half}");
+}
+
+#[test]
 fn a_network_policy_lets_through_what_is_configured_and_nothing_else() {
     let policy = |args: &[&str]| {
         let all: Vec<&str> = ["--set=networkPolicy.enabled=true"].iter().chain(args).copied().collect();

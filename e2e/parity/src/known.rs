@@ -36,35 +36,6 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "a resize under way",
-        why: "Upstream takes the largest of spec, allocatedResources and resources of every resource that any of them names, \
-              unless status.resources is missing, and leaves the spec out when the resize is infeasible; we raise what the spec \
-              names.",
-        once_in: 2_000,
-        explains: |asked, one| {
-            let resized = |pod: &Value| !pod["status"]["containerStatuses"].is_null();
-            (is_fit(one) || scores_resources(one)) && on_node(asked, one).any(resized)
-        },
-    },
-    Known {
-        name: "requests of a whole pod",
-        why: "Upstream's LeastAllocated counts the containers of the pod that it places and not its spec.resources, which it \
-              counts once the pod runs; we count them in both.",
-        once_in: 2_000,
-        explains: |asked, one| scores_resources(one) && !asked.pod["spec"]["resources"].is_null(),
-    },
-    Known {
-        name: "what a whole pod asks besides",
-        why: "The API server completes spec.resources: where it has no request of a resource, the sum of what the containers \
-              ask for becomes the pod's, and its limit only of what no container asks for. So a limit does not stand for the \
-              request, and scores count no default for a container that asks nothing; we do both.",
-        once_in: 2_000,
-        explains: |asked, one| {
-            let whole = |pod: &Value| !pod["spec"]["resources"].is_null();
-            (is_fit(one) || scores_resources(one)) && (whole(&asked.pod) || on_node(asked, one).any(whole))
-        },
-    },
-    Known {
         name: "words of node affinity by name",
         why: "Both refuse; of a pod that names nodes in matchFields, upstream says whether its terms conflict and leaves out \
               only nodes that every term does, before its node selector is asked.",
@@ -83,16 +54,9 @@ pub const KNOWN: &[Known] = &[
             let affinity = &asked.pod["spec"]["affinity"];
             let denies =
                 |selector: &Value| ["NotIn", "DoesNotExist"].iter().any(|word| selector.to_string().contains(word));
-            one.plugin == "InterPodAffinity" && any(affinity, "namespaceSelector", &denies)
-        },
-    },
-    Known {
-        name: "default constraints",
-        why: "Upstream spreads a pod without constraints by its services and its owner, in the score; we do not yet.",
-        once_in: 2_000,
-        explains: |asked, one| {
-            let own = &asked.pod["spec"]["topologySpreadConstraints"];
-            one.plugin == "PodTopologySpread" && !one.is_verdict() && own.is_null()
+            // Whom an eviction lets in follows from it.
+            ["InterPodAffinity", "DefaultPreemption"].contains(&one.plugin)
+                && any(affinity, "namespaceSelector", &denies)
         },
     },
     Known {
@@ -130,8 +94,8 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "victims that are equals",
-        why: "Of victims of one priority that started at the same moment upstream names first which it heard of first, and we \
-              go by name. Whom it evicts is the same.",
+        why: "Of pods of one priority that started at the same moment upstream takes first for the more important which it heard \
+              of first, and we go by name.",
         once_in: 2_000,
         explains: |asked, one| {
             let rank = |uid: &str| {
@@ -142,11 +106,42 @@ pub const KNOWN: &[Known] = &[
                 let (victims, _) = text.strip_prefix("Evict ")?.split_once(" breaking ")?;
                 Some(victims.split(", ").map(str::to_owned).collect())
             };
-            let (Some(mut theirs), Some(mut ours)) = (victims(&one.theirs), victims(&one.ours)) else { return false };
+            let (Some(theirs), Some(ours)) = (victims(&one.theirs), victims(&one.ours)) else { return false };
             let equals = theirs.iter().zip(&ours).all(|(theirs, ours)| rank(theirs) == rank(ours));
-            theirs.sort();
-            ours.sort();
-            one.plugin == "DefaultPreemption" && equals && theirs == ours
+            one.plugin == "DefaultPreemption" && equals && theirs.len() == ours.len()
+        },
+    },
+    Known {
+        name: "two that have a claim for one pod",
+        why: "Upstream notes that a claim is in use, not by how many: once one of two that have it is evicted, it takes it for \
+              free. We count; two that have it cannot be on a cluster that works.",
+        once_in: 20_000,
+        explains: |asked, one| {
+            let of_one_pod: Vec<&Value> = asked
+                .persistent_volume_claims
+                .iter()
+                .filter(|claim| claim["spec"]["accessModes"].to_string().contains("ReadWriteOncePod"))
+                .map(|claim| &claim["metadata"]["name"])
+                .collect();
+            let mounts = |pod: &Value, claim: &Value| {
+                any(&pod["spec"]["volumes"], "claimName", &|name| name == claim)
+                    && pod["metadata"]["namespace"] == asked.pod["metadata"]["namespace"]
+            };
+            let shared = |claim: &&Value| asked.pods.iter().filter(|pod| mounts(pod, claim)).count() > 1;
+            one.plugin == "DefaultPreemption"
+                && of_one_pod.into_iter().any(|claim| mounts(&asked.pod, claim) && shared(&claim))
+        },
+    },
+    Known {
+        name: "who is leaving and was never counted",
+        why: "Upstream does not count pods that are being deleted for spreading, and takes them off the count when it evicts \
+              them; so evicting one seems to help. We do neither.",
+        once_in: 20_000,
+        explains: |asked, one| {
+            let leaves = |pod: &Value| !pod["metadata"]["deletionTimestamp"].is_null();
+            let constraints = &asked.pod["spec"]["topologySpreadConstraints"];
+            let required = any(constraints, "whenUnsatisfiable", &|word| word == "DoNotSchedule");
+            one.plugin == "DefaultPreemption" && required && asked.pods.iter().any(leaves)
         },
     },
     Known {
@@ -172,24 +167,12 @@ fn any(value: &Value, name: &str, holds: &dyn Fn(&Value) -> bool) -> bool {
     }
 }
 
-/// The pods on the node that is judged differently, and those that wait for room there.
-fn on_node<'a>(asked: &'a Request, one: &'a Disagreement) -> impl Iterator<Item = &'a Value> {
-    let there = |pod: &&Value| {
-        [&pod["spec"]["nodeName"], &pod["status"]["nominatedNodeName"]].contains(&&Value::from(one.node.as_str()))
-    };
-    asked.pods.iter().filter(there)
-}
-
 fn is_fit(one: &Disagreement) -> bool {
     one.plugin == "NodeResourcesFit" && one.is_verdict()
 }
 
 fn is_affinity(one: &Disagreement) -> bool {
     one.plugin == "NodeAffinity" && one.is_verdict()
-}
-
-fn scores_resources(one: &Disagreement) -> bool {
-    ["NodeResourcesFit", "NodeResourcesBalancedAllocation"].contains(&one.plugin) && !one.is_verdict()
 }
 
 /// The required node affinity of the pod to judge, as text.

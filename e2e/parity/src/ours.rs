@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::serde::de::DeserializeOwned;
-use keelson_cluster::read::volumes;
+use keelson_cluster::read::{ReadSelecting, selecting, volumes};
 use keelson_cluster::{Event, ReadVolumes, State, read};
 use keelson_placement::filter::Failure;
 use keelson_placement::preempt::candidates;
@@ -43,7 +43,12 @@ pub fn judge(request: &Request, feasible: &[String]) -> Result<Ours> {
     for pod in &request.pods {
         state.apply(Event::pod(&typed(pod).with_context(|| pod.to_string())?));
     }
+    selecting(&mut state, &request.services, selecting::service)?;
+    selecting(&mut state, &request.replication_controllers, selecting::replication_controller)?;
+    selecting(&mut state, &request.replica_sets, selecting::replica_set)?;
+    selecting(&mut state, &request.stateful_sets, selecting::stateful_set)?;
     let read = read::pod(&typed(&request.pod).with_context(|| request.pod.to_string())?);
+    let read = state.live().selectors().spread(read);
     let mut pod = read.pod;
     // One that is to be judged is not bound; the name in its spec is a wish.
     pod.node_name = read.bound_to;
@@ -125,6 +130,13 @@ fn preemption(cycle: &Cycle<'_>) -> Preemption {
 fn storage<T: DeserializeOwned>(state: &mut State, written: &[Value], read: fn(&T) -> ReadVolumes) -> Result<()> {
     for object in written {
         state.apply(Event::VolumesApplied(Box::new(read(&typed(object).with_context(|| object.to_string())?))));
+    }
+    Ok(())
+}
+
+fn selecting<T: DeserializeOwned>(state: &mut State, written: &[Value], read: fn(&T) -> ReadSelecting) -> Result<()> {
+    for object in written {
+        state.apply(Event::SelectorApplied(Box::new(read(&typed(object).with_context(|| object.to_string())?))));
     }
     Ok(())
 }

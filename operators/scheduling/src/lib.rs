@@ -20,6 +20,7 @@
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`groups`] | where an AppGroup is, and what its edges cost |
 //! | [`drift`] | which of its pods would be better elsewhere |
+//! | [`times`] | round-trip times that were measured, by ConfigMap |
 //! | [`told`] | what an AppGroup or a NetworkTopology is told about itself |
 //! | [`recording`] | what a decision saw, to decide again |
 //! | [`mod@simulate`] | what would be with a cluster that is only written down |
@@ -62,6 +63,7 @@ pub mod opt_in;
 pub mod queue;
 pub mod recording;
 pub mod simulate;
+pub mod times;
 pub mod told;
 pub mod used;
 

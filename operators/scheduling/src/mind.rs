@@ -9,16 +9,18 @@
 mod advice;
 mod asked;
 mod books;
+mod comparisons;
 mod group;
 mod interfaces;
 mod nodes;
 mod pool;
 mod seen;
+mod selecting;
 mod sending;
 mod storage;
 mod wake;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason,
 use keelson_placement::{Classes, Nodes};
 
 pub use books::Books;
+use comparisons::Comparisons;
 use group::Groups;
 use interfaces::Interfaces;
 pub use pool::PoolSeen;
@@ -47,8 +50,6 @@ use crate::used::{Missing, NodeUse};
 const SMALL: usize = 500;
 /// See [`SMALL`].
 const SAMPLED: u64 = 100;
-/// Comparisons that may wait to be made; beyond that the oldest is dropped, because it says least.
-const COMPARISONS: usize = 1_000;
 
 /// What bears on everything it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,9 +128,7 @@ pub struct Mind {
     sending: Sending,
     pool: PoolSeen,
     interfaces: Interfaces,
-    /// Since when they wait.
-    comparisons: VecDeque<(Timestamp, Arc<Pod>)>,
-    skipped: u64,
+    comparisons: Comparisons,
     measured: Vec<(DecisionId, Effect)>,
     with_actions: u64,
     /// The pod whose decision panics, in tests.
@@ -174,8 +173,7 @@ impl Mind {
             sending: Sending::default(),
             pool: PoolSeen::default(),
             interfaces: Interfaces::default(),
-            comparisons: VecDeque::new(),
-            skipped: 0,
+            comparisons: Comparisons::default(),
             measured: Vec::new(),
             with_actions: 0,
             #[cfg(test)]
@@ -241,6 +239,7 @@ impl Mind {
     }
 
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
+        let read = self.spread(read);
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.stands_back = self.stands_back_for(&written).map(str::to_owned);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
@@ -396,8 +395,8 @@ impl Mind {
         if self.sending.has_collisions() {
             return self.next_collision(at);
         }
-        let (seen, written) = self.comparisons.pop_front()?;
-        let read = keelson_cluster::read::pod(&written);
+        let (seen, written) = self.comparisons.next(at.now)?;
+        let read = self.spread(keelson_cluster::read::pod(&written));
         let actual = read.bound_to.clone()?;
         let ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         let decision = observe::compare(&ask, &self.state.live().snapshot_for(&ask.pod), &actual);
@@ -420,7 +419,7 @@ impl Mind {
         let due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let pods = self.queue.has_active() || due(self.queue.due()) || due(self.groups.due());
         self.standing.decides() && pods
-            || !self.comparisons.is_empty()
+            || self.comparisons.is_due(now)
             || self.sending.has_collisions()
             || due(self.interfaces.due())
     }
@@ -428,8 +427,8 @@ impl Mind {
     /// When it may have something to do without anything happening.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
-        let decides = self.queue.due().into_iter().chain(self.groups.due()).filter(|_| self.standing.decides());
-        decides.chain(self.interfaces.due()).min()
+        let due = self.queue.due().into_iter().chain(self.groups.due()).chain(self.comparisons.due());
+        due.filter(|_| self.standing.decides()).chain(self.interfaces.due()).min()
     }
 
     /// The cluster as it sees it.
@@ -465,7 +464,7 @@ impl Mind {
     /// How many comparisons were left out since the start, because they came too fast.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
-        self.skipped
+        self.comparisons.skipped()
     }
 
     /// Why nothing new is heard of what nodes use, when nothing is.

@@ -3,9 +3,9 @@
 //! One pod is decided after another; bindings are carried out beside it, a bounded number at once. Everything worth
 //! thinking about is in [`crate::mind`].
 //!
-//! Promises: nothing is decided before nodes, namespaces, budgets, pods and the kinds of storage and network were read once;
-//! what the caches say is taken in before the next pod is decided; a change of mode, name or leader takes effect before the
-//! next pod; a stop waits for what was begun.
+//! Promises: nothing is decided before nodes, namespaces, budgets, pods, those that select pods, and the kinds of storage and
+//! network were read once; what the caches say is taken in before the next pod is decided; a change of mode, name or leader
+//! takes effect before the next pod; a stop waits for what was begun.
 
 mod answers;
 mod bandwidth;
@@ -16,7 +16,9 @@ mod layout;
 mod measure;
 mod network;
 mod pending;
+mod selecting;
 mod storage;
+mod times;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ use tracing::{Instrument, field};
 use answers::{Known, Query};
 use network::Networks;
 pub(crate) use network::{read_group, read_topology};
+use selecting::Selectors;
 use storage::Storage;
 
 use crate::decide::{CONTROLLER, Moment, Settings};
@@ -50,6 +53,7 @@ use crate::incumbent::Incumbent;
 use crate::interfaces;
 use crate::mind::{Job, Mind, Pass, Standing};
 use crate::queue::{Backoff, Counts};
+use crate::times::NetworkTimes;
 use crate::told::Telling;
 use crate::used::NodeUse;
 
@@ -83,6 +87,7 @@ impl Operator for Scheduling {
         let budgets = Rule::follow("policy", &["poddisruptionbudgets"]);
         let mut rules = vec![Rule::follow("", &["namespaces", "nodes", "pods"]), budgets, measure::permission()];
         rules.push(bandwidth::permission());
+        rules.extend(selecting::permissions());
         rules.extend(storage::permissions(ceiling == Mode::Enforce));
         rules.extend(network::permissions(ceiling == Mode::Enforce));
         if ceiling == Mode::Enforce {
@@ -111,10 +116,12 @@ impl Operator for Scheduling {
         let (measuring, telling, drifting) = (runtime.clone(), runtime.clone(), runtime.clone());
         let looking = runtime.clone();
         let carrying = runtime.clone();
+        let timing = runtime.clone();
         let inbox = runtime.run_controller(Telling::new(runtime), Options::default());
         Ok(Running(vec![
             runtime.spawn("scheduling", move || run(rt.clone(), Arc::clone(&asked))),
             runtime.spawn("node use", move || measure::keep(measuring.clone())),
+            runtime.spawn("network times", move || times::keep(timing.clone())),
             runtime.spawn("incumbent", move || incumbent::keep(looking.clone())),
             runtime.spawn("interfaces", move || bandwidth::keep(carrying.clone())),
             runtime.spawn("drift", move || drift::keep(drifting.clone(), ask.clone())),
@@ -142,11 +149,13 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let (mut nodes, mut pods) = (rt.cache::<Node>().subscribe(), rt.cache::<Pod>().subscribe());
     let mut namespaces = rt.cache::<Namespace>().subscribe();
     let mut budgets = rt.cache::<PodDisruptionBudget>().subscribe();
+    let mut selectors = Selectors::follow(&rt);
     let mut storage = Storage::follow(&rt);
     let mut networks = Networks::follow(&rt, &settings.borrow().features.scheduling.settings);
     let mut measured = rt.facts().changes::<NodeUse>();
     let mut incumbent = rt.facts().changes::<Incumbent>();
     let mut carried = rt.facts().changes::<NodeBandwidth>();
+    let mut timed = rt.facts().changes::<NetworkTimes>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
     let mut mind = Mind::new(standing(&rt, &switch.borrow(), &settings.borrow()));
@@ -159,7 +168,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         let looked = clock.now();
-        let objects_read = nodes_read && namespaces_read && budgets_read && pods_read;
+        let objects_read = nodes_read && namespaces_read && budgets_read && pods_read && selectors.is_read();
         let ready = objects_read && interfaces_read && storage.is_read() && networks.is_read();
         let free = ready && under_way.tasks.len() < AT_ONCE;
         let due = free && mind.is_due(looked);
@@ -183,6 +192,11 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
             Ok(()) = measured.changed() => {
                 if let Some(used) = rt.facts().read::<NodeUse>() {
                     mind.node_use(used.value, clock.now());
+                }
+            }
+            Ok(()) = timed.changed() => {
+                if let Some(times) = rt.facts().read::<NetworkTimes>() {
+                    networks.timed(&times.value, &mut mind, clock.now());
                 }
             }
             Ok(()) = incumbent.changed() => {}
@@ -212,6 +226,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                     Delta::Deleted(gone) => mind.budget_gone(keelson_cluster::read::budget(&gone).key()),
                 }
             }
+            heard = selectors.next() => heard.told(&mut mind),
             heard = storage.next() => heard.told(&mut mind, clock.now()),
             heard = networks.next() => networks.heard(heard, &mut mind, clock.now()),
             delta = pods.next() => {

@@ -58,7 +58,10 @@ pub type Progress<'a> = &'a mut dyn FnMut(&str, usize, usize);
 #[must_use]
 pub fn simulate(cluster: Cluster, seed: u64, progress: Progress<'_>) -> Report {
     let Cluster { ground, mut pods } = cluster;
-    pods.iter_mut().for_each(|pod| pod.draw(seed));
+    for pod in &mut pods {
+        pod.draw(seed);
+        pod.spread(ground.live().selectors());
+    }
     let standing: Vec<Standing> = pods.iter().map(|pod| pod.standing(&ground)).collect();
     let order = in_order(&pods, ground.live().network());
     let of = |wanted: fn(&Standing) -> bool| -> Vec<&Subject> {

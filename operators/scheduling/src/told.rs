@@ -11,6 +11,7 @@ use keelson_api::conditions::set;
 use keelson_api::diktyo::Told;
 use keelson_api::{AppGroup, NetworkTopology};
 use keelson_cluster::Problem;
+use keelson_cluster::read::network::is_measured;
 use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, Feature, ObjectRef, Plan, Reason, Timestamp, Verb,
 };
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::operator::{read_group, read_topology};
+use crate::times::NetworkTimes;
 
 /// The loop's name in records.
 pub const CONTROLLER: &str = "network-objects";
@@ -53,6 +55,9 @@ pub struct Snapshot {
     pub conditions: Vec<Stored>,
     /// What is off in it.
     pub problems: Vec<Problem>,
+    /// What is off with what it names and nobody asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Problem>,
 }
 
 /// One of these objects: `appgroups/shop/boutique`.
@@ -97,9 +102,16 @@ impl Controller for Telling {
         }
         let topology = self.topologies.get(&object.namespace, &object.name)?;
         let settings = self.runtime.settings();
-        let problems =
-            read_topology(&topology, &settings.borrow().features.scheduling.settings.network_weights).problems;
-        Some(seen(&*topology, object, topology.status.as_ref(), problems))
+        let weights = settings.borrow().features.scheduling.settings.network_weights.clone();
+        let read = read_topology(&topology, &weights);
+        let mut seen = seen(&*topology, object, topology.status.as_ref(), read.problems);
+        let times = self.runtime.facts().read::<NetworkTimes>();
+        if let (Some(times), Some(name)) = (times, read.config_map) {
+            let off = times.value.problems(&(read.name.0, name));
+            // Where costs are declared, published examples name a ConfigMap that few clusters have.
+            if is_measured(&weights) { seen.problems.extend(off) } else { seen.notes = off }
+        }
+        Some(seen)
     }
 
     fn decide(seen: &Snapshot, now: Timestamp) -> Plan {
@@ -114,13 +126,14 @@ fn seen<K: Cached>(written: &K, object: ObjectRef, told: Option<&Told>, problems
         generation: meta.generation.unwrap_or_default(),
         conditions: told.map(|told| told.conditions.clone()).unwrap_or_default(),
         problems,
+        notes: Vec::new(),
     }
 }
 
 /// Decides what one object is told.
 #[must_use]
 pub fn decide(seen: &Snapshot, now: Timestamp) -> Plan {
-    let condition = accepted(&seen.object.kind, &seen.problems);
+    let condition = accepted(&seen.object.kind, &seen.problems, &seen.notes);
     let mut conditions = seen.conditions.clone();
     if !set(&mut conditions, &condition, seen.generation, now) {
         return Plan::default();
@@ -143,7 +156,7 @@ pub fn decide(seen: &Snapshot, now: Timestamp) -> Plan {
 }
 
 /// Whether all of it was understood.
-fn accepted(kind: &str, problems: &[Problem]) -> Condition {
+fn accepted(kind: &str, problems: &[Problem], notes: &[Problem]) -> Condition {
     let condition = |status, reason: Reason, message| Condition {
         kind: "Accepted".into(),
         status,
@@ -151,13 +164,21 @@ fn accepted(kind: &str, problems: &[Problem]) -> Condition {
         message,
     };
     if problems.is_empty() {
-        let text = format!("All of this {kind} is understood and counts.");
+        let mut text = format!("All of this {kind} is understood and counts.");
+        if !notes.is_empty() {
+            text.push(' ');
+            text.push_str(&list(notes));
+        }
         return condition(ConditionStatus::True, Reason::ObjectAccepted, text);
     }
+    condition(ConditionStatus::False, Reason::ObjectLeftOut, list(problems))
+}
+
+fn list(problems: &[Problem]) -> String {
     let mut told: Vec<String> = problems.iter().take(TOLD).map(ToString::to_string).collect();
     let more = problems.len().saturating_sub(TOLD);
     told.extend((more > 0).then(|| format!("{more} more")));
-    condition(ConditionStatus::False, Reason::ObjectLeftOut, format!("{}.", told.join("; ")))
+    format!("{}.", told.join("; "))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use support::{EVENTS, Scene, seconds};
 
 const GROUPS: Resource = Resource { group: "appgroup.diktyo.x-k8s.io", plural: "appgroups" };
 const TOPOLOGIES: Resource = Resource { group: "networktopology.diktyo.x-k8s.io", plural: "networktopologies" };
+const CONFIG_MAPS: Resource = Resource { group: "", plural: "configmaps" };
 const NAMESPACES: Resource = Resource { group: "", plural: "namespaces" };
 const APP: &str = include_str!("../../../e2e/apps/online-boutique/app.yaml");
 const GROUP: &str = include_str!("../../../e2e/apps/online-boutique/appgroup.yaml");
@@ -124,6 +125,41 @@ async fn whatever_is_off_is_told_on_the_object_and_keeps_nobody_pending() {
     seconds(10).await;
     assert_eq!(accepted(&scene.list(TOPOLOGIES)[0])["status"], "True");
     assert_eq!(process.last("nt-default").reason, Reason::ObjectAccepted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn measured_times_are_read_from_the_config_map_that_is_named_and_what_is_off_is_told() {
+    let scene = scene(6);
+    let mut topology = yaml(TOPOLOGY);
+    topology["spec"]["weights"] = json!([]);
+    let namespace = topology["metadata"]["namespace"].clone();
+    scene.create(TOPOLOGIES, topology);
+    scene.create(GROUPS, yaml(GROUP));
+    let process = scene.process("a", Faults::none(), false);
+    scene.set(json!({"mode": "Enforce", "settings": {"networkWeights": "NetperfCosts"}}));
+    let told = || accepted(&scene.list(TOPOLOGIES)[0])["message"].as_str().unwrap_or_default().to_owned();
+    seconds(20).await;
+    assert!(told().contains("ConfigMap netperf-metrics is not there"), "{}", told());
+    let nodes = ["node-0", "node-2", "node-4", "node-6"];
+    let mut data = json!({});
+    for (from, to) in nodes.iter().flat_map(|from| nodes.map(|to| (*from, to))).filter(|(from, to)| from != to) {
+        data[format!("netperf.p90.latency.milliseconds.origin.{from}.destination.{to}")] = json!("20.5");
+    }
+    let wrong = "netperf.p90.latency.milliseconds.origin.node-1.destination.node-3";
+    data[wrong] = json!("fast");
+    let meta = json!({"name": "netperf-metrics", "namespace": namespace});
+    scene.create(CONFIG_MAPS, json!({"metadata": meta, "data": data}));
+    seconds(70).await;
+    assert!(told().contains("node-3]: is no time"), "{}", told());
+    let (namespace, name) = (namespace.as_str().unwrap().to_owned(), "netperf-metrics".to_owned());
+    let patch = json!({"data": {wrong: null}});
+    scene.write(Write::Merge { resource: CONFIG_MAPS, namespace, name, subresource: "", patch });
+    seconds(70).await;
+    assert_eq!(accepted(&scene.list(TOPOLOGIES)[0])["status"], "True", "{}", told());
+    assert_eq!(process.last("nt-default").reason, Reason::ObjectAccepted);
+    pods().into_iter().for_each(|pod| _ = scene.create(PODS, pod));
+    seconds(20).await;
+    assert!(scene.list(PODS).iter().all(|pod| pod["spec"]["nodeName"].is_string()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,13 +3,15 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use keelson_core::{Mode, Outcome, Reason, Timestamp, Verb};
 use keelson_sim::face::faults::{Faults, Rates};
 use keelson_sim::objects::{Resource, Write};
-use keelson_sim::world::kinds::{CLAIMS, PODS, STORAGE_CLASSES, VOLUMES};
+use keelson_sim::world::kinds::{CLAIMS, PODS, SERVICES, STORAGE_CLASSES, VOLUMES};
+use keelson_sim::world::nodes::NodeSpec;
 use serde_json::{Value, json};
 use support::{EVENTS, PLATFORMS, Scene, seconds};
 
@@ -51,6 +53,37 @@ async fn pods_are_bound_run_and_come_as_predicted() {
     }
     let said = scene.list(EVENTS).iter().filter(|event| event["reason"] == "Scheduled").count();
     assert_eq!(said, 12);
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_of_a_service_are_spread_over_nodes_though_they_do_not_say_so() {
+    let scene = Scene::new(12, Mode::Enforce).nodes(3, 4);
+    let large = NodeSpec::new("large", "eu-west-1a", "m6i.16xlarge", 64, 256);
+    scene.simulation.act(|world, cluster| world.add_node(&large, cluster)).unwrap();
+    let spec = json!({"selector": {"app": "web"}, "ports": [{"port": 80}]});
+    scene.create(SERVICES, json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}));
+    let _process = scene.process("a", Faults::none(), false);
+    seconds(5).await;
+    let pod = |name: &str, app: &str| {
+        let asked = json!({"requests": {"cpu": "500m", "memory": "2Gi"}});
+        let containers = json!([{"name": "c", "image": "web", "resources": asked}]);
+        let metadata = json!({"name": name, "namespace": "shop", "labels": {"app": app}});
+        scene.create(
+            PODS,
+            json!({"metadata": metadata, "spec": {"schedulerName": "keelson", "containers": containers}}),
+        );
+    };
+    for n in 0..4 {
+        pod(&format!("alone-{n}"), "alone");
+        pod(&format!("web-{n}"), "web");
+        seconds(2).await;
+    }
+    let nodes = |app: &str| -> BTreeSet<String> {
+        (0..4).map(|n| scene.node_of(&format!("{app}-{n}")).expect("placed")).collect()
+    };
+    assert_eq!(nodes("alone"), BTreeSet::from(["large".to_owned()]), "nobody selects them");
+    assert_eq!(nodes("web").len(), 4, "{:?}", nodes("web"));
     scene.unbroken();
 }
 

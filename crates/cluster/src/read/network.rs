@@ -19,7 +19,7 @@ mod measured;
 mod topology;
 
 pub use group::{ReadGroup, group};
-pub use measured::{Percentile, ReadMeasured, measured};
+pub use measured::{MEASURED, MEASURED_P50, Percentile, ReadMeasured, is_measured, measured};
 pub use topology::{ReadTopology, WEIGHTS, topology};
 
 use super::{Problem, problem};

@@ -1,16 +1,14 @@
 //! A Pod in placement's words.
 
-use k8s_openapi::api::core::v1::{
-    Container, ContainerStatus, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Pod as Written, PodSpec,
-    ResourceRequirements,
-};
+use k8s_openapi::api::core::v1::{NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Pod as Written, PodSpec};
 use keelson_core::selector::{Operator, Requirement};
 use keelson_core::{Direction, Timestamp};
-use keelson_placement::requests::InitKind;
-use keelson_placement::{HostPort, NodeTerm, Pod, PodRequests, PreferredTerm, Protocol, TaintEffect};
+use keelson_placement::{HostPort, NodeTerm, Pod, PreferredTerm, Protocol, TaintEffect};
 use keelson_placement::{Toleration, TolerationOperator};
 
-use super::{Amounts, Problem, amounts, bandwidth, operator, peers, problem, volumes};
+use super::requests::requests;
+use super::selecting::{Owner, owner};
+use super::{Problem, bandwidth, operator, peers, problem, volumes};
 
 /// A pod as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +17,22 @@ pub struct ReadPod {
     pub pod: Pod,
     /// The node it is bound to.
     pub bound_to: Option<String>,
+    /// The workload that made it, when that selects pods.
+    pub owner: Option<Owner>,
     /// Whether it has ended: it holds nothing any more.
     pub ended: bool,
     /// Whether it is being deleted because a scheduler evicts it for another pod.
     pub preempted: bool,
     /// What could not be read.
     pub problems: Vec<Problem>,
+}
+
+impl ReadPod {
+    /// A pod of which nothing is wrong, on a node or waiting.
+    #[must_use]
+    pub const fn of(pod: Pod, bound_to: Option<String>) -> Self {
+        Self { pod, bound_to, owner: None, ended: false, preempted: false, problems: Vec::new() }
+    }
 }
 
 /// Reads a pod. One that has a node is not asked about its node name any more: `pod.node_name` is none.
@@ -67,6 +75,7 @@ pub fn pod(written: &Written) -> ReadPod {
     ReadPod {
         preempted: pod.leaving && is_disrupted_by_a_scheduler(written),
         bound_to,
+        owner: owner(written),
         ended: matches!(phase, "Succeeded" | "Failed"),
         pod,
         problems,
@@ -80,69 +89,6 @@ fn is_disrupted_by_a_scheduler(written: &Written) -> bool {
     disrupted
         .take(1)
         .any(|condition| condition.status == "True" && condition.reason.as_deref() == Some("PreemptionByScheduler"))
-}
-
-fn requests(written: &Written, spec: &PodSpec, problems: &mut Vec<Problem>) -> PodRequests {
-    let statuses = |init: bool| {
-        let status = written.status.as_ref();
-        let list = if init {
-            status.and_then(|status| status.init_container_statuses.as_deref())
-        } else {
-            status.and_then(|status| status.container_statuses.as_deref())
-        };
-        list.unwrap_or_default()
-    };
-    let mut requests = PodRequests::default();
-    for (index, container) in spec.containers.iter().enumerate() {
-        let field = format!("spec.containers[{index}]");
-        requests = requests.container(of_container(container, statuses(false), &field, problems));
-    }
-    for (index, container) in spec.init_containers.iter().flatten().enumerate() {
-        let field = format!("spec.initContainers[{index}]");
-        let restartable = container.restart_policy.as_deref() == Some("Always");
-        let kind = if restartable { InitKind::Restartable } else { InitKind::RunsToCompletion };
-        // A container that runs to its end is never resized.
-        let resized = if restartable { statuses(true) } else { &[] };
-        requests = requests.init(kind, of_container(container, resized, &field, problems));
-    }
-    requests.overhead(amounts(spec.overhead.as_ref(), "spec.overhead", problems)).pod_level(asked(
-        spec.resources.as_ref(),
-        "spec.resources",
-        problems,
-    ))
-}
-
-/// What a container asks; while it is resized in place, the larger of what is wanted and what it still has.
-fn of_container(
-    container: &Container,
-    statuses: &[ContainerStatus],
-    field: &str,
-    problems: &mut Vec<Problem>,
-) -> Amounts {
-    let mut wanted = asked(container.resources.as_ref(), &format!("{field}.resources"), problems);
-    let Some(status) = statuses.iter().find(|status| status.name == container.name) else {
-        return wanted;
-    };
-    let actual = status.resources.as_ref().and_then(|resources| resources.requests.as_ref());
-    for (known, path) in [(status.allocated_resources.as_ref(), "allocatedResources"), (actual, "resources.requests")] {
-        for (name, amount) in amounts(known, &format!("status.containerStatuses[{}].{path}", container.name), problems)
-        {
-            if let Some(wanted) = wanted.get_mut(&name) {
-                *wanted = (*wanted).max(amount);
-            }
-        }
-    }
-    wanted
-}
-
-/// Requests; a limit without a request is the request, as the API server defaults it.
-fn asked(resources: Option<&ResourceRequirements>, field: &str, problems: &mut Vec<Problem>) -> Amounts {
-    let Some(resources) = resources else {
-        return Amounts::new();
-    };
-    let mut asked = amounts(resources.limits.as_ref(), &format!("{field}.limits"), problems);
-    asked.extend(amounts(resources.requests.as_ref(), &format!("{field}.requests"), problems));
-    asked
 }
 
 fn node_affinity(pod: &mut Pod, affinity: &NodeAffinity, problems: &mut Vec<Problem>) {
@@ -248,25 +194,6 @@ mod tests {
 
     fn read(value: Value) -> ReadPod {
         pod(&serde_json::from_value(value).unwrap())
-    }
-
-    #[test]
-    fn requests_follow_sidecars_overhead_limits_and_a_resize_under_way() {
-        let spec = json!({
-            "containers": [{"name": "a", "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}}],
-            "initContainers": [
-                {"name": "s", "restartPolicy": "Always", "resources": {"requests": {"cpu": "50m"}}},
-                {"name": "i", "resources": {"requests": {"cpu": "20m"}}},
-            ],
-            "overhead": {"cpu": "5m"},
-        });
-        let still = read(json!({"metadata": {"name": "p"}, "spec": spec}));
-        assert_eq!(still.pod.requests.get(&ResourceName::Cpu), 155);
-        assert_eq!(still.pod.requests.get(&ResourceName::Memory), 1 << 30);
-        let resized = read(json!({"metadata": {"name": "p"}, "spec": spec, "status": {"containerStatuses": [
-            {"name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0, "allocatedResources": {"cpu": "300m"}},
-        ]}}));
-        assert_eq!(resized.pod.requests.get(&ResourceName::Cpu), 355);
     }
 
     #[test]

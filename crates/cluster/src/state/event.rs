@@ -5,7 +5,7 @@ use keelson_placement::{Budget, Labels, VolumePlan};
 
 use super::{Heard, Traffic, Wanted};
 use crate::read::network::{Name, ReadGroup, ReadMeasured, ReadTopology};
-use crate::read::{self, ReadNode, ReadPod, ReadVolumes};
+use crate::read::{self, ReadNode, ReadPod, ReadSelecting, ReadVolumes, Selecting};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +51,17 @@ pub enum Event {
         kind: VolumeKind,
         /// Its name, with its namespace before a slash where it has one.
         key: String,
+    },
+    /// A Service, or a workload that makes pods, was made or changed.
+    SelectorApplied(Box<ReadSelecting>),
+    /// Such a one is gone.
+    SelectorDeleted {
+        /// What it was.
+        kind: Selecting,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
     },
     /// An AppGroup was made or changed.
     GroupApplied(Box<ReadGroup>),

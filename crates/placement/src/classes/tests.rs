@@ -11,8 +11,9 @@ use super::*;
 use crate::affinity::NodeTerm;
 use crate::bandwidth::{Load, Nic, Rates};
 use crate::choose::choose;
-use crate::cycle::Cycle;
+use crate::cycle::{Cycle, Kinds};
 use crate::explain::best;
+use crate::filter::failures;
 use crate::layout::{Layout, Pool};
 use crate::log::Change;
 use crate::network::{Algorithm, Costs, Edge, GROUP_LABEL, Graph, Level, Link, WORKLOAD_LABEL};
@@ -313,6 +314,11 @@ proptest! {
                     let snapshot = Snapshot::of(&known_nodes).within(&cluster.namespaces).over(&cluster.network);
                     let anew = choose(&pod, &snapshot, seed);
                     let shown = best(&Cycle::new(&pod, &snapshot), seed).1.candidates;
+                    let kinds = Kinds::of(&snapshot);
+                    let (one_by_one, by_kind) = (Cycle::new(&pod, &snapshot), Cycle::of_kinds(&pod, &kinds));
+                    for node in &known_nodes {
+                        prop_assert_eq!(failures(&one_by_one, node), failures(&by_kind, node));
+                    }
                     if pod.layout == Layout::Pool(pool()) {
                         prop_assert_eq!(anew, choose(&saying_so(&pod), &snapshot, seed));
                     }

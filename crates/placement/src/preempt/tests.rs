@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use keelson_core::ResourceName::Cpu;
+use keelson_core::ResourceName::{Cpu, Memory};
 use keelson_core::selector::LabelSelector;
 use proptest::prelude::*;
 
@@ -105,6 +105,27 @@ fn whoever_waits_for_its_victims_to_leave_evicts_no_more() {
     );
     let cordoned = [nodes[0].clone().cordoned(), super::tests::node("m", &[running("low", 1, 900, 0)])];
     expect(&new, &Snapshot::of(&cordoned), "m", &["low"]);
+}
+
+// Seed 2948 of the parity cases.
+#[test]
+fn whoever_can_never_go_where_it_is_nominated_does_not_wait_for_that_node() {
+    let mut leaving = node("n", &[running("stays", 1, 500, 0)]);
+    let claim = Arc::new(Pod { leaving: true, ..running("leaves", 1, 500, 0) }.claim());
+    leaving.hold("leaves".into(), Occupant { priority: 1, preempted: true, ..Occupant::taking(claim) });
+    let nodes = [leaving, node("m", &[running("low", 1, 900, 0)])];
+    let mut new = Pod { nominated: Some("n".into()), ..pod("new", 9, 500) };
+    expect_still_leaving(&new, &nodes);
+    // Cpu would be free in time, memory never is.
+    let asked = [(Cpu, 500), (Memory, 1 << 60)];
+    new = new.requesting(&PodRequests::default().container(asked));
+    let text = chosen(&new, &Snapshot::of(&nodes)).unwrap_err();
+    assert!(text.contains("Preemption is not helpful"), "{text}");
+}
+
+fn expect_still_leaving(new: &Pod, nodes: &[Node]) {
+    let text = chosen(new, &Snapshot::of(nodes)).unwrap_err();
+    assert_eq!(text, "preemption: not eligible due to a terminating pod on the nominated node.");
 }
 
 // The order of kube-scheduler's pickOneNodeForPreemption.

@@ -51,10 +51,19 @@ const POD_STATUS: Rules = Rules {
 };
 const POD: Rules = Rules { drop: &[], under: &[("metadata", METADATA), ("spec", POD_SPEC), ("status", POD_STATUS)] };
 
+/// Of what makes pods only whom it selects is looked at: the pods themselves say what they are made like, and there are many
+/// more of these than run.
+const MAKER_SPEC: Rules = Rules { drop: &["template", "volumeClaimTemplates"], under: &[] };
+const MAKER: Rules = Rules { drop: &["status"], under: &[("metadata", METADATA), ("spec", MAKER_SPEC)] };
+
 impl Rules {
     /// Those of a resource.
     pub(super) fn of(plural: &str) -> &'static Self {
-        if plural == "pods" { &POD } else { &ANY }
+        match plural {
+            "pods" => &POD,
+            "replicasets" | "replicationcontrollers" | "statefulsets" => &MAKER,
+            _ => &ANY,
+        }
     }
 
     fn below(&self, field: &str) -> Option<&'static Self> {
@@ -191,6 +200,15 @@ mod tests {
             let kept: Value = serde_json::from_str(&pruned(&text, Rules::of("pods"))).unwrap();
             assert_eq!(kept, expected);
         }
+    }
+
+    #[test]
+    fn of_what_makes_pods_the_selector_is_kept_and_not_the_template() {
+        let set = json!({"metadata": {"name": "a"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "a"}},
+            "template": {"spec": {"containers": [{}]}}}, "status": {"replicas": 1}});
+        let kept: Value = serde_json::from_str(&pruned(&set.to_string(), Rules::of("replicasets"))).unwrap();
+        let expected = json!({"replicas": 1, "selector": {"matchLabels": {"app": "a"}}});
+        assert_eq!(kept, json!({"metadata": {"name": "a"}, "spec": expected}));
     }
 
     #[test]

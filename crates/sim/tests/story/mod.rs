@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 pub type Story = (&'static str, &'static str);
 
 /// Every story.
-pub const STORIES: [Story; 16] = [
+pub const STORIES: [Story; 17] = [
     ("access", include_str!("../exchanges/access.json")),
     ("apply", include_str!("../exchanges/apply.json")),
     ("clients", include_str!("../exchanges/clients.json")),
@@ -31,6 +31,7 @@ pub const STORIES: [Story; 16] = [
     ("policy", include_str!("../exchanges/policy.json")),
     ("quota", include_str!("../exchanges/quota.json")),
     ("rights", include_str!("../exchanges/rights.json")),
+    ("selecting", include_str!("../exchanges/selecting.json")),
     ("storage", include_str!("../exchanges/storage.json")),
     ("workloads", include_str!("../exchanges/workloads.json")),
 ];

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Pod as Written;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use keelson_cluster::read;
+use keelson_cluster::ReadPod;
 use keelson_core::{Action, ActionKind, Candidate, Decision, Mode, Plan, Reason, Requeue, Trigger, Verb};
 use keelson_placement::explain::{SHOWN_FEASIBLE, leader};
 use keelson_placement::filter::{failures_at, fits_at};
@@ -47,9 +47,9 @@ pub struct Question {
 impl Question {
     /// A question about a pod.
     #[must_use]
-    pub fn new(written: &Written, settings: Settings, stands: Stands, at: Moment) -> Self {
+    pub fn new(written: &Written, read: ReadPod, settings: Settings, stands: Stands, at: Moment) -> Self {
         let scheduler = written.spec.as_ref().and_then(|spec| spec.scheduler_name.clone());
-        let mut ask = Ask::new(written, read::pod(written), settings, at);
+        let mut ask = Ask::new(written, read, settings, at);
         ask.trigger = Trigger::Request;
         // It knows itself which nodes are its own.
         ask.pod.layout = Layout::All;

@@ -24,7 +24,8 @@ fn question_to(stands: Stands, pod: &Value, mode: Mode) -> Question {
     let id = "00000000-0000-7000-8000-000000000001".parse::<DecisionId>().unwrap();
     let at = Moment { decision: id, plan: PlanId(id.0), now: Timestamp(1_000_000_000_000) };
     let settings = Settings::new("keelson", mode);
-    Question::new(&serde_json::from_value(pod.clone()).unwrap(), settings, stands, at)
+    let written = serde_json::from_value(pod.clone()).unwrap();
+    Question::new(&written, keelson_cluster::read::pod(&written), settings, stands, at)
 }
 
 /// The answer to `filter` as it is written, and the decision.

@@ -8,7 +8,8 @@ use keelson_api::names;
 use keelson_cluster::{Event, read};
 use keelson_core::{DecisionId, Reason, Timestamp};
 
-use super::{COMPARISONS, Held, Mind, Placement, Unbound, uid};
+use super::storage::has_its_volumes;
+use super::{Held, Mind, Placement, Unbound, uid};
 use crate::decide::scheduler_of;
 use crate::effect::Seen;
 use crate::observe;
@@ -119,11 +120,8 @@ impl Mind {
         let last = self.books.last(namespace.unwrap_or_default(), name.unwrap_or_default());
         let by_us = last.is_some_and(|last| last.reason == Reason::BoundOnRequest && last.subject.uid == uid(pod));
         if self.standing.decides() && observe::compares(settings.mode, names_us) && !by_us {
-            if self.comparisons.len() >= COMPARISONS {
-                self.comparisons.pop_front();
-                self.skipped += 1;
-            }
-            self.comparisons.push_back((now, Arc::clone(pod)));
+            let heard = has_its_volumes(&self.state, pod);
+            self.comparisons.add(Arc::clone(pod), heard, now);
         }
     }
 

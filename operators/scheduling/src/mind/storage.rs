@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
-use keelson_cluster::ReadVolumes;
+use k8s_openapi::api::core::v1::Pod;
+use keelson_cluster::{ReadVolumes, State};
 use keelson_core::Timestamp;
+use keelson_placement::PodVolume;
 use keelson_placement::volumes::{VolumeChange, VolumeKind};
 
-use super::Mind;
+use super::{Mind, uid};
 use crate::queue::Waits;
 
 impl Mind {
@@ -37,7 +39,16 @@ impl Mind {
         let (unbound, volumes) = (&self.unbound, self.state.live().volumes());
         let minds = |uid: &str| unbound.get(uid).is_some_and(|pod| change.minds(&pod.read.pod, volumes));
         self.queue.changed(Waits::VOLUMES, now, minds);
+        self.comparisons.heard(|pod| has_its_volumes(&self.state, pod));
     }
+}
+
+/// Whether everything is heard of the volumes of a pod that has a node: each of its claims has one that is known.
+pub(super) fn has_its_volumes(state: &State, pod: &Pod) -> bool {
+    let (volumes, Some(claim)) = (state.live().volumes(), state.claim_of(uid(pod))) else { return true };
+    let mut claims = claim.volumes.iter().filter_map(PodVolume::claim);
+    claims
+        .all(|name| volumes.claim(&claim.namespace, name).is_some_and(|claim| volumes.volume(&claim.volume).is_some()))
 }
 
 #[cfg(test)]

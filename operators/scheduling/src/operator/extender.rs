@@ -2,6 +2,8 @@
 //!
 //! The loop hands out a view; what is asked is worked out beside it, and what was said goes back to be recorded.
 
+use k8s_openapi::api::core::v1::Pod;
+use keelson_cluster::read;
 use keelson_core::{Span, StepResult};
 use keelson_runtime::operator::{Listener, Reply};
 use keelson_runtime::{AnswerError, Report};
@@ -46,7 +48,7 @@ async fn filter(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
     let found = async {
         let Args { pod, nodes } = Args::read(body)?;
         let known = known_for(ask, None).await?;
-        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
+        let question = question(&known, &pod);
         Ok::<_, Trouble>(judge::filter(&question, nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
@@ -62,7 +64,7 @@ async fn prioritize(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
     let found = async {
         let Args { pod, nodes } = Args::read(body)?;
         let known = known_for(ask, None).await?;
-        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
+        let question = question(&known, &pod);
         Ok::<_, Trouble>(judge::prioritize(&question, &nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
@@ -78,7 +80,7 @@ async fn preempt(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
     let found = async {
         let PreemptionArgs { pod, nodes } = PreemptionArgs::read(body)?;
         let known = known_for(ask, None).await?;
-        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
+        let question = question(&known, &pod);
         Ok::<_, Trouble>(judge::preempt(&question, nodes, &known.view.snapshot_for(&question.ask.pod)))
     };
     match found.await {
@@ -92,7 +94,7 @@ async fn bind(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
         let args = BindingArgs::read(body)?;
         let known = known_for(ask, Some((args.namespace.clone(), args.name.clone()))).await?;
         let pod = judge::to_bind(&args, known.waiting.as_deref());
-        let question = Question::new(&pod, known.settings.clone(), known.stands, known.at);
+        let question = question(&known, &pod);
         let snapshot = known.view.snapshot_for(&question.ask.pod);
         let binding = judge::bind(question.clone(), &args, known.ranking.as_ref(), &snapshot).map_err(Trouble::Not)?;
         let (reply, report) = oneshot::channel();
@@ -104,6 +106,12 @@ async fn bind(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
         Err(trouble) => trouble.to_string(),
     };
     json(&BindingResult { error })
+}
+
+/// A question about a pod, which is spread as the cluster is.
+fn question(known: &Known, pod: &Pod) -> Question {
+    let read = known.view.selectors().spread(read::pod(pod));
+    Question::new(pod, read, known.settings.clone(), known.stands, known.at)
 }
 
 /// Why a binding was not carried out.

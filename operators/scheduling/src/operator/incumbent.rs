@@ -79,7 +79,7 @@ fn answer(found: Listing<Lease>) -> Answer {
     match found {
         Listing::Read(leases) => leases.first().map_or(Answer::Absent, |lease| Answer::There(record(lease))),
         Listing::Absent => Answer::Absent,
-        Listing::Failed(why) => Answer::Failed(why),
+        Listing::Forbidden(why) | Listing::Failed(why) => Answer::Failed(why),
     }
 }
 

@@ -64,7 +64,7 @@ async fn ask(rt: &Runtime) {
         let answer = match rt.list::<NodeMetrics>().await {
             Listing::Read(nodes) => Ok(nodes.iter().filter_map(|node| measured(node)).collect()),
             Listing::Absent => Err(Missing::Absent),
-            Listing::Failed(why) => Err(Missing::Failed(why)),
+            Listing::Forbidden(why) | Listing::Failed(why) => Err(Missing::Failed(why)),
         };
         rt.facts().fold(clock.now(), None, |used: &mut NodeUse| used.heard(answer));
         clock.sleep(EVERY).await;

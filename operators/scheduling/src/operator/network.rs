@@ -4,10 +4,11 @@
 //! setting, so that its objects are kept and read again when it changes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keelson_api::platform::SchedulingSettings;
 use keelson_api::{AppGroup, NetworkTopology};
-use keelson_cluster::read::network::{self, Name, ReadGroup, ReadTopology};
+use keelson_cluster::read::network::{self, Name, Percentile, ReadGroup, ReadMeasured, ReadTopology};
 use keelson_cluster::{Event, Wanted};
 use keelson_core::Timestamp;
 use keelson_runtime::cache::{Cached, Delta, Subscription};
@@ -17,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::mind::Mind;
+use crate::times::NetworkTimes;
 use crate::told::{Telling, key};
 
 /// What following them needs, and what telling them needs where it is enforced.
@@ -46,6 +48,7 @@ pub(super) struct Networks {
     known_groups: Vec<Name>,
     /// As they were written.
     known_topologies: BTreeMap<Name, Value>,
+    known_times: BTreeMap<Name, Arc<ReadMeasured>>,
     weights: String,
 }
 
@@ -57,6 +60,7 @@ impl Networks {
             read: (false, false),
             known_groups: Vec::new(),
             known_topologies: BTreeMap::new(),
+            known_times: BTreeMap::new(),
             weights: settings.network_weights.clone(),
         }
     }
@@ -123,11 +127,26 @@ impl Networks {
         }
     }
 
+    /// Takes in what was measured, where it is something else.
+    pub(super) fn timed(&mut self, times: &NetworkTimes, mind: &mut Mind, now: Timestamp) {
+        let read: BTreeMap<Name, Arc<ReadMeasured>> =
+            times.read().map(|read| (read.name.clone(), Arc::clone(read))).collect();
+        let before = std::mem::replace(&mut self.known_times, read);
+        for name in before.keys().filter(|name| !self.known_times.contains_key(*name)) {
+            mind.network(Event::MeasuredDeleted(name.clone()), now);
+        }
+        for (name, read) in self.known_times.iter().filter(|(name, read)| before.get(*name) != Some(read)) {
+            tracing::debug!(config_map = ?name, times = read.len(), "round-trip times were read");
+            mind.network(Event::MeasuredApplied(Box::new(ReadMeasured::clone(read))), now);
+        }
+    }
+
     /// Other costs are asked for, perhaps.
     pub(super) fn configure(&mut self, settings: &SchedulingSettings, mind: &mut Mind, now: Timestamp) {
         let Some((namespace, name)) = settings.topology() else { return };
         let topology = (namespace.to_owned(), name.to_owned());
-        mind.network(Event::NetworkWanted(Wanted { topology, ..Wanted::default() }), now);
+        let percentile = Percentile::of(&settings.network_weights);
+        mind.network(Event::NetworkWanted(Wanted { topology, percentile }), now);
         if settings.network_weights != self.weights {
             self.weights.clone_from(&settings.network_weights);
             self.tell_topologies(mind, now);
@@ -146,7 +165,7 @@ impl Networks {
 pub(super) async fn tell(rt: Runtime, inbox: Inbox<Telling>) {
     let mut groups = rt.optional_cache::<AppGroup>().subscribe();
     let mut topologies = rt.optional_cache::<NetworkTopology>().subscribe();
-    let mut settings = rt.settings();
+    let (mut settings, mut timed) = (rt.settings(), rt.facts().changes::<NetworkTimes>());
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
         tokio::select! {
@@ -155,11 +174,14 @@ pub(super) async fn tell(rt: Runtime, inbox: Inbox<Telling>) {
             delta = groups.next() => changed(delta).into_iter().for_each(|key| inbox.add(key)),
             delta = topologies.next() => changed(delta).into_iter().for_each(|key| inbox.add(key)),
             // Of which set of costs is spoken may be another now.
-            Ok(()) = settings.changed() => {
-                rt.optional_cache::<NetworkTopology>().list().for_each(|topology| inbox.add(key(&*topology)));
-            }
+            Ok(()) = settings.changed() => all_topologies(&rt, &inbox),
+            Ok(()) = timed.changed() => all_topologies(&rt, &inbox),
         }
     }
+}
+
+fn all_topologies(rt: &Runtime, inbox: &Inbox<Telling>) {
+    rt.optional_cache::<NetworkTopology>().list().for_each(|topology| inbox.add(key(&*topology)));
 }
 
 /// The keys of what is there after a change.

@@ -1,29 +1,29 @@
 //! Required rules that a bound pod does not meet where it is.
 //!
-//! Each pod is held against its node as if it came there now, the others being where they are. Like pods share the counts of
-//! pods elsewhere: each is taken out of them for as long as it is looked at. A pod is not blamed for a node that is cordoned
+//! Each pod is held against its node as if it came there now, the others being where they are. Pods with the same rules share
+//! the counts of pods elsewhere, which are made from kinds of pods: each is taken out of them for as long as it is looked at. A pod is not blamed for a node that is cordoned
 //! or full.
 
 use std::collections::{BTreeMap, HashMap};
 
 use keelson_cluster::State;
 use keelson_placement::filter::failures_at;
-use keelson_placement::{Cycle, Failure, Pod};
+use keelson_placement::{Cycle, Failure, Kinds, Pod};
 
 use super::report::Broken;
 use super::subject::Stays;
-use super::{Progress, Standing, Subject};
+use super::{Progress, Subject};
 
 /// The pods with a broken rule, by name.
 pub(super) fn rules(state: &State, bound: &[&Subject], progress: Progress<'_>) -> Vec<Broken> {
     let snapshot = state.live().snapshot_for(&Pod::new("", ""));
     let places: HashMap<&str, usize> =
         snapshot.nodes().enumerate().map(|(index, node)| (node.name.as_str(), index)).collect();
+    let kinds = Kinds::of(&snapshot);
     let mut broken = Vec::new();
     let mut done = 0;
-    for like in alike(state, bound) {
-        let Some(first) = like.first() else { continue };
-        let mut cycle = Cycle::new(&first.ask.pod, &snapshot);
+    for (ruled, like) in alike(state, bound) {
+        let mut cycle = Cycle::of_kinds(&ruled, &kinds);
         for pod in &like {
             progress("looking for broken rules", done, bound.len());
             done += 1;
@@ -44,19 +44,30 @@ pub(super) fn rules(state: &State, bound: &[&Subject], progress: Progress<'_>) -
     broken
 }
 
-/// The pods that are judged, each beside those that are alike to a choice.
-fn alike<'a>(state: &State, bound: &[&'a Subject]) -> Vec<Vec<&'a Subject>> {
-    let excused = [Stays::Static, Stays::Leaving, Stays::Unread, Stays::NodeUnknown].map(Standing::Stays);
-    let mut groups: BTreeMap<u64, Vec<Vec<&Subject>>> = BTreeMap::new();
-    for pod in bound.iter().filter(|pod| !excused.contains(&pod.standing(state))) {
-        let known = groups.entry(pod.ask.pod.likeness()).or_default();
-        let is_like = |like: &&mut Vec<&Subject>| like.first().is_some_and(|first| first.ask.pod.is_like(&pod.ask.pod));
-        match known.iter_mut().find(is_like) {
-            Some(like) => like.push(pod),
-            None => known.push(vec![pod]),
+/// The pods that are judged, each beside those that have the same rules.
+fn alike<'a>(state: &State, bound: &[&'a Subject]) -> Vec<(Pod, Vec<&'a Subject>)> {
+    let excused = [Stays::Static, Stays::Leaving, Stays::Unread, Stays::NodeUnknown];
+    let is_judged = |pod: &&&Subject| !pod.stays(state).is_some_and(|why| excused.contains(&why));
+    let mut groups: BTreeMap<u64, Vec<(Pod, Vec<&Subject>)>> = BTreeMap::new();
+    for pod in bound.iter().filter(is_judged) {
+        let ruled = ruled(&pod.ask.pod);
+        let known = groups.entry(ruled.likeness()).or_default();
+        match known.iter_mut().find(|(first, _)| first.is_like(&ruled)) {
+            Some((_, like)) => like.push(pod),
+            None => known.push((ruled, vec![pod])),
         }
     }
     groups.into_values().flatten().collect()
+}
+
+/// A pod that asks nothing but what can be broken.
+fn ruled(pod: &Pod) -> Pod {
+    let Pod { namespace, name, uid, labels, node_selector, required, tolerations, .. } = pod.clone();
+    let mut ruled = Pod { labels, node_selector, required, tolerations, ..Pod::new(&namespace, &name).uid(&uid) };
+    ruled.affinity.required.clone_from(&pod.affinity.required);
+    ruled.affinity.anti.clone_from(&pod.affinity.anti);
+    ruled.spread = pod.spread.iter().filter(|constraint| constraint.hard).cloned().collect();
+    ruled
 }
 
 const fn is_rule(failure: &Failure) -> bool {

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::Pod as Written;
-use keelson_cluster::{Event, ReadPod, State, read};
+use keelson_cluster::read::Owner;
+use keelson_cluster::{Event, ReadPod, Selectors, State, read};
 use keelson_core::{DecisionId, Mode, PlanId, Timestamp};
 use keelson_placement::Network;
 use keelson_placement::network::Rank;
@@ -26,6 +27,8 @@ pub struct Subject {
     pub ask: Ask,
     /// Its node.
     pub bound_to: Option<String>,
+    /// The workload that made it, when that selects pods.
+    owner: Option<Owner>,
     /// When it was created, in microseconds.
     pub created: i64,
     /// Whether it is of its node, and started from a file there.
@@ -95,7 +98,7 @@ impl Subject {
         let scheduler = written.spec.as_ref().and_then(|spec| spec.scheduler_name.clone()).unwrap_or_default();
         let settings = Settings::new(&scheduler, Mode::Enforce);
         let at = Moment { decision: DecisionId::nth(0), plan: PlanId::UNNAMED, now: Timestamp(0) };
-        let (bound_to, meta) = (read.bound_to.clone(), &written.metadata);
+        let (bound_to, owner, meta) = (read.bound_to.clone(), read.owner.clone(), &written.metadata);
         let mut ask = Ask::new(written, read, settings, at);
         // What a pod of another scheduler says about Keelson's mode is not asked here.
         (ask.brief, ask.settings.mode) = (true, Mode::Enforce);
@@ -104,6 +107,7 @@ impl Subject {
             is_static: mirrored || ask.owners.iter().any(|owner| owner.kind == "Node"),
             created: meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_microsecond()),
             bound_to,
+            owner,
             ask,
         })
     }
@@ -122,6 +126,12 @@ impl Subject {
         self.ask.owners.last().map_or_else(|| format!("Pod {}", self.key()), name)
     }
 
+    /// Spreads it by default when nothing else is said about it.
+    pub(super) fn spread(&mut self, selectors: &Selectors) {
+        let read = ReadPod { owner: self.owner.clone(), ..ReadPod::of(self.ask.pod.clone(), None) };
+        self.ask.pod = selectors.spread(read).pod;
+    }
+
     /// Mixes a seed into the lot.
     pub(super) const fn draw(&mut self, seed: u64) {
         self.ask.seed ^= seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -136,31 +146,31 @@ impl Subject {
 
     /// The pod on a node, or nowhere.
     pub(super) fn at(&self, node: Option<&str>) -> Event {
-        Event::PodApplied(Box::new(ReadPod {
-            pod: self.ask.pod.clone(),
-            bound_to: node.map(str::to_owned),
-            ended: false,
-            preempted: false,
-            problems: self.ask.problems.clone(),
-        }))
+        let read = ReadPod::of(self.ask.pod.clone(), node.map(str::to_owned));
+        Event::PodApplied(Box::new(ReadPod { problems: self.ask.problems.clone(), ..read }))
     }
 
     pub(super) fn standing(&self, ground: &State) -> Standing {
-        let Some(node) = &self.bound_to else {
+        if self.bound_to.is_none() {
             return if self.ask.pod.leaving { Standing::Stays(Stays::Leaving) } else { Standing::Waits };
-        };
+        }
+        let why = self.stays(ground).or_else(|| self.held_by_volumes(ground));
+        why.map_or(Standing::Moves, Standing::Stays)
+    }
+
+    /// Why it stays on its node, whatever its volumes are.
+    pub(super) fn stays(&self, ground: &State) -> Option<Stays> {
         let owner = self.ask.owners.first().map(|owner| owner.kind.as_str());
-        let why = match owner {
+        match owner {
             _ if self.is_static => Some(Stays::Static),
             Some("DaemonSet") => Some(Stays::Daemon),
             None => Some(Stays::Alone),
             _ if self.ask.pod.leaving => Some(Stays::Leaving),
             _ if !self.ask.findings.is_empty() => Some(Stays::Refused),
             _ if !self.ask.problems.is_empty() => Some(Stays::Unread),
-            _ if ground.member(node).is_none() => Some(Stays::NodeUnknown),
-            Some(_) => self.held_by_volumes(ground),
-        };
-        why.map_or(Standing::Moves, Standing::Stays)
+            _ if self.bound_to.as_deref().is_some_and(|node| ground.member(node).is_none()) => Some(Stays::NodeUnknown),
+            Some(_) => None,
+        }
     }
 
     fn held_by_volumes(&self, ground: &State) -> Option<Stays> {

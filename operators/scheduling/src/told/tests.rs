@@ -12,7 +12,7 @@ fn problem(field: &str, text: &str) -> Problem {
 
 fn group(problems: &[Problem]) -> Snapshot {
     let object = ObjectRef::namespaced("AppGroup", "shop", "g").in_group("appgroup.diktyo.x-k8s.io").with_uid("1");
-    Snapshot { object, generation: 3, conditions: Vec::new(), problems: problems.to_vec() }
+    Snapshot { object, generation: 3, conditions: Vec::new(), problems: problems.to_vec(), notes: Vec::new() }
 }
 
 fn told(plan: &Plan) -> Vec<Stored> {
@@ -32,6 +32,15 @@ fn what_is_off_is_told_field_by_field() {
     );
     assert_eq!(told[0].message, "spec.workloads[0]: is odd; write it even; spec.numMembers: 0 is not in 1 to 9.");
     assert!(matches!(&plan.actions[1].kind, ActionKind::Event { warning: true, .. }));
+}
+
+#[test]
+fn what_nobody_asked_for_is_told_and_leaves_the_object_accepted() {
+    let seen = Snapshot { notes: vec![problem("spec.configmapName", "is not there")], ..group(&[]) };
+    let plan = decide(&seen, Timestamp(0));
+    assert_eq!((told(&plan)[0].status.as_str(), plan.actions.len()), ("True", 1));
+    let text = "All of this AppGroup is understood and counts. spec.configmapName: is not there.";
+    assert_eq!(told(&plan)[0].message, text);
 }
 
 #[test]

@@ -19,6 +19,25 @@ pub enum Percentile {
     P90,
 }
 
+/// The set of costs that is measured, as upstream's controller calls it: the 90th percentile counts.
+pub const MEASURED: &str = "NetperfCosts";
+/// The same, of which the 50th percentile counts.
+pub const MEASURED_P50: &str = "NetperfCosts.p50";
+
+/// Whether these weights are measured and not declared.
+#[must_use]
+pub fn is_measured(weights: &str) -> bool {
+    [MEASURED, MEASURED_P50].contains(&weights)
+}
+
+impl Percentile {
+    /// Which one counts when these weights are asked for.
+    #[must_use]
+    pub fn of(weights: &str) -> Self {
+        if weights == MEASURED_P50 { Self::P50 } else { Self::P90 }
+    }
+}
+
 /// One time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Time {
@@ -43,6 +62,12 @@ impl ReadMeasured {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
+    }
+
+    /// How many times it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
     }
 
     /// What places cost each other by these times; `place` says where a node is.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::field::Field;
 use super::group::name;
+use super::measured::is_measured;
 use super::{Name, Problem, problem};
 
 /// The weights that are taken unless somebody asks for others: what people wrote, as upstream's plugin does.
@@ -55,7 +56,9 @@ pub fn topology(written: &Value, weights: &str) -> ReadTopology {
             }
         }
     }
-    if !named.contains(&format!("{weights:?}")) {
+    // What is measured needs no declaration.
+    let is_measured = config_map.is_some() && is_measured(weights);
+    if !is_measured && !named.contains(&format!("{weights:?}")) {
         let text = format!("none is named {weights:?}, so no cost is declared; there is {}", few(&named));
         problems.push(problem(spec.missing("weights"), text));
     }

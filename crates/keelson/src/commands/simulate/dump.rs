@@ -19,7 +19,8 @@ use serde_json::value::RawValue;
 use super::objects::Objects;
 
 /// What makes a good dump.
-pub const COMMAND: &str = "kubectl get nodes,namespaces,pods,poddisruptionbudgets,persistentvolumes,\
+pub const COMMAND: &str = "kubectl get nodes,namespaces,pods,services,replicationcontrollers,replicasets,statefulsets,\
+poddisruptionbudgets,persistentvolumes,\
 persistentvolumeclaims,storageclasses,csinodes,csidrivers,csistoragecapacities,volumeattachments -A -o json > dump.json";
 /// The largest file that is read, in bytes: some 200,000 pods.
 const LARGEST: u64 = 1 << 30;

@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
+};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use keelson_cluster::Event;
 use keelson_cluster::read::network::{WEIGHTS, group, measured, topology};
-use keelson_cluster::read::{self, ReadVolumes, volumes};
+use keelson_cluster::read::{self, ReadSelecting, ReadVolumes, selecting, volumes};
 use keelson_scheduling::simulate::{Cluster, Subject};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -51,7 +54,15 @@ impl<'a> Objects<'a> {
                 input.secrets += 1;
                 return;
             }
-            "Node" | "Pod" | "Namespace" | "PersistentVolume" | "PersistentVolumeClaim" | "ConfigMap" => is(""),
+            "Node"
+            | "Pod"
+            | "Namespace"
+            | "PersistentVolume"
+            | "PersistentVolumeClaim"
+            | "ConfigMap"
+            | "Service"
+            | "ReplicationController" => is(""),
+            "ReplicaSet" | "StatefulSet" => is("apps"),
             "PodDisruptionBudget" => is("policy"),
             "StorageClass" | "CSINode" | "CSIDriver" | "CSIStorageCapacity" | "VolumeAttachment" => {
                 is("storage.k8s.io")
@@ -95,6 +106,10 @@ impl<'a> Objects<'a> {
             problems
         };
         Ok(match kind {
+            "Service" | "ReplicationController" | "ReplicaSet" | "StatefulSet" => {
+                ground.apply(Event::SelectorApplied(Box::new(selecting(raw, kind)?)));
+                Vec::new()
+            }
             "PersistentVolume" => stored(volumes::volume(&parse::<PersistentVolume>(raw)?)),
             "PersistentVolumeClaim" => stored(volumes::claim(&parse::<PersistentVolumeClaim>(raw)?)),
             "StorageClass" => stored(volumes::class(&parse::<StorageClass>(raw)?)),
@@ -206,6 +221,17 @@ fn notes(cluster: &Cluster, input: &Input) -> Vec<String> {
         lacks("Namespace") && by_labels(),
         "There is no Namespace in it: rules that name namespaces by their labels speak of none.",
     );
+    let made = || {
+        let kinds = ["ReplicaSet", "StatefulSet", "ReplicationController"];
+        cluster.pods.iter().any(|pod| {
+            let owner = pod.ask.owners.first().map(|owner| owner.kind.as_str());
+            owner.is_some_and(|kind| kinds.contains(&kind) && lacks(kind)) && pod.ask.pod.spread.is_empty()
+        })
+    };
+    note(
+        lacks("Service") && made(),
+        "There are no Services and owners of pods in it: pods that say nothing about spreading are not spread.",
+    );
     note(
         !lacks("AppGroup") && lacks("NetworkTopology") && lacks("ConfigMap"),
         "There are AppGroups and no NetworkTopology: what lies between zones costs as if nobody knew.",
@@ -215,6 +241,15 @@ fn notes(cluster: &Cluster, input: &Input) -> Vec<String> {
 
 fn slashed(namespace: &str, name: &str) -> String {
     if namespace.is_empty() { name.to_owned() } else { format!("{namespace}/{name}") }
+}
+
+fn selecting(raw: &RawValue, kind: &str) -> Result<ReadSelecting, (String, String)> {
+    Ok(match kind {
+        "Service" => selecting::service(&parse::<Service>(raw)?),
+        "ReplicationController" => selecting::replication_controller(&parse::<ReplicationController>(raw)?),
+        "ReplicaSet" => selecting::replica_set(&parse::<ReplicaSet>(raw)?),
+        _ => selecting::stateful_set(&parse::<StatefulSet>(raw)?),
+    })
 }
 
 /// Reads an object; the field that cannot be read, and why.

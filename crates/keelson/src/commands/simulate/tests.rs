@@ -58,6 +58,8 @@ fn every_line_of_a_small_report() {
     let mut alone = pod("debug", 3, Some("b"), "100m");
     alone["metadata"]["ownerReferences"] = json!([]);
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"}});
+    let deployment =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "v"}});
     let items = [
         node("a", "1"),
@@ -68,10 +70,11 @@ fn every_line_of_a_small_report() {
         pod("huge", 4, None, "3"),
         pod("tiny", 5, None, "1200m"),
         service,
+        deployment,
         secret,
     ];
     let expected = "\
-dump.json: 2 nodes in 2 zones, 5 pods. Not looked at: Service 1. 1 Secret passed over unread.
+dump.json: 2 nodes in 2 zones, 5 pods. Not looked at: Deployment 1. 1 Secret passed over unread.
 
 With Keelson's scheduler
   Of 2 pods without a node 1 would get one at once.

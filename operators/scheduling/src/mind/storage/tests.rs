@@ -74,6 +74,30 @@ fn late(nodes: &[Value], pods: &[Value]) -> Mind {
     mind
 }
 
+/// Each kind is watched by itself: the binding may be heard first.
+#[test]
+fn a_comparison_waits_for_the_volume_that_the_pod_got_and_not_for_ever() {
+    let foreign = |name: &str| {
+        let mut pod = mounting(name, "500m", "data");
+        pod["spec"]["schedulerName"] = json!("default-scheduler");
+        pod
+    };
+    let mut mind = mind(Mode::Observe, &[node("n1", 8_000)], &[foreign("a"), foreign("b")]);
+    mind.storage(class("late", "csi.example.com"), at(0));
+    mind.storage(claim("data", "late", 2, done("n1")), at(0));
+    mind.pod(&written(&bound(foreign("a"), "n1")), at(10));
+    assert!(!mind.is_due(at(10)) && mind.next_comparison(moment(10)).is_none());
+    assert_eq!(mind.due(), Some(at(11)), "it is made then, whatever is heard");
+    mind.storage(volume("pv", "late"), at(10));
+    assert!(mind.is_due(at(10)));
+    let job = mind.next_comparison(moment(10)).unwrap();
+    assert_eq!(reason(&job), Reason::SameChoice, "{:?}", job.plan.decisions);
+    mind.storage_gone(VolumeKind::Volume, "pv".to_owned(), at(20));
+    mind.pod(&written(&bound(foreign("b"), "n1")), at(20));
+    assert!(mind.next_comparison(moment(20)).is_none());
+    assert!(mind.is_due(at(21)) && mind.next_comparison(moment(21)).is_some());
+}
+
 #[test]
 fn a_claim_names_the_node_first_and_the_pod_is_bound_once_the_claim_is() {
     let mut mind = late(&[node("n1", 1_000)], &[mounting("db", "500m", "data")]);
