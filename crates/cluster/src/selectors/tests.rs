@@ -1,4 +1,6 @@
-#![allow(clippy::unwrap_used)]
+//! What selects a pod, as kube-scheduler finds it out.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 use keelson_placement::spread::{HOSTNAME, ZONE};
 use proptest::prelude::*;
 use serde_json::{Value, json};
