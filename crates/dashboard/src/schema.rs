@@ -218,6 +218,8 @@ pub enum Reason {
     SameChoice,
     /// Another scheduler made another choice.
     OtherChoice,
+    /// Another scheduler bound a pod at the same moment, and the node cannot hold both.
+    BoundAtOnce,
     /// Another scheduler chose the node and had Keelson bind the pod to it.
     BoundOnRequest,
     /// The mode of a feature was changed.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use keelson_core::{ResourceName, Resources, Timestamp};
 
-use crate::bandwidth::{Nic, Rates};
+use crate::bandwidth::{Direction, Ledger, Nic, Rates};
 use crate::pod::{Claim, Pod};
 use crate::ports::HostPort;
 use crate::requests::NonZero;
@@ -293,9 +293,13 @@ impl Node {
         self.pods.values().flat_map(|pod| pod.claim.host_ports.iter())
     }
 
-    /// What is left of a resource; negative on an overcommitted node.
+    /// What is left of a resource; negative on an overcommitted node. Of an interface that nobody knows there is no end.
     #[must_use]
     pub fn free(&self, resource: &ResourceName) -> i64 {
+        let way = Direction::BOTH.into_iter().find(|direction| direction.resource() == *resource);
+        if let Some(direction) = way {
+            return Ledger::plain(self, direction).map_or(i64::MAX, |ledger| ledger.free());
+        }
         self.allocatable.get(resource).saturating_sub(self.requested.get(resource))
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn placement(state: &State, working: &HashSet<String>) -> Placement {
         let node = &member.node;
         let works = node.claims().filter(|(uid, _)| working.contains(*uid)).count();
         let requested = || node.requested().iter();
-        let over = requested().any(|(name, amount)| amount > node.allocatable.get(name));
+        let over = requested().any(|(name, _)| node.free(name) < 0);
         let share = dominant(node);
         Measured { zone: member.zone.clone(), share, pods: node.pod_count(), working: works, over }
     };

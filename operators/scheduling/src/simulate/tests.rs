@@ -57,6 +57,19 @@ fn spread(mut pod: Value) -> Value {
 }
 
 #[test]
+fn bandwidth_is_over_where_it_is_known_what_a_node_carries() {
+    let mut sends = pod("edge", 0, Some("n"), 100);
+    sends["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-request": "2G"});
+    let over = |node: Value| asked(cluster(&[node], &[sends.clone()])).today.nodes_over_allocatable;
+    let mut known = node("n", "a", 1_000);
+    assert_eq!(over(known.clone()), 0, "nobody says what it carries");
+    known["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-capacity": "10G"});
+    assert_eq!(over(known.clone()), 0);
+    known["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-capacity": "1G"});
+    assert_eq!(over(known), 1);
+}
+
+#[test]
 fn pods_that_break_a_rule_today_are_named_and_would_not() {
     let pods = [apart(pod("web", 0, Some("a"), 100)), apart(pod("web", 1, Some("a"), 100))];
     let report = asked(cluster(&[node("a", "z1", 1_000), node("b", "z2", 1_000)], &pods));
