@@ -63,6 +63,16 @@ fn no_option_needs_a_right() {
 }
 
 #[test]
+fn the_platform_of_a_fresh_installation_has_no_field_that_the_platform_has_not() {
+    let config = of_kind(&render(&[]).unwrap(), "ConfigMap").unwrap();
+    let platform: Value = serde_saphyr::from_str(config["data"]["platform.yaml"].as_str().unwrap()).unwrap();
+    for (name, feature) in platform["spec"]["features"].as_object().unwrap() {
+        let fields: BTreeSet<&str> = feature.as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(fields.is_subset(&BTreeSet::from(["mode", "paused", "settings"])), "{name}: {fields:?}");
+    }
+}
+
+#[test]
 fn one_config_map_of_times_may_be_read_where_it_is_named_and_none_otherwise() {
     let values = [
         "--set=features.scheduling.networkTimes.namespace=net",
