@@ -8,7 +8,7 @@ const OURS: &str = "keelson.dev";
 const PLATFORM: &str = "default";
 
 /// Kinds that decisions are about: kind, group, resource, and whether they live in namespaces.
-const KINDS: [(&str, &str, &str, bool); 10] = [
+const KINDS: [(&str, &str, &str, bool); 11] = [
     ("Pod", "", "pods", true),
     ("Node", "", "nodes", false),
     ("Namespace", "", "namespaces", false),
@@ -19,6 +19,7 @@ const KINDS: [(&str, &str, &str, bool); 10] = [
     ("Job", "batch", "jobs", true),
     ("CronJob", "batch", "cronjobs", true),
     ("Platform", OURS, "platforms", false),
+    ("NetworkTopology", "networktopology.diktyo.x-k8s.io", "networktopologies", true),
 ];
 
 /// Something that Kubernetes allows somebody to do, or does not.
@@ -141,6 +142,12 @@ mod tests {
             ("Deployment", "", "shop", "get deployments.apps in namespace shop"),
             ("Deployment", "apps", "shop", "get deployments.apps in namespace shop"),
             ("Widget", "example.com", "shop", "get widgets.example.com in namespace shop"),
+            (
+                "NetworkTopology",
+                "networktopology.diktyo.x-k8s.io",
+                "net",
+                "get networktopologies.networktopology.diktyo.x-k8s.io in namespace net",
+            ),
             ("Platform", "keelson.dev", "", "get platforms.keelson.dev"),
         ] {
             assert_eq!(needed(kind, group, namespace), right);
