@@ -35,15 +35,26 @@ pub struct Simulated {
     tls: Tls,
     token: String,
     clock: keelson_runtime::Clock,
+    simulation: Simulation,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Simulated {
-    /// Starts the evening and serves its API on `listener`.
+    /// A cluster in which the evening has begun; its API is served on `listener`.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub async fn start(listener: TcpListener, seed: u64, speed: u32) -> Result<Self> {
+        let mut cluster = Self::prepare(listener, seed, speed).await?;
+        cluster.begin();
+        Ok(cluster)
+    }
+
+    /// Everything as it is before the evening: machines and workloads, and not one pod until it [begins](Self::begin).
     ///
     /// # Errors
     /// When the evening's manifests cannot be read or the installation is refused.
-    pub async fn start(listener: TcpListener, seed: u64, speed: u32) -> Result<Self> {
+    pub async fn prepare(listener: TcpListener, seed: u64, speed: u32) -> Result<Self> {
         let begin = Timestamp::parse(EVENING)?;
         let clock = keelson_sim::clock::Clock::start(begin, speed);
         let ours = keelson_runtime::Clock::start(begin, speed);
@@ -59,19 +70,24 @@ impl Simulated {
         let served =
             tokio::spawn(async move { http::serve_tls(listener, &serving, face, std::future::pending()).await });
         let face = Face::new(shared.clone()).with_token(&token);
-        let mut simulated = Self { face, address, tls, token, clock: ours, tasks: vec![served] };
-        install(&simulated.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
-
         let simulation = Simulation::new(shared, World::new(seed, Settings::default()));
+        let prepared = Self { face, address, tls, token, clock: ours, simulation, tasks: vec![served] };
+        install(&prepared.client(), Mode::Enforce).await.context("installing into the simulated cluster")?;
         let scenario = Scenario::evening(seed, "default-scheduler", names::SCHEDULER)?;
-        simulation
+        prepared
+            .simulation
             .act(|world, cluster| world.follow(scenario, cluster))
             .map_err(|refusal| anyhow::anyhow!("the evening cannot begin: {refusal}"))?;
-        declare(&simulated.client()).await.context("the network of the simulated cluster")?;
-        simulated.tasks.push(tokio::spawn(simulation.clone().run(|_, _| {})));
-        simulated.tasks.push(tokio::spawn(interfaces::feed(simulated.client(), simulation.clone(), ours)));
-        simulated.tasks.push(tokio::spawn(simulation.feed_metrics()));
-        Ok(simulated)
+        declare(&prepared.client()).await.context("the network of the simulated cluster")?;
+        Ok(prepared)
+    }
+
+    /// Lets the evening run.
+    pub fn begin(&mut self) {
+        let evening = &self.simulation;
+        self.tasks.push(tokio::spawn(evening.clone().run(|_, _| {})));
+        self.tasks.push(tokio::spawn(interfaces::feed(self.client(), evening.clone(), self.clock)));
+        self.tasks.push(tokio::spawn(evening.clone().feed_metrics()));
     }
 
     /// An administrator's client, in the process.

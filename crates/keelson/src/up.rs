@@ -9,6 +9,7 @@ use std::future::pending;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keelson_core::{Feature, Mode, Span};
@@ -17,6 +18,7 @@ use keelson_runtime::elector::Timing;
 use keelson_runtime::{Calls, Clock};
 use keelson_store::Retention;
 use keelson_telemetry::{Telemetry, trace_id};
+use tokio::time::{sleep, timeout};
 
 use crate::backend::About;
 use crate::cli::Up;
@@ -36,7 +38,7 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
     let address = listener.local_addr()?;
     let extender = args.extender.open().await?;
     let folder = Folder::open(args.data.as_deref())?;
-    let world = World::open(args, &folder.path).await?;
+    let mut world = World::open(args, &folder.path).await?;
     let platform = Platform::start(Parts {
         client: world.client.clone(),
         lease_client: world.lease_client.clone(),
@@ -56,6 +58,10 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         retention: Retention { recordings: Span::hours(i64::from(world.about.speed)), ..args.keep.retention() },
         journal: platform::journal(&folder.path.join("journal"), &args.keep)?,
     })?;
+    if let Some(simulated) = &mut world.simulated {
+        looks_on(&platform).await;
+        simulated.begin();
+    }
     println!("\n  {}  {}://{address}", paint("page      ", Colour::Bold), args.door.scheme());
     println!("  {}  export KUBECONFIG={}", paint("kubectl   ", Colour::Bold), world.kubeconfig.display());
     println!("  {}  {}", paint("data      ", Colour::Bold), folder.path.display());
@@ -72,6 +78,20 @@ pub async fn run(args: &Up, telemetry: Option<&Telemetry>) -> Result<()> {
         simulated.stop().await;
     }
     served
+}
+
+/// Waits until it looks on, for at most half a minute: what was bound before is not compared with what it would have chosen.
+async fn looks_on(platform: &Platform) {
+    let looks_on = || {
+        let health = platform.runtime.health();
+        health.ready && health.leases.get(&Feature::Scheduling).is_some_and(|lease| lease.leading)
+    };
+    let wait = async || {
+        while !looks_on() {
+            sleep(Duration::from_millis(10)).await
+        }
+    };
+    let _ = timeout(Duration::from_secs(30), wait()).await;
 }
 
 /// The cluster that is run against.
@@ -123,7 +143,7 @@ impl World {
         let listener = keelson_dashboard::bind(args.api).await.context("the simulated API server")?;
         let kubeconfig = folder.join("kubeconfig");
         let calls = Calls::default();
-        let simulated = Simulated::start(listener, args.seed, args.speed).await?;
+        let simulated = Simulated::prepare(listener, args.seed, args.speed).await?;
         let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&kubeconfig);
         written
             .and_then(|mut file| file.write_all(simulated.kubeconfig().as_bytes()))

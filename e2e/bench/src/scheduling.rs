@@ -55,7 +55,7 @@ impl Shape {
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": format!("pod-{index}"), "labels": {"color": "blue"}},
             "spec": {"schedulerName": scheduler, "terminationGracePeriodSeconds": 0, "containers": [{"name": "pause",
-                "image": "registry.k8s.io/pause:3.10", "resources": {"requests": {"cpu": "100m", "memory": "500Mi"}}}]},
+                "image": "pause:3.10", "resources": {"requests": {"cpu": "100m", "memory": "500Mi"}}}]},
         });
         let blue = json!({"matchLabels": {"color": "blue"}});
         let (path, rule) = match self {
