@@ -1,7 +1,7 @@
 //! From the journal into the store, in order, for as long as it takes.
 //!
-//! One task takes the oldest entries, applies them in one transaction, and lets the journal forget them. While the store
-//! is away it tries again with growing pauses; what the store refuses for good is counted and left behind, so that one
+//! One task takes the oldest entries, applies them in one transaction, and lets the journal forget them. They wait a moment
+//! for company: how a decision ended mostly follows at once, and is one row with it. While the store is away it tries again with growing pauses; what the store refuses for good is counted and left behind, so that one
 //! bad row does not hold all others.
 //!
 //! Promises: entries are applied in the order they were appended; one leaves the journal only when the store has it or
@@ -21,6 +21,8 @@ use crate::{Entry, Journal, Store, StoreError};
 pub const BATCH: usize = 256;
 /// About the most bytes applied in one transaction.
 pub const BATCH_BYTES: u64 = 4 << 20;
+/// The longest an entry waits for company, unless a whole batch waits.
+pub const LINGER: Duration = Duration::from_millis(100);
 /// The pause after the first failure; it doubles with each further one.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
@@ -50,6 +52,7 @@ async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: 
                 return;
             }
             tokio::select! { () = journal.grown() => {}, _ = stop.changed() => {} }
+            linger(&mut stop).await;
             continue;
         }
         let taken = batch.len();
@@ -60,6 +63,9 @@ async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: 
                 journal.counters().orphans(left.orphans);
                 journal.drained(taken);
                 pause = FIRST_PAUSE;
+                if taken < BATCH {
+                    linger(&mut stop).await;
+                }
             }
             Err(_) if stopping => return,
             Err(_) => {
@@ -67,6 +73,13 @@ async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: 
                 pause = longer(pause);
             }
         }
+    }
+}
+
+/// Waits for company, unless it is to stop.
+async fn linger(stop: &mut watch::Receiver<bool>) {
+    if !*stop.borrow() {
+        tokio::select! { () = sleep(LINGER) => {}, _ = stop.changed() => {} }
     }
 }
 

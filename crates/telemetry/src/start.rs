@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use prost::Message;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
@@ -163,9 +163,16 @@ impl Telemetry {
             collector = Some((client, endpoint.trim_end_matches('/').to_owned()));
         }
         // Without a collector spans go nowhere, but every decision still carries the id that its log lines carry.
+        if collector.is_none() {
+            provider = provider.with_sampler(Sampler::AlwaysOff);
+        }
         let provider = provider.build();
-        let spans =
-            tracing_opentelemetry::layer().with_tracer(provider.tracer("keelson")).with_filter(EnvFilter::new(SPANS));
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("keelson"))
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(collector.is_some())
+            .with_filter(EnvFilter::new(SPANS));
         tracing_subscriber::registry()
             .with(spans)
             .with(logs(json, filter, std::io::stderr))

@@ -13,7 +13,7 @@
 
 mod measuring;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use k8s_openapi::api::core::v1::{ContainerState, Pod as Written, PodStatus};
 use keelson_cluster::View;
@@ -89,6 +89,8 @@ struct Open {
 #[derive(Debug, Clone, Default)]
 pub struct Effects {
     open: HashMap<String, Open>,
+    /// The same by age.
+    by_age: BTreeSet<(Timestamp, String)>,
     /// What this scheduler added to each node in all: only differences are used.
     added: HashMap<String, Resources>,
     /// Those whose pods ran.
@@ -134,11 +136,19 @@ impl Effects {
 
     fn open(&mut self, uid: &str, open: Open) {
         if self.open.len() >= FOLLOWED
-            && let Some(oldest) = self.open.iter().min_by_key(|(_, open)| open.placement.at).map(|(uid, _)| uid.clone())
+            && let Some((_, oldest)) = self.by_age.pop_first()
         {
             self.open.remove(&oldest);
         }
+        self.close(uid);
+        self.by_age.insert((open.placement.at, uid.to_owned()));
         self.open.insert(uid.to_owned(), open);
+    }
+
+    fn close(&mut self, uid: &str) -> Option<Open> {
+        let open = self.open.remove(uid)?;
+        self.by_age.remove(&(open.placement.at, uid.to_owned()));
+        Some(open)
     }
 
     /// The predicted shares of the node, with what this scheduler has added since.
@@ -158,7 +168,7 @@ impl Effects {
 
     /// The pod was not bound after all: there is nothing to measure.
     pub fn forget(&mut self, uid: &str) {
-        let Some(open) = self.open.remove(uid) else { return };
+        let Some(open) = self.close(uid) else { return };
         if let Some(added) = self.added.get_mut(&open.placement.node) {
             *added = added.saturating_sub(&open.requests);
         }
@@ -196,7 +206,7 @@ impl Effects {
         } else {
             return None;
         };
-        let open = self.open.remove(uid)?;
+        let open = self.close(uid)?;
         let decision = open.placement.decision;
         if phase != "Running" || effect.figures.is_empty() {
             return Some((decision, effect));
@@ -252,7 +262,7 @@ impl Effects {
     /// A pod is gone; the effect, when it never ran.
     pub fn deleted(&mut self, uid: &str, now: Timestamp) -> Option<(DecisionId, Effect)> {
         self.ran.remove(uid);
-        let Open { placement, .. } = self.open.remove(uid)?;
+        let Open { placement, .. } = self.close(uid)?;
         let after = now.since(placement.at);
         Some((
             placement.decision,
@@ -262,15 +272,15 @@ impl Effects {
 
     /// The placements whose pods take too long.
     pub fn overdue(&mut self, now: Timestamp) -> Vec<(DecisionId, Effect)> {
-        let late = |open: &Open| now.since(open.placement.at) >= PATIENCE;
-        let mut uids: Vec<String> =
-            self.open.iter().filter(|(_, open)| late(open)).map(|(uid, _)| uid.clone()).collect();
-        uids.sort();
-        let effect = |Open { placement, .. }: Open| {
+        let mut effects = Vec::new();
+        while self.by_age.first().is_some_and(|(at, _)| now.since(*at) >= PATIENCE)
+            && let Some((_, uid)) = self.by_age.pop_first()
+            && let Some(Open { placement, .. }) = self.open.remove(&uid)
+        {
             let sentence = format!("Bound to {}, and not running after {PATIENCE}.", placement.node);
-            (placement.decision, wrong(now, sentence))
-        };
-        uids.iter().filter_map(|uid| self.open.remove(uid)).map(effect).collect()
+            effects.push((placement.decision, wrong(now, sentence)));
+        }
+        effects
     }
 
     /// How many placements are followed.

@@ -69,6 +69,7 @@ pub struct Live {
     tally: Mutex<Tally>,
     /// Knocked at when changes were missed.
     missed: Notify,
+    looks: watch::Looks,
     queue: Mutex<watch::Queue>,
     /// On a page of its own: which features are led, with which fence.
     leaders: Mutex<BTreeMap<Feature, u64>>,
@@ -95,6 +96,7 @@ impl Live {
             log,
             tally: Mutex::default(),
             missed: Notify::new(),
+            looks: watch::Looks::default(),
             queue: Mutex::default(),
             leaders: Mutex::default(),
             cells: cells::Cells::default(),
@@ -162,6 +164,7 @@ impl Live {
 #[async_trait]
 impl Backend for Live {
     fn overview(&self, seen: &Seen) -> Arc<Overview> {
+        self.looks.here();
         let now = self.now();
         let features = Feature::ALL.into_iter().map(|feature| self.feature(feature, now, seen)).collect();
         Arc::new(Overview {
@@ -179,6 +182,7 @@ impl Backend for Live {
     }
 
     fn namespaces(&self) -> BTreeSet<String> {
+        self.looks.here();
         let mut namespaces = self.tally().namespaces();
         namespaces.extend(self.queue().namespaces.keys().cloned());
         namespaces.extend(subject::namespaces(self));
@@ -187,6 +191,7 @@ impl Backend for Live {
     }
 
     fn nodes(&self) -> Arc<Nodes> {
+        self.looks.here();
         self.cells.nodes()
     }
 
@@ -243,6 +248,7 @@ impl Backend for Live {
     }
 
     async fn preview(&self, feature: Feature, mode: Mode, seen: &Seen) -> Result<Preview, BackendError> {
+        self.looks.here();
         let (now, from) = (self.now(), self.standing(feature).mode);
         let waiting = self.queue().seen(seen).waiting;
         Ok(preview::of(feature, (from, mode), self.tally().words(feature, now, seen), waiting))

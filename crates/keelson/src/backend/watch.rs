@@ -15,14 +15,19 @@ use keelson_store::{Change as Recorded, Filter, MAX_PAGE};
 use kube::Api;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::{Live, cells};
 use crate::tally::{Tally, WINDOW};
 
-/// How often the scheduler is asked for its nodes and its queue.
+/// How often the scheduler is asked for its nodes and its queue while somebody looks.
 const GLANCE: Duration = Duration::from_millis(500);
+/// How often while nobody does: with ten thousand pods waiting each time costs it some milliseconds.
+const UNSEEN: Duration = Duration::from_secs(5);
+/// Who looked so long ago looks no more.
+const ATTENTION: Duration = Duration::from_secs(10);
 /// How often a page of its own looks who leads.
 const LEADERS: Duration = Duration::from_secs(5);
 /// When a store that is away is asked again for the last hour.
@@ -70,6 +75,33 @@ impl Turn {
     }
 }
 
+/// When somebody looked last.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    last: Mutex<Option<Instant>>,
+    again: Notify,
+}
+
+impl Looks {
+    /// Somebody looks; the first one for a while is not kept waiting.
+    pub(super) fn here(&self) {
+        if !self.recent(self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now())) {
+            self.again.notify_one();
+        }
+    }
+
+    fn recent(&self, last: Option<Instant>) -> bool {
+        last.is_some_and(|at| at.elapsed() < ATTENTION)
+    }
+
+    /// Waits until it is time to look again.
+    async fn rest(&self) {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = if self.recent(last) { GLANCE } else { UNSEEN };
+        tokio::select! { () = tokio::time::sleep(pause) => {}, () = self.again.notified() => {} }
+    }
+}
+
 impl Live {
     /// Starts everything that is kept current.
     pub(super) fn watch(self: &Arc<Self>) {
@@ -94,16 +126,29 @@ impl Live {
 
     /// Passes on what is recorded, here or by others.
     async fn follow(self: Arc<Self>) {
-        let mut changes = self.platform.recorder.subscribe();
+        let recorder = &self.platform.recorder;
+        let mut taken = recorder.seq();
+        let mut changes = recorder.subscribe();
         loop {
             match changes.recv().await {
-                Ok(change) => self.take(change),
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "the page fell behind the recorder and reads again");
-                    self.log.reset();
-                    self.missed.notify_one();
+                // It came among those that were missed.
+                Ok(change) if change.seq() <= taken => continue,
+                Ok(change) if change.seq() == taken + 1 => {
+                    taken += 1;
+                    self.take(change);
+                    continue;
                 }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
+            }
+            if let Some(missed) = recorder.since(taken) {
+                taken = missed.last().map_or(taken, Recorded::seq);
+                missed.into_iter().for_each(|change| self.take(change));
+            } else {
+                tracing::warn!("the page fell behind the recorder and reads again");
+                taken = recorder.seq();
+                self.log.reset();
+                self.missed.notify_one();
             }
         }
     }
@@ -160,7 +205,10 @@ impl Live {
     async fn glance(self: Arc<Self>) {
         let spot = self.platform.runtime.cache().extract(cells::is_spot);
         loop {
-            match self.put(Feature::Scheduling, "nodes", json!({})).await.map(cells::read) {
+            let nodes = self.put(Feature::Scheduling, "nodes", json!({})).await;
+            let queue = self.put(Feature::Scheduling, "queue", json!({})).await;
+            let known = nodes.is_ok() && queue.is_ok();
+            match nodes.map(cells::read) {
                 Ok(Ok(cells)) => {
                     let used = self.platform.runtime.facts().read::<NodeUse>().map(|known| known.value);
                     self.cells.take(cells, &spot, &used.unwrap_or_default(), self.now());
@@ -168,12 +216,16 @@ impl Live {
                 Ok(Err(error)) => tracing::warn!("the scheduler's nodes cannot be read: {error}"),
                 Err(error) => tracing::debug!("no nodes now: {error}"),
             }
-            match self.put(Feature::Scheduling, "queue", json!({})).await.map(serde_json::from_value) {
+            match queue.map(serde_json::from_value) {
                 Ok(Ok(queue)) => *self.queue() = queue,
                 Ok(Err(error)) => tracing::warn!("the scheduler's queue cannot be read: {error}"),
                 Err(error) => tracing::debug!("no queue now: {error}"),
             }
-            tokio::time::sleep(GLANCE).await;
+            if known {
+                self.looks.rest().await;
+            } else {
+                tokio::time::sleep(GLANCE).await;
+            }
         }
     }
 
@@ -214,6 +266,24 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_looks_it_rests_and_who_comes_is_not_kept_waiting() {
+        let looks = Looks::default();
+        let rested = async || {
+            let began = Instant::now();
+            looks.rest().await;
+            began.elapsed()
+        };
+        assert_eq!(rested().await, UNSEEN);
+        looks.here();
+        assert_eq!((rested().await, rested().await), (Duration::ZERO, GLANCE));
+        tokio::time::advance(ATTENTION).await;
+        assert_eq!(rested().await, UNSEEN);
+        looks.here();
+        looks.here();
+        assert_eq!((rested().await, rested().await), (Duration::ZERO, GLANCE), "one that stays wakes nobody");
+    }
 
     #[test]
     fn a_connection_is_as_it_is_since_it_last_changed() {
