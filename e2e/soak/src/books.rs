@@ -4,19 +4,18 @@
 //! the stream of changes, and compared with the store at the end of the day.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keelson_api::names;
 use keelson_core::decision::{Outcome, Verb};
 use keelson_core::{Decision, Span, Timestamp};
 use keelson_sim::objects::Event;
 use keelson_sim::tree::Value;
-use keelson_sim::world::demand::of_pod;
-use keelson_sim::world::invariants::minds;
 use keelson_sim::world::kinds::{EVENTS, LEASES, NODES, PODS};
-use keelson_sim::world::neighbours::{Assumed, Neighbours};
-use keelson_sim::world::read::{Key, annotation, condition, holds, int, is_leaving, text, time, uid};
-use keelson_sim::world::seen::Seen;
-use keelson_sim::world::standin::fits;
+use keelson_sim::world::read::{Key, annotation, condition, int, labels, text, time, uid};
+
+use crate::cast::{GROUP, GROUP_WAIT};
+use crate::room::Room;
 
 /// Every pod that Keelson was asked to place and that is bound has a decision that says so, with that node.
 pub const RECORDED: &str = "Recorded";
@@ -52,7 +51,6 @@ const LAST_WORD: Span = Span::seconds(30);
 /// The books of one day.
 #[derive(Debug, Default)]
 pub struct Books {
-    seen: Seen,
     bound: BTreeMap<String, (Key, String)>,
     /// The decisions that pods carry, when they were bound, and the number of the leader then.
     carried: BTreeMap<String, (String, Option<u64>)>,
@@ -100,9 +98,6 @@ impl Books {
             let before = self.silent.insert(uid(object).to_owned(), silent).unwrap_or(false);
             self.lost_nodes += u64::from(silent && !before) + u64::from(event.deleted && !before);
         }
-        if event.resource == PODS || event.resource == NODES {
-            self.seen.enter(event.resource, object, event.deleted);
-        }
     }
 
     /// How many machines fell silent or went.
@@ -112,9 +107,9 @@ impl Books {
     }
 
     /// Closes the books at the end of the day, when all has been calm for a while.
-    pub fn close(&mut self, decisions: &[Decision], dropped: u64, now: Timestamp) {
+    pub fn close(&mut self, decisions: &[Decision], dropped: u64, room: &Room, now: Timestamp) {
         self.compare(decisions);
-        self.look_for_the_forgotten(now);
+        self.look_for_the_forgotten(room, now);
         self.judge(KEPT, dropped == 0, || format!("{dropped} decisions were dropped"));
     }
 
@@ -163,38 +158,22 @@ impl Books {
         }
     }
 
-    fn look_for_the_forgotten(&mut self, now: Timestamp) {
-        let waits = |pod: &&std::sync::Arc<Value>| {
+    fn look_for_the_forgotten(&mut self, room: &Room, now: Timestamp) {
+        let old = |pod: &&Arc<Value>| {
             let born = time(pod, "metadata.creationTimestamp").unwrap_or(now);
-            asks_keelson(pod) && text(pod, "spec.nodeName").is_empty() && !is_leaving(pod) && now.since(born) > PATIENCE
+            let more = if labels(pod).contains_key(GROUP) { GROUP_WAIT } else { Span::ZERO };
+            now.since(born) > Span(PATIENCE.0 + more.0)
         };
-        let waiting: Vec<_> = self.seen.all(PODS).map(|(_, pod)| pod).filter(waits).cloned().collect();
-        let nothing = Default::default();
-        for pod in waiting {
-            let said = condition(&pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
-            self.judge(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(&pod)));
-            if self.is_kept_away(&pod) {
-                continue;
-            }
-            let demand = of_pod(&pod);
-            let apart = Neighbours::of(&self.seen, &Assumed::new(), &pod);
-            let free = self.seen.nodes().values().find(|node| {
-                let load = self.seen.load(&node.name).unwrap_or(&nothing);
-                let ready = self.seen.get(NODES, &Key::cluster(&node.name)).is_some_and(|node| holds(&node, "Ready"));
-                ready && fits(&pod, &demand, node, load).is_ok() && apart.open(node).is_ok()
-            });
-            let free = free.map(|node| node.name.clone());
-            self.judge(PROGRESS, free.is_none(), || {
-                format!("{:?} waits ({said}) although {} has room", Key::of(&pod), free.unwrap_or_default())
+        for pod in room.waiting().filter(old) {
+            let said = condition(pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
+            self.judge(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(pod)));
+            let free = room.nodes_for(pod);
+            self.judge(PROGRESS, free.is_empty(), || {
+                format!("{:?} waits ({said}) although {free:?} have room", Key::of(pod))
             });
         }
         // Where everything was placed, waiting was at stake all the same.
         self.judge(PROGRESS, true, String::new);
-    }
-
-    /// Whether somebody who runs wants it away: where that leaves room is not judged here.
-    fn is_kept_away(&self, pod: &Value) -> bool {
-        self.seen.all(PODS).any(|(_, other)| !text(other, "spec.nodeName").is_empty() && minds(other, pod))
     }
 
     fn judge(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {

@@ -19,23 +19,25 @@ use keelson_sim::face::{
     faults::{Faults, Rates},
     tower::Face,
 };
-use keelson_sim::objects::{Event, Write};
-use keelson_sim::tree::{Value, json};
+use keelson_sim::objects::Event;
 use keelson_sim::world::chance::Chance;
 use keelson_sim::world::drive::Simulation;
 use keelson_sim::world::invariants::{Invariant, Invariants};
-use keelson_sim::world::kinds::{DEPLOYMENTS, LEASES, PODS};
+use keelson_sim::world::kinds::LEASES;
 use keelson_sim::world::scenario::Scenario;
-use keelson_sim::world::script::Deed;
 use keelson_sim::world::{Settings, World};
 use keelson_store::{Filter, Journal, JournalOptions, Retention, Store};
 use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use crate::books::Books;
+use crate::budgets::Budgets;
 use crate::intermittent::Intermittent;
 use crate::order::Order;
+use crate::patience::Patience;
 use crate::report::Report;
+use crate::room::Room;
+use crate::units::Units;
 use crate::weather::{Blow, forecast};
 
 /// When every day begins.
@@ -53,10 +55,6 @@ pub const GRACE: Span = Span::seconds(180);
 pub const MACHINES: usize = 200;
 /// See [`MACHINES`].
 pub const PODS_ABOUT: usize = 3_000;
-/// Machines with a pod that keeps some of the others away.
-const KEEPERS: usize = 12;
-/// Workloads whose pods must be in one zone.
-const TOGETHER: i64 = 4;
 
 /// What a day is made of.
 #[derive(Debug, Clone)]
@@ -110,7 +108,9 @@ pub const FAULTS: [&str; 17] = [
 #[must_use]
 pub fn invariants() -> Vec<String> {
     let cluster = Invariant::ALL.iter().map(|invariant| format!("{invariant:?}"));
-    cluster.chain(crate::books::ALL.map(str::to_owned)).chain(crate::order::ALL.map(str::to_owned)).collect()
+    let ours =
+        [&crate::books::ALL[..], &crate::order::ALL, &crate::budgets::ALL, &crate::units::ALL, &crate::patience::ALL];
+    cluster.chain(ours.concat().into_iter().map(str::to_owned)).collect()
 }
 
 /// Lives a day, on a runtime of its own, on virtual time.
@@ -128,14 +128,20 @@ struct Witness {
     invariants: Invariants,
     books: Books,
     order: Order,
+    room: Room,
+    budgets: Budgets,
+    units: Units,
+    patience: Patience,
     trace: Sha256,
     events: u64,
 }
 
 impl Default for Witness {
     fn default() -> Self {
-        let (show, books, order, trace, events) = Default::default();
-        Self { show, invariants: Invariants::with_grace(GRACE), books, order, trace, events }
+        let (show, books, order, room, budgets) = Default::default();
+        let (units, patience, trace, events) = Default::default();
+        let invariants = Invariants::with_grace(GRACE);
+        Self { show, invariants, books, order, room, budgets, units, patience, trace, events }
     }
 }
 
@@ -151,6 +157,16 @@ impl Witness {
         self.invariants.see(event, now);
         self.books.see(event, now);
         self.order.see(event, now);
+        self.room.see(event, now);
+        self.budgets.see(event, now, &self.room);
+        self.units.see(event, now, &self.room);
+        self.patience.see(event, now, &self.room);
+    }
+
+    /// Something happened to the replicas, or is over.
+    fn disturb(&mut self, now: Timestamp) {
+        self.budgets.disturb(now);
+        self.patience.disturb();
     }
 }
 
@@ -182,15 +198,7 @@ impl Day {
         }));
         install(&kube::Client::new(Face::new(shared), "default"), Mode::Enforce).await?;
         let mut scenario = Scenario::churn(plan.seed, plan.nodes, plan.pods, names::SCHEDULER);
-        scenario.objects.splice(0..0, (0..KEEPERS.min(plan.nodes)).map(keeper));
-        for (number, name) in (0..TOGETHER).map(|number| (number, format!("together-{number:02}"))) {
-            scenario.objects.push(Write::Create(DEPLOYMENTS, together(&name)));
-            // Each quarter of an hour one grows or shrinks.
-            let sizes =
-                (0..).map(|step| (Span::minutes(20 + 15 * (step * TOGETHER + number)), 2 + (step + number) % 4));
-            let during = sizes.take_while(|(at, _)| *at < plan.length);
-            scenario.script.extend(during.map(|(at, replicas)| (at, Deed::Write(sized(&name, replicas)))));
-        }
+        crate::cast::join(&mut scenario, plan.nodes, plan.length);
         simulation
             .act(|world, cluster| world.follow(scenario, cluster))
             .map_err(|refusal| anyhow::anyhow!("the day cannot begin: {refusal}"))?;
@@ -237,13 +245,20 @@ impl Day {
         for (pause, blow) in forecast(chance, plan.length, u64::try_from(self.replicas.len())?) {
             sleep(pause.to_std()).await;
             *self.fired.entry(blow.name().to_owned()).or_default() += 1;
+            self.disturb();
             self.strike(plan, blow).await?;
+            self.disturb();
         }
         let clock = self.simulation.shared().clock();
         clock.sleep_until(self.begin + Span(plan.length.0 - CALM.0)).await;
         self.replicas.iter().for_each(|replica| replica.faults.set(Rates::default()));
         clock.sleep_until(self.begin + plan.length).await;
         self.end(plan.seed).await
+    }
+
+    fn disturb(&self) {
+        let now = self.simulation.shared().clock().now();
+        self.witness.lock().unwrap_or_else(PoisonError::into_inner).disturb(now);
     }
 
     async fn strike(&mut self, plan: &Plan, blow: Blow) -> Result<()> {
@@ -292,20 +307,26 @@ impl Day {
         }
         let now = self.simulation.shared().clock().now();
         let witness = std::mem::take(&mut *self.witness.lock().unwrap_or_else(PoisonError::into_inner));
-        let Witness { show, invariants, mut books, order, mut trace, events } = witness;
+        let Witness { show, invariants, mut books, order, room, mut budgets, mut units, patience, mut trace, events } =
+            witness;
         for decision in decisions.iter().rev().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()? {
             if show.as_ref().is_some_and(|what| decision.contains(what)) {
                 println!("{decision}");
             }
         }
-        books.close(&decisions, dropped, now);
+        books.close(&decisions, dropped, &room, now);
+        budgets.close(&decisions);
+        units.close(&decisions);
         *self.fired.entry("lost node".to_owned()).or_default() += books.lost_nodes();
         for decision in &decisions {
             trace.update(serde_json::to_vec(decision)?);
         }
-        let (mut at_stake, ours) = books.verdict();
-        let (of_order, in_order) = order.verdict();
-        at_stake.extend(of_order);
+        let verdicts = [books.verdict(), order.verdict(), budgets.verdict(), units.verdict(), patience.verdict()];
+        let (mut at_stake, mut ours) = (BTreeMap::new(), Vec::new());
+        for (stakes, broken) in verdicts {
+            at_stake.extend(stakes);
+            ours.extend(broken);
+        }
         at_stake.extend(invariants.at_stake().iter().map(|(invariant, count)| (format!("{invariant:?}"), *count)));
         let cluster = invariants.broken().iter();
         let cluster = cluster.map(|breach| format!("{:?} at {}: {}", breach.invariant, breach.at, breach.what));
@@ -315,7 +336,7 @@ impl Day {
             decisions: u64::try_from(decisions.len())?,
             fired: self.fired,
             at_stake,
-            breaches: cluster.chain(ours).chain(in_order).collect(),
+            breaches: cluster.chain(ours).collect(),
             trace: trace.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
@@ -328,38 +349,6 @@ fn show(what: &str, event: &Event, now: Timestamp) {
         let verb = if event.deleted { "deleted" } else { "written" };
         println!("{now} {verb} {object}");
     }
-}
-
-/// A pod that somebody else put on a machine, and that wants no pods of the first shops beside it.
-fn keeper(number: usize) -> Write<Value> {
-    let shops: Vec<String> = (0..3).map(|shop| format!("shop-{shop:02}")).collect();
-    let selector = json!({"matchExpressions": [{"key": "app", "operator": "In", "values": shops}]});
-    let term = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": selector});
-    let affinity = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
-    let metadata = json!({"namespace": "default", "name": format!("keeper-{number:02}")});
-    let container = json!({"name": "main", "image": "churn/keeper:1"});
-    let spec = json!({"nodeName": format!("node-{number:02}"), "affinity": affinity, "containers": [container]});
-    Write::Create(PODS, json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
-}
-
-/// A workload whose pods must be in one zone.
-fn together(name: &str) -> Value {
-    let selector = json!({"matchLabels": {"app": name}});
-    let term = json!({"topologyKey": "topology.kubernetes.io/zone", "labelSelector": selector});
-    let affinity = json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
-    let container =
-        json!({"name": "main", "image": format!("churn/{name}:1"), "resources": {"requests": {"cpu": "50m"}}});
-    let spec = json!({"schedulerName": names::SCHEDULER, "affinity": affinity, "containers": [container]});
-    let template = json!({"metadata": {"labels": {"app": name}}, "spec": spec});
-    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "default", "name": name},
-        "spec": {"replicas": 3, "selector": selector, "template": template}})
-}
-
-/// The workload in another size.
-fn sized(name: &str, replicas: i64) -> Write<Value> {
-    let (namespace, name) = ("default".to_owned(), name.to_owned());
-    let patch = json!({"spec": {"replicas": replicas}});
-    Write::Merge { resource: DEPLOYMENTS, namespace, name, subresource: "", patch }
 }
 
 /// Every decision there is, newest first.

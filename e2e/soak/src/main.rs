@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use keelson_core::Span;
 use keelson_soak::day::{self, FAULTS, Plan, invariants, live};
 use keelson_soak::report::{Report, Sum};
 use serde::{Deserialize, Serialize};
@@ -37,10 +38,13 @@ struct Args {
     /// Pods of a day, about.
     #[arg(long, default_value_t = day::PODS_ABOUT)]
     pods: usize,
+    /// How long a day is, in hours.
+    #[arg(long, default_value_t = HOURS, value_parser = clap::value_parser!(i64).range(1..=24))]
+    hours: i64,
     /// Days at once.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
-    /// Append the results to this file as they come, and leave out the seeds that it already has for this commit and size.
+    /// Append the results to this file as they come, and leave out the seeds that it already has for this commit, size and length.
     #[arg(long)]
     record: Option<PathBuf>,
     /// Days that once failed, one a line; they go first.
@@ -57,6 +61,9 @@ struct Args {
     commit: String,
 }
 
+/// How long a day is, unless it is asked for another length.
+const HOURS: i64 = 24;
+
 /// Days in a line of the record: what a run that is cut off loses is less than that.
 const DAYS_A_LINE: usize = 25;
 
@@ -70,6 +77,8 @@ struct Line {
     nodes: usize,
     #[serde(default = "first_pods")]
     pods: usize,
+    #[serde(default = "first_hours")]
+    hours: i64,
     seeds: Vec<u64>,
     #[serde(flatten)]
     sum: Sum,
@@ -95,11 +104,15 @@ const fn first_pods() -> usize {
     500
 }
 
+const fn first_hours() -> i64 {
+    HOURS
+}
+
 fn run(args: &Args) -> Result<bool> {
     let mut days = args.failed.as_deref().map(once_failed).transpose()?.unwrap_or_default();
     let known = args.record.as_deref().map(|file| recorded(file, args)).transpose()?.unwrap_or_default();
     let fresh = args.seeds.clone().filter(|seed| !known.contains(seed));
-    days.extend(fresh.map(|seed| Day { seed, nodes: args.nodes, pods: args.pods, again: false }));
+    days.extend(fresh.map(|seed| Day { seed, nodes: args.nodes, pods: args.pods, hours: args.hours, again: false }));
     let start = now();
     let (mut all, mut batch) = (Batch::new(), Batch::new());
     for day in live_all(days, args) {
@@ -132,6 +145,7 @@ struct Day {
     seed: u64,
     nodes: usize,
     pods: usize,
+    hours: i64,
     /// Because it once failed.
     again: bool,
 }
@@ -162,6 +176,7 @@ impl Batch {
             commit: args.commit.clone(),
             nodes: args.nodes,
             pods: args.pods,
+            hours: args.hours,
             seeds: self.seeds,
             sum: self.sum,
             wall_seconds: self.begun.elapsed().as_secs(),
@@ -189,7 +204,8 @@ fn live_all(days: Vec<Day>, args: &Args) -> impl Iterator<Item = Result<(Day, Re
                     return;
                 }
                 let begun = now();
-                let plan = Plan { show: show.clone(), nodes: day.nodes, pods: day.pods, ..Plan::full(day.seed) };
+                let (nodes, pods, length) = (day.nodes, day.pods, Span::hours(day.hours));
+                let plan = Plan { show: show.clone(), nodes, pods, length, ..Plan::full(day.seed) };
                 let lived = if twice { live_twice(&plan) } else { live(&plan) };
                 let lived = lived.map(|report| (day, report, begun.elapsed()));
                 if tell.send(lived.with_context(|| format!("seed {}", day.seed))).is_err() {
@@ -218,7 +234,7 @@ fn tell(day: Day, report: &Report, took: Duration) {
         println!("        BROKEN  {breach}");
     }
     if !breaches.is_empty() {
-        let size = format!("--nodes {} --pods {}", day.nodes, day.pods);
+        let size = format!("--nodes {} --pods {} --hours {}", day.nodes, day.pods, day.hours);
         println!("        again: cargo xtask soak scheduling --seeds {seed}..{} {size} --dry", seed + 1);
     }
 }
@@ -235,7 +251,7 @@ fn recorded(file: &Path, args: &Args) -> Result<BTreeSet<u64>> {
     for line in BufReader::new(File::open(file)?).lines() {
         let line: Line = serde_json::from_str(&line?).with_context(|| format!("{}: not a record", file.display()))?;
         let of_this = (&line.simulation, &line.commit) == (&args.name, &args.commit);
-        if of_this && (line.nodes, line.pods) == (args.nodes, args.pods) {
+        if of_this && (line.nodes, line.pods, line.hours) == (args.nodes, args.pods, args.hours) {
             seeds.extend(line.seeds);
         }
     }
@@ -249,7 +265,7 @@ fn once_failed(file: &Path) -> Result<Vec<Day>> {
     let day = |line: &str| {
         let numbers: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         let [seed, nodes, pods] = *numbers.as_slice() else { bail!("write a seed, its nodes and its pods") };
-        Ok(Day { seed, nodes: usize::try_from(nodes)?, pods: usize::try_from(pods)?, again: true })
+        Ok(Day { seed, nodes: usize::try_from(nodes)?, pods: usize::try_from(pods)?, hours: HOURS, again: true })
     };
     lines.map(|line| day(line).with_context(|| format!("{}: {line:?}", file.display()))).collect()
 }

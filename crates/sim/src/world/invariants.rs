@@ -239,7 +239,8 @@ impl Invariants {
     }
 }
 
-const APART: &str = "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+/// Where a pod says whom it keeps away.
+pub const APART: &str = "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution";
 
 /// Whether a term of a pod that is there is about another pod. (Scenarios name no namespaces in such terms.)
 fn concerns(keeper: &Value, term: &Value, pod: &Value) -> bool {
@@ -249,12 +250,13 @@ fn concerns(keeper: &Value, term: &Value, pod: &Value) -> bool {
 }
 
 /// Whether the required anti-affinity of a pod that is there is about another pod, wherever that goes.
-#[must_use]
-pub fn minds(keeper: &Value, pod: &Value) -> bool {
+fn minds(keeper: &Value, pod: &Value) -> bool {
     list(keeper, APART).iter().any(|term| concerns(keeper, term, pod))
 }
 
-fn keeps_away(keeper: &Value, pod: &Value, node: &NodeFacts, nodes: &BTreeMap<String, NodeFacts>) -> bool {
+/// Whether a pod that is there keeps another off a node.
+#[must_use]
+pub fn keeps_away(keeper: &Value, pod: &Value, node: &NodeFacts, nodes: &BTreeMap<String, NodeFacts>) -> bool {
     let domain = |node: &NodeFacts, term: &Value| node.labels.get(text(term, "topologyKey")).cloned();
     let there = nodes.get(text(keeper, "spec.nodeName"));
     list(keeper, APART).iter().filter(|term| concerns(keeper, term, pod)).any(|term| {

@@ -115,6 +115,13 @@ impl Groups {
         self.waits.clear();
     }
 
+    /// Whatever was planned is planned anew. Who waits goes on waiting until the moment that was said: costs that are
+    /// measured change every minute, and none of them may make the wait longer.
+    fn plan_anew(&mut self) {
+        self.planned.clear();
+        self.waits.values_mut().for_each(|wait| wait.failed = None);
+    }
+
     /// Something changed that may help a group.
     pub(super) const fn changed(&mut self) {
         self.changes += 1;
@@ -145,7 +152,7 @@ impl Mind {
 
     /// Groups or costs changed: what was planned is planned anew, and pods stand elsewhere in the queue.
     pub(super) fn groups_changed(&mut self, now: Timestamp) {
-        self.groups.start_over();
+        self.groups.plan_anew();
         if !self.standing.decides() {
             return;
         }

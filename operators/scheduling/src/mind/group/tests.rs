@@ -126,6 +126,24 @@ fn who_waited_long_enough_is_placed_alone() {
 }
 
 #[test]
+fn costs_that_change_every_minute_do_not_make_the_wait_longer() {
+    let mut mind = waiting(3, &nodes(), &[member("web-1", "web"), member("db-1", "db")]);
+    assert!(all(&mut mind, 1).iter().all(|job| !job.binds()));
+    for second in [10, 20, 30] {
+        let costs = json!([{"topologyKey": "topology.kubernetes.io/zone", "originList": [
+            {"origin": "a", "costList": [{"destination": "b", "networkCost": second}]}]}]);
+        let weights = json!([{"name": "UserDefined", "topologyList": costs}]);
+        let costs = network::topology(
+            &json!({"metadata": {"name": "nt-default"}, "spec": {"weights": weights}}),
+            network::WEIGHTS,
+        );
+        mind.network(Event::TopologyApplied(Box::new(costs)), at(second));
+        assert!(all(&mut mind, second).iter().all(|job| !job.binds()));
+    }
+    assert_eq!(all(&mut mind, 31).iter().filter(|job| job.binds()).count(), 2);
+}
+
+#[test]
 fn no_pod_of_a_group_is_bound_while_one_has_no_place_and_all_are_once_it_has() {
     let blocker = bound(pod("blocker", "700m"), "n1");
     let nodes = [nodes()[0].clone(), nodes()[2].clone()];
