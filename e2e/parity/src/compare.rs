@@ -27,6 +27,12 @@ impl Disagreement {
         ![" raw", " normalized"].iter().any(|end| self.theirs.ends_with(end))
     }
 
+    /// Whether it is about the same part of the same plugin on the same node.
+    #[must_use]
+    pub fn is_about(&self, other: &Self) -> bool {
+        (self.plugin, &self.node, &self.theirs) == (other.plugin, &other.node, &other.theirs)
+    }
+
     /// The same for all that differ in the same way: without the node and without numbers.
     #[must_use]
     pub fn kind(&self) -> String {
@@ -68,8 +74,9 @@ fn victims(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<D
     let before = found.len();
     let differs =
         |node: &str, theirs: String, ours: String| Disagreement { plugin, node: node.to_owned(), theirs, ours };
-    if theirs.why.is_empty() != mine.why.is_empty() {
-        return found.push(differs("no node", evicts(theirs), evicts(mine)));
+    if refused(theirs) != refused(mine) {
+        let words = |side| format!("Evict nobody: {}", refused(side));
+        return found.push(differs("no node", words(theirs), words(mine)));
     }
     for node in theirs.candidates.keys().chain(mine.candidates.keys()).collect::<BTreeSet<_>>() {
         let words = |side: &Preemption| match side.candidates.get(node) {
@@ -87,8 +94,10 @@ fn victims(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<D
     }
 }
 
-fn evicts(side: &Preemption) -> String {
-    if side.why.is_empty() { format!("Evict on {}", side.node) } else { format!("Evict nobody: {}", side.why) }
+/// Why nobody may be evicted, wherever it would help; nothing when some may.
+fn refused(side: &Preemption) -> &str {
+    let why = side.why.strip_prefix("preemption: ").unwrap_or(&side.why);
+    if why.starts_with("not eligible") { why } else { "" }
 }
 
 fn verdicts(plugin: &'static str, answer: &Answer, ours: &Ours, found: &mut Vec<Disagreement>) {

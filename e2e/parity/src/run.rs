@@ -1,6 +1,6 @@
 //! Many seeds, one after another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::{Context, Result, ensure};
@@ -49,7 +49,7 @@ pub struct Run {
     pub oracle: Oracle,
     /// The outcomes that were reached.
     pub coverage: Coverage,
-    explained: BTreeMap<&'static str, u64>,
+    explained: BTreeMap<&'static str, BTreeSet<u64>>,
     cases: u64,
 }
 
@@ -77,8 +77,8 @@ impl Run {
         let ours = ours::judge(&case.request, &told.feasible).with_context(at)?;
         let mut disagreements = compare(&told, &ours);
         disagreements.retain(|one| {
-            let row = known(&case.request, one);
-            row.into_iter().for_each(|row| *self.explained.entry(row.name).or_default() += 1);
+            let row = known(&case.request, &told, one);
+            row.into_iter().for_each(|row| _ = self.explained.entry(row.name).or_default().insert(seed));
             row.is_none()
         });
         Ok((!disagreements.is_empty()).then_some(Finding { case, disagreements }))
@@ -97,8 +97,9 @@ impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.coverage)?;
         for row in KNOWN {
-            let count = self.explained.get(row.name).copied().unwrap_or_default();
-            writeln!(f, "{count:>9}  known: {}. {}", row.name, row.why)?;
+            let seeds = self.explained.get(row.name).into_iter().flatten();
+            let first: Vec<String> = seeds.clone().take(5).map(u64::to_string).collect();
+            writeln!(f, "{:>9}  known: {} ({}). {}", seeds.count(), row.name, first.join(", "), row.why)?;
         }
         Ok(())
     }

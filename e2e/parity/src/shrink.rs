@@ -43,6 +43,7 @@ const KEPT: &[&str] = &[
     "allocatable",
     "containers",
     "nodeName",
+    "startTime",
     "nominated",
     "nominatedNodeName",
     "phase",

@@ -110,7 +110,10 @@ func (b *bench) of(ctx context.Context, profile json.RawMessage) (*judge, error)
 	made.filters = pick[fwk.FilterPlugin](instances, enabled.Filter)
 	made.preScores = pick[fwk.PreScorePlugin](instances, enabled.PreScore)
 	made.scores = pick[fwk.ScorePlugin](instances, enabled.Score)
-	made.preemption, _ = instances[defaultpreemption.Name].(*defaultpreemption.DefaultPreemption)
+	if preemption, is := instances[defaultpreemption.Name].(*defaultpreemption.DefaultPreemption); is {
+		preemption.MoreImportantPod = moreImportant
+		made.preemption = preemption
+	}
 	b.judges[string(profile)] = made
 	return made, nil
 }

@@ -82,6 +82,16 @@ func order(victims *extenderv1.Victims) [5]int64 {
 	return [5]int64{victims.NumPDBViolations, int64(priority(victims.Pods[0])), sum, int64(len(victims.Pods)), started}
 }
 
+// moreImportant is upstream's order of victims. Of equals it takes those first of which it happened to hear first (and of pods that
+// have not started, whichever it looks at first); here it goes by name, so that the same question gets the same answer.
+func moreImportant(a, b *corev1.Pod) bool {
+	first, second := util.MoreImportantPod(a, b), util.MoreImportantPod(b, a)
+	if first != second {
+		return first
+	}
+	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
+}
+
 func uids(pods []*corev1.Pod) []string {
 	list := make([]string, len(pods))
 	for i, pod := range pods {

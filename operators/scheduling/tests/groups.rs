@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
+
 use keelson_core::{Mode, Outcome, Reason};
 use keelson_sim::face::faults::Faults;
 use keelson_sim::objects::{Resource, Write};
@@ -160,6 +162,98 @@ async fn measured_times_are_read_from_the_config_map_that_is_named_and_what_is_o
     pods().into_iter().for_each(|pod| _ = scene.create(PODS, pod));
     seconds(20).await;
     assert!(scene.list(PODS).iter().all(|pod| pod["spec"]["nodeName"].is_string()));
+}
+
+/// A pod that calls `db`, on one of two nodes that both lie apart from it.
+fn caller(name: &str, nodes: [&str; 2]) -> Value {
+    let terms = json!([{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": nodes}]}]);
+    let affinity = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}});
+    member(name, "web", json!({"affinity": {"nodeAffinity": affinity}}))
+}
+
+fn member(name: &str, workload: &str, more: Value) -> Value {
+    let labels =
+        json!({"appgroup.diktyo.x-k8s.io": "pair", "appgroup.diktyo.x-k8s.io.workload": workload, "app": workload});
+    let mut spec = json!({
+        "schedulerName": "keelson",
+        "containers": [{"name": "c", "image": "web", "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}}],
+    });
+    more.as_object().unwrap().iter().for_each(|(key, value)| spec[key] = value.clone());
+    json!({"metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": spec})
+}
+
+/// Times in which `near` is close to node-0 and `far` is not.
+fn times(near: &str, far: &str) -> Value {
+    let key = |to: &str| format!("netperf.p90.latency.milliseconds.origin.node-0.destination.{to}");
+    json!({key(near): "1.5", key(far): "90"})
+}
+
+#[tokio::test(start_paused = true)]
+async fn measured_times_decide_where_a_pod_of_a_group_goes_once_they_may_be_read() {
+    let scene = scene(7);
+    let metadata = json!({"name": "nt", "namespace": "shop"});
+    let spec = json!({"configmapName": "netperf-metrics", "weights": []});
+    let kind = json!({"apiVersion": "networktopology.diktyo.x-k8s.io/v1alpha1", "kind": "NetworkTopology"});
+    let mut topology = kind;
+    (topology["metadata"], topology["spec"]) = (metadata, spec);
+    scene.create(TOPOLOGIES, topology);
+    let of = |name: &str| json!({"kind": "Deployment", "apiVersion": "apps/v1", "namespace": "shop", "name": name, "selector": name});
+    scene.create(
+        GROUPS,
+        json!({
+            "apiVersion": "appgroup.diktyo.x-k8s.io/v1alpha1", "kind": "AppGroup",
+            "metadata": {"name": "pair", "namespace": "shop"},
+            "spec": {"numMembers": 2, "topologySortingAlgorithm": "KahnSort", "workloads": [
+                {"workload": of("web"), "dependencies": [{"workload": of("db")}]},
+                {"workload": of("db")},
+            ]},
+        }),
+    );
+    scene.granted.store(false, Ordering::Relaxed);
+    scene.set(json!({"mode": "Enforce", "settings": {"networkWeights": "NetperfCosts", "groupWaitSeconds": 0}}));
+    let process = scene.process("a", Faults::none(), false);
+    let told = || accepted(&scene.list(TOPOLOGIES)[0])["message"].as_str().unwrap_or_default().to_owned();
+    let meta = json!({"name": "netperf-metrics", "namespace": "shop"});
+    scene.create(PODS, member("db", "db", json!({"nodeSelector": {"kubernetes.io/hostname": "node-0"}})));
+    seconds(10).await;
+    let nodes = ["node-2", "node-6"];
+    scene.create(PODS, caller("first", nodes));
+    seconds(10).await;
+    let blind = scene.node_of("first").unwrap();
+    let other = nodes.into_iter().find(|node| *node != blind).unwrap();
+    // The other is the fuller one, and measured to be the nearer one; but that may not be read.
+    scene.create(CONFIG_MAPS, json!({"metadata": meta, "data": times(other, &blind)}));
+    let filler = |name: &str, node: &str| {
+        let resources = json!({"requests": {"cpu": "1", "memory": "2Gi"}});
+        let containers = json!([{"name": "c", "image": "web", "resources": resources}]);
+        let spec = json!({"schedulerName": "else", "nodeName": node, "containers": containers});
+        scene.create(PODS, json!({"metadata": {"name": name, "namespace": "shop"}, "spec": spec}));
+    };
+    filler("full", other);
+    seconds(70).await;
+    let value = "features.scheduling.networkTimes={namespace: shop, configMap: netperf-metrics}";
+    assert!(told().contains(value), "{}", told());
+    scene.create(PODS, caller("second", nodes));
+    seconds(10).await;
+    assert_eq!(scene.node_of("second").as_deref(), Some(blind.as_str()), "it has more room, and nothing is measured");
+
+    scene.granted.store(true, Ordering::Relaxed);
+    seconds(70).await;
+    assert_eq!(accepted(&scene.list(TOPOLOGIES)[0])["status"], "True", "{}", told());
+    scene.create(PODS, caller("third", nodes));
+    seconds(10).await;
+    assert_eq!(scene.node_of("third").as_deref(), Some(other), "{:#?}", process.last("third"));
+
+    // Measured anew the other way round, with both as full.
+    filler("as-full", &blind);
+    let (namespace, name) = ("shop".to_owned(), "netperf-metrics".to_owned());
+    let patch = json!({"data": times(&blind, other)});
+    scene.write(Write::Merge { resource: CONFIG_MAPS, namespace, name, subresource: "", patch });
+    seconds(70).await;
+    scene.create(PODS, caller("fourth", nodes));
+    seconds(10).await;
+    assert_eq!(scene.node_of("fourth").as_deref(), Some(blind.as_str()), "{:#?}", process.last("fourth"));
+    scene.unbroken();
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,7 +71,7 @@ fn show(flags: &Flags, seed: u64) -> Result<bool> {
     } else {
         tell(&mut oracle, &asked)?;
     }
-    Ok(disagreements.iter().all(|one| known(&asked, one).is_some()))
+    Ok(disagreements.iter().all(|one| known(&asked, &told, one).is_some()))
 }
 
 /// A question, the oracle's answer, and where we differ.

@@ -267,7 +267,8 @@ pub enum Note {
 }
 
 /// On which of the nodes the evictions that another scheduler thinks of make room. Whom it would evict stays its choice; a
-/// node on which that does not help, or that is not known, is left out. `O(nodes × pods of a node)`.
+/// node on which that does not help, or that is not known, is left out, and so is one without victims, with which
+/// kube-scheduler gives up the whole preemption. `O(nodes × pods of a node)`.
 #[must_use]
 pub fn preempt(question: &Question, nodes: BTreeMap<String, MetaVictims>, snapshot: &Snapshot<'_>) -> PreemptionResult {
     if question.unread().is_some() || !question.counts() {
@@ -276,6 +277,9 @@ pub fn preempt(question: &Question, nodes: BTreeMap<String, MetaVictims>, snapsh
     let cycle = Cycle::new(&question.ask.pod, snapshot);
     let places = places(snapshot);
     let helped = |(name, proposed): (String, MetaVictims)| {
+        if proposed.pods.is_empty() {
+            return None;
+        }
         let found = evicting(&cycle, *places.get(name.as_str())?, &proposed.uids()).ok()?;
         let violations = i64::try_from(found.violations).unwrap_or(i64::MAX);
         Some((name, MetaVictims { violations, ..proposed }))

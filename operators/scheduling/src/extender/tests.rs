@@ -247,6 +247,40 @@ fn an_eviction_that_makes_no_room_is_not_made() {
     );
 }
 
+/// The facts of `TestConvertToMetaVictims` and `TestConvertToVictims` (`pkg/scheduler/extender_test.go`, 1.36.3): uids and broken
+/// budgets are kept both ways.
+#[test]
+fn victims_are_the_same_whole_and_by_uid() {
+    let (pod, one) = (theirs("urgent", "1"), |uid: &str| json!({"metadata": {"name": uid, "uid": uid}}));
+    let whole = json!({"node1": {"Pods": [one("uid1"), one("uid3")], "NumPDBViolations": 1},
+        "node2": {"Pods": [one("uid2"), one("uid4")], "NumPDBViolations": 2}});
+    let meta = json!({"node1": {"Pods": [{"UID": "uid1"}, {"UID": "uid3"}], "NumPDBViolations": 1},
+        "node2": {"Pods": [{"UID": "uid2"}, {"UID": "uid4"}], "NumPDBViolations": 2}});
+    let read = |asked: Value| PreemptionArgs::read(asked.to_string().as_bytes()).unwrap();
+    let read_whole = read(json!({"Pod": pod, "NodeNameToVictims": whole, "NodeNameToMetaVictims": null}));
+    let read_meta = read(json!({"Pod": pod, "NodeNameToVictims": null, "NodeNameToMetaVictims": meta}));
+    assert_eq!(read_whole, read_meta);
+    // In Observe the choice goes back as it came.
+    let question = question(&pod, Mode::Observe);
+    let state = cluster(&[], &[]);
+    let result = preempt(&question, read_whole.nodes, &state.live().snapshot_for(&question.ask.pod));
+    assert_eq!(serde_json::to_value(result).unwrap(), json!({"NodeNameToMetaVictims": meta}));
+}
+
+/// kube-scheduler: "expected at least one victim pod on node", and nobody is evicted anywhere.
+#[test]
+fn a_node_without_victims_is_left_out_though_the_pod_fits_there() {
+    let state = cluster(&[node("n1", 4_000), node("n2", 1_000)], &[running("small", "800m", "n2", 0)]);
+    let mut urgent = theirs("urgent", "500m");
+    urgent["spec"]["priority"] = json!(10);
+    let victims = json!({"n1": {"Pods": []}, "n2": {"Pods": [{"UID": "uid-small"}], "NumPDBViolations": 0}});
+    let args = json!({"Pod": urgent, "NodeNameToMetaVictims": victims}).to_string();
+    let question = question(&urgent, Mode::Enforce);
+    let nodes = PreemptionArgs::read(args.as_bytes()).unwrap().nodes;
+    let result = preempt(&question, nodes, &state.live().snapshot_for(&question.ask.pod));
+    assert_eq!(result.node_name_to_meta_victims.keys().collect::<Vec<_>>(), ["n2"]);
+}
+
 #[test]
 fn a_binding_is_a_plan_and_only_enforced() {
     let state = cluster(&[node("n1", 1_000), node("n2", 100)], &[]);

@@ -41,6 +41,8 @@ pub struct Scene {
     pub invariants: Arc<Mutex<Invariants>>,
     /// Whether somebody serves `metrics.k8s.io`.
     pub measured: Arc<AtomicBool>,
+    /// Whether ours may read ConfigMaps.
+    pub granted: Arc<AtomicBool>,
     clock: Clock,
 }
 
@@ -49,6 +51,7 @@ pub struct Scene {
 pub struct Noting {
     face: Face,
     measured: Arc<AtomicBool>,
+    granted: Arc<AtomicBool>,
     writes: Arc<Mutex<Vec<String>>>,
 }
 
@@ -67,6 +70,9 @@ impl Service<Request<Body>> for Noting {
         }
         if request.uri().path().starts_with("/apis/metrics.k8s.io/") && !self.measured.load(Ordering::Relaxed) {
             *request.uri_mut() = "/apis/metrics.k8s.io/nobody/serves/it".parse().unwrap();
+        }
+        if request.uri().path().contains("/configmaps/") && !self.granted.load(Ordering::Relaxed) {
+            request.headers_mut().insert("impersonate-user", http::HeaderValue::from_static("nobody"));
         }
         let face = self.face.clone();
         Box::pin(async move { Ok(face.oneshot(request).await?) })
@@ -98,8 +104,8 @@ impl Scene {
         let shared = Shared::new(Double::new(DoubleConfig { seed, ..DoubleConfig::default() }), sim_clock);
         let simulation = Simulation::new(shared.clone(), World::new(seed, settings));
         let invariants = Arc::new(Mutex::new(Invariants::new()));
-        let measured = Arc::new(AtomicBool::new(true));
-        let scene = Self { shared, simulation, invariants, measured, clock: Clock::start(base, 1) };
+        let [measured, granted] = [(); 2].map(|()| Arc::new(AtomicBool::new(true)));
+        let scene = Self { shared, simulation, invariants, measured, granted, clock: Clock::start(base, 1) };
         for definition in keelson_api::crds::all() {
             scene.create(CRDS, json!(definition));
         }
@@ -169,8 +175,9 @@ impl Scene {
         let calls = Calls::default();
         let client = |faults| {
             let face = Face::new(self.shared.clone()).with_faults(faults);
-            let (measured, writes) = (Arc::clone(&self.measured), Arc::clone(&writes));
-            Client::new(calls.to("api:6443").layer(Noting { face, measured, writes }), "default")
+            let [measured, granted] = [&self.measured, &self.granted].map(Arc::clone);
+            let writes = Arc::clone(&writes);
+            Client::new(calls.to("api:6443").layer(Noting { face, measured, granted, writes }), "default")
         };
         let history = Arc::new(MemoryHistory::default());
         let config = Config {
