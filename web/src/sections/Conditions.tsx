@@ -7,7 +7,7 @@ export const isWell = ({ kind, status }: Condition): boolean => status === (kind
 
 export function Conditions(props: { conditions: Condition[] }) {
   return (
-    <section aria-labelledby="conditions">
+    <section class="of-subject" aria-labelledby="conditions">
       <h2 id="conditions">
         Conditions <span>on the object: whether all of it counts, and what is off</span>
       </h2>

@@ -87,12 +87,12 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
       <Show when={(subject.data?.conditions ?? []).length > 0}>
         <Conditions conditions={subject.data?.conditions ?? []} />
       </Show>
-      <Show when={kind.split(".")[0] === "AppGroup"}>
-        <GroupOf namespace={namespace} name={name} />
-      </Show>
       <Show when={node()}>{(view) => <NodeBars node={view()} />}</Show>
       <Show when={subject.data}>
         {(data) => <Facts subject={data()} drawn={node()?.resources.map((resource) => resource.name) ?? []} />}
+      </Show>
+      <Show when={kind.split(".")[0] === "AppGroup"}>
+        <GroupOf namespace={namespace} name={name} />
       </Show>
       <section aria-labelledby="timeline">
         <h2 id="timeline">

@@ -159,6 +159,9 @@ type InBox = { box: Box; group: Group; folded: boolean; beside?: Beside; touched
 
 function NodeBox(props: InBox) {
   const moves = (pods: readonly string[]) => pods.filter((pod) => props.beside?.moves.has(pod)).length;
+  /** Beside another drawing there is little room: one dot, of a pod that moves if any does. */
+  const dots = (pods: readonly string[]) =>
+    props.beside ? [pods.find((pod) => props.beside?.moves.has(pod)) ?? pods[0] ?? ""] : pods.slice(0, DOTS);
   const here = () => (props.folded ? podsOn(props.group, props.box.node) : props.box.rows.flatMap(({ pods }) => pods));
   return (
     <div
@@ -194,14 +197,14 @@ function NodeBox(props: InBox) {
                   classList={{ touched: props.touched(row.workload), moved: moves(row.pods) > 0 }}
                 >
                   <span class="dots" aria-hidden="true">
-                    <For each={row.pods.slice(0, DOTS)}>
+                    <For each={dots(row.pods)}>
                       {(pod) => <i classList={{ [props.beside?.word ?? ""]: props.beside?.moves.has(pod) ?? false }} />}
                     </For>
                   </span>
                   <a href={podPath(row.pods[0] ?? "")} title={row.pods.join(", ")}>
                     {props.group.workloads[row.workload]?.selector}
                   </a>
-                  <Show when={row.pods.length > 1}>
+                  <Show when={row.pods.length > 1 && moves(row.pods) < row.pods.length}>
                     <small>×{row.pods.length}</small>
                   </Show>
                   <Moves count={moves(row.pods)} {...(props.beside ? { beside: props.beside } : {})} />

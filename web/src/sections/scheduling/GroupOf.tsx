@@ -10,7 +10,7 @@ export function GroupOf(props: { namespace: string; name: string }) {
     () => true,
   );
   return (
-    <section aria-labelledby="placed">
+    <section class="of-subject" aria-labelledby="placed">
       <h2 id="placed">
         Over zones and nodes <span>what depends on what, and what the network costs it</span>
       </h2>

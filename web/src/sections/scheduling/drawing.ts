@@ -60,6 +60,7 @@ const BOXES = 12;
 /** Of a large group below each other. */
 const FEW_BOXES = 5;
 const CURVES = 240;
+const BUNDLES = 24;
 /** A group of more pods is folded. */
 const FOLD = 60;
 export const LEVELS = 4;
@@ -165,8 +166,9 @@ function bundles(group: Group, boxOf: Map<string, Box>, other?: Group): { curves
       tooFar,
     });
   }
-  const all = [...drawn.values()].sort((a, b) => a.cost - b.cost);
-  return { curves: all, left: group.moreWays };
+  const all = [...drawn.values()].sort((a, b) => b.cost - a.cost);
+  const shown = all.slice(0, BUNDLES).reverse();
+  return { curves: shown, left: group.moreWays + all.length - shown.length };
 }
 
 /** From the side of one box to the side of another; between boxes of a column, around on its right. */
