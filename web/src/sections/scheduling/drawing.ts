@@ -57,8 +57,9 @@ const FOOT = 8;
 const APART = 20;
 /** The most boxes of a zone, and the most curves of a drawing. */
 const BOXES = 12;
-/** Of a large group below each other. */
+/** Of a large group on a phone. */
 const FEW_BOXES = 5;
+const PHONE = 440;
 const CURVES = 240;
 const BUNDLES = 24;
 /** A group of more pods is folded. */
@@ -81,7 +82,7 @@ export function drawing(group: Group, zoneOf: (node: string) => string, width: n
   const folded = Math.max(podsOf(group), other ? podsOf(other) : 0) > FOLD;
   const sizes = other ? BESIDE : ALONE;
   const narrow = width < sizes.narrow;
-  const zones = byZone(group, zoneOf, narrow, folded, other);
+  const zones = byZone(group, zoneOf, { narrow, few: width < PHONE, folded }, other);
   const columns = narrow
     ? 1
     : Math.max(1, Math.min(zones.length, Math.floor((width + sizes.apart) / (sizes.least + sizes.apart))));
@@ -217,11 +218,10 @@ const count = (workloads: Map<number, string[]> | undefined): number =>
 function byZone(
   group: Group,
   zoneOf: (node: string) => string,
-  narrow: boolean,
-  folded: boolean,
+  { narrow, few, folded }: { narrow: boolean; few: boolean; folded: boolean },
   other: Group | undefined,
 ) {
-  const most = narrow && folded ? FEW_BOXES : BOXES;
+  const most = folded && few ? FEW_BOXES : BOXES;
   const here = byNode(group);
   const there = other ? byNode(other) : here;
   const order = (workload: number) => group.workloads[workload]?.order ?? workload;
