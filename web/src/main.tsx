@@ -23,6 +23,7 @@ import "./style/parts.css";
 import "./style/now.css";
 import "./style/reading.css";
 import "./style/scheduling.css";
+import "./style/groups.css";
 import "./style/settings.css";
 import "./style/sign-in.css";
 

@@ -11,7 +11,7 @@ use keelson_api::{AppGroup, NetworkTopology, conditions};
 use keelson_cluster::read::network::{
     Finding, ReadGroup, ReadTopology, group as read_group, topology as read_topology,
 };
-use keelson_core::{Condition, ConditionStatus, Feature, Mode, ObjectRef};
+use keelson_core::{Condition, ConditionStatus, Decision, Feature, Mode, ObjectRef, Reason};
 use keelson_dashboard::Seen;
 use keelson_dashboard::view::Subject;
 
@@ -63,9 +63,14 @@ async fn told(
 ) -> Subject {
     let conditions = ours(status.map(|told| told.conditions.clone()).unwrap_or_default());
     let sentence = format!("{object} {what}; {}", state(&conditions));
-    let why =
-        newest(live, &object).await.ok().flatten().filter(|newest| may_be_told(newest, &object, seen)).map(of_decision);
+    let newest = newest(live, &object).await.ok().flatten();
+    let why = newest.filter(|newest| says_more(newest) && may_be_told(newest, &object, seen)).map(of_decision);
     Subject { object, sentence, summary, conditions, why }
+}
+
+/// What was told on the object is in its conditions.
+const fn says_more(decision: &Decision) -> bool {
+    !matches!(decision.reason, Reason::ObjectAccepted | Reason::ObjectLeftOut)
 }
 
 /// Those that Keelson writes: of others, nobody knows what they mean.
