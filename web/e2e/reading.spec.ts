@@ -102,6 +102,9 @@ test("a decision is taken elsewhere by its permalink, its JSON and its trace", a
   await expect(page.locator(".tools [role=status]")).toHaveText("Link copied");
   await page.goto(await page.evaluate(() => navigator.clipboard.readText()));
   await expect(page.locator(".sentence")).toContainText("Placed");
+  // Where the API has it is where a person may look for it.
+  await page.goto(`/decisions/${placed.id}`);
+  await expect(page.locator(".sentence")).toContainText("Placed");
   const json = await page.getByRole("link", { name: "JSON" }).getAttribute("href");
   expect((await (await page.request.get(json ?? "")).json()).decision.id).toBe(placed.id);
   await page.locator("summary").focus();

@@ -1,6 +1,6 @@
 // Scheduling: who waits and what would help, AppGroups over nodes, interfaces, other schedulers' choices, and what-if.
 import type { Page } from "@playwright/test";
-import type { Group, Pending } from "../src/sections/scheduling/answers";
+import type { Group, Pending, Proposal } from "../src/sections/scheduling/answers";
 import type { Bandwidth, Interface, Ledger } from "../src/sections/scheduling/interfaces";
 import { accessible, decisions, expect, misfits, test } from "./looking";
 
@@ -52,6 +52,45 @@ const group: Group = {
     { from: 0, to: 2, weight: 1, source: "seen", cost: 0, pairs: 9, tooFar: 0 },
   ],
   cost: 23,
+  ways: [],
+  moreWays: 0,
+};
+/** One pod of the last workload moves to where the one before it is. */
+const after: Group = {
+  ...group,
+  workloads: group.workloads.map((workload, index) =>
+    index === 2
+      ? { ...workload, pods: workload.pods.map((one, at) => (at === 0 ? { ...one, node: "node-b1" } : one)) }
+      : workload,
+  ),
+  edges: group.edges.map((edge, index) => (index === 1 ? { ...edge, cost: 7, tooFar: 0 } : edge)),
+  cost: 11,
+};
+const long = "shop/a-workload-with-a-name-that-is-long-and-says-little-0";
+const proposal: Proposal = {
+  now: group,
+  better: [
+    { kind: "moves", group: after, moves: [{ pod: long, from: "node-a2", to: "node-b1" }] },
+    { kind: "anew", group: { ...after, cost: 9 }, moves: [{ pod: long, from: "node-a2", to: "node-b1" }] },
+  ],
+  pods: 9,
+  movable: 9,
+  waits: false,
+  allowed: false,
+};
+/** Two hundred pods on eleven nodes. */
+const large = (): Group => {
+  const pods = Array.from({ length: 200 }, (_, at) => ({ pod: `big/p-${at}`, node: `node-${at % 11}` }));
+  const workloads = Array.from({ length: 8 }, (_, order) => ({
+    selector: `part-${order}`,
+    order,
+    pods: pods.filter((_, at) => at % 8 === order),
+  }));
+  const ways = Array.from({ length: 40 }, (_, at) => {
+    const [from, apart] = [at % 10, 1 + Math.floor(at / 10)];
+    return { from: `node-${from}`, to: `node-${(from + apart) % 11}`, cost: 90 - at, tooFar: 0 };
+  });
+  return { ...group, namespace: "big", name: "large", workloads, ways, moreWays: 60, cost: 9_000 };
 };
 
 const ledger = (reserved: number, measured: number | null, saturated = false): Ledger => ({
@@ -89,8 +128,13 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       test("what waits and what is dear is shown, readable and whole", async ({ page }) => {
         await says(page, "pending", pending);
         await says(page, "groups", { groups: [group] });
+        await says(page, "proposal", proposal);
         await says(page, "bandwidth", bandwidth);
         await page.goto("/scheduling");
+        // What is proposed is asked for where it is looked at.
+        await page.locator("article.group").scrollIntoViewIfNeeded();
+        await expect(page.locator(".pair .drawing")).toHaveCount(2);
+        await page.getByText("Both as a table").click();
         await expect(page.locator(".carries .nic").first()).toBeVisible();
         await expect(page.locator(".waits-for").first()).toContainText("30 pods");
         await expect(page.locator(".drawing path")).not.toHaveCount(0);
@@ -134,6 +178,7 @@ test("interfaces are drawn fullest first, say what is left out, and lead to thei
 
 test("the section and its edges are walked by keyboard", async ({ page }) => {
   await says(page, "groups", { groups: [group] });
+  await says(page, "proposal", { ...proposal, better: [] });
   await page.goto("/");
   await expect(page.locator(".link.live")).toBeVisible();
   await page.keyboard.press("g");
@@ -155,6 +200,86 @@ test("the section and its edges are walked by keyboard", async ({ page }) => {
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await expect(edge).toHaveAttribute("aria-pressed", "false");
+});
+
+test("an AppGroup is drawn as it runs and as it is proposed, with what changes and what it takes", async ({ page }) => {
+  await says(page, "groups", { groups: [group] });
+  await says(page, "proposal", proposal);
+  await page.goto("/scheduling");
+  const shop = page.getByRole("article", { name: "shop/boutique" });
+  const [now, then] = [shop.locator("figure").nth(0), shop.locator("figure").nth(1)];
+  await expect(now.locator("figcaption")).toHaveText("As it runs now 23");
+  await expect(then.locator("figcaption")).toHaveText("As Keelson proposes 11");
+  await expect(now.locator("li.moved")).toContainText("leaves");
+  await expect(then.locator("li.moved")).toContainText("comes");
+  await expect(now.locator("path.changed")).not.toHaveCount(0);
+  await expect(then.locator("svg text")).toContainText(["7"]);
+  // The same boxes in the same places, though one node is bare then.
+  const places = (figure: typeof now) =>
+    figure.locator(".node-box").evaluateAll((all) => all.map((box) => box.getAttribute("style")));
+  expect(await places(now)).toEqual(await places(then));
+  await expect(shop.locator(".facts")).toContainText("12 (52 %)");
+  await expect(shop.locator(".facts")).toContainText("1 eviction");
+  await expect(shop.locator(".becomes")).toContainText("keelson.dev/drift: move");
+  const row = shop.locator(".edges tbody tr").first();
+  await expect(row.locator("td").nth(0)).toContainText("19");
+  await expect(row.locator("td").nth(1)).toContainText("7");
+  // By keyboard: the other way, an edge in both pictures, and all of it as a table.
+  await shop.getByRole("button", { name: "All placed anew" }).focus();
+  await page.keyboard.press("Enter");
+  await expect(then.locator("figcaption")).toHaveText("As Keelson proposes 9");
+  await row.getByRole("button").focus();
+  await expect(now.locator("path.near")).not.toHaveCount(0);
+  await expect(then.locator("path.near")).not.toHaveCount(0);
+  await shop.getByText("Both as a table").focus();
+  await page.keyboard.press("Enter");
+  const table = shop.getByRole("region", { name: "Where its pods are, and would be" });
+  await expect(table.locator("tbody tr")).toHaveCount(9);
+  await expect(table.locator("tr.near")).toContainText("node-b1");
+});
+
+test("a large AppGroup is folded into nodes with counts", async ({ page }) => {
+  await says(page, "groups", { groups: [large()] });
+  await says(page, "proposal", { ...proposal, now: large(), better: [], pods: 200, movable: 200 });
+  await page.goto("/scheduling");
+  const big = page.getByRole("article", { name: "big/large" });
+  await expect(big.locator(".node-box .folded").first()).toHaveText(/^\d+ pods? of \d+ workloads?$/);
+  await expect(big.locator(".node-box li")).toHaveCount(0);
+  await expect(big.locator(".drawing path")).toHaveCount(24);
+  await expect(big.locator(".legend-note")).toContainText("76 cheaper lines not drawn");
+  await expect(big.locator(".proposal-none")).toContainText("No place was found");
+});
+
+test("an AppGroup has a page of its own: its drawing, its conditions and its decisions", async ({ page }) => {
+  await decisions(page, "limit=1&reason=GroupPlaced");
+  await page.goto("/scheduling");
+  await page.getByRole("link", { name: "online-boutique/online-boutique" }).click();
+  await expect(page).toHaveURL(/\/subject\/AppGroup\.appgroup\.diktyo\.x-k8s\.io\/online-boutique\/online-boutique\/$/);
+  await expect(page.locator(".sentence")).toContainText(/has 11 workloads and 15 dependencies; all of it counts/);
+  await expect(page.locator(".drawing .node-box")).not.toHaveCount(0);
+  await expect(page.locator(".conditions tbody tr")).toHaveCount(1);
+  await expect(page.locator(".conditions tbody tr").first()).toContainText("All of this AppGroup is understood");
+  await expect(page.locator(".timeline")).toContainText("placed as a unit");
+  await accessible(page);
+  // What is off in it has a condition each.
+  await page.route("**/api/v1/subjects/AppGroup*/**", async (route) => {
+    const json = await (await route.fetch()).json();
+    const off = (kind: string, status: string) => ({
+      kind,
+      status,
+      reason: "Found",
+      message: "spec.workloads: is off.",
+    });
+    route.fulfill({
+      json: {
+        ...json,
+        conditions: [off("Accepted", "False"), off("DependencyCycle", "True"), off("MissingCost", "False")],
+      },
+    });
+  });
+  await page.reload();
+  await expect(page.locator(".conditions tr.off")).toHaveCount(2);
+  await expect(page.locator(".conditions tr.off").nth(1)).toContainText("DependencyCycle");
 });
 
 test("the evening's AppGroup says what it costs and what it cost when it was placed", async ({ page }) => {

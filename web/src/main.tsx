@@ -3,7 +3,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/solid-query";
 import { createEffect, ErrorBoundary, type JSX, Match, on, onCleanup, onMount, Show, Switch } from "solid-js";
 import { render } from "solid-js/web";
 import { connect } from "./live/connect";
-import { follow, place } from "./live/router";
+import { decision, follow, place } from "./live/router";
 import { asked, look, screen, session } from "./live/session";
 import { link, overview } from "./live/state";
 import { Decisions } from "./sections/Decisions";
@@ -23,6 +23,7 @@ import "./style/parts.css";
 import "./style/now.css";
 import "./style/reading.css";
 import "./style/scheduling.css";
+import "./style/groups.css";
 import "./style/settings.css";
 import "./style/sign-in.css";
 
@@ -62,11 +63,11 @@ function Page() {
           <Match when={place().section === ""}>
             <Now />
           </Match>
+          <Match when={decision(place())} keyed>
+            {(id) => <OneDecision id={id} />}
+          </Match>
           <Match when={place().section === "decisions"}>
             <Decisions />
-          </Match>
-          <Match when={place().section === "decision" && place().rest[0]} keyed>
-            {(id) => <OneDecision id={id} />}
           </Match>
           <Match
             when={place().section === "subject" && place().rest.length === 3 && JSON.stringify(place().rest)}

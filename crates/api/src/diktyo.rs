@@ -60,7 +60,7 @@ pub struct NetworkTopologySpec(pub Map<String, Value>);
 /// What is told on such an object; fields of other controllers are left alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Told {
-    /// Whether all of it was understood: `Accepted`.
+    /// Whether all of it was understood: `Accepted`; and one for each kind of thing that is off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
@@ -169,7 +169,10 @@ impl JsonSchema for Told {
         let conditions = generator.subschema_for::<Vec<Condition>>();
         let mut conditions = conditions.to_value();
         if let Some(fields) = conditions.as_object_mut() {
-            fields.insert("description".into(), json!("Whether all of it was understood: Accepted."));
+            fields.insert(
+                "description".into(),
+                json!("Whether all of it was understood: Accepted; and one for each kind of thing that is off."),
+            );
             fields.insert("x-kubernetes-list-type".into(), json!("map"));
             fields.insert("x-kubernetes-list-map-keys".into(), json!(["type"]));
         }

@@ -25,6 +25,7 @@ use keelson_core::{Quantity, ResourceName};
 use serde::{Deserialize, Serialize};
 
 pub use budget::budget;
+use network::Finding;
 pub use node::{ReadNode, node};
 pub use pod::{ReadPod, pod};
 pub use selecting::{Owner, ReadSelecting, Selecting};
@@ -37,6 +38,23 @@ pub struct Problem {
     pub field: String,
     /// What is wrong, and the fix.
     pub text: String,
+    /// What kind of thing it is, in an AppGroup or a NetworkTopology.
+    #[serde(default)]
+    pub finding: Finding,
+}
+
+impl Problem {
+    /// Something of no kind of its own.
+    #[must_use]
+    pub fn new(field: &str, text: String) -> Self {
+        Self { field: field.to_owned(), text, finding: Finding::default() }
+    }
+
+    /// The same, of this kind.
+    #[must_use]
+    pub fn of(self, finding: Finding) -> Self {
+        Self { finding, ..self }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -46,7 +64,7 @@ impl fmt::Display for Problem {
 }
 
 fn problem(field: impl Into<String>, text: impl fmt::Display) -> Problem {
-    Problem { field: field.into(), text: text.to_string() }
+    Problem { field: field.into(), text: text.to_string(), finding: Finding::default() }
 }
 
 type Amounts = BTreeMap<ResourceName, i64>;

@@ -218,6 +218,10 @@ pub struct Subject {
     pub sentence: String,
     /// What it is, in rows of a word and a value: `{"phase": "Pending", "requests": "500m cpu"}`.
     pub summary: std::collections::BTreeMap<String, String>,
+    /// The conditions that Keelson writes on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::Condition>)]
+    pub conditions: Vec<Condition>,
     /// Why it is where it is; absent when no feature has looked at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

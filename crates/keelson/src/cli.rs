@@ -467,9 +467,12 @@ fn subject(text: &str) -> Result<(String, String), String> {
         "daemonset" | "daemonsets" | "ds" => "DaemonSet",
         "job" | "jobs" => "Job",
         "platform" | "platforms" | "kp" => "Platform",
+        "appgroup" | "appgroups" | "ag" => "AppGroup",
+        "networktopology" | "networktopologies" | "nt" => "NetworkTopology",
         _ => {
             return Err(format!(
-                "kind {kind:?} is unknown; use pod, node, deployment, replicaset, statefulset, daemonset, job or platform"
+                "kind {kind:?} is unknown; use pod, node, deployment, replicaset, statefulset, daemonset, job, appgroup, \
+                 networktopology or platform"
             ));
         }
     };

@@ -20,6 +20,7 @@
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`groups`] | where an AppGroup is, and what its edges cost |
 //! | [`drift`] | which of its pods would be better elsewhere |
+//! | [`proposal`] | where all of them would be, and at what price |
 //! | [`times`] | round-trip times that were measured, by ConfigMap |
 //! | [`told`] | what an AppGroup or a NetworkTopology is told about itself |
 //! | [`recording`] | what a decision saw, to decide again |
@@ -60,6 +61,7 @@ pub mod mind;
 pub mod observe;
 pub mod operator;
 pub mod opt_in;
+pub mod proposal;
 pub mod queue;
 pub mod recording;
 pub mod simulate;

@@ -12,10 +12,12 @@ mod bandwidth;
 mod drift;
 mod extender;
 mod incumbent;
+mod kinds;
 mod layout;
 mod measure;
 mod network;
 mod pending;
+mod proposal;
 mod selecting;
 mod storage;
 mod times;
@@ -78,7 +80,7 @@ impl Default for Scheduling {
 
 impl Operator for Scheduling {
     const FEATURE: Feature = Feature::Scheduling;
-    const METRICS: &'static [Metric] = &[PENDING, HELD_BACK, SKIPPED, INTERFACES];
+    const METRICS: &'static [Metric] = &[PENDING, HELD_BACK, SKIPPED, INTERFACES, LAYOUT];
 
     fn permissions(ceiling: Mode) -> Permissions {
         if ceiling == Mode::Off {
@@ -271,6 +273,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
         let telling = (pods_held_back(&mind), mind.missing().cloned(), mind.pool().changes(), interfaces);
         if told.as_ref() != Some(&telling) {
             let layout = layout::condition(&settings.borrow().features.scheduling.settings, &mind);
+            gauges.layout(&layout);
             let conditions = [held_back(&mind), measure::condition(mind.missing()), layout];
             rt.report(Feature::Scheduling, conditions.into_iter().chain(telling.3.clone()).collect());
             told = Some(telling);
@@ -297,6 +300,7 @@ fn take_up(
             let asked = (pod.as_ref(), pending.as_deref());
             let _ = reply.send(Known::of(mind, asked, (ready, stands), Moment { decision, plan, now }));
         }
+        Query::Grounds(reply) => _ = reply.send(proposal::Grounds::of(rt, mind)),
         Query::Groups(reply) => _ = reply.send((mind.view(), mind.waiting_groups())),
         Query::Told(note) => {
             if let Some(job) = mind.told(note) {
@@ -401,12 +405,19 @@ const INTERFACES: Metric = Metric::gauge(
     "network interfaces of nodes; only what pods reserved counts for those that are not measured",
 );
 
+const LAYOUT: Metric = Metric::gauge(
+    "keelson_scheduling_layout_unsound",
+    &["reason"],
+    "1 while nodes are not divided as the layout wants them to be, and why; see the condition `LayoutSound`",
+);
+
 /// What is told of the loop at every moment.
 struct Gauges {
     queues: [Gauge; 4],
     held_back: Gauge,
     skipped: Gauge,
     interfaces: [Gauge; 4],
+    layout: [Gauge; 4],
 }
 
 impl Gauges {
@@ -416,6 +427,13 @@ impl Gauges {
             held_back: meter.gauge(&HELD_BACK, &[]),
             skipped: meter.gauge(&SKIPPED, &[]),
             interfaces: interfaces::STATES.map(|state| meter.gauge(&INTERFACES, &[state])),
+            layout: layout::UNSOUND.map(|reason| meter.gauge(&LAYOUT, &[reason])),
+        }
+    }
+
+    fn layout(&self, condition: &Condition) {
+        for (gauge, reason) in self.layout.iter().zip(layout::UNSOUND) {
+            gauge.set(i64::from(condition.reason == reason));
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keelson_cluster::Problem;
-use keelson_cluster::read::network::{Name, ReadMeasured};
+use keelson_cluster::read::network::{Finding, Name, ReadMeasured};
 use keelson_runtime::Fact;
 use serde::{Serialize, Serializer};
 
@@ -77,7 +77,7 @@ impl NetworkTimes {
     pub fn problems(&self, name: &Name) -> Vec<Problem> {
         let Some(times) = self.known.get(name) else { return Vec::new() };
         let (namespace, config_map) = name;
-        let about = |text: String| Problem { field: FIELD.to_owned(), text };
+        let about = |text: String| Problem::new(FIELD, text).of(Finding::MeasurementsMissing);
         let mut problems: Vec<Problem> =
             times.missing.iter().map(|missing| about(format!("ConfigMap {config_map} {missing}"))).collect();
         if times.missing == Some(Missing::Forbidden) {

@@ -1,17 +1,18 @@
 //! What an AppGroup or a NetworkTopology is told about itself.
 //!
 //! Both kinds are read whatever is in them, and what is off is left out. Whoever wrote the object learns it from its
-//! condition `Accepted` and from an event: each field, what is wrong with it, and what counts instead.
+//! conditions and from an event: each field, what is wrong with it, and what counts instead. `Accepted` is the sum; each kind
+//! of thing that is off ([`Finding`]) is a condition of its own, which becomes False when it is mended.
 //!
-//! Promises: an object that was understood says so; one that already says what is true is not written; nothing but the
-//! condition is written.
+//! Promises: an object that was understood says so; one that already says what is true is not written; nothing but these
+//! conditions is written.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as Stored;
 use keelson_api::conditions::set;
 use keelson_api::diktyo::Told;
 use keelson_api::{AppGroup, NetworkTopology};
 use keelson_cluster::Problem;
-use keelson_cluster::read::network::is_measured;
+use keelson_cluster::read::network::{Finding, is_measured};
 use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, Feature, ObjectRef, Plan, Reason, Timestamp, Verb,
 };
@@ -135,7 +136,9 @@ fn seen<K: Cached>(written: &K, object: ObjectRef, told: Option<&Told>, problems
 pub fn decide(seen: &Snapshot, now: Timestamp) -> Plan {
     let condition = accepted(&seen.object.kind, &seen.problems, &seen.notes);
     let mut conditions = seen.conditions.clone();
-    if !set(&mut conditions, &condition, seen.generation, now) {
+    let ours: Vec<Condition> = std::iter::once(condition.clone()).chain(findings(seen)).collect();
+    let changes = ours.iter().filter(|ours| set(&mut conditions, ours, seen.generation, now)).count();
+    if changes == 0 {
         return Plan::default();
     }
     let reason = if seen.problems.is_empty() { Reason::ObjectAccepted } else { Reason::ObjectLeftOut };
@@ -149,7 +152,8 @@ pub fn decide(seen: &Snapshot, now: Timestamp) -> Plan {
         action: "Reading".into(),
         note: condition.message.chars().take(1_000).collect(),
     };
-    let ours: Vec<&Stored> = conditions.iter().filter(|stored| stored.type_ == condition.kind).collect();
+    let is_ours = |stored: &&Stored| ours.iter().any(|ours| ours.kind == stored.type_);
+    let ours: Vec<&Stored> = conditions.iter().filter(is_ours).collect();
     let mut actions = vec![action(ActionKind::ApplyStatus(json!({"status": {"conditions": ours}})))];
     actions.extend((!seen.problems.is_empty()).then(|| action(event)));
     Plan { decisions: vec![decision], actions, ..Plan::default() }
@@ -174,7 +178,23 @@ fn accepted(kind: &str, problems: &[Problem], notes: &[Problem]) -> Condition {
     condition(ConditionStatus::False, Reason::ObjectLeftOut, list(problems))
 }
 
-fn list(problems: &[Problem]) -> String {
+/// A condition for each kind of thing that is off, and for each that was and is not any more.
+fn findings(seen: &Snapshot) -> impl Iterator<Item = Condition> {
+    let condition = |finding: Finding| {
+        let off: Vec<&Problem> = seen.problems.iter().filter(|problem| problem.finding == finding).collect();
+        let was = seen.conditions.iter().any(|stored| stored.type_ == finding.name());
+        let (status, reason, message) = match off.is_empty() {
+            false => (ConditionStatus::True, "Found", format!("{} {}", list(off), finding.fix())),
+            true => (ConditionStatus::False, "Mended", "Nothing of this kind is off any more.".to_owned()),
+        };
+        let told = Condition { kind: finding.name().into(), status, reason: reason.into(), message };
+        Some(told).filter(|_| was || status == ConditionStatus::True)
+    };
+    Finding::ALL.into_iter().filter_map(condition)
+}
+
+fn list<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> String {
+    let problems: Vec<&Problem> = problems.into_iter().collect();
     let mut told: Vec<String> = problems.iter().take(TOLD).map(ToString::to_string).collect();
     let more = problems.len().saturating_sub(TOLD);
     told.extend((more > 0).then(|| format!("{more} more")));

@@ -53,9 +53,13 @@ fn scene(seed: u64) -> Scene {
     scene
 }
 
-fn accepted(object: &Value) -> Value {
+fn condition(object: &Value, kind: &str) -> Value {
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.into_iter().find(|condition| condition["type"] == "Accepted").unwrap_or_default()
+    conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
+}
+
+fn accepted(object: &Value) -> Value {
+    condition(object, "Accepted")
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,6 +122,11 @@ async fn whatever_is_off_is_told_on_the_object_and_keeps_nobody_pending() {
     let told = accepted(&scene.list(TOPOLOGIES)[0]);
     let text = told["message"].as_str().unwrap();
     assert!(text.contains("spec.weights: none is named \"UserDefined\""), "{text}");
+    let told = condition(&scene.list(GROUPS)[0], "UnknownDependency");
+    let text = told["message"].as_str().unwrap();
+    assert!(told["status"] == "True" && text.contains("dependencies[0].workload.selector"), "{text}");
+    assert!(text.ends_with("Write the selector of a workload of spec.workloads, or add the workload."), "{text}");
+    assert_eq!(condition(&scene.list(TOPOLOGIES)[0], "UnknownWeights")["status"], "True");
     let events = scene.list(EVENTS);
     let warned = events.iter().filter(|event| event["reason"] == "ObjectLeftOut").count();
     assert_eq!(warned, 2, "each once");
@@ -126,6 +135,7 @@ async fn whatever_is_off_is_told_on_the_object_and_keeps_nobody_pending() {
     scene.set(json!({"mode": "Enforce", "settings": {"networkWeights": "Netperf"}}));
     seconds(10).await;
     assert_eq!(accepted(&scene.list(TOPOLOGIES)[0])["status"], "True");
+    assert_eq!(condition(&scene.list(TOPOLOGIES)[0], "UnknownWeights")["status"], "False");
     assert_eq!(process.last("nt-default").reason, Reason::ObjectAccepted);
 }
 

@@ -9,6 +9,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether it was refused to who asked. */
+export const refused = (error: unknown): boolean => error instanceof ApiError && error.status === 403;
+
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return answer<T>(fetch(`/api/v1/${path}`, signal ? { signal } : {}));
 }

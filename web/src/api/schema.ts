@@ -867,6 +867,8 @@ export interface components {
         StepResult: "Done" | "Unchanged" | "Would" | "Conflict" | "Failed" | "Held" | "Undone";
         /** @description One object and what Keelson has to say about it. */
         Subject: {
+            /** @description The conditions that Keelson writes on it. */
+            conditions?: components["schemas"]["Condition"][];
             /** @description Which object. */
             object: components["schemas"]["ObjectRef"];
             /** @description One sentence on its state: "Running on node-b3 since 20:41". */

@@ -16,6 +16,7 @@ export type DecisionDetail = { decision: Decision; causes: Decision[]; consequen
 export type OutcomeChange = Schemas["OutcomeChange"];
 export type EffectChange = Schemas["EffectChange"];
 export type Subject = Schemas["Subject"];
+export type Condition = Schemas["Condition"];
 export type Trigger = Schemas["Trigger"];
 export type Preview = Schemas["PreviewAnswer"];
 export type Switched = Schemas["Switched"];

@@ -23,6 +23,10 @@ export { place };
 
 addEventListener("popstate", () => setPlace(read()));
 
+/** The decision that a place is about: /decision/ID/, or /decisions/ID as the API has it. */
+export const decision = ({ section, rest }: Place): string | undefined =>
+  section === "decision" || section === "decisions" ? rest[0] : undefined;
+
 /** Goes to another place. `staying` where the person is in the middle of something, as in a form: nothing moves. */
 export function go(path: string, staying = false): void {
   if (path === location.pathname + location.search) return;

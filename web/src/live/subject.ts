@@ -34,6 +34,12 @@ const KINDS: Record<string, string> = {
   job: "Job.batch",
   jobs: "Job.batch",
   platform: "Platform.keelson.dev",
+  ag: "AppGroup.appgroup.diktyo.x-k8s.io",
+  appgroup: "AppGroup.appgroup.diktyo.x-k8s.io",
+  appgroups: "AppGroup.appgroup.diktyo.x-k8s.io",
+  nt: "NetworkTopology.networktopology.diktyo.x-k8s.io",
+  networktopology: "NetworkTopology.networktopology.diktyo.x-k8s.io",
+  networktopologies: "NetworkTopology.networktopology.diktyo.x-k8s.io",
 };
 const CLUSTER_SCOPED = ["Node", "Platform.keelson.dev"];
 

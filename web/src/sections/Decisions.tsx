@@ -1,18 +1,18 @@
 // Every decision, newest first: filtered by the URL, current by the stream, older ones on demand.
 import { useInfiniteQuery } from "@tanstack/solid-query";
-import { createMemo, Match, Show, Switch } from "solid-js";
+import { createMemo, Show } from "solid-js";
 import { get } from "../api/client";
 import type { Decision, DecisionPage } from "../api/types";
 import { go, path, place } from "../live/router";
 import { recent } from "../live/state";
 import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
-import { Rows } from "../ui/Bones";
+import { Answered } from "../ui/Answered";
 import { ById } from "../ui/ById";
-import { Empty, Failure, Trouble } from "../ui/Notice";
+import { Empty } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { FilterForm } from "./FilterForm";
-import { matches, read, write } from "./filters";
+import { type Filters, matches, read, write } from "./filters";
 import { KEYS } from "./fresh";
 import { together } from "./together";
 
@@ -52,49 +52,50 @@ export function Decisions() {
       <Show when={partial()}>
         <p class="banner warn">The store does not answer: only what is in memory and in the journal is listed.</p>
       </Show>
-      <Show when={list.isError && rows().length > 0}>
-        <Trouble
-          what={list.isFetchNextPageError ? "Older ones could not be read:" : "Only what is live is listed:"}
-          error={list.error}
-          retry={() => void (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())}
-        />
-      </Show>
-      <Switch>
-        <Match when={rows().length > 0}>
-          <Table rows={rows()} />
-          <Show when={list.hasNextPage}>
-            <p class="more">
-              <button type="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-                {list.isFetchingNextPage ? "Reading…" : "Older"}
-              </button>
-            </p>
-          </Show>
-        </Match>
-        <Match when={list.isError}>
-          <Failure error={list.error} retry={() => void list.refetch()} />
-        </Match>
-        <Match when={list.isPending}>
-          <Rows rows={9} />
-        </Match>
-        <Match when={list.isSuccess && Object.keys(filters()).length === 0}>
-          <Empty title="Nothing decided yet">The first pod that needs a node appears here.</Empty>
-        </Match>
-        <Match when={list.isSuccess}>
-          <Empty title="No decision matches">
-            <Show when={filters().name} fallback="Change a filter, or clear them.">
-              {(name) => (
-                <>
-                  No name is exactly that.{" "}
-                  <button type="button" onClick={() => go(`/decisions?q=${encodeURIComponent(name())}`)}>
-                    Look for {name()} in every text
-                  </button>
-                </>
-              )}
+      <Answered
+        asked={list}
+        there={rows().length > 0}
+        none={<None filters={filters()} />}
+        rows={9}
+        earlier={list.isFetchNextPageError ? "Older ones could not be read:" : "Only what is live is listed:"}
+        retry={() => (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())}
+      >
+        {() => (
+          <>
+            <Table rows={rows()} />
+            <Show when={list.hasNextPage}>
+              <p class="more">
+                <button type="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+                  {list.isFetchingNextPage ? "Reading…" : "Older"}
+                </button>
+              </p>
             </Show>
-          </Empty>
-        </Match>
-      </Switch>
+          </>
+        )}
+      </Answered>
     </>
+  );
+}
+
+function None(props: { filters: Filters }) {
+  return (
+    <Show
+      when={Object.keys(props.filters).length > 0}
+      fallback={<Empty title="Nothing decided yet">The first pod that needs a node appears here.</Empty>}
+    >
+      <Empty title="No decision matches">
+        <Show when={props.filters.name} fallback="Change a filter, or clear them.">
+          {(name) => (
+            <>
+              No name is exactly that.{" "}
+              <button type="button" onClick={() => go(`/decisions?q=${encodeURIComponent(name())}`)}>
+                Look for {name()} in every text
+              </button>
+            </>
+          )}
+        </Show>
+      </Empty>
+    </Show>
   );
 }
 

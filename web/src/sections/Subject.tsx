@@ -14,9 +14,11 @@ import { Empty, Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { Said } from "../ui/Said";
 import { tone } from "../ui/tone";
+import { Conditions } from "./Conditions";
 import { KEYS } from "./fresh";
 import { pieces } from "./links";
 import { NodeBars } from "./NodeBars";
+import { GroupOf } from "./scheduling/GroupOf";
 import { together } from "./together";
 
 const PAGE = 50;
@@ -82,9 +84,15 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
           </a>
         </p>
       </Show>
+      <Show when={(subject.data?.conditions ?? []).length > 0}>
+        <Conditions conditions={subject.data?.conditions ?? []} />
+      </Show>
       <Show when={node()}>{(view) => <NodeBars node={view()} />}</Show>
       <Show when={subject.data}>
         {(data) => <Facts subject={data()} drawn={node()?.resources.map((resource) => resource.name) ?? []} />}
+      </Show>
+      <Show when={kind.split(".")[0] === "AppGroup"}>
+        <GroupOf namespace={namespace} name={name} />
       </Show>
       <section aria-labelledby="timeline">
         <h2 id="timeline">

@@ -12,12 +12,15 @@
 //! | `topology` | NetworkTopology |
 //! | `measured` | round-trip times in a ConfigMap |
 //! | `field` | a field of anything, and its path |
+//! | `finding` | the kinds of things that are off |
 
 mod field;
+mod finding;
 mod group;
 mod measured;
 mod topology;
 
+pub use finding::Finding;
 pub use group::{ReadGroup, group};
 pub use measured::{MEASURED, MEASURED_P50, Percentile, ReadMeasured, is_measured, measured};
 pub use topology::{ReadTopology, WEIGHTS, topology};

@@ -109,7 +109,7 @@ impl Backend for Evening {
             (None, Some(_)) => (format!("{object} is gone."), BTreeMap::new()),
             (None, None) => return Ok(None),
         };
-        Ok(Some(Subject { object: object.clone(), sentence, summary, why: newest.map(why) }))
+        Ok(Some(Subject { object: object.clone(), sentence, summary, conditions: Vec::new(), why: newest.map(why) }))
     }
 
     fn needs(&self, _: Feature, _: &str, _: &Value) -> Result<Needs, BackendError> {

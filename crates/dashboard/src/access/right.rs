@@ -8,7 +8,7 @@ const OURS: &str = "keelson.dev";
 const PLATFORM: &str = "default";
 
 /// Kinds that decisions are about: kind, group, resource, and whether they live in namespaces.
-const KINDS: [(&str, &str, &str, bool); 11] = [
+const KINDS: [(&str, &str, &str, bool); 12] = [
     ("Pod", "", "pods", true),
     ("Node", "", "nodes", false),
     ("Namespace", "", "namespaces", false),
@@ -19,6 +19,7 @@ const KINDS: [(&str, &str, &str, bool); 11] = [
     ("Job", "batch", "jobs", true),
     ("CronJob", "batch", "cronjobs", true),
     ("Platform", OURS, "platforms", false),
+    ("AppGroup", "appgroup.diktyo.x-k8s.io", "appgroups", true),
     ("NetworkTopology", "networktopology.diktyo.x-k8s.io", "networktopologies", true),
 ];
 
@@ -148,6 +149,7 @@ mod tests {
                 "net",
                 "get networktopologies.networktopology.diktyo.x-k8s.io in namespace net",
             ),
+            ("AppGroup", "", "shop", "get appgroups.appgroup.diktyo.x-k8s.io in namespace shop"),
             ("Platform", "keelson.dev", "", "get platforms.keelson.dev"),
         ] {
             assert_eq!(needed(kind, group, namespace), right);

@@ -348,6 +348,12 @@ pub fn subject() -> Subject {
         object: ObjectRef::namespaced("Pod", "shop", "cart-0"),
         sentence: "Running on node-3.".into(),
         summary: BTreeMap::from([("phase".into(), "Running".into())]),
+        conditions: vec![Condition {
+            kind: "Accepted".into(),
+            status: ConditionStatus::True,
+            reason: "ObjectAccepted".into(),
+            message: "All of it counts.".into(),
+        }],
         why: Some(Why {
             feature: Feature::Scheduling,
             sentence: newest.sentence.clone(),

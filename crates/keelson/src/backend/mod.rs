@@ -5,6 +5,7 @@
 mod audit;
 mod cells;
 mod manifest;
+mod network;
 mod overview;
 mod preview;
 mod replay;

@@ -18,7 +18,7 @@ use keelson_store::recorder::Answer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Live, known};
+use super::{Live, known, network};
 
 /// The most pods of a node or workload that are named.
 const NAMED: usize = 20;
@@ -35,6 +35,8 @@ pub async fn of(live: &Live, object: &ObjectRef, seen: &Seen) -> Result<Option<S
         ("" | "apps" | "batch", kind) if WORKLOADS.contains(&kind) && seen.has(&object.namespace) => {
             workload(live, object).await
         }
+        ("" | network::GROUPS, "AppGroup") => network::group(live, object, seen).await,
+        ("" | network::TOPOLOGIES, "NetworkTopology") => network::topology(live, object, seen).await,
         _ => None,
     };
     match there {
@@ -61,7 +63,7 @@ async fn pod(live: &Live, object: &ObjectRef) -> Option<Subject> {
     let owners: Vec<String> = owners(&pod).iter().map(|owner| format!("{} {}", owner.kind, owner.name)).collect();
     summary.extend((!owners.is_empty()).then(|| ("owner".to_owned(), owners.join(", of "))));
     let why = why_pod(live, &pod, object).await;
-    Some(Subject { object: object.clone(), sentence, summary, why })
+    Some(Subject { object: object.clone(), sentence, summary, conditions: Vec::new(), why })
 }
 
 /// What the scheduler says of a pod or, when it has forgotten, the store.
@@ -93,7 +95,7 @@ fn why(told: Value) -> Option<Why> {
     Some(Why { sentence, decision: decided, changes: changes.into_iter().collect(), ..of_decision(decision) })
 }
 
-fn of_decision(decision: Decision) -> Why {
+pub(super) fn of_decision(decision: Decision) -> Why {
     Why {
         feature: decision.feature,
         sentence: decision.sentence,
@@ -130,7 +132,7 @@ async fn workload(live: &Live, object: &ObjectRef) -> Option<Subject> {
         answer =
             why_pod(live, first, &pod).await.map(|why| Why { sentence: format!("{pod}: {}", why.sentence), ..why });
     }
-    Some(Subject { object: object.clone(), sentence, summary, why: answer })
+    Some(Subject { object: object.clone(), sentence, summary, conditions: Vec::new(), why: answer })
 }
 
 fn node(live: &Live, object: &ObjectRef, seen: &Seen) -> Option<Subject> {
@@ -151,7 +153,7 @@ fn node(live: &Live, object: &ObjectRef, seen: &Seen) -> Option<Subject> {
     summary.insert("taints".to_owned(), taints.join(", "));
     summary.retain(|_, value| !value.is_empty());
     let sentence = format!("{object} {} and holds {}", state(cell), count(pods.len(), "pod"));
-    Some(Subject { object: object.clone(), sentence, summary, why: None })
+    Some(Subject { object: object.clone(), sentence, summary, conditions: Vec::new(), why: None })
 }
 
 /// How old what is told of a node's use is, or why nothing is.
@@ -183,18 +185,23 @@ fn used(resource: &ResourceView) -> (String, String) {
 
 /// What is gone, or of another kind, is known by its decisions alone.
 async fn remembered(live: &Live, object: &ObjectRef, seen: &Seen) -> Result<Option<Subject>, BackendError> {
-    // The newest may be about a pod that the object is only related to.
-    let may_be_told = |decision: &Decision| decision.subject == *object || seen.has(&decision.subject.namespace);
-    let newest = newest(live, object).await?.filter(may_be_told);
+    let newest = newest(live, object).await?.filter(|decision| may_be_told(decision, object, seen));
     Ok(newest.map(|decision| {
         let sentence = format!("{object} is not in the cluster; the last that was decided: {}", decision.sentence);
         let why = Some(of_decision(decision));
-        Subject { object: object.clone(), sentence, summary: BTreeMap::new(), why }
+        Subject { object: object.clone(), sentence, summary: BTreeMap::new(), conditions: Vec::new(), why }
     }))
 }
 
+/// Whether the asker may read it: the newest may be about a pod that the object is only related to.
+pub(super) fn may_be_told(decision: &Decision, object: &ObjectRef, seen: &Seen) -> bool {
+    let ObjectRef { kind, namespace, name, .. } = &decision.subject;
+    let is_it = (kind, namespace, name) == (&object.kind, &object.namespace, &object.name);
+    is_it || seen.has(namespace)
+}
+
 /// The newest decision about an object: as its subject if there is one, else as what is related to it.
-async fn newest(live: &Live, object: &ObjectRef) -> Result<Option<Decision>, BackendError> {
+pub(super) async fn newest(live: &Live, object: &ObjectRef) -> Result<Option<Decision>, BackendError> {
     let itself = Filter {
         kind: Some(object.kind.clone()),
         namespace: Some(object.namespace.clone()),
@@ -231,7 +238,7 @@ fn name_of(pod: &Pod) -> &str {
     pod.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn count(n: usize, word: &str) -> String {
+pub(super) fn count(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 

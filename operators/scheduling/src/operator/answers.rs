@@ -13,9 +13,10 @@ use keelson_placement::smallest_change;
 use keelson_runtime::answers::{Access, AnswerError};
 use keelson_runtime::{Answers, Report};
 use serde_json::{Map, Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::pending::{self, Pending};
+use super::proposal::{self, Grounds};
 use crate::decide::{Ask, Moment, Settings, decide, scheduler_of};
 use crate::extender::judge::{Binding, Note, Ranking, Stands};
 use crate::fields;
@@ -38,6 +39,8 @@ pub(super) enum Query {
         /// Where the answer goes.
         reply: oneshot::Sender<Known>,
     },
+    /// What it takes to say how an AppGroup would cost less.
+    Grounds(oneshot::Sender<Grounds>),
     /// The cluster as it sees it, and the groups of which pods wait.
     Groups(oneshot::Sender<(Arc<View>, BTreeSet<String>)>),
     /// To take note of what another scheduler was told.
@@ -119,9 +122,10 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
     let manifest = json!({"type": "object", "required": ["pod"], "properties": {"pod": {"type": "object"}}});
     let (why_ask, if_ask, nodes_ask, queue_ask) = (ask.clone(), ask.clone(), ask.clone(), ask.clone());
     let (groups_ask, pending_ask, bandwidth_ask) = (ask.clone(), ask.clone(), ask.clone());
+    let (proposal_ask, turn) = (ask.clone(), Arc::new(Mutex::new(())));
     let namespace = json!({"type": "object", "properties": {"namespace": text}});
     Answers::default()
-        .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod, POD, move |question| {
+        .with(("scheduling.why", "Why a pod is where it is, or nowhere."), pod.clone(), POD, move |question| {
             let ask = why_ask.clone();
             async move { why(&ask, &question).await }
         })
@@ -140,6 +144,15 @@ pub(super) fn answers(ask: &mpsc::Sender<Query>) -> Answers {
             move |_| {
                 let ask = groups_ask.clone();
                 async move { Ok(json!({"groups": groups(&known(&ask, None, false).await?.view)})) }
+            },
+        )
+        .with(
+            ("scheduling.proposal", "Where the pods of an AppGroup are, and where they would cost less."),
+            pod.clone(),
+            PODS,
+            move |question| {
+                let (ask, turn) = (proposal_ask.clone(), Arc::clone(&turn));
+                async move { proposal::told(&ask, &turn, &question).await }
             },
         )
         .with(
@@ -208,7 +221,7 @@ pub(super) async fn view(ask: &mpsc::Sender<Query>) -> Option<(Arc<View>, BTreeS
     answer.await.ok()
 }
 
-fn text(question: &Value, field: &str) -> Result<String, AnswerError> {
+pub(super) fn text(question: &Value, field: &str) -> Result<String, AnswerError> {
     let text = question.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     text.map(str::to_owned).ok_or_else(|| AnswerError::Invalid { field: field.into(), problem: "give a name".into() })
 }

@@ -17,11 +17,10 @@ use super::answers::{Query, view};
 use super::layout;
 use crate::decide::{Moment, Settings, scheduler_of};
 use crate::drift::{Better, Seen, TOLD, decide, evicted, worth};
+use crate::proposal::MOST;
 
 /// How often it is looked.
 const EVERY: Span = Span::minutes(1);
-/// Larger groups are not looked at: each pod is tried on every node.
-const MOST: usize = 500;
 
 /// Looks until the process stops.
 pub(super) async fn keep(rt: Runtime, ask: mpsc::Sender<Query>) {
@@ -80,7 +79,7 @@ fn path(group: &AppGroup) -> String {
 }
 
 /// By group: its pods that are on nodes, by name, and whether each is ours to place.
-fn running(pods: &Cache<Written>, view: &View, settings: &Settings) -> BTreeMap<String, Vec<(Pod, bool)>> {
+pub(super) fn running(pods: &Cache<Written>, view: &View, settings: &Settings) -> BTreeMap<String, Vec<(Pod, bool)>> {
     let network = view.network();
     let mut running: BTreeMap<String, Vec<(Pod, bool)>> = BTreeMap::new();
     for (_, occupant) in view.members().flat_map(|member| member.node.pods()) {
@@ -97,6 +96,21 @@ fn running(pods: &Cache<Written>, view: &View, settings: &Settings) -> BTreeMap<
     running
 }
 
+/// What all edges of running pods cost, each once; none when one of them is on no node.
+pub(super) fn cost_of(running: &[(Pod, bool)], view: &View) -> Option<i64> {
+    let all: Vec<Pod> = running.iter().map(|(pod, _)| pod.clone()).collect();
+    let nobody = Pod::new("", "");
+    let snapshot = view.snapshot_for(&nobody);
+    let at = |pod: &Pod| snapshot.nodes().position(|node| node.claim(&pod.uid).is_some());
+    let nodes: Vec<usize> = all.iter().map(at).collect::<Option<_>>()?;
+    // The pods are taken off and put where they are.
+    let mut empty = snapshot.clone();
+    for (pod, node) in all.iter().zip(&nodes) {
+        empty.nodes.get_mut(*node).into_iter().for_each(|node| _ = node.to_mut().remove(&pod.uid));
+    }
+    Some(cost(&all, &empty, &nodes))
+}
+
 /// What one group has to lose; none for a group of too many pods.
 fn seen(group: &AppGroup, running: &[(Pod, bool)], view: &View) -> Option<Seen> {
     if running.len() > MOST {
@@ -105,14 +119,7 @@ fn seen(group: &AppGroup, running: &[(Pod, bool)], view: &View) -> Option<Seen> 
     let all: Vec<Pod> = running.iter().map(|(pod, _)| pod.clone()).collect();
     let nobody = Pod::new("", "");
     let snapshot = view.snapshot_for(&nobody);
-    let at = |pod: &Pod| snapshot.nodes().position(|node| node.claim(&pod.uid).is_some());
-    let nodes: Vec<usize> = all.iter().map(at).collect::<Option<_>>()?;
-    // Each edge once: the pods are taken off and put where they are.
-    let mut empty = snapshot.clone();
-    for (pod, node) in all.iter().zip(&nodes) {
-        empty.nodes.get_mut(*node).into_iter().for_each(|node| _ = node.to_mut().remove(&pod.uid));
-    }
-    let total = cost(&all, &empty, &nodes);
+    let total = cost_of(running, view)?;
     let name = |index: usize| snapshot.node(index).map(|node| node.name.clone()).unwrap_or_default();
     let better = |found: keelson_placement::network::Move| {
         let pod = all.get(found.pod)?;

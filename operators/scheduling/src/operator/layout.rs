@@ -22,6 +22,9 @@ pub(super) fn settings(platform: &SchedulingSettings, mode: Mode) -> Settings {
     Settings { layout, replaces, ..Settings::new(&platform.scheduler_name, mode) }
 }
 
+/// The reasons for which they are not divided as the layout wants them to be.
+pub(super) const UNSOUND: [&str; 4] = ["LayoutNotSet", "NoPoolNodes", "PoolNotExclusive", "OtherSchedulerLeads"];
+
 /// Whether nodes are divided as the layout wants them to be.
 pub(super) fn condition(platform: &SchedulingSettings, mind: &Mind) -> Condition {
     let sound = |reason: &str, message: String| (ConditionStatus::True, reason.to_owned(), message);

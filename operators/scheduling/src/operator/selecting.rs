@@ -1,14 +1,13 @@
 //! Services, and the workloads that make pods, as one stream: pods that say nothing about it are spread by them.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{ReplicationController, Service};
 use keelson_cluster::read::{ReadSelecting, Selecting, selecting};
 use keelson_runtime::Runtime;
-use keelson_runtime::cache::{Cached, Delta, Subscription};
+use keelson_runtime::cache::Subscription;
 use keelson_runtime::permissions::Rule;
 
+use super::kinds::{self, Known};
 use crate::mind::Mind;
 
 /// How many kinds there are.
@@ -19,19 +18,15 @@ pub(super) fn permissions() -> [Rule; 2] {
     [Rule::follow("", &["replicationcontrollers", "services"]), Rule::follow("apps", &["replicasets", "statefulsets"])]
 }
 
-/// What is heard of one kind.
-pub(super) enum Heard {
-    All(Selecting, Vec<ReadSelecting>),
-    Applied(Box<ReadSelecting>),
-    Gone(Box<ReadSelecting>),
-}
+/// What is heard.
+pub(super) type Heard = kinds::Heard<Selecting, ReadSelecting>;
 
 pub(super) struct Selectors {
     services: Subscription<Service>,
     controllers: Subscription<ReplicationController>,
     sets: Subscription<ReplicaSet>,
     stateful: Subscription<StatefulSet>,
-    read: BTreeSet<Selecting>,
+    known: Known<Selecting>,
 }
 
 impl Selectors {
@@ -41,38 +36,27 @@ impl Selectors {
             controllers: rt.cache().subscribe(),
             sets: rt.cache().subscribe(),
             stateful: rt.cache().subscribe(),
-            read: BTreeSet::new(),
+            known: Known::none_of(KINDS),
         }
     }
 
     /// Whether every kind was read once.
     pub(super) fn is_read(&self) -> bool {
-        self.read.len() == KINDS
+        self.known.is_whole()
     }
 
     /// The next that is heard. Nothing is lost when it is dropped before it ends.
     pub(super) async fn next(&mut self) -> Heard {
         let heard = tokio::select! {
             biased;
-            delta = self.services.next() => heard(Selecting::Service, delta, selecting::service),
+            delta = self.services.next() => Heard::of(Selecting::Service, delta, selecting::service),
             delta = self.controllers.next() => {
-                heard(Selecting::ReplicationController, delta, selecting::replication_controller)
+                Heard::of(Selecting::ReplicationController, delta, selecting::replication_controller)
             }
-            delta = self.sets.next() => heard(Selecting::ReplicaSet, delta, selecting::replica_set),
-            delta = self.stateful.next() => heard(Selecting::StatefulSet, delta, selecting::stateful_set),
+            delta = self.sets.next() => Heard::of(Selecting::ReplicaSet, delta, selecting::replica_set),
+            delta = self.stateful.next() => Heard::of(Selecting::StatefulSet, delta, selecting::stateful_set),
         };
-        if let Heard::All(kind, _) = &heard {
-            self.read.insert(*kind);
-        }
-        heard
-    }
-}
-
-fn heard<K: Cached>(kind: Selecting, delta: Delta<K>, read: fn(&K) -> ReadSelecting) -> Heard {
-    match delta {
-        Delta::Restarted(all) => Heard::All(kind, all.into_iter().map(|object| read(&object)).collect()),
-        Delta::Applied(object) => Heard::Applied(Box::new(read(&object))),
-        Delta::Deleted(object) => Heard::Gone(Box::new(read(&object))),
+        self.known.noting(heard)
     }
 }
 
@@ -81,7 +65,7 @@ impl Heard {
         match self {
             Self::All(kind, all) => mind.selecting_listed(kind, all),
             Self::Applied(read) => mind.selecting(*read),
-            Self::Gone(read) => mind.selecting_gone(*read),
+            Self::Gone(_, read) => mind.selecting_gone(*read),
         }
     }
 }

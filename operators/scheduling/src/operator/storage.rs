@@ -1,7 +1,5 @@
 //! The kinds of storage, as one stream.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
 use keelson_cluster::ReadVolumes;
@@ -9,9 +7,10 @@ use keelson_cluster::read::volumes;
 use keelson_core::Timestamp;
 use keelson_placement::volumes::VolumeKind;
 use keelson_runtime::Runtime;
-use keelson_runtime::cache::{Delta, Subscription};
+use keelson_runtime::cache::Subscription;
 use keelson_runtime::permissions::Rule;
 
+use super::kinds::{self, Known};
 use crate::mind::Mind;
 
 /// How many kinds there are.
@@ -27,12 +26,8 @@ pub(super) fn permissions(enforced: bool) -> Vec<Rule> {
     rules
 }
 
-/// What is heard of one kind.
-pub(super) enum Heard {
-    All(VolumeKind, Vec<ReadVolumes>),
-    Applied(Box<ReadVolumes>),
-    Gone(VolumeKind, String),
-}
+/// What is heard.
+pub(super) type Heard = kinds::Heard<VolumeKind, ReadVolumes>;
 
 pub(super) struct Storage {
     claims: Subscription<PersistentVolumeClaim>,
@@ -42,7 +37,7 @@ pub(super) struct Storage {
     capacities: Subscription<CSIStorageCapacity>,
     nodes: Subscription<CSINode>,
     attachments: Subscription<VolumeAttachment>,
-    read: BTreeSet<VolumeKind>,
+    known: Known<VolumeKind>,
 }
 
 impl Storage {
@@ -55,42 +50,28 @@ impl Storage {
             capacities: rt.cache().subscribe(),
             nodes: rt.cache().subscribe(),
             attachments: rt.cache().subscribe(),
-            read: BTreeSet::new(),
+            known: Known::none_of(KINDS),
         }
     }
 
     /// Whether every kind was read once.
     pub(super) fn is_read(&self) -> bool {
-        self.read.len() == KINDS
+        self.known.is_whole()
     }
 
     /// The next that is heard. Nothing is lost when it is dropped before it ends.
     pub(super) async fn next(&mut self) -> Heard {
         let heard = tokio::select! {
             biased;
-            delta = self.classes.next() => heard(VolumeKind::Class, delta, volumes::class),
-            delta = self.drivers.next() => heard(VolumeKind::Driver, delta, volumes::driver),
-            delta = self.nodes.next() => heard(VolumeKind::NodeDrivers, delta, volumes::node_drivers),
-            delta = self.capacities.next() => heard(VolumeKind::Capacity, delta, volumes::capacity),
-            delta = self.attachments.next() => heard(VolumeKind::Attachment, delta, volumes::attachment),
-            delta = self.volumes.next() => heard(VolumeKind::Volume, delta, volumes::volume),
-            delta = self.claims.next() => heard(VolumeKind::Claim, delta, volumes::claim),
+            delta = self.classes.next() => Heard::of(VolumeKind::Class, delta, volumes::class),
+            delta = self.drivers.next() => Heard::of(VolumeKind::Driver, delta, volumes::driver),
+            delta = self.nodes.next() => Heard::of(VolumeKind::NodeDrivers, delta, volumes::node_drivers),
+            delta = self.capacities.next() => Heard::of(VolumeKind::Capacity, delta, volumes::capacity),
+            delta = self.attachments.next() => Heard::of(VolumeKind::Attachment, delta, volumes::attachment),
+            delta = self.volumes.next() => Heard::of(VolumeKind::Volume, delta, volumes::volume),
+            delta = self.claims.next() => Heard::of(VolumeKind::Claim, delta, volumes::claim),
         };
-        if let Heard::All(kind, _) = &heard {
-            self.read.insert(*kind);
-        }
-        heard
-    }
-}
-
-fn heard<K>(kind: VolumeKind, delta: Delta<K>, read: fn(&K) -> ReadVolumes) -> Heard
-where
-    K: keelson_runtime::cache::Cached,
-{
-    match delta {
-        Delta::Restarted(all) => Heard::All(kind, all.into_iter().map(|object| read(&object)).collect()),
-        Delta::Applied(object) => Heard::Applied(Box::new(read(&object))),
-        Delta::Deleted(object) => Heard::Gone(kind, read(&object).object.key()),
+        self.known.noting(heard)
     }
 }
 
@@ -99,7 +80,7 @@ impl Heard {
         match self {
             Self::All(kind, all) => mind.storage_listed(kind, all, now),
             Self::Applied(read) => mind.storage(*read, now),
-            Self::Gone(kind, key) => mind.storage_gone(kind, key, now),
+            Self::Gone(kind, read) => mind.storage_gone(kind, read.object.key(), now),
         }
     }
 }

@@ -1,15 +1,15 @@
 // What Keelson would have chosen beside what another scheduler chose, over time.
 import { useInfiniteQuery } from "@tanstack/solid-query";
-import { createEffect, createMemo, createSignal, For, Match, on, Show, Switch } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
 import { get } from "../../api/client";
 import type { Decision, DecisionPage } from "../../api/types";
 import { path } from "../../live/router";
 import { overview, recent } from "../../live/state";
 import { named } from "../../live/subject";
 import { Age } from "../../ui/Age";
-import { Rows } from "../../ui/Bones";
+import { Answered } from "../../ui/Answered";
 import { percent, plural, weekday } from "../../ui/format";
-import { Empty, Failure } from "../../ui/Notice";
+import { Empty } from "../../ui/Notice";
 import { Reason } from "../../ui/Reason";
 import { now } from "../../ui/Tick";
 import { KEYS } from "../fresh";
@@ -63,8 +63,18 @@ export function Compared() {
           </For>
         </span>
       </h2>
-      <Switch>
-        <Match when={count() > 0}>
+      <Answered
+        asked={list}
+        there={count() > 0}
+        none={
+          <Empty title={`Nothing compared in the last ${span() === HOUR ? "hour" : "day"}`}>
+            When another scheduler binds a pod, what Keelson would have chosen appears here, in Observe and in Enforce.
+          </Empty>
+        }
+        rows={4}
+        earlier="Not all could be read:"
+      >
+        {() => (
           <div class="compared">
             <p class="compared-say">
               <b>{percent((1_000 * told().other) / count())}</b> of {plural(count(), "choice")} of other schedulers in
@@ -82,19 +92,8 @@ export function Compared() {
             <Chart told={told()} span={span()} />
             <Last decisions={all()} />
           </div>
-        </Match>
-        <Match when={list.isError}>
-          <Failure error={list.error} retry={() => void list.refetch()} />
-        </Match>
-        <Match when={list.isPending}>
-          <Rows rows={4} />
-        </Match>
-        <Match when={list.isSuccess}>
-          <Empty title={`Nothing compared in the last ${span() === HOUR ? "hour" : "day"}`}>
-            When another scheduler binds a pod, what Keelson would have chosen appears here, in Observe and in Enforce.
-          </Empty>
-        </Match>
-      </Switch>
+        )}
+      </Answered>
     </section>
   );
 }

@@ -1,11 +1,11 @@
 // What nodes' network interfaces carry: reserved, measured and the limit, the fullest first.
 import { useQuery } from "@tanstack/solid-query";
-import { createMemo, createSignal, For, Match, Show, Switch } from "solid-js";
+import { createMemo, createSignal, For, Show } from "solid-js";
 import { path } from "../../live/router";
-import { Rows } from "../../ui/Bones";
+import { Answered } from "../../ui/Answered";
 import { plural } from "../../ui/format";
-import { Empty, Failure, Trouble } from "../../ui/Notice";
-import { bandwidth, refused } from "./answers";
+import { Empty } from "../../ui/Notice";
+import { bandwidth } from "./answers";
 import { type Interface, type Ledger, said, share } from "./interfaces";
 
 const EVERY = 10_000;
@@ -25,67 +25,55 @@ export function Interfaces() {
       <h2 id="interfaces">
         Network interfaces <span>what is reserved and measured of what nodes carry, the fullest first</span>
       </h2>
-      <Show when={asked.isError && asked.data}>
-        <Trouble what="This is from earlier:" error={asked.error} retry={() => void asked.refetch()} />
-      </Show>
-      <Switch>
-        <Match when={names().length > 0 && asked.data}>
-          {(known) => (
-            <div class="carries">
-              <p class="legend">
-                <span>
-                  <i class="reserved" /> reserved by pods
-                </span>
-                <span>
-                  <i class="measured" /> measured, with who came since
-                </span>
-                <span>
-                  <i class="limit" /> limit for pods
-                </span>
-                <b>
-                  {known().saturated === 0 ? "none" : known().saturated} of {plural(known().known, "interface")}{" "}
-                  saturated
-                </b>
-                <Show when={known().known < known().nodes}>
-                  <small>{plural(known().nodes - known().known, "node")} without a known capacity: not limited</small>
-                </Show>
-              </p>
-              <ul>
-                <For each={shown()}>
-                  {(name) => (
-                    <Show when={known().interfaces.find((one) => one.name === name)}>
-                      {(one) => <Row of={one()} />}
-                    </Show>
-                  )}
-                </For>
-              </ul>
-              <Show when={names().length > ROWS}>
-                <p class="more">
-                  <button type="button" aria-expanded={all()} onClick={() => setAll(!all())}>
-                    {all() ? "Show the fullest" : `Show all ${names().length}`}
-                  </button>
-                </p>
-              </Show>
-            </div>
-          )}
-        </Match>
-        <Match when={asked.data}>
+      <Answered
+        asked={asked}
+        there={names().length > 0 && asked.data}
+        none={
           <Empty title="No interface is known">
             Say what a node carries with the annotation <code>bandwidth.keelson.dev/egress-capacity</code>, or write a{" "}
             <code>NodeNetwork</code> of its name (docs/guide.md): pods that ask for bandwidth then avoid nodes that have
             too little left.
           </Empty>
-        </Match>
-        <Match when={asked.isError && refused(asked.error)}>
-          <Empty title="You may not see nodes">That needs a role that may list nodes.</Empty>
-        </Match>
-        <Match when={asked.isError}>
-          <Failure error={asked.error} retry={() => void asked.refetch()} />
-        </Match>
-        <Match when={asked.isPending}>
-          <Rows rows={4} />
-        </Match>
-      </Switch>
+        }
+        refusal={{ title: "You may not see nodes", role: "That needs a role that may list nodes." }}
+        rows={5}
+      >
+        {(known) => (
+          <div class="carries">
+            <p class="legend">
+              <span>
+                <i class="reserved" /> reserved by pods
+              </span>
+              <span>
+                <i class="measured" /> measured, with who came since
+              </span>
+              <span>
+                <i class="limit" /> limit for pods
+              </span>
+              <b>
+                {known().saturated === 0 ? "none" : known().saturated} of {plural(known().known, "interface")} saturated
+              </b>
+              <Show when={known().known < known().nodes}>
+                <small>{plural(known().nodes - known().known, "node")} without a known capacity: not limited</small>
+              </Show>
+            </p>
+            <ul>
+              <For each={shown()}>
+                {(name) => (
+                  <Show when={known().interfaces.find((one) => one.name === name)}>{(one) => <Row of={one()} />}</Show>
+                )}
+              </For>
+            </ul>
+            <Show when={names().length > ROWS}>
+              <p class="more">
+                <button type="button" aria-expanded={all()} onClick={() => setAll(!all())}>
+                  {all() ? "Show the fullest" : `Show all ${names().length}`}
+                </button>
+              </p>
+            </Show>
+          </div>
+        )}
+      </Answered>
     </section>
   );
 }

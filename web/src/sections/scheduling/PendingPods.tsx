@@ -1,13 +1,13 @@
 // Pods that wait, by reason, with what would help them.
 import { useQuery } from "@tanstack/solid-query";
-import { createMemo, createSignal, For, Match, Show, Switch } from "solid-js";
+import { createMemo, createSignal, For, Show } from "solid-js";
 import { path } from "../../live/router";
 import { recent } from "../../live/state";
-import { Rows } from "../../ui/Bones";
+import { Answered } from "../../ui/Answered";
 import { plural } from "../../ui/format";
-import { Empty, Failure, Trouble } from "../../ui/Notice";
+import { Empty } from "../../ui/Notice";
 import { pieces } from "../scores";
-import { type PendingPod, pending, refused } from "./answers";
+import { type PendingPod, pending } from "./answers";
 import { grouped, type Help, type Reason } from "./pending";
 
 const EVERY = 5_000;
@@ -44,40 +44,35 @@ export function PendingPods() {
           </Show>
         </span>
       </h2>
-      <Show when={asked.isError && asked.data}>
-        <Trouble what="This is from earlier:" error={asked.error} retry={() => void asked.refetch()} />
-      </Show>
-      <Switch>
-        <Match when={reasons().length > 0}>
-          <div class="waits">
-            <For each={names()}>
-              {(name) => (
-                <Show when={reasons().find((one) => one.reason === name)}>
-                  {(reason) => <Waits reason={reason()} />}
-                </Show>
-              )}
-            </For>
-          </div>
-          <Show when={unnamed() > 0}>
-            <p class="quiet foot">{plural(unnamed(), "more pod")} in the counts, not named here.</p>
-          </Show>
-        </Match>
-        <Match when={asked.data}>
+      <Answered
+        asked={asked}
+        there={reasons().length > 0}
+        none={
           <Empty title="No pod waits">
             A pod with <code>schedulerName: keelson</code> appears here while no node can hold it, with the smallest
             change that would help.
           </Empty>
-        </Match>
-        <Match when={asked.isError && refused(asked.error)}>
-          <Empty title="You may not see all pods">That needs a role that may list pods.</Empty>
-        </Match>
-        <Match when={asked.isError}>
-          <Failure error={asked.error} retry={() => void asked.refetch()} />
-        </Match>
-        <Match when={asked.isPending}>
-          <Rows rows={4} />
-        </Match>
-      </Switch>
+        }
+        refusal={{ title: "You may not see all pods", role: "That needs a role that may list pods." }}
+        rows={4}
+      >
+        {() => (
+          <>
+            <div class="waits">
+              <For each={names()}>
+                {(name) => (
+                  <Show when={reasons().find((one) => one.reason === name)}>
+                    {(reason) => <Waits reason={reason()} />}
+                  </Show>
+                )}
+              </For>
+            </div>
+            <Show when={unnamed() > 0}>
+              <p class="quiet foot">{plural(unnamed(), "more pod")} in the counts, not named here.</p>
+            </Show>
+          </>
+        )}
+      </Answered>
     </section>
   );
 }

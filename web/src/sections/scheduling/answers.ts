@@ -1,5 +1,5 @@
 // What the scheduler is asked for this section, and the shape of what it says.
-import { ApiError, get, post } from "../../api/client";
+import { get, post, refused } from "../../api/client";
 import type { Decision, DecisionPage, WhatIf } from "../../api/types";
 import type { Bandwidth } from "./interfaces";
 
@@ -21,13 +21,35 @@ export type Edge = {
   pairs: number;
   tooFar: number;
 };
-export type Group = { namespace: string; name: string; workloads: Workload[]; edges: Edge[]; cost: number };
+/** Two nodes, and what the group's pods on them cost each other. */
+export type Way = { from: string; to: string; cost: number; tooFar: number };
+export type Group = {
+  namespace: string;
+  name: string;
+  workloads: Workload[];
+  edges: Edge[];
+  cost: number;
+  /** The dearest first; `moreWays` counts the rest. */
+  ways: Way[];
+  moreWays: number;
+};
+export type Step = { pod: string; from: string; to: string };
+/** How it would be: after the moves that are worth it, or with all pods placed anew. */
+export type Better = { kind: "moves" | "anew"; group: Group; moves: Step[] };
+export type Proposal = {
+  now: Group;
+  better: Better[];
+  pods: number;
+  /** How many of them are Keelson's to place. */
+  movable: number;
+  waits: boolean;
+  /** Whether the object allows that pods are moved. */
+  allowed: boolean;
+};
 
 export type Manifest = { metadata?: Record<string, unknown>; spec?: Record<string, unknown>; [field: string]: unknown };
 
 const ask = <T>(question: string, params: object): Promise<T> => post<T>(`features/scheduling/ask/${question}`, params);
-
-export const refused = (error: unknown): boolean => error instanceof ApiError && error.status === 403;
 
 /** The pods that wait: of the whole cluster or, for who may not see all of it, of the namespaces that were seen. */
 export async function pending(seen: () => string[]): Promise<Pending> {
@@ -51,6 +73,10 @@ export function together(all: readonly Pending[]): Pending {
 }
 
 export const groups = async (): Promise<Group[]> => (await ask<{ groups: Group[] }>("groups", {})).groups;
+
+/** A group as it runs, and as it would cost less. */
+export const proposal = ({ namespace, name }: { namespace: string; name: string }): Promise<Proposal> =>
+  ask<Proposal>("proposal", { namespace, name });
 
 export const bandwidth = (): Promise<Bandwidth> => ask<Bandwidth>("bandwidth", {});
 

@@ -4,7 +4,7 @@ use keelson_placement::network::{Algorithm, Edge, Graph, Workload};
 use serde_json::Value;
 
 use super::field::Field;
-use super::{Name, Problem, problem};
+use super::{Finding, Name, Problem, problem};
 
 /// The kinds of workloads that have pods of their own.
 const KINDS: [&str; 8] =
@@ -45,7 +45,7 @@ pub fn group(written: &Value) -> ReadGroup {
         let known = workloads.iter().position(|known| known.selector == workload.selector);
         if known.is_some() {
             let text = format!("selector {:?} is there twice; both are read as one", workload.selector);
-            problems.push(problem(item.path.clone(), text));
+            problems.push(problem(item.path.clone(), text).of(Finding::DuplicateEntry));
         }
         let index = known.unwrap_or(workloads.len());
         if known.is_none() {
@@ -54,7 +54,8 @@ pub fn group(written: &Value) -> ReadGroup {
         declared.push((index, item));
     }
     if workloads.is_empty() {
-        problems.push(problem(spec.missing("workloads"), "names no workload, so the group has no effect"));
+        let text = "names no workload, so the group has no effect";
+        problems.push(problem(spec.missing("workloads"), text).of(Finding::IncompleteEntry));
     }
     let edges: Vec<Edge> =
         declared.iter().flat_map(|(from, item)| edges(*from, item, &workloads, &mut problems)).collect();
@@ -66,7 +67,7 @@ pub fn group(written: &Value) -> ReadGroup {
             "depend on each other in a circle: {}; the first declared of them goes first",
             names.collect::<Vec<_>>().join(" -> ")
         );
-        problems.push(problem(spec.missing("workloads"), text));
+        problems.push(problem(spec.missing("workloads"), text).of(Finding::DependencyCycle));
     }
     let members = spec.number(&["numMembers"], 1..=i64::from(i32::MAX), &mut problems);
     let members = members.and_then(|members| u32::try_from(members).ok());
@@ -93,22 +94,24 @@ pub(super) fn name(root: &Field<'_>, kind: &str, problems: &mut Vec<Problem>) ->
 /// The workload of an item; pods carry its selector, or its name when it has none.
 fn workload(item: &Field<'_>, problems: &mut Vec<Problem>) -> Option<Workload> {
     let Some(field) = item.get(&["workload"]) else {
-        problems.push(problem(item.missing("workload"), "is missing, so this entry is left out"));
+        let text = "is missing, so this entry is left out";
+        problems.push(problem(item.missing("workload"), text).of(Finding::IncompleteEntry));
         return None;
     };
     let (selector, name) = (field.text(&["selector"], problems), field.text(&["name"], problems));
     let Some(word) = selector.or(name) else {
-        problems.push(problem(field.missing("selector"), "is missing, so this entry is left out"));
+        let text = "is missing, so this entry is left out";
+        problems.push(problem(field.missing("selector"), text).of(Finding::IncompleteEntry));
         return None;
     };
     match (selector, name) {
         (None, Some(name)) => {
             let text = format!("is missing; pods are looked for by the name {name:?}");
-            problems.push(problem(field.missing("selector"), text));
+            problems.push(problem(field.missing("selector"), text).of(Finding::NameSelectorMismatch));
         }
         (Some(selector), Some(name)) if selector != name => {
             let text = format!("{name:?} is not the selector {selector:?}; pods are looked for by the selector");
-            problems.push(problem(field.missing("name"), text));
+            problems.push(problem(field.missing("name"), text).of(Finding::NameSelectorMismatch));
         }
         _ => {}
     }
@@ -124,7 +127,8 @@ fn edges(from: usize, item: &Field<'_>, workloads: &[Workload], problems: &mut V
     let mut edges: Vec<Edge> = Vec::new();
     for dependency in item.list(&["dependencies"], problems) {
         let Some(field) = dependency.get(&["workload"]) else {
-            problems.push(problem(dependency.missing("workload"), "is missing, so this dependency is left out"));
+            let text = "is missing, so this dependency is left out";
+            problems.push(problem(dependency.missing("workload"), text).of(Finding::IncompleteEntry));
             continue;
         };
         let (selector, name) = (field.text(&["selector"], problems), field.text(&["name"], problems));
@@ -136,13 +140,13 @@ fn edges(from: usize, item: &Field<'_>, workloads: &[Workload], problems: &mut V
                 Some(to) => {
                     let word = selector.unwrap_or_default();
                     let text = format!("{word:?} is the selector of no workload; taken by its name");
-                    problems.push(problem(field.missing("selector"), text));
+                    problems.push(problem(field.missing("selector"), text).of(Finding::NameSelectorMismatch));
                     to
                 }
                 None => {
                     let word = selector.or(name).unwrap_or_default();
                     let text = format!("{word:?} is no workload of this group, so this dependency is left out");
-                    problems.push(problem(field.missing("selector"), text));
+                    problems.push(problem(field.missing("selector"), text).of(Finding::UnknownDependency));
                     continue;
                 }
             },
@@ -153,7 +157,7 @@ fn edges(from: usize, item: &Field<'_>, workloads: &[Workload], problems: &mut V
             ..Edge::new(from, to)
         };
         if edges.iter().any(|known| known.to == to) {
-            problems.push(problem(field.path, "is there twice; the first is taken"));
+            problems.push(problem(field.path, "is there twice; the first is taken").of(Finding::DuplicateEntry));
         } else {
             edges.push(edge);
         }

@@ -65,6 +65,10 @@ fn the_older_names_of_the_published_example_are_read_as_the_newer_ones() {
     assert_eq!(read.costs, costs);
 }
 
+fn found(problems: &[Problem]) -> Vec<Finding> {
+    problems.iter().map(|problem| problem.finding).collect()
+}
+
 /// As scheduler-plugins' example of Online Boutique: the name is not the selector, and two workloads name each other.
 #[test]
 fn a_group_whose_names_are_not_its_selectors_works_and_says_so() {
@@ -89,6 +93,10 @@ fn a_group_whose_names_are_not_its_selectors_works_and_says_so() {
             "spec.workloads: depend on each other in a circle: frontend -> cart -> frontend; the first declared of them \
              goes first",
         ]
+    );
+    assert_eq!(
+        found(&read.problems),
+        [Finding::NameSelectorMismatch, Finding::NameSelectorMismatch, Finding::DependencyCycle]
     );
 }
 
@@ -129,6 +137,19 @@ fn everything_that_is_off_in_a_group_is_named_and_the_rest_is_read() {
             "spec.workloads[1].dependencies",
             "spec.numMembers",
         ]
+    );
+    let kinds = found(&read.problems);
+    assert_eq!(
+        (kinds[3], kinds[5], kinds[6], kinds[8], kinds[9], kinds[12], kinds[15]),
+        (
+            Finding::NameSelectorMismatch,
+            Finding::DuplicateEntry,
+            Finding::IncompleteEntry,
+            Finding::UnknownDependency,
+            Finding::NameSelectorMismatch,
+            Finding::DuplicateEntry,
+            Finding::FieldNotUnderstood
+        )
     );
     assert!(
         said(&read.problems)
@@ -181,6 +202,18 @@ fn nothing_off_in_a_topology_becomes_a_free_cost() {
             "spec.weights: \"f\" is no origin, so 2 ways from it count as unknown; declare them".to_owned(),
         ]
     );
+    let kinds: Vec<Finding> = found(&read.problems).split_off(4);
+    assert_eq!(
+        kinds,
+        [
+            Finding::MissingCost,
+            Finding::IncompleteEntry,
+            Finding::FieldNotUnderstood,
+            Finding::MissingOrigin,
+            Finding::MissingCost,
+            Finding::MissingOrigin
+        ]
+    );
     let cost = |to: &str| {
         read.costs.between(Place { zone: Some("a"), ..Place::default() }, Place { zone: Some(to), ..Place::default() })
     };
@@ -188,6 +221,7 @@ fn nothing_off_in_a_topology_becomes_a_free_cost() {
     let none = topology(&json!({"spec": {"weights": [{"name": "NetperfCosts"}]}}), WEIGHTS);
     let text = "spec.weights: none is named \"UserDefined\", so no cost is declared; there is \"NetperfCosts\"";
     assert_eq!((said(&none.problems), none.costs.is_empty()), (vec![text.to_owned()], true));
+    assert_eq!(found(&none.problems), [Finding::UnknownWeights]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::field::Field;
 use super::group::name;
 use super::measured::is_measured;
-use super::{Name, Problem, problem};
+use super::{Finding, Name, Problem, problem};
 
 /// The weights that are taken unless somebody asks for others: what people wrote, as upstream's plugin does.
 pub const WEIGHTS: &str = "UserDefined";
@@ -60,7 +60,7 @@ pub fn topology(written: &Value, weights: &str) -> ReadTopology {
     let is_measured = config_map.is_some() && is_measured(weights);
     if !is_measured && !named.contains(&format!("{weights:?}")) {
         let text = format!("none is named {weights:?}, so no cost is declared; there is {}", few(&named));
-        problems.push(problem(spec.missing("weights"), text));
+        problems.push(problem(spec.missing("weights"), text).of(Finding::UnknownWeights));
     }
     table.complete(&spec.missing("weights"), &mut problems);
     ReadTopology { name, costs: table.costs, links: table.links, config_map, problems }
@@ -83,19 +83,22 @@ struct Table {
 impl Table {
     fn origin(&mut self, level: Level, origin: &Field<'_>, problems: &mut Vec<Problem>) {
         let Some(from) = origin.text(&["origin"], problems) else {
-            problems.push(problem(origin.missing("origin"), "is missing, so its costs are left out"));
+            let text = "is missing, so its costs are left out";
+            problems.push(problem(origin.missing("origin"), text).of(Finding::MissingOrigin));
             return;
         };
         for item in origin.list(&["costList", "costs"], problems) {
             let Some(to) = item.text(&["destination"], problems) else {
-                problems.push(problem(item.missing("destination"), "is missing, so this cost is left out"));
+                let text = "is missing, so this cost is left out";
+                problems.push(problem(item.missing("destination"), text).of(Finding::IncompleteEntry));
                 continue;
             };
             if let Some(capacity) = item.bits(&["bandwidthCapacity"], problems) {
                 self.links.push(Link { level, origin: from.into(), destination: to.into(), capacity });
             }
             if item.get(&["networkCost"]).is_none() {
-                problems.push(problem(item.missing("networkCost"), "is missing, so it counts as unknown"));
+                let text = "is missing, so it counts as unknown";
+                problems.push(problem(item.missing("networkCost"), text).of(Finding::MissingCost));
             }
             let Some(cost) = item.number(&["networkCost"], 0..=costs::MOST, problems) else { continue };
             if cost < costs::LEAST {
@@ -105,7 +108,7 @@ impl Table {
             let known = self.costs.declared(level, from, to);
             if let Some(known) = known.filter(|known| *known != cost.max(costs::LEAST)) {
                 let text = format!("is there twice, as {known} and {cost}; the larger is taken");
-                problems.push(problem(item.missing("networkCost"), text));
+                problems.push(problem(item.missing("networkCost"), text).of(Finding::DuplicateEntry));
             }
             self.costs.declare(level, from, to, cost.max(known.unwrap_or(0)));
         }
@@ -120,12 +123,12 @@ impl Table {
                 *absent.entry(to).or_default() += 1;
             } else if self.costs.declared(level, to, from).is_none() {
                 let text = format!("{from:?} to {to:?} has a cost and the way back has none, so it counts as unknown");
-                problems.push(problem(path, text));
+                problems.push(problem(path, text).of(Finding::MissingCost));
             }
         }
         for (place, ways) in absent {
             let text = format!("{place:?} is no origin, so {ways} ways from it count as unknown; declare them");
-            problems.push(problem(path, text));
+            problems.push(problem(path, text).of(Finding::MissingOrigin));
         }
     }
 }

@@ -156,7 +156,7 @@ impl<'a> Objects<'a> {
         let uid = &mut subject.ask.pod.uid;
         if self.uids.get(uid.as_str()).is_some_and(|other| other != key) {
             let text = "is that of another pod, so it is passed over; leave it as kubectl wrote it".to_owned();
-            problems.push(read::Problem { field: "metadata.uid".to_owned(), text });
+            problems.push(read::Problem::new("metadata.uid", text));
             *uid = slashed(&key.0, &key.1);
         }
         self.uids.insert(uid.clone(), key.clone());

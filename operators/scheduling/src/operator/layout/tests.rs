@@ -41,6 +41,7 @@ fn said(platform: &SchedulingSettings, stands_back: Option<&str>, nodes: &[(&str
         ["PoolExclusive", "SharedNodes", "Replaces"].contains(&condition.reason.as_str()),
         "{condition:?}"
     );
+    assert_eq!(!sound, UNSOUND.contains(&condition.reason.as_str()), "what is told by the metric: {condition:?}");
     (condition.reason, condition.message)
 }
 
