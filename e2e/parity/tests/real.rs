@@ -13,7 +13,8 @@ use keelson_harness::cluster::{Cluster, Config};
 use keelson_parity::feature::{Feature, Mode};
 use keelson_parity::generate::case;
 use keelson_parity::oracle::{Answer, Code, Oracle};
-use serde_json::Value;
+use keelson_parity::request::Request;
+use serde_json::{Value, json};
 use support::{Api, until};
 
 /// How many cases are lived.
@@ -81,6 +82,52 @@ async fn the_real_scheduler_does_what_the_oracle_foretells() {
     println!("{deeds:?}");
     for deed in ["placed", "refused", "evicted for"] {
         assert!(deeds.get(deed).is_some_and(|count| *count >= 5), "too few: {deeds:?}");
+    }
+}
+
+/// The guide shows what `simulate` says of the pods in the example that wait. Its namespaces and priorities do not matter to them,
+/// but that nobody is less important.
+#[tokio::test]
+async fn the_real_scheduler_says_of_the_examples_waiting_pods_what_simulate_says() {
+    let guide = include_str!("../../../docs/guide.md");
+    let example: Value = serde_json::from_str(include_str!("../../../docs/examples/online-boutique.json")).unwrap();
+    let items = example["items"].as_array().unwrap();
+    let of = |kind: &str| items.iter().filter(|one| one["kind"] == kind).cloned().collect::<Vec<_>>();
+    let pods: Vec<Value> = of("Pod")
+        .into_iter()
+        .map(|mut pod| {
+            pod["metadata"]["namespace"] = json!("shop");
+            // No owner, and no kubelet whose mirror it is.
+            (pod["metadata"]["ownerReferences"], pod["metadata"]["annotations"]) = (Value::Null, Value::Null);
+            if pod["spec"]["priority"] != 0 {
+                pod["spec"]["priority"] = json!(2_000);
+            }
+            pod
+        })
+        .collect();
+    let (waiting, running): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| pod["spec"]["nodeName"].is_null());
+    let cluster = Cluster::start(Config { controllers: false, audit: false, ..Config::default() }).unwrap();
+    let api = Api::at(&cluster.kubeconfig()).await;
+    api.prepare().await;
+    for (seed, (told, word)) in
+        [("PodPlaced, 1 pod: ", None), ("Unschedulable, 2 pods: ", Some(". With "))].into_iter().enumerate()
+    {
+        let (_, told) = guide.split_once(told).unwrap();
+        let (sentence, named) = told.split_once('\n').unwrap();
+        let pod =
+            waiting.iter().find(|pod| named.trim_start()[5..].starts_with(pod["metadata"]["name"].as_str().unwrap()));
+        let asked =
+            Request { nodes: of("Node"), pods: running.clone(), pod: pod.unwrap().clone(), ..Request::default() };
+        let path = api.store(&asked).await;
+        api.heard(u64::try_from(seed).unwrap()).await;
+        api.release(&path).await;
+        let pod = until(&path, async || decided(api.get(&path).await)).await;
+        let said = pod["status"]["conditions"][0]["message"].as_str().unwrap_or_default();
+        match word.and_then(|word| sentence.split_once(word)) {
+            Some((sentence, _)) => assert!(said.starts_with(sentence), "said {said:?}, simulate {sentence:?}"),
+            None => assert!(pod["spec"]["nodeName"].is_string(), "{said}"),
+        }
+        api.clear().await;
     }
 }
 
