@@ -47,7 +47,6 @@ pub struct Patience {
     waits: BTreeMap<String, Needless>,
     leader: Option<(String, Option<i64>)>,
     next: Timestamp,
-    longest: Span,
     at_stake: u64,
     breaches: Vec<String>,
 }
@@ -68,10 +67,8 @@ impl Patience {
         } else if event.resource == PODS {
             let node = text(object, "spec.nodeName");
             let waited = self.waits.remove(uid(object)).filter(|_| !event.deleted);
-            if let Some(needless) = waited.as_ref().filter(|it| !it.nodes.is_empty() && !node.is_empty()) {
-                self.at_stake += 1;
-                self.longest = self.longest.max(now.since(needless.since));
-            }
+            let needlessly = waited.as_ref().is_some_and(|needless| !needless.nodes.is_empty());
+            self.at_stake += u64::from(needlessly && !node.is_empty());
             if !event.deleted && node.is_empty() {
                 self.waits.extend(waited.map(|needless| (uid(object).to_owned(), needless)));
             } else if event.before.as_ref().is_none_or(|before| text(before, "spec.nodeName") != node) {
@@ -87,12 +84,6 @@ impl Patience {
     /// Nobody could act: every clock begins anew.
     pub fn disturb(&mut self) {
         self.waits.clear();
-    }
-
-    /// The longest that a pod waited needlessly until it was bound.
-    #[must_use]
-    pub const fn longest(&self) -> Span {
-        self.longest
     }
 
     /// How often it was at stake, and what was broken.

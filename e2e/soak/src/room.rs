@@ -93,12 +93,6 @@ impl Room {
         self.seen.get(PODS, key)
     }
 
-    /// The pods of a node.
-    #[must_use]
-    pub fn on(&self, node: &str) -> Vec<Arc<Value>> {
-        self.seen.bound(node)
-    }
-
     /// The nodes that a pod could go to now.
     #[must_use]
     pub fn nodes_for(&self, pod: &Value) -> BTreeSet<String> {
@@ -230,29 +224,14 @@ pub mod tests {
 
     impl Stage {
         /// Something is as it is now.
-        pub fn see(&mut self, resource: Resource, object: Value, see: impl FnOnce(&Event, Timestamp, &Room)) {
-            self.pass(resource, object, false, see);
-        }
-
-        /// Something is gone.
-        pub fn lose(&mut self, resource: Resource, object: Value, see: impl FnOnce(&Event, Timestamp, &Room)) {
-            self.pass(resource, object, true, see);
-        }
-
-        fn pass(
-            &mut self,
-            resource: Resource,
-            mut object: Value,
-            deleted: bool,
-            see: impl FnOnce(&Event, Timestamp, &Room),
-        ) {
+        pub fn see(&mut self, resource: Resource, mut object: Value, see: impl FnOnce(&Event, Timestamp, &Room)) {
             self.version += 1;
             if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.insert("resourceVersion".to_owned(), json!(self.version.to_string()));
             }
             let (key, object) = ((resource, Key::of(&object)), Arc::new(object));
             let before = self.known.insert(key, Arc::clone(&object));
-            let event = Event { resource, object, before, deleted };
+            let event = Event { resource, object, before, deleted: false };
             self.room.see(&event, self.now);
             see(&event, self.now, &self.room);
         }

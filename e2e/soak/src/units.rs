@@ -1,6 +1,6 @@
 //! AppGroups as units: all or nothing.
 //!
-//! What is promised ([`keelson_scheduling`]'s `mind/group.rs`): while the wait lasts, every waiting pod of a group is given a
+//! What is promised (`operators/scheduling/src/mind/group.rs`): while the wait lasts, every waiting pod of a group is given a
 //! node or none is; when it is over each is placed alone. A pod that is bound within the wait is held against that: the group
 //! was whole by then, the decision that it was bound by names one that placed the group, that one placed all who were known
 //! to wait, and all of them had room. Those who waited with it are bound, too, within another wait, unless nothing is left
@@ -9,8 +9,6 @@
 //! Promise: nothing is called broken that a scheduler which keeps the rules could have done. Members count as there that were
 //! there at any moment of late, room as it was at the best moment, and a wait as begun when the first pod of the group
 //! began to wait, or when the one before began that ended a moment earlier.
-//!
-//! [`keelson_scheduling`]: https://docs.rs/keelson-scheduling
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
