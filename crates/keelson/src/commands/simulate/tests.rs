@@ -121,6 +121,9 @@ fn the_example_shows_what_a_group_would_save() {
     assert!(group.per_pod.is_none() || group.as_unit <= group.per_pod, "{group:?}");
     assert!(!report.broken_today.is_empty() && report.broken_after.is_empty() && report.unplaced.is_empty());
     assert_eq!(report.refused_fields[0].field, "spec.resourceClaims");
+    // Of which e2e/parity holds the real kube-scheduler against the guide.
+    let guide = include_str!("../../../../../docs/guide.md");
+    assert!(report.waiting.iter().all(|told| guide.contains(&told.sentence)), "{:?}", report.waiting);
 }
 
 #[test]
