@@ -3,8 +3,8 @@
 //! Left to itself SQLite does that at the end of a transaction that made the log long, and whoever wrote that one waits for
 //! thousands of pages and for the disk. A connection beside the writer's does it soon after something was written. The
 //! log begins anew only if nothing is added to it while it is copied, so it is copied again and again: each time less is
-//! left, until a pause of the writer's is long enough. Where there is none, the writer is held for that little. Where the
-//! disk cannot follow at all, who writes waits for it.
+//! left, until a pause of the writer's is long enough. Where there is none, the writer is held for that little, by the process
+//! that writes: one that only reads would hold somebody else's. Where the disk cannot follow at all, who writes waits for it.
 //!
 //! Promises: the log takes no more than [`LONGEST`] bytes and one transaction, unless a reader holds on to it or the copying
 //! fails; a store that nobody writes to is left alone.
@@ -35,7 +35,8 @@ const END: &str = "PRAGMA wal_checkpoint(RESTART)";
 #[derive(Debug, Clone)]
 pub(super) struct Checkpoints {
     log: PathBuf,
-    written: watch::Sender<()>,
+    /// Whether this process wrote anything.
+    written: watch::Sender<bool>,
     /// Begins a round at once.
     hurry: Arc<Notify>,
     /// How many rounds have ended.
@@ -49,7 +50,7 @@ impl Checkpoints {
         let mut log = options.get_filename().as_os_str().to_owned();
         log.push("-wal");
         let beside = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
-        let (written, mut told) = watch::channel(());
+        let (written, mut told) = watch::channel(false);
         // What a process before this one left.
         told.mark_changed();
         let (ended, rounds) = watch::channel(0);
@@ -58,8 +59,8 @@ impl Checkpoints {
         tokio::spawn(async move {
             while told.changed().await.is_ok() {
                 tokio::select! { () = sleep(ROUND) => {}, () = hurry.notified() => {} }
-                told.mark_unchanged();
-                match copy(&writer, &beside).await {
+                let writes = *told.borrow_and_update();
+                match copy(&writer, &beside, writes).await {
                     Ok(()) => {}
                     Err(sqlx::Error::PoolClosed) => return,
                     Err(error) => tracing::debug!("the write-ahead log is not copied now and will be later: {error}"),
@@ -72,7 +73,7 @@ impl Checkpoints {
 
     /// Says that something is about to be written, and waits for a round where the log is too long by now.
     pub(super) async fn expect(&self) {
-        self.written.send_replace(());
+        self.written.send_replace(true);
         if std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LONGEST) {
             let mut rounds = self.rounds.clone();
             rounds.mark_unchanged();
@@ -88,7 +89,7 @@ impl Checkpoints {
     }
 }
 
-async fn copy(writer: &SqlitePool, beside: &SqlitePool) -> Result<(), sqlx::Error> {
+async fn copy(writer: &SqlitePool, beside: &SqlitePool, writes: bool) -> Result<(), sqlx::Error> {
     let mut pages = 0;
     for _ in 0..TIMES {
         let before = pages;
@@ -99,7 +100,7 @@ async fn copy(writer: &SqlitePool, beside: &SqlitePool) -> Result<(), sqlx::Erro
             break;
         }
     }
-    if pages > LONG {
+    if pages > LONG && writes {
         sqlx::query(END).fetch_all(writer).await?;
     }
     Ok(())
@@ -110,13 +111,36 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use tokio::time::timeout;
 
-    use super::super::SqliteStore;
+    use super::super::{PATIENCE, SqliteStore};
     use super::*;
 
     async fn write_a_mebibyte(store: &SqliteStore) {
         let mut tx = store.begin().await.unwrap();
         sqlx::query("INSERT INTO filling VALUES (zeroblob(1 << 20))").execute(&mut *tx).await.unwrap();
         tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_only_reads_never_holds_the_writer_of_another_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keelson.db");
+        let writes = SqliteStore::open(&path).await.unwrap();
+        sqlx::query("CREATE TABLE filling (bytes BLOB) STRICT").execute(&writes.writer).await.unwrap();
+        // Who reads keeps the log from being begun anew.
+        let mut reads = writes.reader.begin().await.unwrap();
+        sqlx::query("SELECT * FROM filling").fetch_all(&mut *reads).await.unwrap();
+        while std::fs::metadata(dir.path().join("keelson.db-wal")).unwrap().len() < 66 << 20 {
+            write_a_mebibyte(&writes).await;
+        }
+        let other = SqliteStore::open(&path).await.unwrap();
+        copy(&other.writer, &other.checkpoints.beside, false).await.unwrap();
+        let held = writes.begin().await.unwrap();
+        let within = async |writes| {
+            timeout(PATIENCE / 2, copy(&other.writer, &other.checkpoints.beside, writes)).await.map(Result::unwrap)
+        };
+        within(false).await.unwrap();
+        within(true).await.expect_err("who writes waits its turn for the writer");
+        drop(held);
     }
 
     #[tokio::test]
