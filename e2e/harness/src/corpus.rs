@@ -86,11 +86,15 @@ pub enum Server {
 
 impl Server {
     /// Whether this is said before anybody looks what is asked: 401 to whoever is not known, as when an account goes before
-    /// its last process; 429 of a kind whose definition was made or changed a moment ago; 403 and 429 by a server that is not
-    /// itself.
+    /// its last process; 429 of a kind whose definition was made or changed a moment ago; 301 of a document of which another
+    /// edition was asked for than there is now; 403 and 429 by a server that is not itself.
     fn says_blindly(self, resource: &str, code: u16) -> bool {
         let is_new = resource == "custom" || resource.starts_with("custom/");
-        code == 401 || is_new && code == 429 || self == Self::Hurt && matches!(code, 403 | 429)
+        let is_document = resource.starts_with("/openapi/v3/");
+        code == 401
+            || is_new && code == 429
+            || is_document && code == 301
+            || self == Self::Hurt && matches!(code, 403 | 429)
     }
 }
 
@@ -181,7 +185,12 @@ mod tests {
 
     #[test]
     fn what_is_said_blindly_is_known_where_the_request_is() {
-        let list = requests(&["v1 pods: get -> 200", "v1 pods/status: patch apply -> 200", "custom: watch -> 200"]);
+        let list = requests(&[
+            "v1 pods: get -> 200",
+            "v1 pods/status: patch apply -> 200",
+            "custom: watch -> 200",
+            "/openapi/v3/apis/custom: get -> 200",
+        ]);
         let asked = || {
             requests(&[
                 "v1 pods: get -> 401",
@@ -191,6 +200,7 @@ mod tests {
                 "custom: watch -> 429",
                 "custom: list -> 429",
                 "v1 pods: get -> 429",
+                "/openapi/v3/apis/custom: get -> 301",
             ])
         };
         let told = BTreeSet::new();
