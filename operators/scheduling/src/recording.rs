@@ -23,6 +23,9 @@ use crate::decide::{Ask, Settings, decide};
 /// The layout; another number is another layout.
 const LAYOUT: u32 = 4;
 
+/// How many values of a list one is compared with.
+const LOOKED_BACK: usize = 128;
+
 /// Why a recording cannot be decided again.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -186,13 +189,17 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Where an equal value stands in a list, which it is added to when it is new. Clusters have few kinds of things, and
-/// neighbours are often alike.
+/// Where an equal value stands in a list, which it is added to when it is not among the last [`LOOKED_BACK`]. Clusters have
+/// few kinds of things, and neighbours are often alike; thousands that differ are not compared with each other.
 fn place<T: PartialEq>(list: &mut Vec<T>, value: T) -> usize {
-    list.iter().rposition(|known| *known == value).unwrap_or_else(|| {
-        list.push(value);
-        list.len() - 1
-    })
+    let skipped = list.len().saturating_sub(LOOKED_BACK);
+    list.iter().skip(skipped).rposition(|known| *known == value).map_or_else(
+        || {
+            list.push(value);
+            list.len() - 1
+        },
+        |found| skipped + found,
+    )
 }
 
 /// The bytes of what a decision saw that ended so.

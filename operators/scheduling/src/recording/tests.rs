@@ -136,3 +136,13 @@ fn what_is_no_recording_says_so() {
         "the recording has layout 9, this build reads 4; replay it with the version that wrote it"
     );
 }
+
+#[test]
+fn a_value_is_where_it_is_said_to_be_and_kept_once_among_its_neighbours() {
+    let (mut list, values) = (Vec::new(), (0..1_000).map(|number| number % 7).chain(0..1_000).chain(0..1_000));
+    for value in values {
+        let at = place(&mut list, value);
+        assert_eq!(list[at], value);
+    }
+    assert_eq!(list.len(), 2_000, "who is far back is not looked for");
+}
