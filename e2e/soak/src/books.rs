@@ -16,6 +16,7 @@ use keelson_sim::world::read::{Key, annotation, condition, int, labels, text, ti
 
 use crate::cast::{GROUP, GROUP_WAIT};
 use crate::room::Room;
+use crate::verdict::Verdict;
 
 /// Every pod that Keelson was asked to place and that is bound has a decision that says so, with that node.
 pub const RECORDED: &str = "Recorded";
@@ -60,8 +61,7 @@ pub struct Books {
     written: BTreeMap<String, String>,
     silent: BTreeMap<String, bool>,
     lost_nodes: u64,
-    at_stake: BTreeMap<String, u64>,
-    breaches: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Books {
@@ -110,7 +110,7 @@ impl Books {
     pub fn close(&mut self, decisions: &[Decision], dropped: u64, room: &Room, now: Timestamp) {
         self.compare(decisions);
         self.look_for_the_forgotten(room, now);
-        self.judge(KEPT, dropped == 0, || format!("{dropped} decisions were dropped"));
+        self.verdict.hold(KEPT, dropped == 0, || format!("{dropped} decisions were dropped"));
     }
 
     fn compare(&mut self, decisions: &[Decision]) {
@@ -122,16 +122,16 @@ impl Books {
         for (id, (pod, node)) in &bound {
             let said = placed.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
             let recorded = said.iter().any(|decision| decision.chosen.as_deref() == Some(node));
-            self.judge(RECORDED, recorded, || format!("{pod:?} is on {node}, and no decision says so"));
+            self.verdict.hold(RECORDED, recorded, || format!("{pod:?} is on {node}, and no decision says so"));
             let done: Vec<_> = said.iter().filter(|decision| decision.outcome == Outcome::Done).collect();
             let says = |decision: &&&Decision| format!("{} at {}: {:?}", decision.id, decision.at, decision.steps);
             let what = || done.iter().map(says).collect::<Vec<_>>().join("; ");
-            self.judge(ONCE, done.len() <= 1, || format!("{pod:?} was bound by several: {}", what()));
+            self.verdict.hold(ONCE, done.len() <= 1, || format!("{pod:?} was bound by several: {}", what()));
         }
         for decision in placed.values().flatten().filter(|decision| decision.outcome == Outcome::Done) {
             let truth = bound.get(&decision.subject.uid).map(|(_, node)| node.as_str());
             let what = || format!("{} says {:?}, but it is on {truth:?}", decision.id, decision.chosen);
-            self.judge(TRUTHFUL, truth == decision.chosen.as_deref(), what);
+            self.verdict.hold(TRUTHFUL, truth == decision.chosen.as_deref(), what);
         }
         self.bound = bound;
         let by_id: BTreeMap<String, &Decision> =
@@ -139,13 +139,13 @@ impl Books {
         for (pod, (by, lead)) in std::mem::take(&mut self.carried) {
             let fence = by_id.get(&by).map(|decision| decision.fence);
             let fenced = fence.zip(lead).is_some_and(|(fence, lead)| fence >= lead);
-            self.judge(FENCED, fenced, || format!("pod {pod} was bound by {by} under {fence:?}, {lead:?} led"));
+            self.verdict.hold(FENCED, fenced, || format!("pod {pod} was bound by {by} under {fence:?}, {lead:?} led"));
         }
         let mut about: BTreeMap<&str, Vec<&Decision>> = BTreeMap::new();
         decisions.iter().for_each(|decision| about.entry(&decision.subject.uid).or_default().push(decision));
         for (pod, what) in std::mem::take(&mut self.written) {
             let accounted = about.contains_key(pod.as_str());
-            self.judge(ACCOUNTED, accounted, || format!("nothing was decided about pod {pod}, but {what}"));
+            self.verdict.hold(ACCOUNTED, accounted, || format!("nothing was decided about pod {pod}, but {what}"));
         }
         for decisions in about.values() {
             let placed = |decision: &&&Decision| decision.verb == Verb::Place && decision.outcome == Outcome::Done;
@@ -154,7 +154,7 @@ impl Books {
                 matches!(decision.verb, Verb::Wait | Verb::Refuse) && decision.at.since(placed.at) > APART
             });
             let what = || format!("{} placed {}, {:?} let it wait", placed.id, placed.subject, back.map(|it| it.id));
-            self.judge(SETTLED, back.is_none(), what);
+            self.verdict.hold(SETTLED, back.is_none(), what);
         }
     }
 
@@ -166,27 +166,20 @@ impl Books {
         };
         for pod in room.waiting().filter(old) {
             let said = condition(pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
-            self.judge(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(pod)));
+            self.verdict.hold(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(pod)));
             let free = room.nodes_for(pod);
-            self.judge(PROGRESS, free.is_empty(), || {
+            self.verdict.hold(PROGRESS, free.is_empty(), || {
                 format!("{:?} waits ({said}) although {free:?} have room", Key::of(pod))
             });
         }
         // Where everything was placed, waiting was at stake all the same.
-        self.judge(PROGRESS, true, String::new);
-    }
-
-    fn judge(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
-        *self.at_stake.entry(invariant.to_owned()).or_default() += 1;
-        if !holds {
-            self.breaches.push(format!("{invariant}: {}", what()));
-        }
+        self.verdict.hold(PROGRESS, true, String::new);
     }
 
     /// How often each was at stake, and what was broken.
     #[must_use]
-    pub fn verdict(self) -> (BTreeMap<String, u64>, Vec<String>) {
-        (self.at_stake, self.breaches)
+    pub fn verdict(self) -> Verdict {
+        self.verdict
     }
 }
 

@@ -21,6 +21,7 @@ use keelson_sim::world::read::{Key, condition, holds, int, is_leaving, labels, n
 
 use crate::day::GRACE;
 use crate::room::{LATELY, Room, priority};
+use crate::verdict::Verdict;
 
 /// No eviction takes a budget below what it must keep, and no preemption breaks one in silence or without need.
 pub const BUDGETS: &str = "Budgets";
@@ -67,8 +68,7 @@ pub struct Budgets {
     elsewhere: BTreeMap<String, Vec<Elsewhere>>,
     /// When nobody reached the API server last.
     disturbed: Option<Timestamp>,
-    at_stake: u64,
-    breaches: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Budgets {
@@ -148,7 +148,9 @@ impl Budgets {
                 };
                 let short: Vec<String> = self.guards(pod).filter_map(short).collect();
                 if self.is_guarded(pod) {
-                    self.judge(short.is_empty(), || format!("{:?} was evicted at {now}: {short:?}", Key::of(pod)));
+                    self.verdict.hold(BUDGETS, short.is_empty(), || {
+                        format!("{:?} was evicted at {now}: {short:?}", Key::of(pod))
+                    });
                 }
                 self.evicted.insert(own.to_owned());
             }
@@ -210,13 +212,17 @@ impl Budgets {
         let over: Vec<_> = taken.iter().filter(|(_, (count, (_, most)))| count > most).collect();
         let id = decision.id;
         if !taken.is_empty() {
-            self.judge(said || over.is_empty(), || format!("{id} at {first} does not say what it breaks: {over:?}"));
+            self.verdict.hold(BUDGETS, said || over.is_empty(), || {
+                format!("{id} at {first} does not say what it breaks: {over:?}")
+            });
         }
         let Some(node) = victims.first().map(|victim| victim.node.clone()).filter(|_| said) else { return };
         let elsewhere = self.elsewhere.get(&decision.subject.uid).into_iter().flatten();
         let elsewhere = elsewhere.filter(|it| it.since.since(first) <= GRACE && first.since(it.since) <= GRACE);
         let others: BTreeSet<String> = elsewhere.flat_map(|it| it.nodes.iter().cloned()).collect();
-        self.judge(others.is_empty(), || format!("{id} at {first} breaks budgets on {node}, and not so {others:?}"));
+        self.verdict.hold(BUDGETS, others.is_empty(), || {
+            format!("{id} at {first} breaks budgets on {node}, and not so {others:?}")
+        });
     }
 
     fn look_at_move(&mut self, decision: &Decision) {
@@ -226,20 +232,14 @@ impl Budgets {
             return;
         }
         let went = decision.related.iter().any(|pod| self.evicted.contains(&pod.uid));
-        self.judge(went, || format!("{} moved a pod, and none was evicted through the API", decision.id));
+        self.verdict
+            .hold(BUDGETS, went, || format!("{} moved a pod, and none was evicted through the API", decision.id));
     }
 
     /// How often it was at stake, and what was broken.
     #[must_use]
-    pub fn verdict(self) -> (BTreeMap<String, u64>, Vec<String>) {
-        (BTreeMap::from([(BUDGETS.to_owned(), self.at_stake)]), self.breaches)
-    }
-
-    fn judge(&mut self, holds: bool, what: impl FnOnce() -> String) {
-        self.at_stake += 1;
-        if !holds {
-            self.breaches.push(format!("{BUDGETS}: {}", what()));
-        }
+    pub fn verdict(self) -> Verdict {
+        self.verdict
     }
 }
 
@@ -319,9 +319,9 @@ mod tests {
 
         fn broken(mut self, decisions: &[Decision]) -> Vec<String> {
             self.budgets.close(decisions);
-            let (at_stake, breaches) = self.budgets.verdict();
-            assert!(at_stake.values().sum::<u64>() > 0);
-            breaches
+            let verdict = self.budgets.verdict();
+            assert!(verdict.stakes() > 0);
+            verdict.breaches
         }
     }
 

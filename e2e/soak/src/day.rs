@@ -321,13 +321,13 @@ impl Day {
         for decision in &decisions {
             trace.update(serde_json::to_vec(decision)?);
         }
-        let verdicts = [books.verdict(), order.verdict(), budgets.verdict(), units.verdict(), patience.verdict()];
-        let (mut at_stake, mut ours) = (BTreeMap::new(), Vec::new());
-        for (stakes, broken) in verdicts {
-            at_stake.extend(stakes);
-            ours.extend(broken);
+        let mut found = books.verdict();
+        for other in [order.verdict(), budgets.verdict(), units.verdict(), patience.verdict()] {
+            found.add(other);
         }
-        at_stake.extend(invariants.at_stake().iter().map(|(invariant, count)| (format!("{invariant:?}"), *count)));
+        found
+            .at_stake
+            .extend(invariants.at_stake().iter().map(|(invariant, count)| (format!("{invariant:?}"), *count)));
         let cluster = invariants.broken().iter();
         let cluster = cluster.map(|breach| format!("{:?} at {}: {}", breach.invariant, breach.at, breach.what));
         Ok(Report {
@@ -335,8 +335,8 @@ impl Day {
             events,
             decisions: u64::try_from(decisions.len())?,
             fired: self.fired,
-            at_stake,
-            breaches: cluster.chain(ours).collect(),
+            at_stake: found.at_stake,
+            breaches: cluster.chain(found.breaches).collect(),
             trace: trace.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }

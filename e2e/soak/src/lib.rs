@@ -16,6 +16,7 @@
 //! | [`units`] | AppGroups as units: all or nothing |
 //! | [`patience`] | how long a pod may wait that need not |
 //! | [`room`] | where a pod has room, counted plainly for these |
+//! | [`verdict`] | what one of these found |
 //! | [`report`] | what a day says of itself |
 //!
 //! ```no_run
@@ -36,4 +37,5 @@ pub mod patience;
 pub mod report;
 pub mod room;
 pub mod units;
+pub mod verdict;
 pub mod weather;

@@ -18,6 +18,7 @@ use keelson_sim::world::nodes;
 use keelson_sim::world::read::{Key, entry, int, is_leaving, labels, list, namespace, text, uid};
 
 use crate::day::GRACE;
+use crate::verdict::Verdict;
 
 /// A bound pod is in a zone where one runs that it must be with, unless none ran anywhere.
 pub const NEAR: &str = "Near";
@@ -58,8 +59,7 @@ pub struct Order {
     members: BTreeMap<String, Member>,
     groups: BTreeMap<Group, VecDeque<Moment>>,
     bound: BTreeSet<String>,
-    at_stake: BTreeMap<String, u64>,
-    breaches: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Order {
@@ -91,8 +91,8 @@ impl Order {
 
     /// How often each was at stake, and what was broken.
     #[must_use]
-    pub fn verdict(self) -> (BTreeMap<String, u64>, Vec<String>) {
-        (self.at_stake, self.breaches)
+    pub fn verdict(self) -> Verdict {
+        self.verdict
     }
 
     /// Writes down what a workload looks like from now on.
@@ -131,7 +131,7 @@ impl Order {
             let nowhere = |moment: &Moment| moment.present.values().all(|count| *count == 0);
             let holds = moments.iter().any(|moment| there(moment) || nowhere(moment));
             if !moments.iter().any(nowhere) {
-                self.verdict_of(NEAR, holds, || format!("{key:?} at {now} in {zone}: {moments:?}"));
+                self.verdict.hold(NEAR, holds, || format!("{key:?} at {now} in {zone}: {moments:?}"));
             }
         }
         for rule in hard_spread(pod) {
@@ -139,14 +139,7 @@ impl Order {
             let here = moments.iter().map(|moment| moment.staying.get(&zone).copied().unwrap_or(0)).min().unwrap_or(0);
             let allowed = int(rule, "maxSkew").unwrap_or(1);
             let holds = here + 1 - fewest <= allowed;
-            self.verdict_of(SPREAD, holds, || format!("{key:?} at {now} in {zone}, {allowed} allowed: {moments:?}"));
-        }
-    }
-
-    fn verdict_of(&mut self, invariant: &str, holds: bool, what: impl FnOnce() -> String) {
-        *self.at_stake.entry(invariant.to_owned()).or_default() += 1;
-        if !holds {
-            self.breaches.push(format!("{invariant}: {}", what()));
+            self.verdict.hold(SPREAD, holds, || format!("{key:?} at {now} in {zone}, {allowed} allowed: {moments:?}"));
         }
     }
 }
@@ -219,8 +212,8 @@ mod tests {
         }
 
         fn broken(self) -> (u64, usize) {
-            let (at_stake, breaches) = self.0.verdict();
-            (at_stake.values().sum(), breaches.len())
+            let verdict = self.0.verdict();
+            (verdict.stakes(), verdict.breaches.len())
         }
     }
 

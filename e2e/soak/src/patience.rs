@@ -19,6 +19,7 @@ use keelson_sim::world::read::{Key, controller, int, labels, list, text, uid};
 use crate::cast::{GROUP, GROUP_WAIT};
 use crate::day::GRACE;
 use crate::room::{Room, priority};
+use crate::verdict::Verdict;
 
 /// A pod that has room on a ready node the whole time is bound within [`PATIENCE`] of calm, and within [`GROUP_WAIT`] more
 /// when it is of an AppGroup.
@@ -47,8 +48,7 @@ pub struct Patience {
     waits: BTreeMap<String, Needless>,
     leader: Option<(String, Option<i64>)>,
     next: Timestamp,
-    at_stake: u64,
-    breaches: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Patience {
@@ -67,8 +67,9 @@ impl Patience {
         } else if event.resource == PODS {
             let node = text(object, "spec.nodeName");
             let waited = self.waits.remove(uid(object)).filter(|_| !event.deleted);
-            let needlessly = waited.as_ref().is_some_and(|needless| !needless.nodes.is_empty());
-            self.at_stake += u64::from(needlessly && !node.is_empty());
+            if !node.is_empty() && waited.as_ref().is_some_and(|needless| !needless.nodes.is_empty()) {
+                self.verdict.hold(WAITS, true, String::new);
+            }
             if !event.deleted && node.is_empty() {
                 self.waits.extend(waited.map(|needless| (uid(object).to_owned(), needless)));
             } else if event.before.as_ref().is_none_or(|before| text(before, "spec.nodeName") != node) {
@@ -88,8 +89,8 @@ impl Patience {
 
     /// How often it was at stake, and what was broken.
     #[must_use]
-    pub fn verdict(self) -> (BTreeMap<String, u64>, Vec<String>) {
-        (BTreeMap::from([(WAITS.to_owned(), self.at_stake)]), self.breaches)
+    pub fn verdict(self) -> Verdict {
+        self.verdict
     }
 
     /// A node changed: whom it holds no more.
@@ -117,9 +118,8 @@ impl Patience {
             if !needless.nodes.is_empty() && waited > patience(pod) && !std::mem::replace(&mut needless.told, true) {
                 let nodes: Vec<&str> = needless.nodes.iter().map(String::as_str).take(3).collect();
                 let said = said(pod);
-                self.breaches
-                    .push(format!("{WAITS}: {:?} at {now}: since {since} {nodes:?} have room; {said}", needless.pod));
-                self.at_stake += 1;
+                let what = || format!("{:?} at {now}: since {since} {nodes:?} have room; {said}", needless.pod);
+                self.verdict.hold(WAITS, false, what);
             }
         }
     }
@@ -155,8 +155,8 @@ mod tests {
         }
         let on = json!({"nodeName": "n"});
         stage.see(PODS, pod("waits", "1", on), |event, now, room| patience.see(event, now, room));
-        let (at_stake, breaches) = patience.verdict();
-        (at_stake.values().sum(), breaches.len())
+        let verdict = patience.verdict();
+        (verdict.stakes(), verdict.breaches.len())
     }
 
     #[test]

@@ -22,6 +22,7 @@ use keelson_sim::world::read::{Key, annotation, int, labels, namespace, text, ui
 
 use crate::cast::{GROUP, GROUP_WAIT, GROUPS};
 use crate::room::{LATELY, Room};
+use crate::verdict::Verdict;
 
 /// A group that is placed as a unit is placed whole: nobody goes before all are there, nobody without the others.
 pub const WHOLE: &str = "Whole";
@@ -67,8 +68,7 @@ pub struct Units {
     bound: Vec<Bound>,
     /// Who waited with one that was bound, by when they are due.
     due: VecDeque<(Timestamp, Key, Vec<String>)>,
-    at_stake: u64,
-    breaches: Vec<String>,
+    verdict: Verdict,
 }
 
 impl Units {
@@ -135,7 +135,9 @@ impl Units {
         self.due.push_back((due, key.clone(), uids));
         let decision = annotation(pod, names::DECISION).unwrap_or_default().to_owned();
         self.bound.push(Bound { pod: Key::of(pod), at: now, decision, waiting, room: most });
-        self.hold(there >= whole, || format!("{:?} was bound at {now}: {there} of {whole} were there", Key::of(pod)));
+        self.verdict.hold(WHOLE, there >= whole, || {
+            format!("{:?} was bound at {now}: {there} of {whole} were there", Key::of(pod))
+        });
     }
 
     /// Who waited with one that was bound has a node by now, or nothing is left for it.
@@ -144,7 +146,9 @@ impl Units {
         let waits = |uid: &String| group.members.get(uid).filter(|member| !member.bound && member.gone.is_none());
         let left: Vec<Key> = waited.iter().filter_map(|uid| Some(waits(uid)?.key.clone())).collect();
         let left = left.into_iter().find(|key| room.pod(key).is_some_and(|pod| !room.nodes_for(&pod).is_empty()));
-        self.hold(left.is_none(), || format!("{left:?} waits at {now}, long after others of its unit were bound"));
+        self.verdict.hold(WHOLE, left.is_none(), || {
+            format!("{left:?} waits at {now}, long after others of its unit were bound")
+        });
     }
 
     /// Compares with what was decided, at the end of the day.
@@ -161,7 +165,9 @@ impl Units {
             let certain = waiting.iter().filter(|(_, since)| known.since(*since) > LATELY).count();
             let Some(unit) = unit else {
                 // The last of a group that is whole waits for nobody.
-                self.hold(certain < 2, || format!("{pod:?} was bound alone at {at}, and {certain} waited: {decision}"));
+                self.verdict.hold(WHOLE, certain < 2, || {
+                    format!("{pod:?} was bound alone at {at}, and {certain} waited: {decision}")
+                });
                 continue;
             };
             // The others of the unit were bound after the first.
@@ -170,25 +176,20 @@ impl Units {
             }
             let placed = unit.inputs.get("pods").and_then(|pods| pods.parse::<usize>().ok()).unwrap_or(0);
             let id = unit.id;
-            self.hold(placed >= certain, || {
+            self.verdict.hold(WHOLE, placed >= certain, || {
                 format!("{id} placed {placed} as a unit with {pod:?}, and {certain} waited")
             });
             let enough = room.is_none_or(|room| room >= i64::try_from(placed).unwrap_or(i64::MAX));
-            self.hold(enough, || format!("{id} placed {placed} as a unit with {pod:?} at {at} in room for {room:?}"));
+            self.verdict.hold(WHOLE, enough, || {
+                format!("{id} placed {placed} as a unit with {pod:?} at {at} in room for {room:?}")
+            });
         }
     }
 
     /// How often it was at stake, and what was broken.
     #[must_use]
-    pub fn verdict(self) -> (BTreeMap<String, u64>, Vec<String>) {
-        (BTreeMap::from([(WHOLE.to_owned(), self.at_stake)]), self.breaches)
-    }
-
-    fn hold(&mut self, holds: bool, what: impl FnOnce() -> String) {
-        self.at_stake += 1;
-        if !holds {
-            self.breaches.push(format!("{WHOLE}: {}", what()));
-        }
+    pub fn verdict(self) -> Verdict {
+        self.verdict
     }
 }
 
@@ -255,9 +256,9 @@ mod tests {
             self.after(GROUP_WAIT.0 / 1_000_000 + LATELY.0 / 1_000_000);
             self.see(NODES, node("late", "0"));
             self.units.close(&self.decisions);
-            let (at_stake, breaches) = self.units.verdict();
-            assert!(at_stake.values().sum::<u64>() > 0);
-            breaches
+            let verdict = self.units.verdict();
+            assert!(verdict.stakes() > 0);
+            verdict.breaches
         }
     }
 
@@ -294,7 +295,7 @@ mod tests {
         play.member("c", None);
         play.after(GROUP_WAIT.0 / 1_000_000);
         play.member("a", Some(2));
-        assert_eq!(play.units.at_stake, 0, "who waited long enough may go alone");
+        assert_eq!(play.units.verdict.stakes(), 0, "who waited long enough may go alone");
     }
 
     #[test]

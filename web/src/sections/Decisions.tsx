@@ -9,6 +9,7 @@ import { named, subjectPath } from "../live/subject";
 import { Age } from "../ui/Age";
 import { Answered } from "../ui/Answered";
 import { ById } from "../ui/ById";
+import { Older } from "../ui/More";
 import { Empty } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { FilterForm } from "./FilterForm";
@@ -63,13 +64,7 @@ export function Decisions() {
         {() => (
           <>
             <Table rows={rows()} />
-            <Show when={list.hasNextPage}>
-              <p class="more">
-                <button type="button" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-                  {list.isFetchingNextPage ? "Reading…" : "Older"}
-                </button>
-              </p>
-            </Show>
+            <Older list={list} />
           </>
         )}
       </Answered>

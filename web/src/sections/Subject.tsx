@@ -10,6 +10,7 @@ import { Age } from "../ui/Age";
 import { Rows, Story } from "../ui/Bones";
 import { ById } from "../ui/ById";
 import { unbroken } from "../ui/format";
+import { Older } from "../ui/More";
 import { Empty, Failure, Trouble } from "../ui/Notice";
 import { Reason } from "../ui/Reason";
 import { Said } from "../ui/Said";
@@ -123,13 +124,7 @@ export function SubjectPage(props: { segments: [string, string, string] }) {
               {(decision) => <Entry decision={decision()} isIt={isIt(decision().subject)} />}
             </ById>
           </ol>
-          <Show when={past.hasNextPage}>
-            <p class="more">
-              <button type="button" disabled={past.isFetchingNextPage} onClick={() => void past.fetchNextPage()}>
-                {past.isFetchingNextPage ? "Reading…" : "Older"}
-              </button>
-            </p>
-          </Show>
+          <Older list={past} />
         </Show>
       </section>
     </>

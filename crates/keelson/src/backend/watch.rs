@@ -85,21 +85,21 @@ pub(super) struct Looks {
 impl Looks {
     /// Somebody looks; the first one for a while is not kept waiting.
     pub(super) fn here(&self) {
-        if !self.recent(self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now())) {
+        if !recent(self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now())) {
             self.again.notify_one();
         }
-    }
-
-    fn recent(&self, last: Option<Instant>) -> bool {
-        last.is_some_and(|at| at.elapsed() < ATTENTION)
     }
 
     /// Waits until it is time to look again.
     async fn rest(&self) {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let pause = if self.recent(last) { GLANCE } else { UNSEEN };
+        let pause = if recent(last) { GLANCE } else { UNSEEN };
         tokio::select! { () = tokio::time::sleep(pause) => {}, () = self.again.notified() => {} }
     }
+}
+
+fn recent(look: Option<Instant>) -> bool {
+    look.is_some_and(|at| at.elapsed() < ATTENTION)
 }
 
 impl Live {

@@ -1,6 +1,7 @@
 // The edges of an AppGroup, the dearest first: what each costs, and what it would cost.
 import { createMemo, createSignal, For, Show } from "solid-js";
 import { plural } from "../../ui/format";
+import { More } from "../../ui/More";
 import type { Edge, Group } from "./answers";
 
 const ROWS = 16;
@@ -98,13 +99,7 @@ export function Edges(props: { group: Group; then?: Group } & Marking) {
           </tbody>
         </table>
       </div>
-      <Show when={order().length > shown().length}>
-        <p class="more">
-          <button type="button" onClick={() => setAll(true)}>
-            {plural(order().length - shown().length, "more edge")}
-          </button>
-        </p>
-      </Show>
+      <More left={order().length - shown().length} of="edge" show={() => setAll(true)} />
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { createMemo, createSignal, For, Show } from "solid-js";
 import { path } from "../../live/router";
 import { nodes } from "../../live/state";
 import { plural } from "../../ui/format";
+import { More } from "../../ui/More";
 import type { Better, Group, Proposal, Step } from "./answers";
 import { Edges } from "./Edges";
 import { GroupDrawing } from "./GroupDrawing";
@@ -172,13 +173,7 @@ function Moves(props: { moves: Step[] }) {
           </tbody>
         </table>
       </div>
-      <Show when={props.moves.length > shown().length}>
-        <p class="more">
-          <button type="button" onClick={() => setAll(true)}>
-            {plural(props.moves.length - shown().length, "more pod")}
-          </button>
-        </p>
-      </Show>
+      <More left={props.moves.length - shown().length} of="pod" show={() => setAll(true)} />
     </div>
   );
 }
