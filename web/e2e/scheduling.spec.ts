@@ -55,23 +55,23 @@ const group: Group = {
   ways: [],
   moreWays: 0,
 };
-/** One pod of the last workload moves to where the one before it is. */
-const after: Group = {
+/** The first pods of some workloads move to where the last one's second is. */
+const moved = (which: number[], cost: number): Group => ({
   ...group,
-  workloads: group.workloads.map((workload, index) =>
-    index === 2
-      ? { ...workload, pods: workload.pods.map((one, at) => (at === 0 ? { ...one, node: "node-b1" } : one)) }
-      : workload,
-  ),
-  edges: group.edges.map((edge, index) => (index === 1 ? { ...edge, cost: 7, tooFar: 0 } : edge)),
-  cost: 11,
-};
-const long = "shop/a-workload-with-a-name-that-is-long-and-says-little-0";
+  workloads: group.workloads.map((workload, index) => ({
+    ...workload,
+    pods: workload.pods.map((one, at) => (which.includes(index) && at === 0 ? { ...one, node: "node-b2" } : one)),
+  })),
+  edges: group.edges.map((edge, index) => (index === 1 ? { ...edge, cost: cost - 4, tooFar: 0 } : edge)),
+  cost,
+});
+const moves = (which: number[]) =>
+  which.map((index) => ({ pod: `shop/${group.workloads[index]?.selector}-0`, from: `node-a${index}`, to: "node-b2" }));
 const proposal: Proposal = {
   now: group,
   better: [
-    { kind: "moves", group: after, moves: [{ pod: long, from: "node-a2", to: "node-b1" }] },
-    { kind: "anew", group: { ...after, cost: 9 }, moves: [{ pod: long, from: "node-a2", to: "node-b1" }] },
+    { kind: "moves", group: moved([2], 11), moves: moves([2]) },
+    { kind: "anew", group: moved([0, 1, 2], 9), moves: moves([0, 1, 2]) },
   ],
   pods: 9,
   movable: 9,
@@ -141,6 +141,11 @@ for (const [size, viewport] of Object.entries(SIZES)) {
         await page.getByText("The whole manifest, as JSON").click();
         await page.getByRole("button", { name: "Where would it go?" }).click();
         await expect(page.locator(".answer .candidates")).toBeVisible();
+        await accessible(page);
+        expect(await misfits(page)).toEqual([]);
+        // Names that are short stand close together.
+        await page.getByRole("button", { name: "All placed anew" }).click();
+        await expect(page.locator(".who-moves tbody tr")).toHaveCount(3);
         await accessible(page);
         expect(await misfits(page)).toEqual([]);
       });
@@ -235,7 +240,7 @@ test("an AppGroup is drawn as it runs and as it is proposed, with what changes a
   await page.keyboard.press("Enter");
   const table = shop.getByRole("region", { name: "Where its pods are, and would be" });
   await expect(table.locator("tbody tr")).toHaveCount(9);
-  await expect(table.locator("tr.near")).toContainText("node-b1");
+  await expect(table.locator("tr.near")).toContainText(["node-b2", "node-b2", "node-b2"]);
 });
 
 test("a large AppGroup is folded into nodes with counts", async ({ page }) => {
