@@ -41,11 +41,10 @@ pub fn bench(args: &[&str]) -> Outcome {
     let chosen: Vec<&str> = NAMES.iter().copied().filter(|name| names.is_empty() || names.contains(name)).collect();
     // The page is measured by its own tests, in a browser.
     let bench = if chosen == ["page"] { String::new() } else { program("keelson-bench", "soak")? };
-    // The one that is shipped: it takes longest to build, and only one bench looks at it.
+    // The one that is shipped: it takes longest to build, and not every bench looks at it.
     let keelson = match built {
         Some(built) => built.to_owned(),
-        None if chosen.contains(&"controller") => image::shipped()?,
-        None if chosen.contains(&"scheduling") => program("keelson", "soak")?,
+        None if ["controller", "scheduling"].iter().any(|name| chosen.contains(name)) => image::shipped()?,
         None => String::new(),
     };
     let folder = target().join("bench");

@@ -123,8 +123,12 @@ impl State {
             }
             Event::BudgetApplied(budget) => {
                 Arc::make_mut(&mut self.view.budgets).insert(budget.key(), *budget);
+                self.note(LogChange::Budgets);
             }
-            Event::BudgetDeleted { key } => _ = Arc::make_mut(&mut self.view.budgets).remove(&key),
+            Event::BudgetDeleted { key } => {
+                Arc::make_mut(&mut self.view.budgets).remove(&key);
+                self.note(LogChange::Budgets);
+            }
             Event::SelectorApplied(read) => _ = Arc::make_mut(&mut self.view.selectors).put(*read),
             Event::SelectorDeleted { kind, namespace, name } => {
                 _ = Arc::make_mut(&mut self.view.selectors).remove(kind, &namespace, &name);

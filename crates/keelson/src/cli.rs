@@ -5,8 +5,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use keelson_api::platform::SchedulingLayout;
 use keelson_core::{Feature, Mode, Reason};
 
 use crate::extender::Extender;
@@ -323,6 +325,13 @@ pub struct Simulate {
     /// Decides between nodes of equal score.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// How nodes are divided with another scheduler, as in the Platform: only those with the label keelson.dev/pool=scheduling,
+    /// all with room left on each, or all of every node.
+    #[arg(long, value_parser = layouts(), ignore_case = true, default_value = SchedulingLayout::Replacement.as_str())]
+    pub layout: SchedulingLayout,
+    /// In layout Shared: how many hundredths of what a node offers of each resource are left to others.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=50))]
+    pub headroom_percent: i32,
     /// Write the report as a page, too: one file that asks nobody anything.
     #[arg(long, value_name = "FILE.html")]
     pub page: Option<PathBuf>,
@@ -439,6 +448,13 @@ fn server(text: &str) -> Result<String, String> {
 fn reason(text: &str) -> Result<Reason, String> {
     let known = || Reason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == text).ok_or_else(|| format!("use one of: {}", known()))
+}
+
+fn layouts() -> impl TypedValueParser<Value = SchedulingLayout> {
+    PossibleValuesParser::new(SchedulingLayout::ALL.map(SchedulingLayout::as_str)).try_map(|text| {
+        let known = SchedulingLayout::ALL.into_iter().find(|layout| layout.as_str().eq_ignore_ascii_case(&text));
+        known.ok_or("is no layout")
+    })
 }
 
 fn ceiling(text: &str) -> Result<(Feature, Mode), String> {

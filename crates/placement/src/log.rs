@@ -23,6 +23,8 @@ pub enum Change {
     Namespaces,
     /// Groups or the costs between places changed.
     Network,
+    /// A disruption budget changed.
+    Budgets,
 }
 
 /// The last changes, in order.

@@ -1,8 +1,9 @@
 //! From the journal into the store, in order, for as long as it takes.
 //!
 //! One task takes the oldest entries, applies them in one transaction, and lets the journal forget them. They wait a moment
-//! for company: how a decision ended mostly follows at once, and is one row with it. While the store is away it tries again with growing pauses; what the store refuses for good is counted and left behind, so that one
-//! bad row does not hold all others.
+//! for company: how a decision ended mostly follows at once, and is one row with it. While the store is away it tries again
+//! with growing pauses; what the store refuses for good is counted and left behind, so that one bad row does not hold all
+//! others.
 //!
 //! Promises: entries are applied in the order they were appended; one leaves the journal only when the store has it or
 //! will never take it.
@@ -22,7 +23,7 @@ pub const BATCH: usize = 256;
 /// About the most bytes applied in one transaction.
 pub const BATCH_BYTES: u64 = 4 << 20;
 /// The longest an entry waits for company, unless a whole batch waits.
-pub const LINGER: Duration = Duration::from_millis(100);
+pub const LINGER: Duration = Duration::from_millis(500);
 /// The pause after the first failure; it doubles with each further one.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.

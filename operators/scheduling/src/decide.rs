@@ -46,6 +46,7 @@ pub struct Decided {
 }
 
 /// What was found out, before it is put into words.
+#[derive(Debug, Clone)]
 struct Finding {
     verb: Verb,
     reason: Reason,
@@ -88,15 +89,36 @@ impl Finding {
     }
 }
 
+/// That no node holds a pod, and why: the same for all that are like it.
+#[derive(Debug, Clone)]
+pub(crate) struct NoNode(Finding);
+
 /// Decides one pod. The cluster must be as [`keelson_cluster::View::snapshot_for`] gives it.
 #[must_use]
 pub fn decide(ask: &Ask, snapshot: &Snapshot<'_>) -> Decided {
+    decide_and_keep(ask, snapshot).0
+}
+
+/// The same; with what was found out, when that is that no node holds the pod, and nothing sets it apart from those like it.
+pub(crate) fn decide_and_keep(ask: &Ask, snapshot: &Snapshot<'_>) -> (Decided, Option<NoNode>) {
     let mut found = stops(ask).unwrap_or_else(|| find(ask, snapshot));
     if ask.settings.mode < Mode::Enforce && found.reason != Reason::SchedulingGated {
         found = held_back(ask, found);
     }
+    let kept = (found.reason == Reason::Unschedulable && is_plain(ask)).then(|| NoNode(found.clone()));
     let chosen = found.node.as_ref().and_then(|name| snapshot.nodes().find(|node| node.name == *name));
-    finish(ask, snapshot.nodes.len(), chosen, found)
+    (finish(ask, snapshot.nodes.len(), chosen, found), kept)
+}
+
+/// Decides a pod by what was found out for one like it, with that one's seed: the same plan as [`decide`] makes.
+pub(crate) fn decide_as(ask: &Ask, nodes: usize, found: &NoNode) -> Option<Decided> {
+    is_plain(ask).then(|| finish(ask, nodes, None, found.0.clone()))
+}
+
+/// Whether nothing but what the pod is like bears on where it goes.
+fn is_plain(ask: &Ask) -> bool {
+    let held = ask.pod.nominated.is_some() || ask.stays.is_some() || ask.with_group.is_some();
+    ask.settings.mode == Mode::Enforce && !held && stops(ask).is_none()
 }
 
 /// Decides a pod for which the choice is known already: the same plan as [`decide`] makes of a brief ask. `None` when the

@@ -111,13 +111,26 @@ pub fn rows() -> impl Iterator<Item = (&'static str, &'static Row)> {
     TABLE.iter().map(|(path, row)| (path.as_str(), row))
 }
 
-/// Whether rows exist below a path.
-fn has_rows_below(path: &str) -> bool {
-    ['.', '['].into_iter().any(|next| {
-        let start = format!("{path}{next}");
-        TABLE.range(start.clone()..).next().is_some_and(|(found, _)| found.starts_with(&start))
-    })
+/// The same as a tree, one name after another; `[]` are the items of a list.
+#[derive(Default)]
+struct Tree {
+    row: Option<&'static Row>,
+    below: BTreeMap<&'static str, Self>,
 }
+
+const ITEMS: &str = "[]";
+
+static TREE: LazyLock<Tree> = LazyLock::new(|| {
+    let mut root = Tree::default();
+    for (path, row) in rows() {
+        let steps = path.split('.').flat_map(|part| match part.strip_suffix(ITEMS) {
+            Some(list) => vec![list, ITEMS],
+            None => vec![part],
+        });
+        steps.fold(&mut root, |tree, step| tree.below.entry(step).or_default()).row = Some(row);
+    }
+    root
+});
 
 /// A field that a pod uses and that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,44 +155,66 @@ pub fn judge_manifest(pod: &Value) -> Vec<Finding> {
 }
 
 fn judge_spec(spec: &Value) -> Vec<Finding> {
-    let mut walk = Walk { spec, findings: Vec::new() };
-    walk.visit(spec, "spec", "spec");
+    let mut walk = Walk { spec, path: vec![Step::Name("spec")], findings: Vec::new() };
+    walk.visit(spec, TREE.below.get("spec"));
     walk.findings
 }
 
 struct Walk<'a> {
     spec: &'a Value,
+    /// How the value that is visited was reached.
+    path: Vec<Step<'a>>,
     findings: Vec<Finding>,
 }
 
-impl Walk<'_> {
-    /// `pattern` is the path with `[]`, `path` the one with indexes.
-    fn visit(&mut self, value: &Value, pattern: &str, path: &str) {
+enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+impl<'a> Walk<'a> {
+    /// `tree` is the part of the table for the value and what is below it.
+    fn visit(&mut self, value: &'a Value, tree: Option<&Tree>) {
         if is_unset(value) {
             return;
         }
-        if let Some(row) = TABLE.get(pattern) {
+        if let Some(row) = tree.and_then(|tree| tree.row) {
             if self.verdict(row.rule, value) == Verdict::Refused {
-                self.findings.push(Finding { path: path.to_owned(), why: row.why.into() });
+                self.find(row.why);
             }
             return;
         }
-        match value {
-            Value::Object(members) if has_rows_below(pattern) => {
-                for (name, member) in members {
-                    self.visit(member, &format!("{pattern}.{name}"), &format!("{path}.{name}"));
-                }
+        match (value, tree) {
+            (Value::Object(members), Some(tree)) if !tree.below.is_empty() => {
+                members.iter().for_each(|(name, member)| {
+                    self.step(Step::Name(name), member, tree.below.get(name.as_str()));
+                });
             }
-            Value::Array(items) if has_rows_below(pattern) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.visit(item, &format!("{pattern}[]"), &format!("{path}[{index}]"));
-                }
+            (Value::Array(items), Some(tree)) if !tree.below.is_empty() => {
+                items.iter().enumerate().for_each(|(index, item)| {
+                    self.step(Step::Index(index), item, tree.below.get(ITEMS));
+                });
             }
-            _ => {
-                let why = "is not a field of the Kubernetes version that this build knows";
-                self.findings.push(Finding { path: path.to_owned(), why: why.into() });
+            _ => self.find("is not a field of the Kubernetes version that this build knows"),
+        }
+    }
+
+    fn step(&mut self, step: Step<'a>, value: &'a Value, tree: Option<&Tree>) {
+        self.path.push(step);
+        self.visit(value, tree);
+        self.path.pop();
+    }
+
+    fn find(&mut self, why: &'static str) {
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Name(name) if path.is_empty() => path.push_str(name),
+                Step::Name(name) => path.extend([".", name]),
+                Step::Index(index) => path.push_str(&format!("[{index}]")),
             }
         }
+        self.findings.push(Finding { path, why: why.into() });
     }
 
     fn verdict(&self, rule: Rule, value: &Value) -> Verdict {

@@ -7,6 +7,7 @@
 //! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
 
 mod advice;
+mod alike;
 mod asked;
 mod books;
 mod comparisons;
@@ -30,6 +31,7 @@ use keelson_cluster::{Event, State, View};
 use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Span, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
 
+use alike::Alike;
 pub use books::Books;
 use comparisons::Comparisons;
 use group::Groups;
@@ -39,17 +41,20 @@ pub use sending::Pass;
 use sending::Sending;
 use wake::Held;
 
-use crate::decide::{Ask, Decided, Moment, Settings, decide, decide_known, record_of, scheduler_of};
+use crate::decide::{Ask, Decided, Moment, Settings, decide_and_keep, decide_known, record_of, scheduler_of};
 use crate::effect::{Effects, Placement, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
 use crate::recording;
 use crate::used::{Missing, NodeUse};
 
-/// With more nodes than this a recording is kept for one decision in [`SAMPLED`] only: at 5,000 it has some 400 kB.
+/// With more nodes than this a recording is kept for one decision in [`SAMPLED`] only, and for one in [`APART`]: at 5,000 it
+/// has some 400 kB, and takes as long as some hundred decisions.
 const SMALL: usize = 500;
 /// See [`SMALL`].
 const SAMPLED: u64 = 100;
+/// See [`SMALL`].
+const APART: Span = Span::seconds(1);
 
 /// What bears on everything it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +134,10 @@ pub struct Mind {
     pool: PoolSeen,
     interfaces: Interfaces,
     comparisons: Comparisons,
+    alike: Alike,
     measured: Vec<(DecisionId, Effect)>,
     with_actions: u64,
+    recorded: Timestamp,
     /// The pod whose decision panics, in tests.
     #[cfg(test)]
     poison: Option<String>,
@@ -174,8 +181,10 @@ impl Mind {
             pool: PoolSeen::default(),
             interfaces: Interfaces::default(),
             comparisons: Comparisons::default(),
+            alike: Alike::default(),
             measured: Vec::new(),
             with_actions: 0,
+            recorded: Timestamp(0),
             #[cfg(test)]
             poison: None,
         }
@@ -256,12 +265,9 @@ impl Mind {
         }
         let bound_to = decided.node.filter(|_| ask.settings.mode == Mode::Enforce);
         let mut recording = None;
-        if !decided.plan.actions.is_empty() {
-            self.with_actions += 1;
-            if self.with_actions % SAMPLED == 1 || self.state.slots() <= SMALL {
-                let ended = decided.plan.decisions.first().map_or(Verb::Wait, |decision| decision.verb);
-                recording = recording::record(&ask, &self.state.live().snapshot_for(&ask.pod), ended).ok();
-            }
+        if !decided.plan.actions.is_empty() && self.is_recorded(at.now) {
+            let ended = decided.plan.decisions.first().map_or(Verb::Wait, |decision| decision.verb);
+            recording = recording::record(&ask, &self.state.live().snapshot_for(&ask.pod), ended).ok();
         }
         if let Some(decision) = decided.plan.decisions.first() {
             if decision.verb == Verb::Refuse {
@@ -307,18 +313,47 @@ impl Mind {
         Job { uid: uid.to_owned(), plan: decided.plan, recording, awaits, pass, waited: Span::ZERO }
     }
 
+    /// Whether it is recorded what the next decision saw that leads to actions.
+    fn is_recorded(&mut self, now: Timestamp) -> bool {
+        self.with_actions += 1;
+        let sampled = self.with_actions % SAMPLED == 1 && now.since(self.recorded) >= APART;
+        let is = sampled || self.state.slots() <= SMALL;
+        if is {
+            self.recorded = now;
+        }
+        is
+    }
+
     /// Decides without taking note of it: whatever goes wrong here has changed nothing but the classes.
     fn decide_alone(&mut self, ask: &mut Ask) -> Decided {
         #[cfg(test)]
         assert!(self.poison.as_deref() != Some(ask.pod.name.as_str()), "poisoned");
-        let decided = self.decide_like_the_last(ask);
-        decided.unwrap_or_else(|| decide(ask, &self.state.live().snapshot_for(&ask.pod)))
+        let changes = self.state.log().written();
+        let shared = self.shares(ask);
+        let known = if shared { self.decide_like_the_last(ask) } else { None };
+        let told = || self.alike.again(ask, changes, self.state.slots()).filter(|_| shared);
+        if let Some(decided) = known.or_else(told) {
+            return decided;
+        }
+        let (decided, found) = decide_and_keep(ask, &self.state.live().snapshot_for(&ask.pod));
+        if let Some(found) = found.filter(|_| shared) {
+            self.alike.told(ask, changes, found);
+        }
+        decided
+    }
+
+    /// Whether an answer serves all pods like it. Room that was made for nominated pods is not kept by class, nor what volumes
+    /// need.
+    fn shares(&self, ask: &Ask) -> bool {
+        let nominated = ask.pod.nominated.is_some() || self.state.live().has_nominations(ask.pod.priority);
+        let alone = ask.with_group.is_none() && ask.group_lacks.is_none();
+        ask.settings.mode == Mode::Enforce && !nominated && alone && Classes::serve(&ask.pod)
     }
 
     /// A pod whose decision panicked waits as after an error, and does not keep the others from being decided.
     fn panicked(&mut self, uid: &str, ask: Ask) -> Job {
-        // The one thing that may have been left half done.
-        self.classes = Classes::default();
+        // What may have been left half done.
+        (self.classes, self.alike) = (Classes::default(), Alike::default());
         let decision = Decision {
             reason: Reason::Panicked,
             sentence: "Deciding it panicked; the log says where. It is tried again after a back-off.".to_owned(),
@@ -330,14 +365,8 @@ impl Mind {
         Job { uid: uid.to_owned(), plan, recording: None, awaits: None, pass: None, waited: Span::ZERO }
     }
 
-    /// The short way, for a pod like one that was decided before; `None` when it must go the long way. Room that was made
-    /// for nominated pods is not kept by class, nor what volumes need.
+    /// The short way, for a pod like one that was placed before; `None` when it must go the long way.
     fn decide_like_the_last(&mut self, ask: &mut Ask) -> Option<Decided> {
-        let nominated = ask.pod.nominated.is_some() || self.state.live().has_nominations(ask.pod.priority);
-        let alone = ask.with_group.is_none() && ask.group_lacks.is_none();
-        if ask.settings.mode < Mode::Enforce || nominated || !alone || !Classes::serve(&ask.pod) {
-            return None;
-        }
         let knew = self.classes.knows(&ask.pod);
         let known = self.classes.choose(&ask.pod, &self.state, ask.seed);
         let node = self.state.node(known.choice.node.filter(|_| knew)?)?;

@@ -44,6 +44,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, field};
 
 use answers::{Known, Query};
+pub use layout::divided;
 use network::Networks;
 pub(crate) use network::{read_group, read_topology};
 use selecting::Selectors;

@@ -6,7 +6,8 @@
 //! unit? The second answer is compared with today's.
 //!
 //! Promises: nobody is asked anything and nothing is changed; the same cluster and seed give the same report; what cannot be
-//! judged stays where it is, and is counted with its reason.
+//! judged stays where it is, and is counted with its reason. Rules are held against a pod's node as its scheduler sees it: all
+//! of every node today, Keelson's layout for what it placed.
 //!
 //! No promise: requests are compared, not usage; the order of one pass is one of many; whoever is evicted is not followed.
 //!
@@ -33,8 +34,10 @@ mod waiting;
 
 use std::collections::BTreeMap;
 
-use keelson_cluster::State;
+use keelson_cluster::{Event, Heard, State};
+use keelson_placement::Layout;
 
+pub use crate::operator::divided;
 pub use report::Report;
 pub use subject::{Standing, Stays, Subject};
 
@@ -49,6 +52,17 @@ pub struct Cluster {
     pub ground: State,
     /// The pods that have not ended.
     pub pods: Vec<Subject>,
+    /// What is heard of nodes' interfaces, with their loads: those hold for today's placement alone.
+    pub interfaces: Vec<(String, Heard)>,
+}
+
+/// What is asked of it.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// Decides between nodes of equal score.
+    pub seed: u64,
+    /// What of the nodes Keelson may use.
+    pub layout: Layout,
 }
 
 /// What is being worked on, for whoever waits: the work, how much of it is done, and how much there is.
@@ -56,10 +70,13 @@ pub type Progress<'a> = &'a mut dyn FnMut(&str, usize, usize);
 
 /// Answers both questions.
 #[must_use]
-pub fn simulate(cluster: Cluster, seed: u64, progress: Progress<'_>) -> Report {
-    let Cluster { ground, mut pods } = cluster;
+pub fn simulate(cluster: Cluster, question: &Question, progress: Progress<'_>) -> Report {
+    let Cluster { mut ground, mut pods, interfaces } = cluster;
+    let seed = question.seed;
+    hear(&mut ground, interfaces.iter().map(|(node, heard)| (node, Heard { load: None, ..*heard })));
     for pod in &mut pods {
         pod.draw(seed);
+        pod.ask.pod.layout.clone_from(&question.layout);
         pod.spread(ground.live().selectors());
     }
     let standing: Vec<Standing> = pods.iter().map(|pod| pod.standing(&ground)).collect();
@@ -71,23 +88,25 @@ pub fn simulate(cluster: Cluster, seed: u64, progress: Progress<'_>) -> Report {
     let (waits, moves) = (of(|standing| *standing == Standing::Waits), of(|standing| *standing == Standing::Moves));
     let stays = of(|standing| matches!(standing, Standing::Stays(_)));
 
-    let today = Trial::new(&ground, &[&stays, &moves]);
+    let mut today = Trial::new(&ground, &[&stays, &moves]);
     let (bound, working) = (bound(&stays, &moves), working(&pods, &standing));
     let (before, skews_before) = (measure::placement(&today.state, &working), spreads::skews(&moves, &today.state));
-    let broken_before = broken::rules(&today.state, &bound, progress);
+    let broken_before = broken::rules(&today.state, &[(&bound, &Layout::All)], progress);
     let members = groups::members(&bound, &today.state);
 
     let mut replayed = Trial::new(&ground, &[&stays]);
     let (unplaced, ways) = replay::replay(&mut replayed, &moves, &members, seed, progress);
     let (after, skews_after) = (measure::placement(&replayed.state, &working), spreads::skews(&moves, &replayed.state));
-    let broken_after = broken::rules(&replayed.state, &bound, progress);
+    let broken_after = broken::rules(&replayed.state, &[(&stays, &Layout::All), (&moves, &question.layout)], progress);
     let groups = groups::compared(&members, &today.state, &ways);
 
     let moved = moved(&moves, &replayed.state);
     let waiting_after = waiting::placed(replayed, &waits, progress);
+    hear(&mut today.state, interfaces.iter().map(|(node, heard)| (node, *heard)));
     let waiting = waiting::answers(today, &waits, progress);
     Report {
         seed,
+        layout: question.layout.clone(),
         counts: Counts {
             nodes: before.nodes.len(),
             zones: measure::zones(&ground),
@@ -112,6 +131,12 @@ pub fn simulate(cluster: Cluster, seed: u64, progress: Progress<'_>) -> Report {
         waiting_placed_after: waiting_after,
         refused_fields: subject::refused_fields(&pods),
     }
+}
+
+fn hear<'a>(state: &mut State, interfaces: impl Iterator<Item = (&'a String, Heard)>) {
+    interfaces.for_each(|(node, heard)| {
+        state.apply(Event::InterfaceHeard { node: node.clone(), heard: Some(heard) });
+    });
 }
 
 /// The pods that have a node today.

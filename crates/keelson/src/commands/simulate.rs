@@ -20,7 +20,7 @@ use std::io::{IsTerminal, Write};
 use anyhow::{Context, Result};
 use keelson_core::Timestamp;
 use keelson_runtime::Clock;
-use keelson_scheduling::simulate::{Report, simulate};
+use keelson_scheduling::simulate::{Question, Report, divided, simulate};
 use serde::Serialize;
 
 use crate::cli::Simulate;
@@ -43,7 +43,8 @@ pub struct Answer {
 /// [`Unusable`] when a file is no dump; otherwise when a file cannot be written.
 pub fn run(args: &Simulate) -> Result<()> {
     let mut ticker = Ticker::new();
-    let answer = answer(dump::load(&args.from)?, args.seed, &mut |what, done, all| ticker.tick(what, done, all));
+    let question = Question { seed: args.seed, layout: divided(args.layout, args.headroom_percent) };
+    let answer = answer(dump::load(&args.from)?, &question, &mut |what, done, all| ticker.tick(what, done, all));
     ticker.end();
     for problem in &answer.input.problems {
         eprintln!("{problem}");
@@ -55,8 +56,8 @@ pub fn run(args: &Simulate) -> Result<()> {
     print(args.print, &answer, |wide| words::told(&answer, wide))
 }
 
-fn answer(dump: dump::Dump, seed: u64, progress: keelson_scheduling::simulate::Progress<'_>) -> Answer {
-    Answer { input: dump.input, scheduling: simulate(dump.cluster, seed, progress) }
+fn answer(dump: dump::Dump, question: &Question, progress: keelson_scheduling::simulate::Progress<'_>) -> Answer {
+    Answer { input: dump.input, scheduling: simulate(dump.cluster, question, progress) }
 }
 
 /// A second, in microseconds.

@@ -120,6 +120,7 @@ impl Ground {
                     self.locate(nodes);
                     continue;
                 }
+                Change::Budgets => continue,
             };
             if self.steps.len() >= bound {
                 self.steps.pop_front();

@@ -1,19 +1,19 @@
 //! The API on a socket, for kubectl and everyone else: HTTPS, or plain HTTP for tests that look at what is said.
 //!
 //! Promises: no file is written; a connection that cannot be taken costs nobody else theirs; when asked to stop, open
-//! requests are ended and the port is free again.
+//! requests are ended, all watches closed, and the port is free again.
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
+    rt::TokioIo,
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
-
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
 
 use super::{tls::Tls, tower::Face};
 use crate::api::base64;
@@ -50,7 +50,8 @@ async fn serve_each(
     face: Face,
     stop: impl Future<Output = ()>,
 ) {
-    let server = auto::Builder::new(TokioExecutor::new());
+    let requests = Requests::default();
+    let server = auto::Builder::new(requests.clone());
     let graceful = GracefulShutdown::new();
     let mut connections = tokio::task::JoinSet::new();
     let mut accepted = Box::pin(accepted);
@@ -100,6 +101,25 @@ async fn serve_each(
         () = tokio::time::sleep(GRACE) => {}
     }
     connections.shutdown().await;
+    requests.ended().await;
+}
+
+/// What answers over HTTP/2: a task for each request, which outlives its connection by a moment.
+#[derive(Debug, Clone, Default)]
+struct Requests(TaskTracker);
+
+impl Requests {
+    /// Waits for all of them; their connections are gone.
+    async fn ended(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
+}
+
+impl<F: Future<Output: Send + 'static> + Send + 'static> hyper::rt::Executor<F> for Requests {
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
 }
 
 /// A kubeconfig for plain HTTP at the address; `token` may be empty.

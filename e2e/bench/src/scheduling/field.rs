@@ -94,7 +94,9 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn start(nodes: usize, keelson: &Path) -> Result<Self> {
-        let told = json!({"clientConnection": {"qps": 5_000, "burst": 5_000}});
+        // It elects a leader, as it does where nobody says otherwise.
+        let lease = json!({"leaderElect": true, "resourceNamespace": "kube-system"});
+        let told = json!({"clientConnection": {"qps": 5_000, "burst": 5_000}, "leaderElection": lease});
         let mut cluster = Cluster::start(Config { scheduler_configuration: told, ..Config::default() })?;
         cluster.stop(Component::Scheduler)?;
         let load = Load::at(&cluster.kubeconfig())?;

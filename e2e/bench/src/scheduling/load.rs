@@ -48,15 +48,23 @@ impl Load {
     pub(super) fn clear(&self, collection: &str) -> Result<()> {
         let began = now();
         loop {
-            let delete = Request::delete(format!("{collection}?gracePeriodSeconds=0")).body(Vec::new())?;
-            // A deletion of many takes longer than the API server waits for it; it is asked again.
-            let _ = self.runtime.block_on(self.client.request_text(delete));
-            let left = Request::get(format!("{collection}?limit=1")).body(Vec::new())?;
-            let left: Value = self.runtime.block_on(self.client.request(left))?;
-            if left.get("items").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            let some = Request::get(format!("{collection}?limit=1000")).body(Vec::new())?;
+            let some: Value = self.runtime.block_on(self.client.request(some))?;
+            let all = some.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+            if all.is_empty() {
                 return Ok(());
             }
             ensure!(began.elapsed() < PATIENCE, "{collection} is not empty after {PATIENCE:?}");
+            let name = |one: &Value| one.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+            let names: Vec<String> = all.iter().filter_map(name).collect();
+            let one = |name: String| async move {
+                let delete = Request::delete(format!("{collection}/{name}?gracePeriodSeconds=0")).body(Vec::new())?;
+                // Somebody else may have been faster; who is left is seen in the next round.
+                let _ = self.client.request_text(delete).await;
+                anyhow::Ok(())
+            };
+            let deleted = futures::stream::iter(names).map(one).buffer_unordered(AT_ONCE);
+            self.runtime.block_on(deleted.try_collect::<()>())?;
         }
     }
 }

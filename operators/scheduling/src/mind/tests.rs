@@ -6,6 +6,8 @@ mod layouts;
 mod preempt;
 mod sending;
 
+use std::collections::BTreeSet;
+
 use keelson_core::{PlanId, Reason, Span};
 use serde_json::{Value, json};
 
@@ -81,6 +83,29 @@ fn the_short_way_says_what_the_long_way_says() {
         let again = crate::recording::replay(job.recording.as_ref().unwrap(), None).unwrap();
         assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&job.plan).unwrap());
     }
+}
+
+#[test]
+fn like_pods_without_a_node_are_told_the_same_until_something_changes() {
+    let mut pods: Vec<_> = (0..6).map(|i| pod(&format!("p{i}"), "900m")).collect();
+    pods.iter_mut().for_each(|pod| pod["metadata"]["labels"] = json!({"app": "web"}));
+    pods[5]["spec"]["priority"] = json!(7);
+    let mut mind = mind(Mode::Enforce, &[node("n1", 500), node("n2", 600), node("n3", 600)], &pods);
+    let jobs: Vec<_> = std::iter::from_fn(|| mind.next(moment(1))).collect();
+    assert!(jobs.len() == 6 && jobs.iter().all(|job| reason(job) == Reason::Unschedulable));
+    assert_eq!(mind.alike.len(), 2, "the urgent one might evict, and is looked at by itself");
+    let told: BTreeSet<_> =
+        jobs[1..].iter().map(|job| job.plan.decisions[0].candidates.clone()).map(|rows| format!("{rows:?}")).collect();
+    assert_eq!(told.len(), 1);
+    for job in &jobs {
+        // A replay finds it out by itself.
+        let again = crate::recording::replay(job.recording.as_ref().unwrap(), None).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&job.plan).unwrap());
+    }
+    mind.node(&Arc::new(serde_json::from_value(node("n3", 1_000)).unwrap()), at(20));
+    let placed: Vec<_> = std::iter::from_fn(|| mind.next(moment(40))).map(|job| reason(&job)).collect();
+    assert_eq!(placed.iter().filter(|reason| **reason == Reason::OnlyFeasibleNode).count(), 1, "{placed:?}");
+    assert_eq!(placed.iter().filter(|reason| **reason == Reason::Unschedulable).count(), 5, "{placed:?}");
 }
 
 #[test]

@@ -10,16 +10,22 @@ use crate::mind::Mind;
 
 /// The settings that bear on decisions.
 pub(super) fn settings(platform: &SchedulingSettings, mode: Mode) -> Settings {
-    let layout = match platform.layout {
-        Some(SchedulingLayout::Dedicated) => Layout::Pool(Pool::new(names::POOL, names::SCHEDULING_POOL)),
-        Some(SchedulingLayout::Shared) => match u8::try_from(platform.headroom_percent) {
+    let layout = platform.layout.map_or(Layout::All, |layout| divided(layout, platform.headroom_percent));
+    let replaces = platform.layout == Some(SchedulingLayout::Replacement);
+    Settings { layout, replaces, ..Settings::new(&platform.scheduler_name, mode) }
+}
+
+/// What of the nodes Keelson may use in a layout; `headroom_percent` is of Shared alone.
+#[must_use]
+pub fn divided(layout: SchedulingLayout, headroom_percent: i32) -> Layout {
+    match layout {
+        SchedulingLayout::Dedicated => Layout::Pool(Pool::new(names::POOL, names::SCHEDULING_POOL)),
+        SchedulingLayout::Shared => match u8::try_from(headroom_percent) {
             Ok(percent) if percent > 0 => Layout::Headroom(percent),
             _ => Layout::All,
         },
-        Some(SchedulingLayout::Replacement) | None => Layout::All,
-    };
-    let replaces = platform.layout == Some(SchedulingLayout::Replacement);
-    Settings { layout, replaces, ..Settings::new(&platform.scheduler_name, mode) }
+        SchedulingLayout::Replacement => Layout::All,
+    }
 }
 
 /// The reasons for which they are not divided as the layout wants them to be.

@@ -1,21 +1,25 @@
 //! Required rules that a bound pod does not meet where it is.
 //!
 //! Each pod is held against its node as if it came there now, the others being where they are. Pods with the same rules share
-//! the counts of pods elsewhere, which are made from kinds of pods: each is taken out of them for as long as it is looked at. A pod is not blamed for a node that is cordoned
-//! or full.
+//! the counts of pods elsewhere, which are made from kinds of pods: each is taken out of them for as long as it is looked at.
+//! A pod is not blamed for a node that is cordoned, full, or another scheduler's.
 
 use std::collections::{BTreeMap, HashMap};
 
 use keelson_cluster::State;
 use keelson_placement::filter::failures_at;
-use keelson_placement::{Cycle, Failure, Kinds, Pod};
+use keelson_placement::{Cycle, Failure, Kinds, Layout, Pod};
 
 use super::report::Broken;
 use super::subject::Stays;
 use super::{Progress, Subject};
 
+/// Pods, and what of the nodes the scheduler that placed them may use.
+type Placed<'a> = (&'a [&'a Subject], &'a Layout);
+
 /// The pods with a broken rule, by name.
-pub(super) fn rules(state: &State, bound: &[&Subject], progress: Progress<'_>) -> Vec<Broken> {
+pub(super) fn rules(state: &State, bound: &[Placed<'_>], progress: Progress<'_>) -> Vec<Broken> {
+    let all = bound.iter().map(|(pods, _)| pods.len()).sum();
     let snapshot = state.live().snapshot_for(&Pod::new("", ""));
     let places: HashMap<&str, usize> =
         snapshot.nodes().enumerate().map(|(index, node)| (node.name.as_str(), index)).collect();
@@ -25,7 +29,7 @@ pub(super) fn rules(state: &State, bound: &[&Subject], progress: Progress<'_>) -
     for (ruled, like) in alike(state, bound) {
         let mut cycle = Cycle::of_kinds(&ruled, &kinds);
         for pod in &like {
-            progress("looking for broken rules", done, bound.len());
+            progress("looking for broken rules", done, all);
             done += 1;
             let Some(index) = state.node_of(&pod.ask.pod.uid).and_then(|node| places.get(node)) else { continue };
             let Some(node) = snapshot.node(*index) else { continue };
@@ -45,12 +49,13 @@ pub(super) fn rules(state: &State, bound: &[&Subject], progress: Progress<'_>) -
 }
 
 /// The pods that are judged, each beside those that have the same rules.
-fn alike<'a>(state: &State, bound: &[&'a Subject]) -> Vec<(Pod, Vec<&'a Subject>)> {
+fn alike<'a>(state: &State, bound: &[Placed<'a>]) -> Vec<(Pod, Vec<&'a Subject>)> {
     let excused = [Stays::Static, Stays::Leaving, Stays::Unread, Stays::NodeUnknown];
-    let is_judged = |pod: &&&Subject| !pod.stays(state).is_some_and(|why| excused.contains(&why));
+    let is_judged = |(pod, _): &(&Subject, &Layout)| !pod.stays(state).is_some_and(|why| excused.contains(&why));
     let mut groups: BTreeMap<u64, Vec<(Pod, Vec<&Subject>)>> = BTreeMap::new();
-    for pod in bound.iter().filter(is_judged) {
-        let ruled = ruled(&pod.ask.pod);
+    let each = bound.iter().flat_map(|(pods, layout)| pods.iter().map(move |pod| (*pod, *layout)));
+    for (pod, layout) in each.filter(is_judged) {
+        let ruled = ruled(&pod.ask.pod).in_layout(layout.clone());
         let known = groups.entry(ruled.likeness()).or_default();
         match known.iter_mut().find(|(first, _)| first.is_like(&ruled)) {
             Some((_, like)) => like.push(pod),

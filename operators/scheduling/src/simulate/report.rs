@@ -3,6 +3,7 @@
 //! Shares are in permille of what a node offers; names of pods are `namespace/name`; lists are in a fixed order.
 
 use keelson_core::{Candidate, Reason};
+use keelson_placement::Layout;
 use serde::{Deserialize, Serialize};
 
 use super::subject::Stays;
@@ -13,6 +14,8 @@ use super::subject::Stays;
 pub struct Report {
     /// What decided between equals.
     pub seed: u64,
+    /// What of the nodes Keelson may use.
+    pub layout: Layout,
     /// How many there are of everything.
     pub counts: Counts,
     /// The pods that wait, by what becomes of them; first those that would be placed.

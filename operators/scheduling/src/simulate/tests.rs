@@ -4,7 +4,8 @@
 
 use keelson_cluster::read::network::{WEIGHTS, group, topology};
 use keelson_cluster::{Event, read};
-use keelson_core::Reason;
+use keelson_core::{Measured, Rates, Reason, Span, Timestamp};
+use keelson_placement::Pool;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -38,7 +39,11 @@ fn cluster(nodes: &[Value], pods: &[Value]) -> Cluster {
 }
 
 fn asked(cluster: Cluster) -> Report {
-    simulate(cluster, 7, &mut |_, _, _| {})
+    under(cluster, Layout::All)
+}
+
+fn under(cluster: Cluster, layout: Layout) -> Report {
+    simulate(cluster, &Question { seed: 7, layout }, &mut |_, _, _| {})
 }
 
 /// Apart from its like, by node.
@@ -67,6 +72,65 @@ fn bandwidth_is_over_where_it_is_known_what_a_node_carries() {
     assert_eq!(over(known.clone()), 0);
     known["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-capacity": "1G"});
     assert_eq!(over(known), 1);
+}
+
+#[test]
+fn a_share_of_each_node_is_left_to_others() {
+    let pods = [pod("web", 0, Some("a"), 500), pod("web", 1, Some("a"), 450), pod("api", 2, None, 900)];
+    let of = || cluster(&[node("a", "z", 1_000), node("b", "z", 1_000)], &pods);
+    let (all, shared) = (under(of(), Layout::All), under(of(), Layout::Headroom(20)));
+    assert_eq!((all.counts.elsewhere, all.waiting[0].placed), (1, true), "one of two goes to the empty one");
+    assert_eq!((shared.waiting[0].placed, shared.waiting_placed_after), (false, 0), "900m of 800m");
+    assert!(shared.unplaced.is_empty() && shared.layout == Layout::Headroom(20));
+    assert_eq!(shared.today, all.today, "today nobody leaves anything");
+}
+
+/// A node that others are kept off.
+fn pooled(name: &str, pool: &Pool) -> Value {
+    let mut node = node(name, "z", 1_000);
+    node["metadata"]["labels"][&pool.key] = json!(pool.value);
+    node["spec"]["taints"] = json!([{"key": pool.key, "value": pool.value, "effect": "NoSchedule"}]);
+    node
+}
+
+#[test]
+fn in_a_pool_of_its_own_its_pods_break_no_rule_and_others_do() {
+    let pool = Pool::new("keelson.dev/pool", "scheduling");
+    let mut alone = pod("debug", 1, Some("b"), 100);
+    alone["metadata"]["ownerReferences"] = json!([]);
+    let pods = [pod("web", 0, Some("a"), 500), alone, pod("api", 2, None, 300)];
+    let of = || cluster(&[node("a", "z", 1_000), pooled("b", &pool)], &pods);
+    let report = under(of(), Layout::Pool(pool.clone()));
+    assert_eq!(report.moved, [Moved { pod: "shop/web-0".into(), from: "a".into(), to: "b".into() }]);
+    assert_eq!(report.waiting[0].pods[0].node.as_deref(), Some("b"));
+    let named = |broken: &[report::Broken]| broken.iter().map(|broken| broken.pod.clone()).collect::<Vec<_>>();
+    assert_eq!(named(&report.broken_today), ["shop/debug-1"], "it came before the taint");
+    assert_eq!(named(&report.broken_after), ["shop/debug-1"], "what Keelson placed there tolerates it");
+    let without = cluster(&[node("a", "z", 1_000)], &pods);
+    assert_eq!(under(without, Layout::Pool(pool)).waiting[0].reason, Reason::PoolEmpty);
+}
+
+#[test]
+fn what_an_interface_carries_now_holds_for_pods_that_wait() {
+    let sends = |number, node| {
+        let mut pod = pod("edge", number, node, 100);
+        pod["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-request": "2G"});
+        pod
+    };
+    let (giga, at) = (1_000_000_000, Timestamp(60_000_000));
+    let heard = |egress| {
+        let load = Measured { rates: Rates { egress, ingress: 0 }, at, window: Span::seconds(10) };
+        Heard { capacity: Rates { egress: 10 * giga, ingress: 10 * giga }, load: Some(load) }
+    };
+    let with = |egress| {
+        let cluster = cluster(&[node("n", "z", 1_000)], &[sends(0, Some("n")), sends(1, None)]);
+        asked(Cluster { interfaces: vec![("n".to_owned(), heard(egress))], ..cluster })
+    };
+    assert!(with(giga).waiting[0].placed, "it has room");
+    let full = with(10 * giga);
+    assert!(!full.waiting[0].placed && full.waiting[0].sentence.contains("egress"), "{:?}", full.waiting);
+    assert!(full.unplaced.is_empty() && full.waiting_placed_after == 1, "requests alone, once pods are placed again");
+    assert_eq!(full.nodes[0].today.permille, with(giga).nodes[0].today.permille, "requests, not usage");
 }
 
 #[test]
@@ -261,10 +325,11 @@ proptest! {
 
     #[test]
     fn the_same_cluster_and_seed_give_the_same_report((nodes, pods) in anywhere(), seed: u64) {
-        let once = simulate(cluster(&nodes, &pods), seed, &mut |_, _, _| {});
+        let drawn = Question { seed, ..Question::default() };
+        let once = simulate(cluster(&nodes, &pods), &drawn, &mut |_, _, _| {});
         let mut turned: Vec<Value> = nodes.clone();
         turned.reverse();
-        let again = simulate(cluster(&turned, &pods), seed, &mut |_, _, _| {});
+        let again = simulate(cluster(&turned, &pods), &drawn, &mut |_, _, _| {});
         prop_assert_eq!(serde_json::to_string(&once).unwrap(), serde_json::to_string(&again).unwrap());
     }
 }

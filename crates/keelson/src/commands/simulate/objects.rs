@@ -1,6 +1,7 @@
 //! The objects of a dump, each read as its kind asks.
 //!
-//! Promises: in whatever order they come, the same cluster; an object that is there twice counts as it was last.
+//! Promises: in whatever order they come, the same cluster; an object that is there twice counts as it was last. No clock is
+//! looked at: the last measurement of an interface was made when the dump was.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,9 +11,12 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment};
+use keelson_api::{NodeNetwork, names};
 use keelson_cluster::Event;
 use keelson_cluster::read::network::{WEIGHTS, group, measured, topology};
 use keelson_cluster::read::{self, ReadSelecting, ReadVolumes, selecting, volumes};
+use keelson_core::{ConditionStatus, NodeBandwidth, Timestamp};
+use keelson_scheduling::interfaces;
 use keelson_scheduling::simulate::{Cluster, Subject};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -38,6 +42,7 @@ pub(super) struct Objects<'a> {
     named: BTreeSet<Name>,
     /// The nodes' measured costs need them all.
     later: Vec<Event>,
+    interfaces: NodeBandwidth,
 }
 
 impl<'a> Objects<'a> {
@@ -68,6 +73,7 @@ impl<'a> Objects<'a> {
                 is("storage.k8s.io")
             }
             "AppGroup" | "NetworkTopology" => is_diktyo,
+            "NodeNetwork" => is(names::GROUP),
             _ => false,
         };
         if !known {
@@ -146,6 +152,10 @@ impl<'a> Objects<'a> {
                 self.later.push(Event::TopologyApplied(Box::new(read)));
                 problems
             }
+            "NodeNetwork" => {
+                self.interfaces.0.insert(key.1.clone(), interfaces::read(&parse::<NodeNetwork>(raw)?));
+                Vec::new()
+            }
             _ => self.pod(&parse::<Pod>(raw)?, key),
         })
     }
@@ -192,7 +202,13 @@ impl<'a> Objects<'a> {
             }
         }
         self.later.into_iter().for_each(|event| self.cluster.ground.apply(event));
+        let measured = self.interfaces.0.values().filter_map(|interface| interface.measured);
+        let now = measured.map(|load| load.at).max().unwrap_or(Timestamp(0));
+        let heard = |(node, interface): (&String, _)| (node.clone(), interfaces::heard(interface, now));
+        self.cluster.interfaces = self.interfaces.0.iter().map(heard).collect();
         input.notes = notes(&self.cluster, input);
+        let left_out = interfaces::condition(&self.interfaces, now);
+        input.notes.extend((left_out.status == ConditionStatus::True).then_some(left_out.message));
         self.cluster
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use keelson_placement::Layout;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -34,8 +35,12 @@ fn pod(app: &str, number: u32, node: Option<&str>, cpu: &str) -> Value {
         "spec": {"nodeName": node, "containers": [{"name": "c", "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}}}]}})
 }
 
+fn asked(layout: Layout) -> Question {
+    Question { seed: 1, layout }
+}
+
 fn answered(text: &str) -> Answer {
-    answer(dumped(text).unwrap(), 1, &mut |_, _, _| {})
+    answer(dumped(text).unwrap(), &asked(Layout::All), &mut |_, _, _| {})
 }
 
 /// The report without colours, which a terminal would get.
@@ -242,6 +247,39 @@ fn a_config_map_is_read_only_when_a_topology_names_it() {
 }
 
 #[test]
+fn interfaces_are_measured_when_the_dump_was_made() {
+    let network = |name: &str, at: &str, egress: &str| {
+        let measured = json!({"egress": egress, "ingress": "0", "at": at, "windowSeconds": 10});
+        json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "NodeNetwork", "metadata": {"name": name}, "spec": {},
+            "status": {"capacity": {"egress": "10G", "ingress": "10G"}, "measured": measured}})
+    };
+    let mut sends = pod("edge", 1, None, "100m");
+    sends["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-request": "2G"});
+    let (full, earlier) = (network("a", "2020-01-01T00:00:05Z", "9G"), network("b", "2019-12-31T23:00:00Z", "9G"));
+    let answer = answered(&list(&[node("a", "1"), node("b", "1"), sends.clone(), full.clone(), earlier]));
+    assert_eq!(answer.input.used["NodeNetwork"], 2);
+    assert_eq!(
+        answer.input.notes.last().unwrap(),
+        "Only what pods reserved counts for the interfaces of 1 of 2 nodes: b: its last measurement is too old."
+    );
+    assert_eq!(answer.scheduling.waiting[0].pods[0].node.as_deref(), Some("b"), "the other is full");
+    let answer = answered(&list(&[node("a", "1"), sends, full, network("a2", "soon", "1G")]));
+    assert!(!answer.scheduling.waiting[0].placed);
+    assert_eq!(answer.input.problems[0].field, "status.measured.at");
+}
+
+#[test]
+fn it_is_said_what_of_the_nodes_keelson_has() {
+    let text = list(&[node("a", "1"), pod("web", 1, Some("a"), "100m"), pod("web", 2, None, "100m")]);
+    let told = |layout| words(&answer(dumped(&text).unwrap(), &asked(layout), &mut |_, _, _| {}));
+    assert!(!told(Layout::All).contains("Keelson has") && !told(Layout::All).contains("leaves"));
+    assert!(told(Layout::Headroom(20)).contains("Keelson leaves 20 % of every node to others."));
+    let pool = told(Layout::Pool(keelson_placement::Pool::new("keelson.dev/pool", "scheduling")));
+    assert!(pool.contains("Keelson has the nodes with keelson.dev/pool=scheduling alone."), "{pool}");
+    assert!(pool.contains("PoolEmpty, 1 pod"), "{pool}");
+}
+
+#[test]
 fn what_a_dump_says_is_never_markup() {
     let evil = "<script>alert('x')</script>\"&";
     let mut pod = pod("web", 1, None, "9");
@@ -297,8 +335,9 @@ proptest! {
     }
 
     #[test]
-    fn no_objects_panic(items in prop::collection::vec(anything(), 0..4), kinds in prop::collection::vec(0..6_usize, 4)) {
-        let names = ["Node", "Pod", "AppGroup", "NetworkTopology", "PersistentVolumeClaim", "ConfigMap"];
+    fn no_objects_panic(items in prop::collection::vec(anything(), 0..4), kinds in prop::collection::vec(0..7_usize, 4)) {
+        let names =
+            ["Node", "Pod", "AppGroup", "NetworkTopology", "PersistentVolumeClaim", "ConfigMap", "NodeNetwork"];
         let mut all = vec![node("a", "1"), pod("web", 1, Some("a"), "100m")];
         all.extend(items.into_iter().zip(kinds).map(|(mut item, kind)| {
             if let Some(object) = item.as_object_mut() {
@@ -320,7 +359,7 @@ proptest! {
         if let Ok(text) = String::from_utf8(bytes)
             && let Ok(dump) = dumped(&text)
         {
-            let _ = words(&answer(dump, 1, &mut |_, _, _| {}));
+            let _ = words(&answer(dump, &asked(Layout::Headroom(10)), &mut |_, _, _| {}));
         }
     }
 }

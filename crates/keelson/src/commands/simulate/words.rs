@@ -1,5 +1,6 @@
 //! The report for people: what it comes to, then what is behind it.
 
+use keelson_placement::Layout;
 use keelson_scheduling::simulate::Report;
 use keelson_scheduling::simulate::report::{Fullest, Group, Waiting};
 
@@ -272,9 +273,14 @@ fn moved(report: &Report, lines: usize, wide: bool) -> String {
 
 /// What holds for every figure.
 pub(super) fn assumed(report: &Report) -> String {
+    let layout = match &report.layout {
+        Layout::All => String::new(),
+        Layout::Pool(pool) => format!(" Keelson has the nodes with {}={} alone.", pool.key, pool.value),
+        Layout::Headroom(percent) => format!(" Keelson leaves {percent} % of every node to others."),
+    };
     format!(
         "Requests are compared, not usage. Running pods were placed again in one pass, the most urgent and oldest first, AppGroups \
-         as a unit; among equal nodes the seed {} decides. Nobody was moved or asked.",
+         as a unit; among equal nodes the seed {} decides.{layout} Nobody was moved or asked.",
         report.seed
     )
 }
