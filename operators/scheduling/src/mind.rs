@@ -4,7 +4,8 @@
 //! it only carries. It follows the cluster whether it may act or not; it decides only while its process leads.
 //!
 //! Promises: a pod that has a node is never decided again; a pod is assumed to be on its node from the decision on, and
-//! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading forgets every assumption.
+//! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading
+//! forgets every assumption.
 
 mod advice;
 mod alike;
