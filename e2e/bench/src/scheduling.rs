@@ -50,11 +50,12 @@ impl Shape {
         }
     }
 
-    fn pod(self, scheduler: &str, index: usize) -> Value {
+    /// One of the pods of a run. No other run has one of its name: kwok takes away by name who was deleted, some time later.
+    fn pod(self, who: Who, index: usize) -> Value {
         let mut pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": format!("pod-{index}"), "labels": {"color": "blue"}},
-            "spec": {"schedulerName": scheduler, "terminationGracePeriodSeconds": 0, "containers": [{"name": "pause",
+            "metadata": {"name": format!("{self:?}-{who:?}-{index}").to_lowercase(), "labels": {"color": "blue"}},
+            "spec": {"schedulerName": who.scheduler(), "terminationGracePeriodSeconds": 0, "containers": [{"name": "pause",
                 "image": "pause:3.10", "resources": {"requests": {"cpu": "100m", "memory": "500Mi"}}}]},
         });
         let blue = json!({"matchLabels": {"color": "blue"}});
@@ -101,10 +102,10 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
 }
 
 fn one(field: &mut Field, shape: Shape, who: Who, pods: usize) -> Result<Ran> {
-    field.up(who)?;
+    field.up(who, shape)?;
     let (logged, before) = (field.logged()?, field.spent()?);
     let began = now();
-    field.load.make(field::PODS, (0..pods).map(|index| shape.pod(who.scheduler(), index)))?;
+    field.load.make(field::PODS, (0..pods).map(|index| shape.pod(who, index)))?;
     let made = began.elapsed();
     while field.bound(logged)? < pods {
         ensure!(began.elapsed() < PATIENCE, "{}: {who:?} has not bound all within {PATIENCE:?}", shape.name());

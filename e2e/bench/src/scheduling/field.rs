@@ -14,8 +14,8 @@ use keelson_harness::{Cluster, Component, Config, processor};
 use keelson_runtime::Scope;
 use serde_json::{Value, json};
 
-use super::Times;
 use super::load::Load;
+use super::{Shape, Times};
 use crate::clock::now;
 
 pub(super) const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -120,7 +120,7 @@ impl Field {
     }
 
     /// Starts a scheduler and waits until it is ready for work.
-    pub(super) fn up(&mut self, who: Who) -> Result<()> {
+    pub(super) fn up(&mut self, who: Who, shape: Shape) -> Result<()> {
         if who == Who::KubeScheduler {
             self.cluster.start_again(Component::Scheduler)?;
         } else {
@@ -133,7 +133,8 @@ impl Field {
             self.running = Some((child, folder));
         }
         // It works when it has bound one pod.
-        let probe = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": {
+        let name = format!("{shape:?}-{who:?}-probe").to_lowercase();
+        let probe = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
             "schedulerName": who.scheduler(), "terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "probe:1"}]}});
         let logged = self.logged()?;
         self.load.make(PODS, [probe])?;
