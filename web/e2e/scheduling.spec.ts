@@ -316,9 +316,18 @@ test("other schedulers' choices are counted over the hour and the day", async ({
 test("a pod is filled in, changed and asked about; nothing that cannot be read is sent", async ({ page }) => {
   const [{ subject }] = await decisions(page, "limit=1&reason=PodPlaced&namespace=online-boutique");
   await page.goto(`/subject/Pod/${subject.namespace}/${subject.name}/`);
+  // Until the pod is there, nothing is typed over which it would come.
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await page.route(/ask\/pod\b/, (route) => answered.then(() => route.continue()));
   await page.getByRole("link", { name: "What if it were different?" }).click();
   const box = page.getByRole("form", { name: "The pod" });
   const cpu = box.getByLabel(/^cpu/);
+  await expect(cpu).toBeDisabled();
+  answer();
+  await expect(cpu).toBeEnabled();
   await expect(cpu).toHaveValue(/^\d+m?$/);
   await cpu.fill("lots");
   await page.keyboard.press("Enter");

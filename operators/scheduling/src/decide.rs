@@ -110,13 +110,13 @@ pub(crate) fn decide_and_keep(ask: &Ask, snapshot: &Snapshot<'_>) -> (Decided, O
     (finish(ask, snapshot.nodes.len(), chosen, found), kept)
 }
 
-/// Decides a pod by what was found out for one like it, with that one's seed: the same plan as [`decide`] makes.
-pub(crate) fn decide_as(ask: &Ask, nodes: usize, found: &NoNode) -> Option<Decided> {
-    is_plain(ask).then(|| finish(ask, nodes, None, found.0.clone()))
+/// Decides a plain pod by what was found out for one like it, with that one's seed: the same plan as [`decide`] makes.
+pub(crate) fn decide_as(ask: &Ask, nodes: usize, found: &NoNode) -> Decided {
+    finish(ask, nodes, None, found.0.clone())
 }
 
 /// Whether nothing but what the pod is like bears on where it goes.
-fn is_plain(ask: &Ask) -> bool {
+pub(crate) fn is_plain(ask: &Ask) -> bool {
     let held = ask.pod.nominated.is_some() || ask.stays.is_some() || ask.with_group.is_some();
     ask.settings.mode == Mode::Enforce && !held && stops(ask).is_none()
 }

@@ -49,13 +49,11 @@ use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
 use crate::recording;
 use crate::used::{Missing, NodeUse};
 
-/// With more nodes than this a recording is kept for one decision in [`SAMPLED`] only, and for one in [`APART`]: at 5,000 it
-/// has some 400 kB, and takes as long as some hundred decisions.
-const SMALL: usize = 500;
-/// See [`SMALL`].
-const SAMPLED: u64 = 100;
-/// See [`SMALL`].
-const APART: Span = Span::seconds(1);
+/// How many nodes are recorded a second, over all decisions that lead to actions: some hundredths of a processor, and half a
+/// gigabyte an hour at most. With 36 nodes that is every decision, with 5,000 one in some seconds.
+const RECORDED: i64 = 2_000;
+/// How many at once, after a quiet time; and every node once, however many there are.
+const RECORDED_AT_ONCE: i64 = 20_000;
 
 /// What bears on everything it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +111,14 @@ struct Unbound {
     read: ReadPod,
 }
 
+/// How many nodes may still be recorded, in millionths, so that nothing is lost between two that are close; and when that was
+/// so.
+#[derive(Debug, Clone, Copy)]
+struct Recorded {
+    left: i64,
+    at: Timestamp,
+}
+
 /// The scheduler's state.
 #[derive(Debug, Clone)]
 pub struct Mind {
@@ -137,8 +143,7 @@ pub struct Mind {
     comparisons: Comparisons,
     alike: Alike,
     measured: Vec<(DecisionId, Effect)>,
-    with_actions: u64,
-    recorded: Timestamp,
+    recorded: Recorded,
     /// The pod whose decision panics, in tests.
     #[cfg(test)]
     poison: Option<String>,
@@ -184,8 +189,7 @@ impl Mind {
             comparisons: Comparisons::default(),
             alike: Alike::default(),
             measured: Vec::new(),
-            with_actions: 0,
-            recorded: Timestamp(0),
+            recorded: Recorded { left: RECORDED_AT_ONCE * Span::seconds(1).0, at: Timestamp(0) },
             #[cfg(test)]
             poison: None,
         }
@@ -314,14 +318,15 @@ impl Mind {
         Job { uid: uid.to_owned(), plan: decided.plan, recording, awaits, pass, waited: Span::ZERO }
     }
 
-    /// Whether it is recorded what the next decision saw that leads to actions.
+    /// Whether it is recorded what a decision saw.
     fn is_recorded(&mut self, now: Timestamp) -> bool {
-        self.with_actions += 1;
-        let sampled = self.with_actions % SAMPLED == 1 && now.since(self.recorded) >= APART;
-        let is = sampled || self.state.slots() <= SMALL;
-        if is {
-            self.recorded = now;
-        }
+        let second = Span::seconds(1).0;
+        let nodes = i64::try_from(self.state.slots()).unwrap_or(i64::MAX).saturating_mul(second);
+        let Recorded { left, at } = self.recorded;
+        let gained = now.since(at).0.max(0).saturating_mul(RECORDED);
+        let left = left.saturating_add(gained).min(nodes.max(RECORDED_AT_ONCE * second));
+        let is = left >= nodes;
+        self.recorded = Recorded { left: if is { left - nodes } else { left }, at: now };
         is
     }
 
@@ -331,9 +336,7 @@ impl Mind {
         assert!(self.poison.as_deref() != Some(ask.pod.name.as_str()), "poisoned");
         let changes = self.state.log().written();
         let shared = self.shares(ask);
-        let known = if shared { self.decide_like_the_last(ask) } else { None };
-        let told = || self.alike.again(ask, changes, self.state.slots()).filter(|_| shared);
-        if let Some(decided) = known.or_else(told) {
+        if shared && let Some(decided) = self.decide_like_another(ask, changes) {
             return decided;
         }
         let (decided, found) = decide_and_keep(ask, &self.state.live().snapshot_for(&ask.pod));
@@ -341,6 +344,12 @@ impl Mind {
             self.alike.told(ask, changes, found);
         }
         decided
+    }
+
+    /// As one like it was decided: placed by its class, or told what that one was told.
+    fn decide_like_another(&mut self, ask: &mut Ask, changes: u64) -> Option<Decided> {
+        let nodes = self.state.slots() - self.state.empty_slots();
+        self.decide_like_the_last(ask).or_else(|| self.alike.again(ask, changes, nodes))
     }
 
     /// Whether an answer serves all pods like it. Room that was made for nominated pods is not kept by class, nor what volumes

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use keelson_placement::Pod;
 
-use crate::decide::{Ask, Decided, NoNode, decide_as};
+use crate::decide::{Ask, Decided, NoNode, decide_as, is_plain};
 
 /// What was found out since the nodes last changed.
 #[derive(Debug, Clone, Default)]
@@ -34,11 +34,11 @@ impl Alike {
     /// What a pod is told, when one like it found no node after so many changes.
     pub(super) fn again(&self, ask: &mut Ask, changes: u64, nodes: usize) -> Option<Decided> {
         let told = self.told.get(&key(&ask.pod)).filter(|_| self.changes == changes)?;
-        if !told.first.is_like(&ask.pod) {
+        if !told.first.is_like(&ask.pod) || !is_plain(ask) {
             return None;
         }
         ask.seed = told.seed;
-        decide_as(ask, nodes, &told.found)
+        Some(decide_as(ask, nodes, &told.found))
     }
 
     /// Remembers what was found out.

@@ -90,7 +90,8 @@ fn like_pods_without_a_node_are_told_the_same_until_something_changes() {
     let mut pods: Vec<_> = (0..6).map(|i| pod(&format!("p{i}"), "900m")).collect();
     pods.iter_mut().for_each(|pod| pod["metadata"]["labels"] = json!({"app": "web"}));
     pods[5]["spec"]["priority"] = json!(7);
-    let mut mind = mind(Mode::Enforce, &[node("n1", 500), node("n2", 600), node("n3", 600)], &pods);
+    let mut mind = mind(Mode::Enforce, &["n0", "n1", "n2", "n3"].map(|name| node(name, 600)), &pods);
+    mind.node_gone("n0", at(0));
     let jobs: Vec<_> = std::iter::from_fn(|| mind.next(moment(1))).collect();
     assert!(jobs.len() == 6 && jobs.iter().all(|job| reason(job) == Reason::Unschedulable));
     assert_eq!(mind.alike.len(), 2, "the urgent one might evict, and is looked at by itself");
@@ -106,6 +107,18 @@ fn like_pods_without_a_node_are_told_the_same_until_something_changes() {
     let placed: Vec<_> = std::iter::from_fn(|| mind.next(moment(40))).map(|job| reason(&job)).collect();
     assert_eq!(placed.iter().filter(|reason| **reason == Reason::OnlyFeasibleNode).count(), 1, "{placed:?}");
     assert_eq!(placed.iter().filter(|reason| **reason == Reason::Unschedulable).count(), 5, "{placed:?}");
+}
+
+#[test]
+fn so_many_nodes_are_recorded_a_second_and_all_of_them_now_and_then() {
+    let recorded = |count: usize, seconds: i64| {
+        let nodes: Vec<_> = (0..count).map(|i| node(&format!("n{i}"), 100_000)).collect();
+        let mut mind = mind(Mode::Enforce, &nodes, &[]);
+        (1..=seconds).filter(|second| (0..10).filter(|_| mind.is_recorded(at(*second))).count() > 0).count()
+    };
+    assert_eq!(recorded(40, 30), 30);
+    assert_eq!(recorded(4_000, 30), 15, "five at once, then one in two seconds");
+    assert_eq!(recorded(30_000, 30), 2, "the first after five seconds, then one in fifteen");
 }
 
 #[test]

@@ -37,6 +37,8 @@ export function WhatIfBox() {
   const [problems, setProblems] = createSignal<Problems>({});
   const [unread, setUnread] = createSignal("");
   const [busy, setBusy] = createSignal(false);
+  // What is typed before the pod is there would be lost.
+  const [filling, setFilling] = createSignal(false);
   const [answer, setAnswer] = createSignal<WhatIf>();
   const [failed, setFailed] = createSignal<unknown>();
   const fields = createMemo(() => form(pod()));
@@ -58,11 +60,14 @@ export function WhatIfBox() {
     await what().catch(setFailed);
     setBusy(false);
   };
-  const fill = (name: string) =>
-    attempt(async () => {
+  const fill = async (name: string) => {
+    setFilling(true);
+    await attempt(async () => {
       const [namespace = "", pod = ""] = name.trim().split("/");
       begin(await manifest(namespace, pod));
     });
+    setFilling(false);
+  };
   const ask = (event: SubmitEvent) => {
     event.preventDefault();
     if (unread() || Object.keys(problems()).length > 0) return;
@@ -147,6 +152,7 @@ export function WhatIfBox() {
                   autocomplete="off"
                   spellcheck={false}
                   maxlength={4_000}
+                  disabled={filling()}
                   aria-invalid={problems()[field] ? "true" : undefined}
                   aria-describedby={problems()[field] ? `problem-${field}` : undefined}
                   onInput={(event) => change(field, event.currentTarget.value)}
@@ -171,6 +177,7 @@ export function WhatIfBox() {
               rows={14}
               spellcheck={false}
               maxlength={60_000}
+              disabled={filling()}
               value={typed().json ?? json(pod())}
               aria-invalid={unread() ? "true" : undefined}
               aria-describedby={unread() ? "problem-manifest" : undefined}
