@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use keelson_api::platform::SchedulingLayout;
+use keelson_api::platform::{SchedulingLayout, SchedulingSettings};
 use keelson_core::{Feature, Mode, Reason};
 
 use crate::extender::Extender;
@@ -330,7 +330,7 @@ pub struct Simulate {
     #[arg(long, value_parser = layouts(), ignore_case = true, default_value = SchedulingLayout::Replacement.as_str())]
     pub layout: SchedulingLayout,
     /// In layout Shared: how many hundredths of what a node offers of each resource are left to others.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=50))]
+    #[arg(long, default_value_t = SchedulingSettings::default().headroom_percent, value_parser = clap::value_parser!(i32).range(0..=50))]
     pub headroom_percent: i32,
     /// Write the report as a page, too: one file that asks nobody anything.
     #[arg(long, value_name = "FILE.html")]

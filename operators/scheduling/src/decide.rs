@@ -105,7 +105,8 @@ pub(crate) fn decide_and_keep(ask: &Ask, snapshot: &Snapshot<'_>) -> (Decided, O
     if ask.settings.mode < Mode::Enforce && found.reason != Reason::SchedulingGated {
         found = held_back(ask, found);
     }
-    let kept = (found.reason == Reason::Unschedulable && is_plain(ask)).then(|| NoNode(found.clone()));
+    let waits = found.verb == Verb::Wait && matches!(found.reason, Reason::Unschedulable | Reason::PoolEmpty);
+    let kept = (waits && is_plain(ask)).then(|| NoNode(found.clone()));
     let chosen = found.node.as_ref().and_then(|name| snapshot.nodes().find(|node| node.name == *name));
     (finish(ask, snapshot.nodes.len(), chosen, found), kept)
 }

@@ -10,6 +10,7 @@
 //! | [`queue`] | who is next, and who waits for what |
 //! | [`decide`] | where a pod goes, and why |
 //! | [`observe`] | what would have been chosen |
+//! | `alike` | who is told what another was told |
 //! | [`opt_in`] | which pods of a namespace become its own |
 //! | [`incumbent`] | whether the scheduler that it replaces still leads |
 //! | [`extender`] | what another scheduler is answered |
@@ -48,6 +49,8 @@
 //! assert_eq!(decided.plan.decisions[0].candidates[0].failed[0].text, "needs 500m cpu, 380m free: short 120m");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+mod alike;
 
 pub mod decide;
 pub mod drift;

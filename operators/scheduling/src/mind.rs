@@ -8,7 +8,6 @@
 //! forgets every assumption.
 
 mod advice;
-mod alike;
 mod asked;
 mod books;
 mod comparisons;
@@ -16,6 +15,7 @@ mod group;
 mod interfaces;
 mod nodes;
 mod pool;
+mod recorded;
 mod seen;
 mod selecting;
 mod sending;
@@ -32,28 +32,23 @@ use keelson_cluster::{Event, State, View};
 use keelson_core::{ActionKind, Decision, DecisionId, Effect, Mode, Plan, Reason, Span, Timestamp, Verb};
 use keelson_placement::{Classes, Nodes};
 
-use alike::Alike;
 pub use books::Books;
 use comparisons::Comparisons;
 use group::Groups;
 use interfaces::Interfaces;
 pub use pool::PoolSeen;
+use recorded::Recorded;
 pub use sending::Pass;
 use sending::Sending;
 use wake::Held;
 
-use crate::decide::{Ask, Decided, Moment, Settings, decide_and_keep, decide_known, record_of, scheduler_of};
+use crate::alike::Alike;
+use crate::decide::{Ask, Decided, Moment, Settings, decide_and_keep, decide_known, is_plain, record_of, scheduler_of};
 use crate::effect::{Effects, Placement, predicted};
 use crate::observe;
 use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
 use crate::recording;
 use crate::used::{Missing, NodeUse};
-
-/// How many nodes are recorded a second, over all decisions that lead to actions: some hundredths of a processor, and half a
-/// gigabyte an hour at most. With 36 nodes that is every decision, with 5,000 one in some seconds.
-const RECORDED: i64 = 2_000;
-/// How many at once, after a quiet time; and every node once, however many there are.
-const RECORDED_AT_ONCE: i64 = 20_000;
 
 /// What bears on everything it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,14 +104,6 @@ impl Job {
 struct Unbound {
     written: Arc<Pod>,
     read: ReadPod,
-}
-
-/// How many nodes may still be recorded, in millionths, so that nothing is lost between two that are close; and when that was
-/// so.
-#[derive(Debug, Clone, Copy)]
-struct Recorded {
-    left: i64,
-    at: Timestamp,
 }
 
 /// The scheduler's state.
@@ -189,7 +176,7 @@ impl Mind {
             comparisons: Comparisons::default(),
             alike: Alike::default(),
             measured: Vec::new(),
-            recorded: Recorded { left: RECORDED_AT_ONCE * Span::seconds(1).0, at: Timestamp(0) },
+            recorded: Recorded::default(),
             #[cfg(test)]
             poison: None,
         }
@@ -270,7 +257,7 @@ impl Mind {
         }
         let bound_to = decided.node.filter(|_| ask.settings.mode == Mode::Enforce);
         let mut recording = None;
-        if !decided.plan.actions.is_empty() && self.is_recorded(at.now) {
+        if !decided.plan.actions.is_empty() && self.recorded.takes(self.state.slots(), at.now) {
             let ended = decided.plan.decisions.first().map_or(Verb::Wait, |decision| decision.verb);
             recording = recording::record(&ask, &self.state.live().snapshot_for(&ask.pod), ended).ok();
         }
@@ -318,18 +305,6 @@ impl Mind {
         Job { uid: uid.to_owned(), plan: decided.plan, recording, awaits, pass, waited: Span::ZERO }
     }
 
-    /// Whether it is recorded what a decision saw.
-    fn is_recorded(&mut self, now: Timestamp) -> bool {
-        let second = Span::seconds(1).0;
-        let nodes = i64::try_from(self.state.slots()).unwrap_or(i64::MAX).saturating_mul(second);
-        let Recorded { left, at } = self.recorded;
-        let gained = now.since(at).0.max(0).saturating_mul(RECORDED);
-        let left = left.saturating_add(gained).min(nodes.max(RECORDED_AT_ONCE * second));
-        let is = left >= nodes;
-        self.recorded = Recorded { left: if is { left - nodes } else { left }, at: now };
-        is
-    }
-
     /// Decides without taking note of it: whatever goes wrong here has changed nothing but the classes.
     fn decide_alone(&mut self, ask: &mut Ask) -> Decided {
         #[cfg(test)]
@@ -355,9 +330,7 @@ impl Mind {
     /// Whether an answer serves all pods like it. Room that was made for nominated pods is not kept by class, nor what volumes
     /// need.
     fn shares(&self, ask: &Ask) -> bool {
-        let nominated = ask.pod.nominated.is_some() || self.state.live().has_nominations(ask.pod.priority);
-        let alone = ask.with_group.is_none() && ask.group_lacks.is_none();
-        ask.settings.mode == Mode::Enforce && !nominated && alone && Classes::serve(&ask.pod)
+        is_plain(ask) && Classes::serve(&ask.pod) && !self.state.live().has_nominations(ask.pod.priority)
     }
 
     /// A pod whose decision panicked waits as after an error, and does not keep the others from being decided.

@@ -50,21 +50,19 @@ impl Load {
         loop {
             let some = Request::get(format!("{collection}?limit=1000")).body(Vec::new())?;
             let some: Value = self.runtime.block_on(self.client.request(some))?;
-            let all = some.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-            if all.is_empty() {
+            let left = some.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+            if left.is_empty() {
                 return Ok(());
             }
             ensure!(began.elapsed() < PATIENCE, "{collection} is not empty after {PATIENCE:?}");
             let name = |one: &Value| one.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
-            let names: Vec<String> = all.iter().filter_map(name).collect();
-            let one = |name: String| async move {
-                let delete = Request::delete(format!("{collection}/{name}?gracePeriodSeconds=0")).body(Vec::new())?;
-                // Somebody else may have been faster; who is left is seen in the next round.
-                let _ = self.client.request_text(delete).await;
-                anyhow::Ok(())
-            };
-            let deleted = futures::stream::iter(names).map(one).buffer_unordered(AT_ONCE);
-            self.runtime.block_on(deleted.try_collect::<()>())?;
+            let names: Vec<String> = left.iter().filter_map(name).collect();
+            let delete =
+                |name: String| Request::delete(format!("{collection}/{name}?gracePeriodSeconds=0")).body(Vec::new());
+            let all: Vec<_> = names.into_iter().map(delete).collect::<Result<_, _>>()?;
+            // Somebody else may have been faster; who is left is seen in the next round.
+            let deleted = futures::stream::iter(all).map(|one| self.client.request_text(one)).buffer_unordered(AT_ONCE);
+            self.runtime.block_on(deleted.for_each(|_| async {}));
         }
     }
 }

@@ -110,18 +110,6 @@ fn like_pods_without_a_node_are_told_the_same_until_something_changes() {
 }
 
 #[test]
-fn so_many_nodes_are_recorded_a_second_and_all_of_them_now_and_then() {
-    let recorded = |count: usize, seconds: i64| {
-        let nodes: Vec<_> = (0..count).map(|i| node(&format!("n{i}"), 100_000)).collect();
-        let mut mind = mind(Mode::Enforce, &nodes, &[]);
-        (1..=seconds).filter(|second| (0..10).filter(|_| mind.is_recorded(at(*second))).count() > 0).count()
-    };
-    assert_eq!(recorded(40, 30), 30);
-    assert_eq!(recorded(4_000, 30), 15, "five at once, then one in two seconds");
-    assert_eq!(recorded(30_000, 30), 2, "the first after five seconds, then one in fifteen");
-}
-
-#[test]
 fn who_waits_and_who_is_refused_is_as_it_is_now() {
     let mut refused = pod("claims", "100m");
     refused["spec"]["resourceClaims"] = json!([{"name": "gpu", "resourceClaimName": "gpu"}]);

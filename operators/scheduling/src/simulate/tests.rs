@@ -85,6 +85,31 @@ fn a_share_of_each_node_is_left_to_others() {
     assert_eq!(shared.today, all.today, "today nobody leaves anything");
 }
 
+#[test]
+fn who_waits_is_looked_at_anew_once_somebody_was_evicted() {
+    let urgent = |app, number, cpu, policy| {
+        let mut pod = pod(app, number, None, cpu);
+        pod["spec"]["priority"] = json!(10);
+        pod["spec"]["preemptionPolicy"] = json!(policy);
+        pod
+    };
+    let patient = |number| urgent("patient", number, 300, "Never");
+    let pods = [
+        pod("low", 0, Some("n"), 900),
+        patient(1),
+        patient(2),
+        urgent("bold", 3, 400, "PreemptLowerPriority"),
+        patient(4),
+    ];
+    let report = asked(cluster(&[node("n", "z", 1_000)], &pods));
+    let named = |placed: bool| -> Vec<&str> {
+        let groups = report.waiting.iter().filter(|group| group.placed == placed);
+        groups.flat_map(|group| &group.pods).map(|pod| pod.pod.as_str()).collect()
+    };
+    assert_eq!(named(true), ["shop/patient-4"], "there is room beside who evicted");
+    assert_eq!(named(false), ["shop/bold-3", "shop/patient-1", "shop/patient-2"]);
+}
+
 /// A node that others are kept off.
 fn pooled(name: &str, pool: &Pool) -> Value {
     let mut node = node(name, "z", 1_000);

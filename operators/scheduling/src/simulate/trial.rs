@@ -2,21 +2,21 @@
 //!
 //! Like pods ask alike: the classes choose for them, and why none of them fits is worked out for the first.
 
-use std::collections::HashMap;
-
 use keelson_cluster::{Event, State};
-use keelson_placement::{Classes, Nodes, Pod};
+use keelson_placement::{Classes, Nodes};
 
 use super::Subject;
-use crate::decide::{Decided, decide, decide_known};
+use crate::alike::Alike;
+use crate::decide::{Decided, decide, decide_and_keep, decide_known, is_plain};
 
 /// The state, and what is known of like pods.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trial {
     pub(super) state: State,
     classes: Classes,
-    /// By likeness and urgency: the first that found no node, and what it was told.
-    told: HashMap<(u64, i32, bool), (Pod, Decided)>,
+    alike: Alike,
+    /// How many pods were evicted: nodes only fill up otherwise, and who found none finds none.
+    evicted: u64,
 }
 
 impl Trial {
@@ -34,6 +34,12 @@ impl Trial {
         self.state.apply(pod.at(None));
     }
 
+    /// Takes a pod off its node.
+    pub(super) fn evict(&mut self, uid: &str) {
+        self.evicted += 1;
+        self.state.apply(Event::PodDeleted { uid: uid.to_owned() });
+    }
+
     /// Decides a pod that waits; it has its node from then on.
     pub(super) fn place(&mut self, subject: &Subject) -> Decided {
         let decided = self.decide(subject);
@@ -46,9 +52,7 @@ impl Trial {
 
     fn decide(&mut self, subject: &Subject) -> Decided {
         let (ask, pod) = (&subject.ask, &subject.ask.pod);
-        let stops = !(ask.gates.is_empty() && ask.problems.is_empty() && ask.findings.is_empty());
-        let alone = stops || pod.nominated.is_some() || self.state.live().has_nominations(pod.priority);
-        if alone || !Classes::serve(pod) {
+        if !is_plain(ask) || !Classes::serve(pod) || self.state.live().has_nominations(pod.priority) {
             return decide(ask, &self.state.live().snapshot_for(pod));
         }
         let known = self.classes.choose(pod, &self.state, ask.seed);
@@ -57,14 +61,13 @@ impl Trial {
         {
             return decided;
         }
-        let key = (pod.likeness(), pod.priority, pod.never_preempts);
-        if let Some((_, decided)) = self.told.get(&key).filter(|(first, _)| first.is_like(pod)) {
-            return decided.clone();
+        let nodes = self.state.slots() - self.state.empty_slots();
+        if let Some(decided) = self.alike.again(&mut ask.clone(), self.evicted, nodes) {
+            return decided;
         }
-        let decided = decide(ask, &self.state.live().snapshot_for(pod));
-        // Whom the first is to push out the second cannot push out again.
-        if decided.nominated.is_none() {
-            self.told.insert(key, (pod.clone(), decided.clone()));
+        let (decided, found) = decide_and_keep(ask, &self.state.live().snapshot_for(pod));
+        if let Some(found) = found {
+            self.alike.told(ask, self.evicted, found);
         }
         decided
     }

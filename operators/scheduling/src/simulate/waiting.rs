@@ -87,7 +87,7 @@ fn evict(trial: &mut Trial, pod: &Subject, node: &str) -> Vec<String> {
         preempt(&Cycle::new(&pod.ask.pod, &snapshot), pod.ask.seed).map(|found| found.victims).unwrap_or_default()
     };
     let names = victims.iter().map(|victim| victim.key.to_string()).collect();
-    victims.iter().for_each(|victim| trial.state.apply(Event::PodDeleted { uid: victim.uid.to_string() }));
+    victims.iter().for_each(|victim| trial.evict(&victim.uid));
     trial.state.apply(Event::Assumed { uid: pod.ask.pod.uid.clone(), node: node.to_owned(), volumes: None });
     names
 }
