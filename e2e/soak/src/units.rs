@@ -7,8 +7,8 @@
 //! for them. A pod that is bound after the wait proves nothing.
 //!
 //! Promise: nothing is called broken that a scheduler which keeps the rules could have done. Members count as there that were
-//! there at any moment of late, room as it was at the best moment, and a wait as begun when the first pod of the group
-//! began to wait, or when the one before began that ended a moment earlier.
+//! there at any moment of late, a group as declared that was so all the while, room as it was at the best moment, and a wait
+//! as begun when the first pod of the group began to wait, or when the one before began that ended a moment earlier.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -42,11 +42,27 @@ struct Member {
 #[derive(Debug, Default)]
 struct Group {
     members: BTreeMap<String, Member>,
-    /// How many it has when it is whole, each since a moment; none while nobody declares it.
-    declared: VecDeque<(Timestamp, Option<i64>)>,
+    /// How many it has when it is whole, each until a moment, and now; none while nobody declares it.
+    before: VecDeque<(Timestamp, Option<i64>)>,
+    declared: Option<i64>,
     /// Since when pods of it wait; pauses that not everybody need have seen do not count.
     waits_since: Option<Timestamp>,
     rests_since: Option<Timestamp>,
+}
+
+impl Group {
+    fn declare(&mut self, whole: Option<i64>, now: Timestamp) {
+        self.before.push_back((now, std::mem::replace(&mut self.declared, whole)));
+        while self.before.front().is_some_and(|(until, _)| now.since(*until) > LATELY) {
+            self.before.pop_front();
+        }
+    }
+
+    /// The fewest that it was whole with lately; none when it was not declared at some moment.
+    fn whole_lately(&self, now: Timestamp) -> Option<i64> {
+        let lately = self.before.iter().filter(|(until, _)| now.since(*until) <= LATELY);
+        lately.map(|(_, whole)| *whole).chain([self.declared]).min().flatten()
+    }
 }
 
 /// A pod that was bound while its group waited.
@@ -77,13 +93,7 @@ impl Units {
         let object = &event.object;
         if event.resource == GROUPS {
             let declared = int(object, "spec.numMembers").filter(|_| !event.deleted);
-            let lately = &mut self.groups.entry(Key::of(object)).or_default().declared;
-            if lately.back().is_none_or(|(_, before)| *before != declared) {
-                lately.push_back((now, declared));
-            }
-            while lately.get(1).is_some_and(|(next, _)| now.since(*next) > LATELY) {
-                lately.pop_front();
-            }
+            self.groups.entry(Key::of(object)).or_default().declare(declared, now);
         } else if event.resource == PODS
             && let Some(name) = labels(object).get(GROUP)
         {
@@ -119,7 +129,7 @@ impl Units {
     /// A pod was bound while its group waited.
     fn judge(&mut self, key: &Key, pod: &Value, now: Timestamp, room: &Room) {
         let Some(group) = self.groups.get(key) else { return };
-        let Some(whole) = group.declared.iter().map(|(_, declared)| *declared).min().flatten() else { return };
+        let Some(whole) = group.whole_lately(now) else { return };
         let there = i64::try_from(group.members.len()).unwrap_or(i64::MAX);
         let waits = |(uid, member): (&String, &Member)| {
             (!member.bound && member.gone.is_none()).then(|| (uid.clone(), member.came))
@@ -214,8 +224,14 @@ mod tests {
     }
 
     impl Play {
-        /// A group of three, and room for `cpu` pods of it.
+        /// A group of three that everybody knows, and room for `cpu` pods of it.
         fn begin(cpu: &str) -> Self {
+            let mut play = Self::declared_just_now(cpu);
+            play.after(LATELY.0 / 1_000_000 + 1);
+            play
+        }
+
+        fn declared_just_now(cpu: &str) -> Self {
             let mut play = Self { stage: Stage::default(), units: Units::default(), decisions: Vec::new() };
             play.see(NODES, node("n", cpu));
             play.see(GROUPS, json!({"metadata": {"namespace": "default", "name": "g"}, "spec": {"numMembers": 3}}));
@@ -296,6 +312,14 @@ mod tests {
         play.after(GROUP_WAIT.0 / 1_000_000);
         play.member("a", Some(2));
         assert_eq!(play.units.verdict.stakes(), 0, "who waited long enough may go alone");
+    }
+
+    #[test]
+    fn a_group_that_was_declared_a_moment_ago_need_not_be_known() {
+        let mut play = Play::declared_just_now("4");
+        ["a", "b"].into_iter().for_each(|name| play.member(name, None));
+        play.member("a", Some(2));
+        assert_eq!(play.units.verdict.stakes(), 0);
     }
 
     #[test]
