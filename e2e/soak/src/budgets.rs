@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use keelson_core::decision::Verb;
+use keelson_core::decision::{Outcome, Verb};
 use keelson_core::selector::LabelSelector;
 use keelson_core::{Decision, Timestamp};
 use keelson_sim::objects::Event;
@@ -191,7 +191,8 @@ impl Budgets {
     /// Compares with what was decided, at the end of the day.
     pub fn close(&mut self, decisions: &[Decision]) {
         let preempted = std::mem::take(&mut self.preempted);
-        for decision in decisions {
+        // What was held back took nobody away: another did that later.
+        for decision in decisions.iter().filter(|decision| decision.outcome != Outcome::Would) {
             match decision.verb {
                 Verb::Preempt => self.look_at_preemption(decision, &preempted),
                 Verb::Move => self.look_at_move(decision),
@@ -352,6 +353,18 @@ mod tests {
         assert!(needless.iter().any(|it| it.contains("not so {\"m\"}")), "{needless:?}");
         let had_to = broken("Disruption budgets broken: 2, the fewest possible.", true);
         assert_eq!(had_to, [""; 0], "the other node was spoken for");
+    }
+
+    #[test]
+    fn a_preemption_that_was_held_breaks_no_budget() {
+        let mut play = Play::begin(2);
+        play.urgent("n");
+        let mut held = play.decided(Verb::Preempt, "No node has room.", &["g1"]);
+        held.outcome = Outcome::Would;
+        play.runs("other", "m", None);
+        play.runs("g1", "n", Some("PreemptionByScheduler"));
+        let done = play.decided(Verb::Preempt, "Disruption budgets broken: 1, the fewest possible.", &["g1"]);
+        assert_eq!(play.broken(&[held, done]), [""; 0]);
     }
 
     #[test]
