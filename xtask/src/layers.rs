@@ -123,6 +123,7 @@ pub fn test(names: &[&str]) -> Outcome {
     let needs: Vec<Need> = layers.iter().flat_map(|layer| layer.needs).copied().collect();
     let steps = layers.len() + 1;
     eprintln!("\n[1/{steps}] setup");
+    setup::look_at_room();
     let mut ends = vec![timed("setup", || setup::install(&needs))];
     for group in layers.chunk_by(|_, next| next.beside) {
         for (at, layer) in group.iter().enumerate() {

@@ -141,6 +141,30 @@ pub fn install(needs: &[Need]) -> Outcome {
     show("apt-get", &[&["install", "--yes", "-qq", "--no-install-recommends"], &missing[..]].concat())
 }
 
+/// About what all layers build from nothing, in MiB; each profile is built once.
+const ROOM: u64 = 14 << 10;
+
+/// Says that the disk may be too small before anything is built: a compiler that finds it full says so after a quarter of an
+/// hour, and not what would help.
+pub fn look_at_room() {
+    let free = read("df", &["--output=avail", "--block-size=1M", "."]);
+    let free = free.ok().and_then(|said| said.lines().nth(1)?.trim().parse().ok());
+    if let Some(crowded) = free.and_then(crowded) {
+        eprintln!("setup: {crowded}");
+    }
+}
+
+fn crowded(free: u64) -> Option<String> {
+    (free < ROOM).then(|| {
+        let gib = |mib: u64| mib >> 10;
+        format!(
+            "{} GiB are free here, and a first run of everything takes some {}; what older builds left goes with: cargo clean",
+            gib(free),
+            gib(ROOM)
+        )
+    })
+}
+
 /// The folder where tools keep what they made, seen to be writable.
 fn cache() -> Result<PathBuf, String> {
     let set = |name| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
@@ -171,6 +195,13 @@ mod tests {
         let machine = Machine { packages: vec!["conntrack"], root: true, ..Machine::default() };
         let needs = [Need::Package("conntrack"), Need::Root];
         assert_eq!(machine.lacks(&needs).as_deref(), Some("needs root"));
+    }
+
+    #[test]
+    fn a_disk_that_may_not_do_is_said_beforehand_with_what_helps() {
+        let said = crowded(5_000).unwrap_or_default();
+        assert!(said.starts_with("4 GiB are free") && said.ends_with("cargo clean"), "{said}");
+        assert_eq!(crowded(ROOM), None);
     }
 
     #[test]

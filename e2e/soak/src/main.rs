@@ -258,14 +258,19 @@ fn recorded(file: &Path, args: &Args) -> Result<BTreeSet<u64>> {
     Ok(seeds)
 }
 
-/// A seed, nodes and pods a line: a day of another size is another day.
+/// A seed, nodes, pods and, of a short day, hours a line: a day of another size is another day.
 fn once_failed(file: &Path) -> Result<Vec<Day>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let day = |line: &str| {
         let numbers: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-        let [seed, nodes, pods] = *numbers.as_slice() else { bail!("write a seed, its nodes and its pods") };
-        Ok(Day { seed, nodes: usize::try_from(nodes)?, pods: usize::try_from(pods)?, hours: HOURS, again: true })
+        let [seed, nodes, pods, hours @ ..] = numbers.as_slice() else { bail!("write a seed, its nodes and its pods") };
+        let hours = match hours {
+            [] => HOURS,
+            [hours @ 1..=24] => i64::try_from(*hours)?,
+            _ => bail!("the fourth number is the hours of a short day: 1 to 24"),
+        };
+        Ok(Day { seed: *seed, nodes: usize::try_from(*nodes)?, pods: usize::try_from(*pods)?, hours, again: true })
     };
     lines.map(|line| day(line).with_context(|| format!("{}: {line:?}", file.display()))).collect()
 }
