@@ -42,6 +42,8 @@ reasons! {
     PoolEmpty,
     /// No node can hold the pod until pods of lower priority are gone from one.
     RoomByEviction,
+    /// Room for the pod would break a disruption budget; what becomes of evictions for other pods is awaited first.
+    EvictionsAwaited,
     /// The pod was given the node on which room was made for it.
     RoomMade,
     /// The pod was given the node on which its AppGroup, placed as a unit, has it.

@@ -186,6 +186,8 @@ pub enum Reason {
     PoolEmpty,
     /// No node can hold the pod until pods of lower priority are gone from one.
     RoomByEviction,
+    /// Room for the pod would break a disruption budget; evictions for other pods are awaited first.
+    EvictionsAwaited,
     /// The pod was given the node on which room was made for it.
     RoomMade,
     /// The pod was given the node on which its AppGroup, placed as a unit, has it.

@@ -25,9 +25,8 @@ use keelson_core::{Span, Timestamp};
 use kube::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
 
-use crate::Clock;
+use crate::{Clock, watch};
 pub(crate) use decode::Tolerant;
 pub use extract::Extract;
 pub(crate) use shared::Caches;

@@ -24,7 +24,6 @@ use keelson_core::{
     Action, ActionKind, Condition, ConditionStatus, Decision, DecisionId, Feature, IdSource, Mode, ObjectRef, Outcome,
     Plan, Reason, Span, Step, StepResult, Timestamp, Verb,
 };
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -35,7 +34,7 @@ use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::reach::Reach;
 use crate::switch::{Hold, Switch, Switches};
-use crate::{Chance, Clock, Config, History};
+use crate::{Chance, Clock, Config, History, watch};
 use act::Acted;
 pub(crate) use hold::look_after;
 pub use provider::{Provided, Provider};

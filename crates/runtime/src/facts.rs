@@ -29,7 +29,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use keelson_core::{DecisionId, NodeBandwidth, Span, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
+
+use crate::watch;
 
 /// A type that can be on the board.
 pub trait Fact: Serialize + Clone + PartialEq + Send + Sync + 'static {

@@ -22,7 +22,6 @@ use kube::api::{Patch, PatchParams, PostParams, Request};
 use kube::core::request::Error as BuildError;
 use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::cache::Caches;
@@ -34,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::reach::Reach;
 use crate::shutdown::{Phase, Stages};
 use crate::switch::Switches;
-use crate::{Chance, Clock, Config};
+use crate::{Chance, Clock, Config, watch};
 
 /// The longest a call may take.
 const CALL: Duration = Duration::from_secs(5);

@@ -51,6 +51,7 @@ pub mod spawn;
 mod status;
 pub mod switch;
 pub mod user_agent;
+pub mod watch;
 
 pub use answers::{Access, AnswerError, Answers};
 pub use cache::{Cache, Cached, Content, Delta, Extract, Subscription};

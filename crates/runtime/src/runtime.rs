@@ -8,7 +8,6 @@ use keelson_api::{Platform, PlatformSpec};
 use keelson_core::{Condition, DecisionId, Feature, IdSource, PlanId};
 use kube::Client;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
 
 use crate::bounded::bounded;
 use crate::cache::{Cache, Cached, Caches};
@@ -26,7 +25,7 @@ use crate::reach::Reach;
 use crate::shutdown::Stages;
 use crate::spawn::{Task, Tasks};
 use crate::switch::{Switch, Switches};
-use crate::{Clock, Config, StartError, status};
+use crate::{Clock, Config, StartError, status, watch};
 
 /// The runtime; clones share it.
 #[derive(Clone)]

@@ -8,9 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
-use crate::Runtime;
+use crate::{Runtime, watch};
 
 /// How long workers may take to end what they began (a pod is given 30 s).
 const DRAIN: Duration = Duration::from_secs(25);

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use keelson_core::Span;
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Duration, Instant};
 
 use crate::chance::Chance;
+use crate::watch;
 
 /// The first wait after a panic.
 const FIRST: Span = Span::millis(100);

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 
 use keelson_core::{DecisionId, Feature, Mode};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use crate::mandate::{Mandate, Term};
+use crate::watch;
 
 /// One feature's switch.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -243,9 +243,17 @@ fn volumes_first(found: Finding, plan: VolumePlan, snapshot: &Snapshot<'_>) -> F
 fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Finding {
     let peers = if cycle.looks_elsewhere() { Waits::PEERS } else { Waits::NONE };
     let volumes = if ask.pod.volumes.is_empty() { Waits::NONE } else { Waits::VOLUMES };
-    let waits = Waits::NODE.and(peers).and(volumes);
+    let evictions = if ask.evictions_open { Waits::EVICTIONS } else { Waits::NONE };
+    let waits = Waits::NODE.and(peers).and(volumes).and(evictions);
     let histogram = explanation.histogram.clone().unwrap_or_default();
     let found = match preempt(cycle, ask.seed) {
+        // What makes room for others may be held back, and then there is room to be made that breaks nothing.
+        Ok(best) if best.violations > 0 && ask.evictions_open => {
+            let sentence = words::evictions_awaited(best.violations);
+            let nominated = ask.pod.nominated.clone();
+            let silent = Finding::silent(Verb::Wait, Reason::EvictionsAwaited, sentence, waits);
+            Finding { message: Some(histogram), nominated, ..silent }
+        }
         Ok(best) => preempting(cycle, best, histogram, waits),
         Err(spared) => {
             if let Some(pool) = without_nodes(cycle) {

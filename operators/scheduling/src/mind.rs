@@ -11,6 +11,7 @@ mod advice;
 mod asked;
 mod books;
 mod comparisons;
+mod evicting;
 mod group;
 mod interfaces;
 mod nodes;
@@ -244,6 +245,7 @@ impl Mind {
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.stands_back = self.stands_back_for(&written).map(str::to_owned);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
+        ask.evictions_open = !self.preempting.is_empty();
         ask.stays = self.state.plan_of(uid).map(|plan| plan.node.clone());
         let together = self.together(uid, &mut ask);
         let Ok(mut decided) = catch_unwind(AssertUnwindSafe(|| self.decide_alone(&mut ask))) else {
@@ -295,7 +297,7 @@ impl Mind {
         }
         // The room is spoken for from now on, whatever the watch says when.
         if let Some(name) = nominated {
-            self.state.apply(Event::Nominated { uid: uid.to_owned(), node: Some(name) });
+            self.nominate(uid, Some(name), at.now);
             self.preempting.insert(uid.to_owned(), decided.waits);
         }
         if awaits.is_none() {
@@ -390,16 +392,6 @@ impl Mind {
             self.effects.forget(uid);
             self.moved(uid, held, now);
         }
-    }
-
-    /// Whether others were evicted for a pod: it waits for their room, or goes on looking.
-    fn evicted(&mut self, uid: &str, waits: Waits, done: bool, now: Timestamp) {
-        if done {
-            return self.queue.report(uid, Attempt::Unschedulable(waits), now);
-        }
-        let nominated = self.unbound.get(uid).and_then(|pod| pod.read.pod.nominated.clone());
-        self.state.apply(Event::Nominated { uid: uid.to_owned(), node: nominated });
-        self.queue.report(uid, Attempt::Failed, now);
     }
 
     /// The next comparison with another scheduler's choice.

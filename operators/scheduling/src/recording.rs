@@ -8,9 +8,10 @@
 //! Promise: deciding again on a recording gives the same bytes as the first time.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use keelson_core::{Direction, Plan, Rates, ResourceName, Resources, Timestamp, Verb};
 use keelson_placement::bandwidth::asked_by;
 use keelson_placement::volumes::SeenVolumes;
@@ -22,9 +23,6 @@ use crate::decide::{Ask, Settings, decide};
 
 /// The layout; another number is another layout.
 const LAYOUT: u32 = 4;
-
-/// How many values of a list one is compared with.
-const LOOKED_BACK: usize = 128;
 
 /// Why a recording cannot be decided again.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +77,7 @@ struct Recording {
 struct Single(Arc<str>, Arc<str>, usize, i32, Option<Timestamp>, bool);
 
 /// What many nodes share.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Shape {
     /// None is the node's own name.
     labels: Vec<(String, Option<String>)>,
@@ -164,9 +162,8 @@ impl<'a> Kept<'a> {
     }
 
     /// A pod that is kept as it is, with what of it matters.
-    fn single(&self, pod: &Occupant) -> Claim {
-        let requests = self.amounts(&pod.claim.requests).into_iter().collect();
-        Claim { requests, ..Claim::clone(&pod.claim) }
+    fn single(&self, claim: &Claim) -> Claim {
+        Claim { requests: self.amounts(&claim.requests).into_iter().collect(), ..claim.clone() }
     }
 
     /// A pod that bears on the one that is asked about, without what it takes.
@@ -189,17 +186,21 @@ impl<'a> Kept<'a> {
     }
 }
 
-/// Where an equal value stands in a list, which it is added to when it is not among the last [`LOOKED_BACK`]. Clusters have
-/// few kinds of things, and neighbours are often alike; thousands that differ are not compared with each other.
-fn place<T: PartialEq>(list: &mut Vec<T>, value: T) -> usize {
-    let skipped = list.len().saturating_sub(LOOKED_BACK);
-    list.iter().skip(skipped).rposition(|known| *known == value).map_or_else(
-        || {
-            list.push(value);
-            list.len() - 1
-        },
-        |found| skipped + found,
-    )
+/// What is kept of pods' claims, each once. Pods that are alike share one, which is known again by where it lies: most of
+/// thousands are not looked into.
+#[derive(Default)]
+struct Claims {
+    kept: IndexSet<Claim>,
+    known: HashMap<*const Claim, Option<usize>>,
+}
+
+impl Claims {
+    /// Where that stands which `keep` keeps of a claim, if anything.
+    fn place(&mut self, claim: &Arc<Claim>, keep: impl FnOnce(&Claim) -> Option<Claim>) -> Option<usize> {
+        let Self { kept, known } = self;
+        let place = || keep(claim).map(|claim| kept.insert_full(claim).0);
+        *known.entry(Arc::as_ptr(claim)).or_insert_with(place)
+    }
 }
 
 /// The bytes of what a decision saw that ended so.
@@ -214,13 +215,14 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>
         let rates = Direction::BOTH.map(|direction| pod.claim.requests.get(&direction.resource()));
         evicts && pod.priority < ask.pod.priority || sends && rates != [0, 0]
     };
-    let (mut shapes, mut peers, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+    let mut shapes: IndexSet<Shape> = IndexSet::new();
+    let (mut peers, mut claims) = (Claims::default(), Claims::default());
     let mut nodes = Vec::with_capacity(snapshot.nodes.len());
     let mut singles: BTreeMap<usize, Vec<Single>> = BTreeMap::new();
     for (index, node) in snapshot.nodes().enumerate() {
         let mut node = Cow::Borrowed(node);
         for (uid, pod) in node.pods().filter(|(_, pod)| is_kept(pod)) {
-            let claim = place(&mut claims, kept.single(pod));
+            let Some(claim) = claims.place(&pod.claim, |claim| Some(kept.single(claim))) else { continue };
             let row = Single(Arc::clone(uid), Arc::clone(&pod.key), claim, pod.priority, pod.started, pod.preempted);
             singles.entry(index).or_default().push(row);
         }
@@ -228,11 +230,11 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>
             node = Cow::Owned(node.into_owned().keeping(|pod| !is_kept(pod)));
         }
         let mut here: BTreeMap<usize, usize> = BTreeMap::new();
-        for peer in node.shared_claims().filter_map(|claim| kept.peer(claim)) {
-            *here.entry(place(&mut peers, peer)).or_default() += 1;
+        for peer in node.shared_claims().filter_map(|claim| peers.place(claim, |claim| kept.peer(claim))) {
+            *here.entry(peer).or_default() += 1;
         }
         let NonZero { cpu_milli, memory_bytes } = node.non_zero();
-        let (shape, requested) = (place(&mut shapes, kept.shape(&node)), kept.amounts(node.requested()));
+        let (shape, requested) = (shapes.insert_full(kept.shape(&node)).0, kept.amounts(node.requested()));
         let ports = node.used_ports().filter(|_| !ask.pod.host_ports.is_empty()).cloned().collect();
         let (name, pods, nic) = (node.name.clone(), node.pod_count(), node.interface().copied().filter(|_| sends));
         nodes.push(Row(name, shape, requested, cpu_milli, memory_bytes, pods, ports, here, nic));
@@ -247,12 +249,12 @@ pub fn record(ask: &Ask, snapshot: &Snapshot<'_>, ended: Verb) -> Result<Vec<u8>
     let seen = Recording {
         layout: LAYOUT,
         ask,
-        shapes,
-        peers,
+        shapes: shapes.into_iter().collect(),
+        peers: peers.kept.into_iter().collect(),
         namespaces,
         nodes,
         reserved,
-        claims,
+        claims: claims.kept.into_iter().collect(),
         kept: singles,
         budgets,
         volumes,

@@ -23,6 +23,8 @@ use crate::spread::{self, HOSTNAME};
 
 /// No room.
 const FULL: i16 = -1;
+/// How many slots are passed over at once when none of them scores enough.
+const BLOCK: usize = 64;
 
 #[derive(Debug, Clone)]
 pub(super) struct Class {
@@ -69,6 +71,46 @@ impl Gate<'_> {
             }
             _ => self.nowhere,
         }
+    }
+}
+
+/// The best so far, best first: total, lot, slot and what it was compared by.
+struct Best<'a, N> {
+    ground: &'a Ground,
+    nodes: &'a N,
+    seed: u64,
+    best: Vec<(i64, u64, usize, Raw)>,
+}
+
+impl<N: Nodes> Best<'_, N> {
+    #[inline]
+    fn worst(&self) -> Option<&(i64, u64, usize, Raw)> {
+        self.best.last().filter(|_| self.best.len() == SHOWN_FEASIBLE)
+    }
+
+    /// Whether a total may be among the best.
+    #[inline]
+    fn takes(&self, total: i64) -> bool {
+        self.worst().is_none_or(|(least, ..)| total >= *least)
+    }
+
+    /// Most are no better than the worst: those cost a comparison.
+    #[inline]
+    fn offer(&mut self, total: i64, slot: usize, raw: Raw) {
+        if self.takes(total) {
+            self.draw(total, slot, raw);
+        }
+    }
+
+    fn draw(&mut self, total: i64, slot: usize, raw: Raw) {
+        let lot = draw(self.seed, self.ground.lots.get(slot).copied().unwrap_or(0));
+        if self.worst().is_some_and(|(least, last, ..)| (-total, lot) > (-least, *last)) {
+            return;
+        }
+        let name = |slot: usize| self.nodes.node(slot).map(|node| node.name.as_str());
+        let before = |other: &(i64, u64, usize, Raw)| (-other.0, other.1, name(other.2)) < (-total, lot, name(slot));
+        self.best.insert(self.best.partition_point(before), (total, lot, slot, raw));
+        self.best.truncate(SHOWN_FEASIBLE);
     }
 }
 
@@ -245,9 +287,8 @@ impl Class {
         self.near.as_ref().filter(|near| near.compares())
     }
 
-    /// The slots that can hold the class.
-    fn feasible(&self, ground: &Ground) -> Vec<usize> {
-        let gates = self.gates(ground);
+    /// The slots that can hold the class, with what its rules between pods let.
+    fn feasible(&self, ground: &Ground, gates: &[Gate<'_>]) -> Vec<usize> {
         let has_room = self.room.iter().enumerate().filter(|(_, room)| **room != FULL).map(|(slot, _)| slot);
         let lets = |slot: &usize| gates.iter().all(|gate| gate.lets(*slot));
         match self.tied() {
@@ -262,7 +303,7 @@ impl Class {
     /// The slots that can hold it, and what each costs it over the network.
     pub(super) fn reach(&self, ground: &Ground) -> Vec<(usize, i64)> {
         let cost = |slot| self.tied().map_or(0, |near| near.cost(ground, slot));
-        self.feasible(ground).into_iter().map(|slot| (slot, cost(slot))).collect()
+        self.feasible(ground, &self.gates(ground)).into_iter().map(|slot| (slot, cost(slot))).collect()
     }
 
     /// What each slot costs it, whether it can hold it or not; empty when nothing does.
@@ -280,34 +321,39 @@ impl Class {
 
     /// The best of the nodes that can hold the class, and those that come next.
     pub(super) fn choose(&self, ground: &Ground, nodes: &impl Nodes, seed: u64) -> Known {
-        let feasible = self.feasible(ground);
         let compares = self.compared > 0 || self.rules.compares(&self.like) || self.tied().is_some();
-        let raws = if compares { self.raws(ground, &feasible) } else { Vec::new() };
-        let range = raws.iter().fold(if compares { Range::NONE } else { Range::SAME }, |range, raw| range.and(raw));
+        let mut best = Best { ground, nodes, seed, best: Vec::with_capacity(SHOWN_FEASIBLE + 1) };
+        let (gates, mut range) = (self.gates(ground), Range::SAME);
         // Where nothing is compared, all have the same of it.
         let same = range.compared(Scores::default(), Raw::default()).total();
-        let mut best: Vec<(i64, u64, usize, Raw)> = Vec::with_capacity(SHOWN_FEASIBLE + 1);
-        for (index, slot) in feasible.iter().enumerate() {
-            let (raw, compared) = match raws.get(index) {
-                Some(raw) => (*raw, range.compared(Scores::default(), *raw).total()),
-                None => (Raw::default(), same),
-            };
-            let room = self.room.get(*slot).copied().map_or(0, i64::from);
-            let total = room + compared + self.image(*slot);
-            let worst = best.last().filter(|_| best.len() == SHOWN_FEASIBLE);
-            if worst.is_some_and(|(least, ..)| total < *least) {
-                continue;
+        let feasible = if !compares && gates.is_empty() && self.images.is_empty() {
+            for (block, rooms) in self.room.chunks(BLOCK).enumerate() {
+                let most = rooms.iter().fold(FULL, |most, room| most.max(*room));
+                if most == FULL || !best.takes(i64::from(most) + same) {
+                    continue;
+                }
+                for (index, room) in rooms.iter().enumerate().filter(|(_, room)| **room != FULL) {
+                    best.offer(i64::from(*room) + same, block * BLOCK + index, Raw::default());
+                }
             }
-            let lot = draw(seed, ground.lots.get(*slot).copied().unwrap_or(0));
-            if worst.is_some_and(|(least, last, ..)| (-total, lot) > (-least, *last)) {
-                continue;
+            self.room.iter().filter(|room| **room != FULL).count()
+        } else {
+            let feasible = self.feasible(ground, &gates);
+            let raws = if compares { self.raws(ground, &feasible) } else { Vec::new() };
+            if compares {
+                range = raws.iter().fold(Range::NONE, |range, raw| range.and(raw));
             }
-            let name = |slot: usize| nodes.node(slot).map(|node| node.name.as_str());
-            let before =
-                |other: &(i64, u64, usize, Raw)| (-other.0, other.1, name(other.2)) < (-total, lot, name(*slot));
-            best.insert(best.partition_point(before), (total, lot, *slot, raw));
-            best.truncate(SHOWN_FEASIBLE);
-        }
+            for (index, slot) in feasible.iter().enumerate() {
+                let (raw, compared) = match raws.get(index) {
+                    Some(raw) => (*raw, range.compared(Scores::default(), *raw).total()),
+                    None => (Raw::default(), same),
+                };
+                let room = self.room.get(*slot).copied().map_or(0, i64::from);
+                best.offer(room + compared + self.image(*slot), *slot, raw);
+            }
+            feasible.len()
+        };
+        let best = best.best;
         let leaders: Vec<Candidate> = best
             .iter()
             .filter_map(|(_, _, slot, raw)| {
@@ -317,7 +363,7 @@ impl Class {
             })
             .collect();
         let (node, total) = best.first().map_or((None, 0), |(total, _, slot, _)| (Some(*slot), *total));
-        let choice = Choice { node, feasible: feasible.len(), nodes: nodes.slots() - nodes.empty_slots(), total };
+        let choice = Choice { node, feasible, nodes: nodes.slots() - nodes.empty_slots(), total };
         Known { choice, leaders }
     }
 

@@ -8,7 +8,6 @@ use futures::StreamExt;
 use keelson_core::Span;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
-use tokio::sync::watch;
 
 use super::decode::{Tolerant, read};
 use super::packed::Packed;
@@ -16,6 +15,7 @@ use super::shelf::Stamp;
 use super::{Cache, Cached, Delta, Inner, Key, Round};
 use crate::chance::Chance;
 use crate::reach::Reach;
+use crate::watch;
 
 /// The first wait after a failure, and the longest (kube's watcher: 800 ms to 30 s).
 const FIRST: Span = Span::millis(800);

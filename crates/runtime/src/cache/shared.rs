@@ -9,7 +9,6 @@ use futures::future::join_all;
 use keelson_core::ObjectRef;
 use keelson_core::Span;
 use kube::Client;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::reflect::{Source, reflect};
@@ -17,7 +16,7 @@ use super::rewound::noticing;
 use super::{AnyCache, Cache, Cached, Round};
 use crate::reach::Reach;
 use crate::spawn::Tasks;
-use crate::{Chance, Clock};
+use crate::{Chance, Clock, watch};
 
 /// What cannot be listed for this long is not waited for: by then everything else has waited long enough.
 const PATIENCE: Span = Span::seconds(60);

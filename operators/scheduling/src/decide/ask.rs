@@ -95,6 +95,9 @@ pub struct Ask {
     /// What its AppGroup lacks to be placed as a unit, while that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_lacks: Option<String>,
+    /// Whether others are evicted for other pods at this moment, and what comes of it is not known yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evictions_open: bool,
     /// Why nothing is bound that names the scheduler which it names, while another may bind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_back: Option<String>,
@@ -154,6 +157,7 @@ impl Ask {
             stays: None,
             with_group: None,
             group_lacks: None,
+            evictions_open: false,
             stands_back: None,
             scheduler: scheduler_of(written).to_owned(),
             lowered,

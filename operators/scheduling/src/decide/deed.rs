@@ -85,7 +85,9 @@ fn condition(ask: &Ask, found: &Finding, message: &str) -> ActionKind {
     let since = before.map_or_else(|| json!(stamp(ask.now)), |since| json!(since));
     // Autoscalers make nodes for pods with the reason Unschedulable; a refused pod would not go there either.
     let reason = match found.reason {
-        Reason::Unschedulable | Reason::RoomByEviction | Reason::PoolEmpty => "Unschedulable",
+        Reason::Unschedulable | Reason::RoomByEviction | Reason::EvictionsAwaited | Reason::PoolEmpty => {
+            "Unschedulable"
+        }
         other => other.as_str(),
     };
     let mut condition = json!({

@@ -62,6 +62,13 @@ pub(super) fn preempting(node: &str, best: &Eviction) -> String {
     sentence
 }
 
+pub(super) fn evictions_awaited(violations: usize) -> String {
+    format!(
+        "No node has room, and making it would break disruption budgets ({violations}, the fewest possible): evictions for \
+         other pods are under way, and what becomes of them is awaited."
+    )
+}
+
 pub(super) fn stayed(node: &str) -> String {
     format!("Placed on {node}, for which its claims got their volumes.")
 }

@@ -20,7 +20,7 @@ use crate::queue::Waits;
 /// What a pod was to others.
 #[derive(PartialEq, Eq)]
 pub(super) struct Held {
-    room: Option<String>,
+    pub(super) room: Option<String>,
     claim: Option<Arc<Claim>>,
     /// What was decided about its claims and is not done.
     plan: Option<VolumePlan>,

@@ -22,6 +22,9 @@ impl Waits {
     /// Another pod of its AppGroup, or the end of the wait for it.
     pub const GROUP: Self = Self(32);
 
+    /// What becomes of evictions for other pods.
+    pub const EVICTIONS: Self = Self(64);
+
     /// Both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

@@ -138,11 +138,17 @@ fn what_is_no_recording_says_so() {
 }
 
 #[test]
-fn a_value_is_where_it_is_said_to_be_and_kept_once_among_its_neighbours() {
-    let (mut list, values) = (Vec::new(), (0..1_000).map(|number| number % 7).chain(0..1_000).chain(0..1_000));
-    for value in values {
-        let at = place(&mut list, value);
-        assert_eq!(list[at], value);
-    }
-    assert_eq!(list.len(), 2_000, "who is far back is not looked for");
+fn a_claim_is_kept_once_and_looked_into_once_for_all_pods_that_share_it() {
+    let claim = |namespace: &str| Arc::new(Claim { namespace: namespace.to_owned(), ..Claim::default() });
+    let (one, same, other, none) = (claim("a"), claim("a"), claim("b"), claim(""));
+    let (mut claims, mut looked) = (Claims::default(), 0);
+    let mut place = |claim: &Arc<Claim>| {
+        claims.place(claim, |claim| {
+            looked += 1;
+            (!claim.namespace.is_empty()).then(|| claim.clone())
+        })
+    };
+    let places = [&one, &one, &other, &same, &none, &none].map(&mut place);
+    assert_eq!(places, [Some(0), Some(0), Some(1), Some(0), None, None]);
+    assert_eq!((looked, claims.kept.len()), (4, 2));
 }

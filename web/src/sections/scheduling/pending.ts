@@ -25,6 +25,10 @@ const WORDS: { [reason: string]: [meaning: string, fix: string] } = {
     "Stop kube-scheduler: Keelson takes over when its Lease has run out.",
   ],
   RoomByEviction: ["Pods of lower priority make room for it.", "Nothing to do: it is placed when they are gone."],
+  EvictionsAwaited: [
+    "Room for it would break a disruption budget, and evictions for other pods are under way.",
+    "Nothing to do: it is tried again when they are answered.",
+  ],
   GroupIncomplete: [
     "Its AppGroup is placed together, and not all of it has a place.",
     "Create the pods that are missing, or make room for all of them.",

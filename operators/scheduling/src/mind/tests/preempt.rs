@@ -114,6 +114,67 @@ fn when_the_eviction_is_held_the_room_is_free_for_others_again() {
     assert_eq!(again, Some(Reason::RoomByEviction), "it is tried again");
 }
 
+fn guarded(mut pod: Value) -> Value {
+    pod["metadata"]["labels"]["guarded"] = json!("yes");
+    pod
+}
+
+// Found by simulated days: the first pod's eviction was held, and the second had broken a budget for nothing.
+#[test]
+fn no_budget_is_broken_while_it_is_open_what_becomes_of_evictions_for_others() {
+    let nodes = [node("n1", 1_000), node("n2", 1_000)];
+    let pods = [
+        bound(ranked("free", "800m", 1), "n1"),
+        bound(guarded(ranked("kept", "800m", 1)), "n2"),
+        ranked("first", "800m", 5),
+        ranked("second", "800m", 5),
+    ];
+    let mut mind = mind(Mode::Enforce, &nodes, &pods);
+    let budget = json!({
+        "metadata": {"namespace": "shop", "name": "b", "uid": "b"},
+        "spec": {"selector": {"matchLabels": {"guarded": "yes"}}},
+        "status": {"disruptionsAllowed": 0},
+    });
+    mind.budget(&serde_json::from_value(budget).unwrap());
+    let first = mind.next(moment(1)).unwrap();
+    assert_eq!((reason(&first), first.plan.decisions[0].subject.name.as_str()), (Reason::RoomByEviction, "first"));
+    let second = mind.next(moment(1)).unwrap();
+    assert_eq!(reason(&second), Reason::EvictionsAwaited);
+    assert_eq!(
+        second.plan.decisions[0].sentence,
+        "No node has room, and making it would break disruption budgets (1, the fewest possible): evictions for other pods \
+         are under way, and what becomes of them is awaited."
+    );
+    let replayed = crate::recording::replay(second.recording.as_ref().unwrap(), None).unwrap();
+    assert_eq!(replayed, second.plan);
+    assert_eq!(deeds(&second), ["event Pod shop/second FailedScheduling", "apply-status Pod shop/second"]);
+    mind.ended("uid-first", true, at(2));
+    let again = mind.next(moment(20)).unwrap();
+    assert_eq!(again.plan.decisions[0].subject.name, "second");
+    assert!(
+        again.plan.decisions[0].sentence.ends_with("Disruption budgets broken: 1, the fewest possible."),
+        "it had to"
+    );
+}
+
+// Found by simulated days: they had waited five minutes.
+#[test]
+fn whoever_had_to_leave_the_room_is_tried_again_when_the_eviction_is_held() {
+    let cases =
+        [("500m", 5, Reason::RoomByEviction, "evicts in its stead"), ("200m", 1, Reason::OnlyFeasibleNode, "fits")];
+    for (cpu, priority, then, what) in cases {
+        let low = bound(ranked("low", "800m", 1), "n1");
+        let pods = [low, ranked("first", "600m", 5), ranked("other", cpu, priority)];
+        let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &pods);
+        assert_eq!(reason(&mind.next(moment(1)).unwrap()), Reason::RoomByEviction);
+        assert_eq!(reason(&mind.next(moment(1)).unwrap()), Reason::Unschedulable);
+        assert!(mind.next(moment(2)).is_none());
+        mind.ended("uid-first", false, at(2));
+        let next = mind.next(moment(2)).unwrap();
+        assert_eq!((next.uid.as_str(), reason(&next)), ("uid-other", then), "{what}");
+    }
+}
+
 #[test]
 fn nobody_else_is_evicted_while_victims_leave() {
     let (nodes, mut pods) = full();
