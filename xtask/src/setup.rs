@@ -141,7 +141,7 @@ pub fn install(needs: &[Need]) -> Outcome {
     show("apt-get", &[&["install", "--yes", "-qq", "--no-install-recommends"], &missing[..]].concat())
 }
 
-/// About what all layers build from nothing, in MiB; each profile is built once.
+/// What all layers build from nothing, some 11 GB, and what their clusters write meanwhile; in MiB.
 const ROOM: u64 = 14 << 10;
 
 /// Says that the disk may be too small before anything is built: a compiler that finds it full says so after a quarter of an
@@ -158,7 +158,7 @@ fn crowded(free: u64) -> Option<String> {
     (free < ROOM).then(|| {
         let gib = |mib: u64| mib >> 10;
         format!(
-            "{} GiB are free here, and a first run of everything takes some {}; what older builds left goes with: cargo clean",
+            "{} GiB are free here, and a first run of everything wants {}; what older builds left goes with: cargo clean",
             gib(free),
             gib(ROOM)
         )

@@ -68,6 +68,8 @@ pub struct State {
     claims: Shared<Claim>,
     log: Log,
     nodes: usize,
+    /// The turn of who is nominated next.
+    turn: u64,
     networks: Networks,
     interfaces: Interfaces,
 }
@@ -372,6 +374,7 @@ impl State {
         if plans(&before) != plans(&next) {
             Arc::make_mut(&mut self.view.volumes).decide(&uid, plans(&next));
         }
+        let turn = self.view.nominated.get(&uid).map(|before| (Arc::clone(&before.node), before.turn));
         if let Some(pod) = before {
             self.uids.remove(&pod.key);
             if let Some(slot) = pod.node.as_ref().and_then(|name| self.slots.get(name)).copied() {
@@ -416,15 +419,18 @@ impl State {
                     }
                 }
             }
-            None => self.keep_nomination(&uid, &pod),
+            None => self.keep_nomination(&uid, &pod, turn),
         }
         self.pods.insert(uid, pod);
     }
 
-    fn keep_nomination(&mut self, uid: &Arc<str>, pod: &Kept) {
+    /// Whoever was nominated for the same node before keeps its turn.
+    fn keep_nomination(&mut self, uid: &Arc<str>, pod: &Kept, before: Option<(Arc<str>, u64)>) {
         if let Some(node) = &pod.nominated {
+            let turn = before.filter(|(before, _)| before == node).map_or(self.turn, |(_, turn)| turn);
+            self.turn = self.turn.max(turn + 1);
             let (node, claim, priority) = (Arc::clone(node), Arc::clone(&pod.claim), pod.priority);
-            let nominated = Nominated { key: Arc::clone(&pod.key), node, priority, claim };
+            let nominated = Nominated { key: Arc::clone(&pod.key), node, priority, claim, turn };
             Arc::make_mut(&mut self.view.nominated).insert(Arc::clone(uid), nominated);
         }
     }

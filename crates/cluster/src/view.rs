@@ -53,7 +53,7 @@ impl Default for Member {
     }
 }
 
-/// A pod that another scheduler makes room for.
+/// A pod that room is made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nominated {
     /// `namespace/name`.
@@ -64,6 +64,8 @@ pub struct Nominated {
     pub priority: i32,
     /// What it will take.
     pub claim: Arc<Claim>,
+    /// Its place among all that were nominated, in the order in which that was heard of.
+    pub turn: u64,
 }
 
 /// The state at one moment.
@@ -103,8 +105,9 @@ impl View {
         self.slot(slot).filter(|member| member.known).map(|member| &member.node)
     }
 
-    /// The cluster as it is for `pod`: without itself, and with the room reserved that others made for pods of at least its
-    /// priority.
+    /// The cluster as it is for `pod`: without itself, and with the room reserved that was made for others of its priority or
+    /// more. Where room was made for the pod itself, those of its priority come after it that were nominated after it: were
+    /// they in each other's way, each might wait for good for what was made for it (kube-scheduler 1.36 has them be).
     #[must_use]
     pub fn snapshot_for(&self, pod: &Pod) -> Snapshot<'_> {
         let mut nodes: Vec<_> = self.members().map(|member| Cow::Borrowed(&member.node)).collect();
@@ -112,8 +115,12 @@ impl View {
             node.to_mut().remove(&pod.uid);
         }
         let mut reserved: BTreeMap<usize, Vec<Reserved>> = BTreeMap::new();
-        let ahead =
-            |(uid, nominated): &(&Arc<str>, &Nominated)| uid.as_ref() != pod.uid && nominated.priority >= pod.priority;
+        let own = self.nominated.get(pod.uid.as_str());
+        let ahead = |(uid, other): &(&Arc<str>, &Nominated)| {
+            let after = |own: &Nominated| own.node == other.node && own.turn < other.turn;
+            let equal = || other.priority == pod.priority && !own.is_some_and(after);
+            uid.as_ref() != pod.uid && (other.priority > pod.priority || equal())
+        };
         for (uid, nominated) in self.nominated.iter().filter(ahead) {
             if let Some(index) = nodes.iter().position(|node| node.name == nominated.node.as_ref()) {
                 let claim = Arc::clone(&nominated.claim);

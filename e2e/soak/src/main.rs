@@ -53,7 +53,7 @@ struct Args {
     /// Print every change and every decision that mentions this, as it is in JSON.
     #[arg(long)]
     show: Option<String>,
-    /// Live each day a second time, which must be the same to the byte.
+    /// Live each fresh day a second time, which must be the same to the byte.
     #[arg(long)]
     twice: bool,
     /// The commit to record.
@@ -206,7 +206,7 @@ fn live_all(days: Vec<Day>, args: &Args) -> impl Iterator<Item = Result<(Day, Re
                 let begun = now();
                 let (nodes, pods, length) = (day.nodes, day.pods, Span::hours(day.hours));
                 let plan = Plan { show: show.clone(), nodes, pods, length, ..Plan::full(day.seed) };
-                let lived = if twice { live_twice(&plan) } else { live(&plan) };
+                let lived = if twice && !day.again { live_twice(&plan) } else { live(&plan) };
                 let lived = lived.map(|report| (day, report, begun.elapsed()));
                 if tell.send(lived.with_context(|| format!("seed {}", day.seed))).is_err() {
                     return;

@@ -789,7 +789,7 @@ export interface components {
          * @description Why a decision went the way it did: a stable CamelCase code.
          * @enum {string}
          */
-        Reason: "PodPlaced" | "OnlyFeasibleNode" | "Unschedulable" | "PoolEmpty" | "RoomByEviction" | "RoomMade" | "PlacedWithGroup" | "GroupPlaced" | "GroupIncomplete" | "GroupDrifted" | "ObjectAccepted" | "ObjectLeftOut" | "VolumesFirst" | "UnsupportedFeature" | "SchedulingGated" | "InvalidField" | "SchedulerNotEnforcing" | "OtherSchedulerLeads" | "LeftAlone" | "SameChoice" | "OtherChoice" | "BoundAtOnce" | "BoundOnRequest" | "ModeChanged" | "Paused" | "Resumed" | "BreakerOpened" | "Panicked" | "DeadlineExceeded";
+        Reason: "PodPlaced" | "OnlyFeasibleNode" | "Unschedulable" | "PoolEmpty" | "RoomByEviction" | "EvictionsAwaited" | "RoomMade" | "PlacedWithGroup" | "GroupPlaced" | "GroupIncomplete" | "GroupDrifted" | "ObjectAccepted" | "ObjectLeftOut" | "VolumesFirst" | "UnsupportedFeature" | "SchedulingGated" | "InvalidField" | "SchedulerNotEnforcing" | "OtherSchedulerLeads" | "LeftAlone" | "SameChoice" | "OtherChoice" | "BoundAtOnce" | "BoundOnRequest" | "ModeChanged" | "Paused" | "Resumed" | "BreakerOpened" | "Panicked" | "DeadlineExceeded";
         /** @description Events were missed: ask for everything again. */
         Reset: {
             /**
@@ -1721,7 +1721,7 @@ export const connectionNameValues: ReadonlyArray<FlattenedDeepRequired<component
 export const featureValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Feature"]> = ["scheduling"];
 export const modeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Mode"]> = ["Off", "Observe", "Enforce"];
 export const outcomeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Outcome"]> = ["NoAction", "Would", "Pending", "Done", "Failed"];
-export const reasonValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Reason"]> = ["PodPlaced", "OnlyFeasibleNode", "Unschedulable", "PoolEmpty", "RoomByEviction", "RoomMade", "PlacedWithGroup", "GroupPlaced", "GroupIncomplete", "GroupDrifted", "ObjectAccepted", "ObjectLeftOut", "VolumesFirst", "UnsupportedFeature", "SchedulingGated", "InvalidField", "SchedulerNotEnforcing", "OtherSchedulerLeads", "LeftAlone", "SameChoice", "OtherChoice", "BoundAtOnce", "BoundOnRequest", "ModeChanged", "Paused", "Resumed", "BreakerOpened", "Panicked", "DeadlineExceeded"];
+export const reasonValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Reason"]> = ["PodPlaced", "OnlyFeasibleNode", "Unschedulable", "PoolEmpty", "RoomByEviction", "EvictionsAwaited", "RoomMade", "PlacedWithGroup", "GroupPlaced", "GroupIncomplete", "GroupDrifted", "ObjectAccepted", "ObjectLeftOut", "VolumesFirst", "UnsupportedFeature", "SchedulingGated", "InvalidField", "SchedulerNotEnforcing", "OtherSchedulerLeads", "LeftAlone", "SameChoice", "OtherChoice", "BoundAtOnce", "BoundOnRequest", "ModeChanged", "Paused", "Resumed", "BreakerOpened", "Panicked", "DeadlineExceeded"];
 export const stepResultValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["StepResult"]> = ["Done", "Unchanged", "Would", "Conflict", "Failed", "Held", "Undone"];
 export const triggerOneOf1Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Timer"];
 export const triggerOneOf3Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Trigger"]> = ["Request"];

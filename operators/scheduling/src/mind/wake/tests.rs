@@ -118,8 +118,9 @@ enum Happens {
         there: bool,
     },
     Decide,
+    /// The newest binding or eviction is answered.
     Ended {
-        bound: bool,
+        done: bool,
     },
     Time(i64),
 }
@@ -128,6 +129,8 @@ enum Happens {
 enum Where {
     Waits,
     Shy,
+    /// It may evict any other.
+    Urgent,
     Bound(u8),
     Nominated(u8),
     Guards,
@@ -156,6 +159,11 @@ fn made(number: u8, cpu: u8, at: Where) -> Value {
     match at {
         Where::Waits => plain,
         Where::Shy => shy(&name),
+        Where::Urgent => {
+            let mut urgent = plain;
+            urgent["spec"]["priority"] = json!(10);
+            urgent
+        }
         Where::Bound(node) => bound(plain, &format!("n{node}")),
         Where::Nominated(node) => nominated(plain, &format!("n{node}")),
         Where::Guards => repeller(&name),
@@ -175,7 +183,7 @@ fn made(number: u8, cpu: u8, at: Where) -> Value {
     }
 }
 
-fn carry(mind: &mut Mind, happens: &Happens, now: &mut i64, binding: &mut Vec<String>) {
+fn carry(mind: &mut Mind, happens: &Happens, now: &mut i64, open: &mut Vec<String>) {
     match *happens {
         Happens::Node { node: number, cpu, tainted } => {
             let mut value = node(&format!("n{number}"), 300 * cpu);
@@ -222,10 +230,10 @@ fn carry(mind: &mut Mind, happens: &Happens, now: &mut i64, binding: &mut Vec<St
                 mind.storage_gone(VolumeKind::Class, name.to_owned(), at(*now));
             }
         }
-        Happens::Decide => binding.extend(mind.next(moment(*now)).filter(|job| job.binds()).map(|job| job.uid)),
-        Happens::Ended { bound } => {
-            if let Some(uid) = binding.pop() {
-                mind.ended(&uid, bound, at(*now));
+        Happens::Decide => open.extend(mind.next(moment(*now)).filter(|job| job.awaits.is_some()).map(|job| job.uid)),
+        Happens::Ended { done } => {
+            if let Some(uid) = open.pop() {
+                mind.ended(&uid, done, at(*now));
             }
         }
         Happens::Time(seconds) => *now += seconds,
@@ -236,6 +244,7 @@ fn happens() -> impl Strategy<Value = Happens> {
     let place = prop_oneof![
         5 => Just(Where::Waits),
         2 => Just(Where::Shy),
+        2 => Just(Where::Urgent),
         3 => (0..3_u8).prop_map(Where::Bound),
         2 => (0..3_u8).prop_map(Where::Nominated),
         1 => Just(Where::Guards),
@@ -255,7 +264,7 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(volume, node, there)| Happens::Volume { volume, node, there }),
         2 => (any::<bool>(), 0..3_u8).prop_map(|(local, there)| Happens::Class { local, there: there > 0 }),
         6 => Just(Happens::Decide),
-        2 => any::<bool>().prop_map(|bound| Happens::Ended { bound }),
+        3 => any::<bool>().prop_map(|done| Happens::Ended { done }),
         1 => (1..30_i64).prop_map(Happens::Time),
     ]
 }
@@ -273,9 +282,9 @@ fn whoever_is_kept_out_by_two_nominations_is_tried_when_one_falls() {
 proptest! {
     #[test]
     fn nobody_waits_whom_a_node_can_hold(all in prop::collection::vec(happens(), 0..60)) {
-        let (mut mind, mut now, mut binding) = (mind(Mode::Enforce, &[], &[]), 1, Vec::new());
+        let (mut mind, mut now, mut open) = (mind(Mode::Enforce, &[], &[]), 1, Vec::new());
         for happens in &all {
-            carry(&mut mind, happens, &mut now, &mut binding);
+            carry(&mut mind, happens, &mut now, &mut open);
             for uid in mind.queue.waiting() {
                 let pod = &mind.unbound[uid];
                 let settings = mind.standing.settings.clone();
