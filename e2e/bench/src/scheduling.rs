@@ -113,8 +113,9 @@ fn one(field: &mut Field, shape: Shape, who: Who, pods: usize) -> Result<Ran> {
     }
     let took = began.elapsed();
     let spent = field.spent()?.since(&before);
-    let requests = field.asked_by(who, logged)?;
-    eprintln!("{}, {who:?}: made in {made:.1?}, bound after {took:.1?}, {requests} requests; {spent:?}", shape.name());
+    let asked = field.asked_by(who, logged)?;
+    eprintln!("{}, {who:?}: made in {made:.1?}, bound after {took:.1?}; {asked:?}; {spent:?}", shape.name());
+    let requests = asked.values().sum();
     field.down(who)?;
     field.load.clear(field::PODS).context("the pods do not go")?;
     Ok(Ran { took, spent, requests })

@@ -1,5 +1,6 @@
 //! The cluster in which both are measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -188,24 +189,30 @@ impl Field {
 
     /// How many bindings were accepted since the log was so long.
     pub(super) fn bound(&self, since: u64) -> Result<usize> {
-        self.count(since, |line| line.contains(r#""subresource":"binding""#) && line.contains(r#""code":201"#))
+        let is_bound = |line: &String| line.contains(r#""subresource":"binding""#) && line.contains(r#""code":201"#);
+        Ok(self.lines(since)?.filter(is_bound).count())
     }
 
-    /// How many requests one of them was answered since, without those for its lease: only Keelson elects a leader here.
-    pub(super) fn asked_by(&self, who: Who, since: u64) -> Result<usize> {
+    /// What one of them asked and was answered since, and how often. Without its lease, for only Keelson elects a leader here;
+    /// and without watches, which both open anew when their time is up, however many pods there are.
+    pub(super) fn asked_by(&self, who: Who, since: u64) -> Result<BTreeMap<String, usize>> {
         let agent = format!(r#""userAgent":"{}/"#, who.program());
-        self.count(since, |line| {
-            line.contains(&agent)
-                && line.contains(r#""stage":"ResponseComplete""#)
-                && !line.contains(r#""resource":"leases""#)
-        })
+        let mut asked = BTreeMap::new();
+        for line in self.lines(since)?.filter(|line| line.contains(&agent)) {
+            let event: Value = serde_json::from_str(&line)?;
+            let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
+            let (verb, resource) = (text("/verb"), text("/objectRef/resource"));
+            if text("/stage") == "ResponseComplete" && verb != "watch" && resource != "leases" {
+                *asked.entry(format!("{verb} {resource}/{}", text("/objectRef/subresource"))).or_default() += 1;
+            }
+        }
+        Ok(asked)
     }
 
-    fn count(&self, since: u64, counts: impl Fn(&str) -> bool) -> Result<usize> {
+    fn lines(&self, since: u64) -> Result<impl Iterator<Item = String>> {
         let mut log = fs::File::open(self.cluster.audit_log())?;
         log.seek(SeekFrom::Start(since))?;
-        let lines = BufReader::new(log).lines();
-        Ok(lines.map_while(Result::ok).filter(|line| counts(line)).count())
+        Ok(BufReader::new(log).lines().map_while(Result::ok))
     }
 }
 
