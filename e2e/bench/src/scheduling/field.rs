@@ -193,8 +193,8 @@ impl Field {
         Ok(self.lines(since)?.filter(is_bound).count())
     }
 
-    /// What one of them asked and was answered since, and how often. Without its lease, for only Keelson elects a leader here;
-    /// and without watches, which both open anew when their time is up, however many pods there are.
+    /// What one of them asked and was answered since, and how often, without its lease: only Keelson elects a leader here.
+    /// A watch counts when it ends.
     pub(super) fn asked_by(&self, who: Who, since: u64) -> Result<BTreeMap<String, usize>> {
         let agent = format!(r#""userAgent":"{}/"#, who.program());
         let mut asked = BTreeMap::new();
@@ -202,7 +202,7 @@ impl Field {
             let event: Value = serde_json::from_str(&line)?;
             let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
             let (verb, resource) = (text("/verb"), text("/objectRef/resource"));
-            if text("/stage") == "ResponseComplete" && verb != "watch" && resource != "leases" {
+            if text("/stage") == "ResponseComplete" && resource != "leases" {
                 *asked.entry(format!("{verb} {resource}/{}", text("/objectRef/subresource"))).or_default() += 1;
             }
         }
