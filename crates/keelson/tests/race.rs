@@ -248,11 +248,14 @@ fn no_rule_of_keelsons_is_broken_and_every_collision_is_told() {
     let refusal = |it: &&Asked| (400..500).contains(&it.code) && it.agent.starts_with("keelson/");
     let refused: Vec<&Asked> = asked.iter().filter(refusal).collect();
     for it in &refused {
-        // Who finds the pod where it wanted it has nothing to complain of.
+        // Who finds the pod where it wanted it has nothing to complain of: somebody else bound it there, or its own first
+        // request did, after it had been given up.
         let on = &by_name[it.pod.as_str()]["spec"]["nodeName"];
         let explains = |decision: &&Value| {
-            let refused = decision["outcome"] == "Failed" && decision["steps"][0]["result"] == "Conflict";
-            let is_there = decision["steps"][0]["result"] == "Unchanged" && decision["chosen"] == *on;
+            let step = &decision["steps"][0];
+            let refused = decision["outcome"] == "Failed" && step["result"] == "Conflict";
+            let by_itself = step["result"] == "Done" && step["detail"] == "the pod says it is bound";
+            let is_there = decision["chosen"] == *on && (step["result"] == "Unchanged" || by_itself);
             decision["verb"] == "Place" && decision["subject"]["name"] == it.pod.as_str() && (refused || is_there)
         };
         let about = || decisions.iter().filter(|decision| decision["subject"]["name"] == it.pod.as_str());

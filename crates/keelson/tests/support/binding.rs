@@ -90,10 +90,12 @@ impl Controller {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
-    /// Everything that was decided.
+    /// Everything that was decided. Who has just been started is given half a minute to listen.
     pub fn decisions(&self) -> Vec<Value> {
+        const PATIENT: [&str; 5] = ["--retry", "30", "--retry-delay", "1", "--retry-connrefused"];
         let address = format!("http://{}/api/v1/decisions/export", self.page);
-        let export = Command::new("curl").args(["--silent", "--show-error", "--fail", &address]).output().unwrap();
+        let export =
+            Command::new("curl").args(PATIENT).args(["--silent", "--show-error", "--fail", &address]).output().unwrap();
         assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
         String::from_utf8(export.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
