@@ -516,6 +516,13 @@ test("dialogs are accessible in both themes", async ({ page }) => {
   }
 });
 
+test("the facts that features share are told with their age", async ({ page }) => {
+  await page.goto("/settings");
+  const facts = page.getByRole("region", { name: /^Facts/ });
+  await expect(facts.getByRole("row", { name: /^NodeBandwidth .* ago .*network interfaces are known/ })).toBeVisible();
+  await accessible(page);
+});
+
 test("settings are read and left by keyboard", async ({ page }) => {
   await page.goto("/settings");
   await page.locator(".choice input:checked").focus();

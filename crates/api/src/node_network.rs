@@ -63,10 +63,39 @@ pub struct NodeNetworkStatus {
     /// The last measurement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<MeasuredRates>,
+    /// What the pods on the node used, by workload. A workload whose pods are gone is kept for some days: they come again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace", "kind", "name"]))]
+    pub workloads: Vec<WorkloadRates>,
     /// What is to be known of it besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What the pods of a workload used on this node, in bits a second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadRates {
+    /// The workload's namespace.
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: String,
+    /// Its kind: the Deployment where there is one, not its ReplicaSet.
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: String,
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// What a pod sent at most in 95 of 100 windows.
+    #[schemars(schema_with = "load_schema")]
+    pub egress: Quantity,
+    /// What a pod received at most in 95 of 100 windows.
+    #[schemars(schema_with = "load_schema")]
+    pub ingress: Quantity,
+    /// How many windows that were, of all its pods here.
+    #[schemars(range(min = 1))]
+    pub windows: i32,
 }
 
 /// A measurement: the mean load of a window, in bits a second.

@@ -114,6 +114,9 @@ pub struct SchedulingSettings {
     #[serde(default = "bandwidth_limit")]
     #[schemars(range(min = 1, max = 100))]
     pub bandwidth_limit_percent: i32,
+    /// Whether pods that do not say what they ask of the network ask for what their workload was seen to use.
+    #[serde(default = "learn_bandwidth")]
+    pub learn_bandwidth: bool,
 }
 
 /// How nodes are divided with another scheduler.
@@ -180,6 +183,11 @@ const fn bandwidth_limit() -> i32 {
     90
 }
 
+/// Most pods say nothing, and interfaces are full before processors are.
+const fn learn_bandwidth() -> bool {
+    true
+}
+
 impl Default for SchedulingSettings {
     fn default() -> Self {
         Self {
@@ -192,6 +200,7 @@ impl Default for SchedulingSettings {
             layout: None,
             headroom_percent: headroom(),
             bandwidth_limit_percent: bandwidth_limit(),
+            learn_bandwidth: learn_bandwidth(),
         }
     }
 }

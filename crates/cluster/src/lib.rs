@@ -8,6 +8,7 @@
 //! | [`read`] | Kubernetes' Node, Pod and objects of storage in placement's words, with what could not be read |
 //! | [`state`] | events in |
 //! | [`selectors`] | which pods are of one kind, as Services and workloads say |
+//! | [`learned`] | what pods ask of the network that do not say it themselves |
 //! | [`view`], [`cell`] | views out, and the page's rows |
 //!
 //! ```
@@ -27,12 +28,14 @@
 
 pub mod blocks;
 pub mod cell;
+pub mod learned;
 pub mod read;
 pub mod selectors;
 pub mod state;
 pub mod view;
 
 pub use cell::Cell;
+pub use learned::Learned;
 pub use read::{Problem, ReadNode, ReadPod, ReadVolumes};
 pub use selectors::Selectors;
 pub use state::{Event, Heard, State, Traffic, Wanted};

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use keelson_core::Timestamp;
+use keelson_core::{Rates, Timestamp, Workload};
 use keelson_placement::volumes::{VolumeChange, VolumeKind};
 use keelson_placement::{Claim, Labels, Log, LogChange, Namespaces, Network, Node, Nodes, Occupant, VolumePlan};
 
@@ -39,6 +39,10 @@ struct Kept {
     started: Option<Timestamp>,
     preempted: bool,
     claim: Arc<Claim>,
+    /// The workload that owns it.
+    workload: Option<Arc<Workload>>,
+    /// What of its claim was learned from that.
+    learned: Rates,
     /// What was decided about its claims; it falls with the assumption.
     volumes: Option<Arc<VolumePlan>>,
     unread: bool,
@@ -66,6 +70,7 @@ pub struct State {
     pods: HashMap<Arc<str>, Kept>,
     uids: HashMap<Arc<str>, Arc<str>>,
     claims: Shared<Claim>,
+    workloads: Shared<Workload>,
     log: Log,
     nodes: usize,
     /// The turn of who is nominated next.
@@ -117,6 +122,7 @@ impl State {
             Event::TrafficSeen(traffic) => self.networks(|known| known.traffic(traffic)),
             Event::NetworkWanted(wanted) => self.networks(|known| known.wanted(wanted)),
             Event::InterfaceHeard { node, heard } => self.interface_heard(&node, heard),
+            Event::UsageLearned(learned) => self.usage_learned(learned),
             Event::BandwidthLimit(limit) => {
                 if self.interfaces.limit(limit) {
                     self.renew_network();
@@ -323,6 +329,7 @@ impl State {
         if read.ended {
             return self.pod_deleted(&read.pod.uid);
         }
+        let read = self.view.learned.complete(read);
         let before = self.pods.get(read.pod.uid.as_str());
         let stands = before.filter(|pod| pod.assumed && read.bound_to.is_none());
         let (assumed, volumes) = stands.map_or((None, None), |pod| (pod.node.clone(), pod.volumes.clone()));
@@ -335,6 +342,8 @@ impl State {
             started: read.pod.started,
             preempted: read.preempted,
             claim: self.claims.share(Arc::new(read.pod.claim())),
+            workload: read.workload.map(|workload| self.workloads.share(Arc::new(workload))),
+            learned: read.learned,
             volumes,
             unread: !read.problems.is_empty(),
         };

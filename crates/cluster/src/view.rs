@@ -12,7 +12,8 @@ use keelson_placement::{Budgets, Claim, Namespaces, Network, Node, Pod, Reserved
 
 use crate::blocks::Blocks;
 use crate::cell::Cell;
-use crate::read::Problem;
+use crate::learned::Learned;
+use crate::read::{Problem, ReadPod};
 use crate::selectors::Selectors;
 
 /// One node and what is known of it.
@@ -77,6 +78,7 @@ pub struct View {
     pub(crate) nominated: Arc<BTreeMap<Arc<str>, Nominated>>,
     pub(crate) budgets: Arc<Budgets>,
     pub(crate) selectors: Arc<Selectors>,
+    pub(crate) learned: Arc<Learned>,
     pub(crate) volumes: Arc<Volumes>,
     pub(crate) volume_problems: Arc<BTreeMap<(VolumeKind, String), Vec<Problem>>>,
 }
@@ -153,6 +155,19 @@ impl View {
     #[must_use]
     pub fn selectors(&self) -> &Selectors {
         &self.selectors
+    }
+
+    /// What pods ask of the network that do not say it themselves.
+    #[must_use]
+    pub fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// A pod with what the cluster adds to it: how it is spread by default when it says nothing of that, and what its
+    /// workload was seen to use.
+    #[must_use]
+    pub fn complete(&self, read: ReadPod) -> ReadPod {
+        self.learned.complete(self.selectors.spread(read))
     }
 
     /// Whether room is made on a node.

@@ -1,8 +1,11 @@
-//! Bandwidth in bits a second: both directions of a network interface, and what is known of those of all nodes.
+//! Bandwidth in bits a second: both directions of a network interface, what is known of those of all nodes, and what pods of
+//! workloads were seen to use.
 //!
 //! Promise: nothing that was not measured is taken for nothing; a direction whose capacity nobody knows has 0 there.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +51,12 @@ impl Rates {
         Self { egress: rate, ingress: rate }
     }
 
+    /// Whether it is nothing either way.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.egress == 0 && self.ingress == 0
+    }
+
     /// One direction.
     #[must_use]
     pub const fn get(self, direction: Direction) -> i64 {
@@ -84,6 +93,39 @@ pub struct Interface {
     /// What was measured last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Measured>,
+}
+
+/// A workload, as a person would name it: the Deployment, or whatever else controls the pods.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Workload {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// What pods of workloads were seen to use, by the node where they ran: the fact that whoever measures writes and whoever
+/// places reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WorkloadUsage(pub BTreeMap<String, Arc<[Usage]>>);
+
+/// What the pods of a workload used on one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The workload.
+    pub workload: Workload,
+    /// What a pod of it stayed below in 95 of 100 windows.
+    pub p95: Rates,
+    /// Of how many windows that is known, as far as the number matters.
+    pub windows: u32,
 }
 
 /// A measurement of an interface.

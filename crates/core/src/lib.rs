@@ -32,7 +32,7 @@ pub mod selector;
 pub mod time;
 
 pub use action::{Action, ActionKind, Payload};
-pub use bandwidth::{Direction, Interface, Measured, NodeBandwidth, Rates};
+pub use bandwidth::{Direction, Interface, Measured, NodeBandwidth, Rates, Usage, Workload, WorkloadUsage};
 pub use decision::{Candidate, Check, Decision, Effect, Outcome, Score, Step, StepResult, Trigger, Verb};
 pub use feature::Feature;
 pub use goduration::GoDuration;

@@ -269,6 +269,11 @@ impl Resources {
         self.0.insert(name, amount);
     }
 
+    /// Lists one resource no more.
+    pub fn unset(&mut self, name: &ResourceName) {
+        self.0.remove(name);
+    }
+
     /// The same vector with one amount set.
     #[must_use]
     pub fn with(mut self, name: ResourceName, amount: i64) -> Self {

@@ -7,10 +7,13 @@
 //! ```
 //! use keelson_core::{Span, Timestamp};
 //! use keelson_runtime::{Fact, Facts};
-//! #[derive(Clone, Default, PartialEq, serde::Serialize)]
+//! #[derive(Clone, Default, PartialEq)]
 //! struct Saturated(Vec<String>);
 //! impl Fact for Saturated {
 //!     const NAME: &'static str = "Saturated";
+//!     fn told(&self) -> String {
+//!         format!("{} nodes saturate.", self.0.len())
+//!     }
 //! }
 //! let board = Facts::default();
 //! assert!(board.read::<Saturated>().is_none(), "absent, not empty");
@@ -23,24 +26,40 @@
 //! published is absent, never a default.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use keelson_core::{DecisionId, NodeBandwidth, Span, Timestamp};
-use serde::Serialize;
-use serde_json::Value;
-
 use crate::watch;
+use keelson_core::{DecisionId, NodeBandwidth, Span, Timestamp, WorkloadUsage};
 
 /// A type that can be on the board.
-pub trait Fact: Serialize + Clone + PartialEq + Send + Sync + 'static {
+pub trait Fact: Clone + PartialEq + Send + Sync + 'static {
     /// CamelCase; unique in the process.
     const NAME: &'static str;
+
+    /// What it says, in a sentence for people, however large it is.
+    fn told(&self) -> String;
 }
 
 /// What is known of nodes' network interfaces: written by whoever measures them, read by whoever places pods.
 impl Fact for NodeBandwidth {
     const NAME: &'static str = "NodeBandwidth";
+
+    fn told(&self) -> String {
+        let measured = self.0.values().filter(|interface| interface.measured.is_some()).count();
+        format!("{} network interfaces are known, {measured} of them measured.", self.0.len())
+    }
+}
+
+/// What pods of workloads were seen to use: written by whoever measures them, read by whoever places pods.
+impl Fact for WorkloadUsage {
+    const NAME: &'static str = "WorkloadUsage";
+
+    fn told(&self) -> String {
+        let workloads: BTreeSet<_> =
+            self.0.values().flat_map(|usages| usages.iter().map(|usage| &usage.workload)).collect();
+        format!("What {} workloads use of the network was seen on {} nodes.", workloads.len(), self.0.len())
+    }
 }
 
 /// A fact as it was read.
@@ -63,7 +82,7 @@ impl<T> Known<T> {
 }
 
 /// A line of the board for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Its name.
     pub name: &'static str,
@@ -71,15 +90,15 @@ pub struct Listed {
     pub at: Timestamp,
     /// The decision that last changed it.
     pub decision: Option<DecisionId>,
-    /// The value.
-    pub value: Value,
+    /// What it says.
+    pub told: String,
 }
 
 struct Entry {
     value: Arc<dyn Any + Send + Sync>,
     at: Timestamp,
     decision: Option<DecisionId>,
-    to_json: fn(&(dyn Any + Send + Sync)) -> Value,
+    tell: fn(&(dyn Any + Send + Sync)) -> String,
 }
 
 /// The board; clones share it.
@@ -132,7 +151,7 @@ impl Facts {
             name,
             at: entry.at,
             decision: entry.decision,
-            value: (entry.to_json)(&*entry.value),
+            told: (entry.tell)(&*entry.value),
         };
         entries.iter().map(line).collect()
     }
@@ -143,10 +162,8 @@ impl Facts {
             let before = entries.get(T::NAME);
             let same = before.and_then(|entry| entry.value.downcast_ref::<T>()).is_some_and(|there| *there == value);
             let decision = if same { before.and_then(|entry| entry.decision) } else { decision };
-            let to_json = |any: &(dyn Any + Send + Sync)| {
-                any.downcast_ref::<T>().and_then(|value| serde_json::to_value(value).ok()).unwrap_or_default()
-            };
-            entries.insert(T::NAME, Entry { value: Arc::new(value), at, decision, to_json });
+            let tell = |any: &(dyn Any + Send + Sync)| any.downcast_ref::<T>().map(T::told).unwrap_or_default();
+            entries.insert(T::NAME, Entry { value: Arc::new(value), at, decision, tell });
             !same
         };
         if changed {
@@ -162,10 +179,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+    #[derive(Debug, Clone, PartialEq, Default)]
     struct Loads(BTreeMap<String, u64>);
     impl Fact for Loads {
         const NAME: &'static str = "Loads";
+
+        fn told(&self) -> String {
+            format!("{} nodes are loaded.", self.0.len())
+        }
     }
 
     #[test]
@@ -190,6 +211,6 @@ mod tests {
     fn the_board_can_be_shown() {
         let facts = Facts::default();
         facts.publish(Loads([("a".into(), 1)].into()), Timestamp(1), None);
-        assert_eq!(facts.list().first().unwrap().value, serde_json::json!({"a": 1}));
+        assert_eq!(facts.list().first().unwrap().told, "1 nodes are loaded.");
     }
 }

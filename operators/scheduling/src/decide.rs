@@ -140,6 +140,9 @@ fn finish(ask: &Ask, nodes: usize, chosen: Option<&Node>, found: Finding) -> Dec
         ..record_of(ask, nodes, chosen)
     };
     decision.inputs.extend(found.feasible.map(words::feasible));
+    if found.reason == Reason::Unschedulable {
+        decision.sentence.push_str(&words::learned(ask.learned, &decision.candidates));
+    }
     decision.related.extend(found.victims.iter().map(deed::object));
     // What led to a placement; that a pod still waits has no cause but itself, and repeats fold.
     if decision.verb == Verb::Place {

@@ -11,7 +11,6 @@
 
 use keelson_core::{Span, Timestamp};
 use keelson_runtime::Fact;
-use serde::Serialize;
 
 /// The namespace of kube-scheduler's Lease.
 pub const NAMESPACE: &str = "kube-system";
@@ -50,7 +49,7 @@ pub enum Answer {
 }
 
 /// Whether somebody leads.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Incumbent {
     /// Nobody looked yet.
     #[default]
@@ -73,6 +72,10 @@ pub enum Incumbent {
 
 impl Fact for Incumbent {
     const NAME: &'static str = "Incumbent";
+
+    fn told(&self) -> String {
+        self.stands_in_the_way().map_or_else(|| "No kube-scheduler leads.".to_owned(), |why| format!("{why}."))
+    }
 }
 
 impl Incumbent {

@@ -23,7 +23,7 @@ const WINDOW: (Span, Span) = (Span::seconds(1), Span::minutes(5));
 /// Clocks of two machines differ by less.
 const AHEAD: Span = Span::minutes(1);
 /// Nothing carries more than so many times its capacity: an instance's burst is up to 13 times its baseline (m5.large).
-const MOST: i64 = 32;
+pub(crate) const MOST: i64 = 32;
 /// What an interface may be, as labels.
 pub const STATES: [&str; 4] = ["measured", "unmeasured", "stale", "absurd"];
 /// Nodes that a sentence names.

@@ -17,6 +17,7 @@
 //! | [`effect`] | what came of it |
 //! | [`used`] | what nodes are measured to use |
 //! | [`interfaces`] | which measurements of network interfaces are believed |
+//! | [`learned`] | what pods that say nothing ask of the network |
 //! | [`mind`] | all of it together, as one state machine |
 //! | [`operator`] | the loop around it, and the questions it answers |
 //! | [`groups`] | where an AppGroup is, and what its edges cost |
@@ -60,6 +61,7 @@ pub mod fields;
 pub mod groups;
 pub mod incumbent;
 pub mod interfaces;
+pub mod learned;
 pub mod mind;
 pub mod observe;
 pub mod operator;

@@ -241,7 +241,7 @@ impl Mind {
     }
 
     fn decide(&mut self, uid: &str, Unbound { written, read }: Unbound, at: Moment) -> Job {
-        let read = self.spread(read);
+        let read = self.complete(read);
         let mut ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         ask.stands_back = self.stands_back_for(&written).map(str::to_owned);
         ask.causes = self.books.causes(&ask.subject(), &self.standing);
@@ -400,7 +400,7 @@ impl Mind {
             return self.next_collision(at);
         }
         let (seen, written) = self.comparisons.next(at.now)?;
-        let read = self.spread(keelson_cluster::read::pod(&written));
+        let read = self.complete(keelson_cluster::read::pod(&written));
         let actual = read.bound_to.clone()?;
         let ask = Ask::new(&written, read, self.standing.settings.clone(), at);
         let decision = observe::compare(&ask, &self.state.live().snapshot_for(&ask.pod), &actual);

@@ -31,7 +31,7 @@ use keelson_api::PlatformSpec;
 use keelson_api::platform::SchedulingSettings;
 use keelson_core::{
     Condition, ConditionStatus, DecisionId, Feature, Metric, Mode, NodeBandwidth, PlanId, Reason, Span, Step,
-    StepResult, Verb,
+    StepResult, Verb, WorkloadUsage,
 };
 use keelson_runtime::cache::Delta;
 use keelson_runtime::operator::{Listener, Operator, Running};
@@ -158,6 +158,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     let mut measured = rt.facts().changes::<NodeUse>();
     let mut incumbent = rt.facts().changes::<Incumbent>();
     let mut carried = rt.facts().changes::<NodeBandwidth>();
+    let mut used = rt.facts().changes::<WorkloadUsage>();
     let mut timed = rt.facts().changes::<NetworkTimes>();
     let meter = rt.meter(Feature::Scheduling, CONTROLLER, 1);
     let gauges = Gauges::new(&meter);
@@ -185,12 +186,16 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                 let settings = settings.borrow_and_update().features.scheduling.settings.clone();
                 networks.configure(&settings, &mut mind, clock.now());
                 mind.bandwidth_limit(limit(&settings), clock.now());
+                mind.usage(usage(&rt, &settings), clock.now());
             }
             Ok(()) = carried.changed() => {
                 if let Some(known) = rt.facts().read::<NodeBandwidth>() {
                     interfaces_read = true;
                     mind.bandwidth(known.value, clock.now());
                 }
+            }
+            Ok(()) = used.changed() => {
+                mind.usage(usage(&rt, &settings.borrow().features.scheduling.settings), clock.now());
             }
             Ok(()) = measured.changed() => {
                 if let Some(used) = rt.facts().read::<NodeUse>() {
@@ -480,6 +485,12 @@ fn standing(rt: &Runtime, switch: &Switch, platform: &Arc<PlatformSpec>) -> Stan
 /// The share of interfaces that pods may ask for, in thousandths.
 fn limit(settings: &SchedulingSettings) -> i64 {
     i64::from(settings.bandwidth_limit_percent) * 10
+}
+
+/// What workloads were seen to use, where it is to be learned from.
+fn usage(rt: &Runtime, settings: &SchedulingSettings) -> Arc<WorkloadUsage> {
+    let known = rt.facts().read::<WorkloadUsage>().filter(|_| settings.learn_bandwidth);
+    known.map(|known| known.value).unwrap_or_default()
 }
 
 fn pods_held_back(mind: &Mind) -> usize {

@@ -77,7 +77,7 @@ pub fn simulate(cluster: Cluster, question: &Question, progress: Progress<'_>) -
     for pod in &mut pods {
         pod.draw(seed);
         pod.ask.pod.layout.clone_from(&question.layout);
-        pod.spread(ground.live().selectors());
+        pod.complete(ground.live());
     }
     let standing: Vec<Standing> = pods.iter().map(|pod| pod.standing(&ground)).collect();
     let order = in_order(&pods, ground.live().network());

@@ -10,20 +10,17 @@ use std::collections::BTreeMap;
 
 use keelson_core::{ResourceName, Resources, Span, Timestamp};
 use keelson_runtime::Fact;
-use serde::{Serialize, Serializer};
 
 /// A measurement older than this says nothing about now: metrics-server measures every 15 s, every 60 s at the slowest
 /// that is recommended, and is asked every 30 s.
 pub const STALE: Span = Span::minutes(2);
 
 /// The newest measurements of nodes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeUse {
     /// By the node's name; told as their number.
-    #[serde(rename = "measured", serialize_with = "count")]
     nodes: BTreeMap<String, Measured>,
     /// Why nothing new is heard, when nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Missing>,
 }
 
@@ -39,7 +36,7 @@ pub struct Measured {
 }
 
 /// Why nothing new is heard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// It was not asked yet.
     #[error("metrics.k8s.io was not asked yet")]
@@ -54,6 +51,11 @@ pub enum Missing {
 
 impl Fact for NodeUse {
     const NAME: &'static str = "NodeUse";
+
+    fn told(&self) -> String {
+        let missing = self.missing.as_ref().map(|missing| format!(" Nothing new is heard: {missing}."));
+        format!("What {} nodes use was measured.{}", self.nodes.len(), missing.unwrap_or_default())
+    }
 }
 
 impl Default for NodeUse {
@@ -112,10 +114,6 @@ impl Measured {
         let share = (i128::from(used) * 1_000).checked_div(i128::from(allocatable.max(0)))?;
         i64::try_from(share).ok()
     }
-}
-
-fn count<S: Serializer>(nodes: &BTreeMap<String, Measured>, serializer: S) -> Result<S::Ok, S::Error> {
-    nodes.len().serialize(serializer)
 }
 
 #[cfg(test)]

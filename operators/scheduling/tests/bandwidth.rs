@@ -3,10 +3,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use keelson_core::{Mode, Reason};
 use keelson_sim::face::faults::Faults;
 use keelson_sim::objects::{Resource, Write};
-use keelson_sim::world::kinds::{NODES, PODS};
+use keelson_sim::world::kinds::{DEPLOYMENTS, NODES, PODS};
 use serde_json::{Value, json};
 use support::{PLATFORMS, Process, Scene, seconds};
 
@@ -146,4 +149,91 @@ async fn the_ledger_of_every_interface_is_told_fullest_first() {
     let second = &told["interfaces"][1];
     assert_eq!(second["egress"]["reserved"], 1_000_000_000);
     assert_eq!(second["unmeasured"], "it is not measured");
+}
+
+/// Makes the Deployment `web`, whose pods say nothing of the network, or scales it.
+fn web(scene: &Scene, replicas: u32) {
+    let (namespace, name) = ("shop".to_owned(), "web".to_owned());
+    if scene.list(DEPLOYMENTS).is_empty() {
+        let requests = json!({"cpu": "10m", "memory": "64Mi"});
+        let containers = json!([{"name": "c", "image": "web", "resources": {"requests": requests}}]);
+        let template = json!({"metadata": {"labels": {"app": "web"}},
+            "spec": {"schedulerName": "keelson", "containers": containers}});
+        let spec = json!({"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template});
+        let metadata = json!({"name": name, "namespace": namespace});
+        scene.create(
+            DEPLOYMENTS,
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}),
+        );
+    } else {
+        let patch = json!({"spec": {"replicas": replicas}});
+        scene.write(Write::Merge { resource: DEPLOYMENTS, namespace, name, subresource: "", patch });
+    }
+}
+
+/// The pods of `web` on each of the two nodes, and the names of those that wait.
+fn web_on(scene: &Scene) -> ([usize; 2], Vec<String>) {
+    let pods = scene.list(PODS).into_iter().filter(|pod| pod["metadata"]["labels"]["app"] == "web");
+    let (on, waiting): (Vec<_>, Vec<_>) = pods.partition(|pod| pod["spec"]["nodeName"].is_string());
+    let count = |node: &str| on.iter().filter(|pod| pod["spec"]["nodeName"] == node).count();
+    let name = |pod: &Arc<Value>| pod["metadata"]["name"].as_str().unwrap().to_owned();
+    (["node-0", "node-1"].map(count), waiting.iter().map(name).collect())
+}
+
+/// What pods of `web` were seen to send on a node.
+fn web_sent(scene: &Scene, node: &str, egress: &str, windows: u32) {
+    let used = json!({"namespace": "shop", "kind": "Deployment", "name": "web", "egress": egress, "ingress": "0",
+        "windows": windows});
+    merge(scene, INTERFACES, node, "status", json!({"status": {"workloads": [used]}}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_asks_for_what_its_workload_was_seen_to_use() {
+    let (scene, process) = scene(5, Mode::Enforce);
+    let placed =
+        || process.history.decisions().into_iter().rev().find(|it| it.reason == Reason::PodPlaced).unwrap().inputs;
+    let learned = |inputs: &BTreeMap<String, String>| inputs.get("learned bandwidth.keelson.dev/egress").cloned();
+    web_sent(&scene, "node-0", "3.96G", 29);
+    seconds(5).await;
+    web(&scene, 1);
+    seconds(5).await;
+    assert_eq!((web_on(&scene).1.len(), learned(&placed())), (0, None), "29 windows are too few");
+    web_sent(&scene, "node-0", "3.96G", 30);
+    seconds(5).await;
+    web(&scene, 4);
+    seconds(5).await;
+    assert_eq!(web_on(&scene), ([2, 2], vec![]), "two of 4 Gbit/s in each node of 9 usable");
+    assert_eq!(learned(&placed()).as_deref(), Some("4G"));
+    sends(&scene, "own", "500M");
+    web(&scene, 5);
+    seconds(5).await;
+    assert!(scene.node_of("own").is_some(), "what a pod says itself counts");
+    let (on, waiting) = web_on(&scene);
+    let last = process.last(&waiting[0]);
+    assert_eq!((on, last.reason), ([2, 2], Reason::Unschedulable));
+    let told =
+        "It asks for what its workload was seen to use; the annotation bandwidth.keelson.dev/egress-request counts";
+    assert!(last.sentence.contains(told), "{}", last.sentence);
+    web_sent(&scene, "node-0", "2G", 360);
+    seconds(15).await;
+    assert_eq!(web_on(&scene).1.len(), 0, "all of them ask for less now");
+    scene.unbroken();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_learned_where_it_is_not_wanted() {
+    let (scene, process) = scene(6, Mode::Enforce);
+    web_sent(&scene, "node-0", "8G", 360);
+    scene.set(json!({"mode": "Enforce", "settings": {"learnBandwidth": false}}));
+    seconds(5).await;
+    web(&scene, 3);
+    seconds(5).await;
+    assert_eq!(web_on(&scene).1.len(), 0);
+    scene.set(json!({"mode": "Enforce", "settings": {"learnBandwidth": true}}));
+    seconds(5).await;
+    web(&scene, 4);
+    seconds(5).await;
+    let waiting = web_on(&scene).1;
+    assert_eq!(process.last(&waiting[0]).reason, Reason::Unschedulable, "and all count as soon as it is");
+    scene.unbroken();
 }

@@ -24,3 +24,4 @@ export type WhatIf = Omit<Schemas["WhatIfAnswer"], "decision"> & { decision: Dec
 export type Session = Schemas["Session"];
 export type Mode = Schemas["Mode"];
 export type Feature = Schemas["Feature"];
+export type Fact = Schemas["FactView"];

@@ -1,4 +1,4 @@
-// The switches: what each feature may do, and what a change would mean before it is made.
+// The switches: what each feature may do, what a change would mean before it is made, and what the features tell one another.
 import { createSignal, For, Show } from "solid-js";
 import { ApiError, post } from "../api/client";
 import type { FeatureView, Mode as Word } from "../api/types";
@@ -7,6 +7,7 @@ import { overview, readOnly } from "../live/state";
 import { Mode } from "../ui/Mode";
 import { Loading } from "../ui/Notice";
 import { Confirm } from "./Confirm";
+import { Facts } from "./Facts";
 
 const MODES: Word[] = ["Off", "Observe", "Enforce"];
 const MEANING: Record<Word, string> = {
@@ -45,7 +46,14 @@ export function Settings() {
         )}
       </Show>
       <Show when={overview.value} fallback={<Loading lines={5} />}>
-        {(value) => <For each={value().features}>{(feature) => <Switchboard feature={feature} />}</For>}
+        {(value) => (
+          <>
+            <For each={value().features}>{(feature) => <Switchboard feature={feature} />}</For>
+            <Show when={value().facts.length > 0}>
+              <Facts facts={value().facts} />
+            </Show>
+          </>
+        )}
       </Show>
     </>
   );

@@ -2,12 +2,12 @@
 
 use k8s_openapi::api::core::v1::{NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Pod as Written, PodSpec};
 use keelson_core::selector::{Operator, Requirement};
-use keelson_core::{Direction, Timestamp};
+use keelson_core::{Direction, Rates, Timestamp, Workload};
 use keelson_placement::{HostPort, NodeTerm, Pod, PreferredTerm, Protocol, TaintEffect};
 use keelson_placement::{Toleration, TolerationOperator};
 
 use super::requests::requests;
-use super::selecting::{Owner, owner};
+use super::selecting::{Owner, owner, workload};
 use super::{Problem, bandwidth, operator, peers, problem, volumes};
 
 /// A pod as read.
@@ -19,6 +19,10 @@ pub struct ReadPod {
     pub bound_to: Option<String>,
     /// The workload that made it, when that selects pods.
     pub owner: Option<Owner>,
+    /// The workload that owns it, as a person would name it.
+    pub workload: Option<Workload>,
+    /// What it asks of the network because its workload was seen to use it; nothing where it says so itself.
+    pub learned: Rates,
     /// Whether it has ended: it holds nothing any more.
     pub ended: bool,
     /// Whether it is being deleted because a scheduler evicts it for another pod.
@@ -31,7 +35,16 @@ impl ReadPod {
     /// A pod of which nothing is wrong, on a node or waiting.
     #[must_use]
     pub const fn of(pod: Pod, bound_to: Option<String>) -> Self {
-        Self { pod, bound_to, owner: None, ended: false, preempted: false, problems: Vec::new() }
+        Self {
+            pod,
+            bound_to,
+            owner: None,
+            workload: None,
+            learned: Rates { egress: 0, ingress: 0 },
+            ended: false,
+            preempted: false,
+            problems: Vec::new(),
+        }
     }
 }
 
@@ -76,6 +89,8 @@ pub fn pod(written: &Written) -> ReadPod {
         preempted: pod.leaving && is_disrupted_by_a_scheduler(written),
         bound_to,
         owner: owner(written),
+        workload: workload(written),
+        learned: Rates::default(),
         ended: matches!(phase, "Succeeded" | "Failed"),
         pod,
         problems,

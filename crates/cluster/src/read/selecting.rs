@@ -2,11 +2,15 @@
 
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, ReplicationController, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector as Written, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector as Written, ObjectMeta, OwnerReference};
+use keelson_core::Workload;
 use keelson_core::selector::LabelSelector;
 use keelson_placement::Labels;
 
 use super::selector;
+
+/// So many minutes after a CronJob's Job was due its pods may be made still: a day.
+const LATEST: i64 = 24 * 60;
 
 /// A kind that selects pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +84,38 @@ pub(super) fn owner(written: &Pod) -> Option<Owner> {
         _ => return None,
     };
     Some(Owner { kind, name: owner.name.clone() })
+}
+
+/// The workload that a pod belongs to, as a person would name it; none for a pod that its node made.
+#[must_use]
+pub fn workload(written: &Pod) -> Option<Workload> {
+    let (owner, behind) = controller(written)?;
+    let (kind, name) = behind.unwrap_or((owner.kind.as_str(), owner.name.as_str()));
+    let namespace = written.metadata.namespace.clone().unwrap_or_default();
+    (owner.kind != "Node").then(|| Workload { namespace, kind: kind.to_owned(), name: name.to_owned() })
+}
+
+/// A pod's controller and, where its name shows that, kind and name of what made that one: the Deployment behind a ReplicaSet
+/// that is named after the pod's template, the CronJob behind a Job that is named after the minute it was due at.
+#[must_use]
+pub fn controller(written: &Pod) -> Option<(&OwnerReference, Option<(&'static str, &str)>)> {
+    let meta = &written.metadata;
+    let owner = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+    let (name, suffix) = owner.name.rsplit_once('-').unwrap_or_default();
+    let behind = match owner.kind.as_str() {
+        "ReplicaSet" => {
+            let hash = meta.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
+            hash.filter(|hash| *hash == suffix).map(|_| ("Deployment", name))
+        }
+        "Job" => {
+            let made = meta.creation_timestamp.as_ref().map(|time| time.0.as_second() / 60);
+            let due = suffix.parse::<i64>().ok();
+            let soon = made.zip(due).is_some_and(|(made, due)| (0..=LATEST).contains(&made.saturating_sub(due)));
+            soon.then_some(("CronJob", name))
+        }
+        _ => None,
+    };
+    Some((owner, behind.filter(|(_, name)| !name.is_empty())))
 }
 
 fn read(kind: Selecting, meta: &ObjectMeta, selector: Option<LabelSelector>) -> ReadSelecting {

@@ -3,15 +3,18 @@
 //! What a node's annotations say that it carries counts; where they say nothing, what was heard. A load counts while it is
 //! believed; whether it saturates the interface follows from the loads that were heard.
 //!
-//! Promise: a load that is taken back leaves the reservations.
+//! Promise: a load that is taken back leaves the reservations; what a pod that says nothing itself reserves is what is known of
+//! its workload at last, in whatever order that and the pod came.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use keelson_core::{Direction, Measured, Rates, Timestamp};
 use keelson_placement::bandwidth::{LIMIT, Latch, Ledger, Load, Nic, Variation};
-use keelson_placement::{LogChange, Node};
+use keelson_placement::{Claim, LogChange, Node};
 
-use super::State;
+use super::{Kept, State};
+use crate::learned::{Learned, ask};
 
 /// What is heard of a node's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,6 +102,26 @@ impl State {
         let carries = slot.and_then(|slot| self.view.slot(slot)).map(|member| member.carries).unwrap_or_default();
         self.interfaces.hear(name, carries, heard);
         slot.into_iter().for_each(|slot| self.measure(slot));
+    }
+
+    /// Workloads were seen to use something else than before: so do their pods that say nothing themselves.
+    pub(super) fn usage_learned(&mut self, learned: Learned) {
+        if *self.view.learned == learned {
+            return;
+        }
+        let before = std::mem::replace(&mut self.view.learned, Arc::new(learned));
+        let known = Arc::clone(&self.view.learned);
+        let other = |pod: &Kept| known.of(pod.workload.as_deref()) != before.of(pod.workload.as_deref());
+        let uids: Vec<Arc<str>> =
+            self.pods.iter().filter(|(_, pod)| other(pod)).map(|(uid, _)| Arc::clone(uid)).collect();
+        for uid in uids {
+            let Some(pod) = self.pods.get(&uid) else { continue };
+            let mut claim = Claim::clone(&pod.claim);
+            let learned = ask(&mut claim.requests, pod.learned, known.of(pod.workload.as_deref()));
+            let next = Kept { learned, ..pod.clone() };
+            let next = Kept { claim: self.claims.share(Arc::new(claim)), ..next };
+            self.replace(&uid, Some(next));
+        }
     }
 
     /// Holds a node's interface against what is known of it.

@@ -4,6 +4,7 @@ use keelson_placement::volumes::VolumeKind;
 use keelson_placement::{Budget, Labels, VolumePlan};
 
 use super::{Heard, Traffic, Wanted};
+use crate::learned::Learned;
 use crate::read::network::{Name, ReadGroup, ReadMeasured, ReadTopology};
 use crate::read::{self, ReadNode, ReadPod, ReadSelecting, ReadVolumes, Selecting};
 
@@ -86,6 +87,8 @@ pub enum Event {
         /// What is known of it now.
         heard: Option<Heard>,
     },
+    /// What workloads were seen to use, all of it.
+    UsageLearned(Learned),
     /// Pods may take another share of what interfaces carry, in thousandths.
     BandwidthLimit(i64),
     /// A pod is about to be bound.

@@ -190,8 +190,18 @@ fn what_could_not_be_read_shows_in_the_cell() {
 enum Step {
     Node(u8, i64),
     NoNode(u8),
-    Pod { name: u8, life: u8, node: Option<u8>, cpu: i64, nominated: bool, repels: bool, ended: bool },
+    Pod {
+        name: u8,
+        life: u8,
+        node: Option<u8>,
+        cpu: i64,
+        nominated: bool,
+        repels: bool,
+        ended: bool,
+    },
     NoPod(u8),
+    /// What the pods of each of two workloads were seen to send.
+    Learned([i64; 2]),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -211,6 +221,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..4_u8).prop_map(Step::NoNode),
         5 => pod,
         1 => (0..5_u8).prop_map(Step::NoPod),
+        1 => prop::array::uniform2(0..3_i64).prop_map(Step::Learned),
     ];
     prop::collection::vec(step, 0..40)
 }
@@ -240,8 +251,20 @@ fn carry(step: &Step, nodes: &mut BTreeMap<u8, Value>, pods: &mut BTreeMap<u8, V
                 value["spec"]["affinity"] =
                     json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}});
             }
+            let workload = format!("w{}", name % 2);
+            value["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": workload,
+                "uid": workload, "controller": true}]);
+            if *life == 1 {
+                value["metadata"]["annotations"] = json!({"bandwidth.keelson.dev/egress-request": "2M"});
+            }
             pods.insert(*name, value.clone());
             pod(value)
+        }
+        Step::Learned(sent) => {
+            let workload =
+                |number| Workload { namespace: "a".into(), kind: "StatefulSet".into(), name: format!("w{number}") };
+            let sent = sent.iter().map(|sent| Rates { egress: sent * 1_000_000, ingress: 0 });
+            Event::UsageLearned((0..).map(workload).zip(sent).collect())
         }
         Step::NoPod(name) => {
             let uid = pods.remove(name).map_or_else(String::new, |pod| pod["metadata"]["uid"].as_str().unwrap().into());
@@ -303,6 +326,8 @@ proptest! {
         for value in nodes.values() {
             fresh.apply(node(value.clone()));
         }
+        let learned = steps.iter().rev().find(|step| matches!(step, Step::Learned(_)));
+        learned.into_iter().for_each(|step| fresh.apply(carry(step, &mut nodes, &mut pods)));
         prop_assert_eq!(seen(&state), seen(&fresh));
         let gone = state.uids().map(|uid| Event::PodDeleted { uid: uid.to_owned() }).collect::<Vec<_>>();
         gone.into_iter().for_each(|event| state.apply(event));

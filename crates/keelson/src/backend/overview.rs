@@ -12,8 +12,8 @@ use keelson_store::{OnFull, Reach};
 
 use super::Live;
 
-/// Facts older than this are drawn as stale.
-const STALE: Span = Span::seconds(60);
+/// Facts older than this are drawn as stale; the slowest is asked for once a minute.
+const STALE: Span = Span::seconds(120);
 
 /// How a feature stands, whoever runs it.
 pub(super) struct Standing {
@@ -148,7 +148,7 @@ impl Live {
         let facts = self.platform.runtime.facts().list();
         let view = |fact: keelson_runtime::facts::Listed| {
             let age = now.since(fact.at);
-            FactView { name: fact.name.to_owned(), age_us: age.0, stale: age > STALE, detail: fact.value.to_string() }
+            FactView { name: fact.name.to_owned(), age_us: age.0, stale: age > STALE, detail: fact.told }
         };
         facts.into_iter().map(view).collect()
     }

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::Pod as Written;
 use keelson_api::names;
+use keelson_cluster::read::selecting::controller;
 use keelson_cluster::{Problem, ReadPod};
-use keelson_core::{DecisionId, Mode, ObjectRef, PlanId, Timestamp, Trigger};
+use keelson_core::{DecisionId, Mode, ObjectRef, PlanId, Rates, Timestamp, Trigger};
 use keelson_placement::{Layout, Pod};
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,9 @@ pub struct Ask {
     /// Whether others are evicted for other pods at this moment, and what comes of it is not known yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub evictions_open: bool,
+    /// What it asks of the network because its workload was seen to use it.
+    #[serde(default, skip_serializing_if = "Rates::is_nothing")]
+    pub learned: Rates,
     /// Why nothing is bound that names the scheduler which it names, while another may bind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_back: Option<String>,
@@ -150,6 +154,7 @@ impl Ask {
             gates: gates.into_iter().flatten().map(|gate| gate.name.clone()).collect(),
             findings: fields::judge(written),
             problems: read.problems,
+            learned: read.learned,
             stated: stated(written),
             owners: owners(written),
             generation: written.metadata.generation,
@@ -184,23 +189,16 @@ impl Ask {
     }
 }
 
-/// The workload that owns a pod: its controller and, behind a ReplicaSet that is named after the pod's template as
-/// Deployments name theirs, the Deployment.
+/// The workload that owns a pod: its controller and the Deployment or CronJob behind that.
 #[must_use]
 pub fn owners(written: &Written) -> Vec<ObjectRef> {
-    let meta = &written.metadata;
-    let Some(owner) = meta.owner_references.iter().flatten().find(|owner| owner.controller == Some(true)) else {
-        return Vec::new();
-    };
+    let Some((owner, behind)) = controller(written) else { return Vec::new() };
     // A mirror pod is owned by its node.
-    let namespace = meta.namespace.as_deref().filter(|_| owner.kind != "Node").unwrap_or_default();
+    let namespace = written.metadata.namespace.as_deref().filter(|_| owner.kind != "Node").unwrap_or_default();
     let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-    let controller = ObjectRef::namespaced(&owner.kind, namespace, &owner.name).in_group(group).with_uid(&owner.uid);
-    let hash = meta.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
-    let behind = hash.filter(|_| owner.kind == "ReplicaSet").and_then(|hash| owner.name.strip_suffix(hash.as_str()));
-    let deployment = behind.and_then(|name| name.strip_suffix('-'));
-    let deployment = deployment.map(|name| ObjectRef::namespaced("Deployment", namespace, name).in_group(group));
-    std::iter::once(controller).chain(deployment).collect()
+    let made_by = ObjectRef::namespaced(&owner.kind, namespace, &owner.name).in_group(group).with_uid(&owner.uid);
+    let behind = behind.map(|(kind, name)| ObjectRef::namespaced(kind, namespace, name).in_group(group));
+    std::iter::once(made_by).chain(behind).collect()
 }
 
 fn subject(pod: &Pod) -> ObjectRef {

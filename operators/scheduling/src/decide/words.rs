@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keelson_core::{Candidate, Mode};
+use keelson_core::{Candidate, Direction, Mode, Rates};
 use keelson_placement::{Candidate as Eviction, Change, Choice, Explanation, Node, Pool, Victim, VolumePlan};
 
 use super::Ask;
@@ -106,6 +106,19 @@ pub(super) fn unschedulable(explanation: &Explanation, change: Option<&Change>) 
     sentence
 }
 
+/// What of its request a pod did not choose itself, where that keeps it from nodes.
+pub(super) fn learned(learned: Rates, candidates: &[Candidate]) -> String {
+    let checks = || candidates.iter().flat_map(|candidate| &candidate.failed);
+    let learned = Direction::BOTH.into_iter().filter(|way| learned.get(*way) > 0);
+    let learned =
+        learned.map(Direction::resource).filter(|name| checks().any(|check| check.text.contains(name.word())));
+    let named: Vec<String> = learned.map(|name| format!("{name}-request")).collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!(" It asks for what its workload was seen to use; the annotation {} counts before that.", named.join(" or "))
+}
+
 fn miss(candidate: &Candidate) -> String {
     let failed: Vec<&str> = candidate.failed.iter().map(|check| check.text.as_str()).collect();
     format!("{}: {}", candidate.name, failed.join("; "))
@@ -121,6 +134,10 @@ pub(super) fn inputs(ask: &Ask, nodes: usize, chosen: Option<&Node>) -> BTreeMap
     let mut inputs = BTreeMap::from([("nodes".to_owned(), nodes.to_string())]);
     for (name, amount) in ask.pod.requests.iter() {
         inputs.insert(format!("requested {name}"), name.quantity(amount).to_string());
+    }
+    for way in Direction::BOTH.into_iter().filter(|way| ask.learned.get(*way) > 0) {
+        let name = way.resource();
+        inputs.insert(format!("learned {name}"), name.quantity(ask.learned.get(way)).to_string());
     }
     if ask.pod.priority != 0 {
         inputs.insert("priority".into(), ask.pod.priority.to_string());

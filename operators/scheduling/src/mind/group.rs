@@ -285,7 +285,7 @@ impl Mind {
                     here += 1;
                     let ours = self.ours.contains(uid) && !self.refused.contains(uid);
                     if ours && Classes::serve(&pod.read.pod) && pod.read.problems.is_empty() {
-                        pods.push((uid.clone(), self.spread(pod.read.clone()).pod));
+                        pods.push((uid.clone(), self.complete(pod.read.clone()).pod));
                     }
                 }
             }

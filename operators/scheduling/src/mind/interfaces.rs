@@ -1,20 +1,23 @@
-//! What the interfaces of nodes carry, as far as it is believed.
+//! What the interfaces of nodes carry, as far as it is believed, and what pods are seen to use of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use keelson_cluster::{Event, Heard};
-use keelson_core::{Condition, NodeBandwidth, Timestamp};
+use keelson_core::{Condition, NodeBandwidth, Timestamp, WorkloadUsage};
 use keelson_placement::Node;
 
 use super::Mind;
-use crate::interfaces;
 use crate::queue::Waits;
+use crate::{interfaces, learned};
 
 /// What was heard, and what the state was told of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Interfaces {
     known: Arc<NodeBandwidth>,
+    usage: Arc<WorkloadUsage>,
+    /// What pods may ask for of what an interface carries, in thousandths.
+    limit: i64,
     told: HashMap<String, Heard>,
     /// When the first measurement stops to count.
     stale: Option<Timestamp>,
@@ -58,12 +61,31 @@ impl Mind {
         }
         self.interfaces.known = known;
         self.believe(now);
+        self.learn(now);
+    }
+
+    /// What workloads use is known anew; nothing where it is not to be learned from.
+    pub fn usage(&mut self, usage: Arc<WorkloadUsage>, now: Timestamp) {
+        self.interfaces.usage = usage;
+        self.learn(now);
+    }
+
+    /// Has pods ask for what is known. Whoever asks for less leaves room to others, and may find some itself.
+    fn learn(&mut self, now: Timestamp) {
+        let Interfaces { known, usage, limit, .. } = &self.interfaces;
+        let learned = learned::learned(usage, known, *limit);
+        if learned != *self.state.live().learned() {
+            self.state.apply(Event::UsageLearned(learned));
+            self.queue.changed(Waits::NODE, now, |_| true);
+        }
     }
 
     /// Pods may ask for another share of what interfaces carry, in thousandths.
     pub fn bandwidth_limit(&mut self, limit: i64, now: Timestamp) {
+        self.interfaces.limit = limit;
         self.state.apply(Event::BandwidthLimit(limit));
         self.queue.changed(Waits::NODE, now, |_| true);
+        self.learn(now);
     }
 
     /// What was measured too long ago counts no more.

@@ -32,8 +32,8 @@ impl Mind {
         self.state.apply(Event::SelectorDeleted { kind, namespace, name });
     }
 
-    /// A pod, spread by default when nothing else is said about it.
-    pub(super) fn spread(&self, read: ReadPod) -> ReadPod {
-        self.state.live().selectors().spread(read)
+    /// A pod, with what the cluster adds to it.
+    pub(super) fn complete(&self, read: ReadPod) -> ReadPod {
+        self.state.live().complete(read)
     }
 }

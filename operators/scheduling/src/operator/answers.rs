@@ -288,7 +288,7 @@ pub(super) fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
 
 fn enforced(known: &Known, pod: &Pod) -> Ask {
     let settings = Settings { mode: Mode::Enforce, ..known.settings.clone() };
-    let mut ask = Ask::new(pod, known.view.selectors().spread(read::pod(pod)), settings, known.at);
+    let mut ask = Ask::new(pod, known.view.complete(read::pod(pod)), settings, known.at);
     // A manifest that names no scheduler is asked about as one of ours.
     if scheduler_of(pod).is_empty() {
         ask.pod.layout = ask.settings.layout.clone();

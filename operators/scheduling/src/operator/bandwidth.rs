@@ -1,15 +1,17 @@
-//! NodeNetworks become the fact of what nodes' interfaces carry.
+//! NodeNetworks become the facts of what nodes' interfaces carry, and of what pods of workloads used of them.
 //!
 //! Every replica follows them, leader or not, so that all have the same board. They change often, one node after another:
 //! what comes within a moment is put on the board at once.
 
+use std::collections::BTreeMap;
+
 use keelson_api::{NodeNetwork, names};
-use keelson_core::{NodeBandwidth, Span};
+use keelson_core::{NodeBandwidth, Span, WorkloadUsage};
 use keelson_runtime::Runtime;
 use keelson_runtime::cache::Delta;
 use keelson_runtime::permissions::Rule;
 
-use crate::interfaces::read;
+use crate::{interfaces, learned};
 
 /// What comes within this long is one change.
 const GATHERED: Span = Span::millis(500);
@@ -42,17 +44,21 @@ async fn follow(rt: &Runtime) {
                 break;
             }
         }
-        rt.facts().fold(clock.now(), None, |known: &mut NodeBandwidth| {
-            heard.into_iter().for_each(|delta| take_in(known, delta));
-        });
+        let now = clock.now();
+        let rest = heard.clone();
+        rt.facts().fold(now, None, |known: &mut NodeBandwidth| take_in(&mut known.0, heard, interfaces::read));
+        rt.facts().fold(now, None, |known: &mut WorkloadUsage| take_in(&mut known.0, rest, learned::read));
     }
 }
 
-fn take_in(known: &mut NodeBandwidth, delta: Delta<NodeNetwork>) {
+/// Keeps by node what is read of the objects.
+fn take_in<T>(known: &mut BTreeMap<String, T>, heard: Vec<Delta<NodeNetwork>>, read: fn(&NodeNetwork) -> T) {
     let name = |object: &NodeNetwork| object.metadata.name.clone().unwrap_or_default();
-    match delta {
-        Delta::Restarted(all) => known.0 = all.map(|object| (name(&object), read(&object))).collect(),
-        Delta::Applied(object) => _ = known.0.insert(name(&object), read(&object)),
-        Delta::Deleted(object) => _ = known.0.remove(&name(&object)),
+    for delta in heard {
+        match delta {
+            Delta::Restarted(all) => *known = all.map(|object| (name(&object), read(&object))).collect(),
+            Delta::Applied(object) => _ = known.insert(name(&object), read(&object)),
+            Delta::Deleted(object) => _ = known.remove(&name(&object)),
+        }
     }
 }

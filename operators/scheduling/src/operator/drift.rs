@@ -89,7 +89,7 @@ pub(super) fn running(pods: &Cache<Written>, view: &View, settings: &Settings) -
         let Some(pod) = pods.get(&claim.namespace, name) else { continue };
         let stays = pod.metadata.deletion_timestamp.is_none();
         let ours = settings.places(scheduler_of(&pod));
-        let read = view.selectors().spread(read::pod(&pod)).pod.in_layout(settings.layout_of(&pod));
+        let read = view.complete(read::pod(&pod)).pod.in_layout(settings.layout_of(&pod));
         running.entry(group.to_string()).or_default().push((read, stays && ours));
     }
     running.values_mut().for_each(|pods| pods.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name)));

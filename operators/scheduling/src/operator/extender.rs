@@ -108,9 +108,9 @@ async fn bind(ask: &mpsc::Sender<Query>, body: &[u8]) -> Reply {
     json(&BindingResult { error })
 }
 
-/// A question about a pod, which is spread as the cluster is.
+/// A question about a pod, with what the cluster adds to it.
 fn question(known: &Known, pod: &Pod) -> Question {
-    let read = known.view.selectors().spread(read::pod(pod));
+    let read = known.view.complete(read::pod(pod));
     Question::new(pod, read, known.settings.clone(), known.stands, known.at)
 }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::Pod as Written;
 use keelson_cluster::read::Owner;
-use keelson_cluster::{Event, ReadPod, Selectors, State, read};
-use keelson_core::{DecisionId, Mode, PlanId, Timestamp};
+use keelson_cluster::{Event, ReadPod, State, View, read};
+use keelson_core::{DecisionId, Mode, PlanId, Timestamp, Workload};
 use keelson_placement::Network;
 use keelson_placement::network::Rank;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Subject {
     pub bound_to: Option<String>,
     /// The workload that made it, when that selects pods.
     owner: Option<Owner>,
+    /// The workload that it belongs to, as a person would name it.
+    belongs_to: Option<Workload>,
     /// When it was created, in microseconds.
     pub created: i64,
     /// Whether it is of its node, and started from a file there.
@@ -99,6 +101,7 @@ impl Subject {
         let settings = Settings::new(&scheduler, Mode::Enforce);
         let at = Moment { decision: DecisionId::nth(0), plan: PlanId::UNNAMED, now: Timestamp(0) };
         let (bound_to, owner, meta) = (read.bound_to.clone(), read.owner.clone(), &written.metadata);
+        let belongs_to = read.workload.clone();
         let mut ask = Ask::new(written, read, settings, at);
         // What a pod of another scheduler says about Keelson's mode is not asked here.
         (ask.brief, ask.settings.mode) = (true, Mode::Enforce);
@@ -108,6 +111,7 @@ impl Subject {
             created: meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_microsecond()),
             bound_to,
             owner,
+            belongs_to,
             ask,
         })
     }
@@ -126,10 +130,12 @@ impl Subject {
         self.ask.owners.last().map_or_else(|| format!("Pod {}", self.key()), name)
     }
 
-    /// Spreads it by default when nothing else is said about it.
-    pub(super) fn spread(&mut self, selectors: &Selectors) {
-        let read = ReadPod { owner: self.owner.clone(), ..ReadPod::of(self.ask.pod.clone(), None) };
-        self.ask.pod = selectors.spread(read).pod;
+    /// Adds what the cluster adds to it.
+    pub(super) fn complete(&mut self, view: &View) {
+        let (owner, workload) = (self.owner.clone(), self.belongs_to.clone());
+        let read = ReadPod { owner, workload, ..ReadPod::of(self.ask.pod.clone(), None) };
+        let read = view.complete(read);
+        (self.ask.pod, self.ask.learned) = (read.pod, read.learned);
     }
 
     /// Mixes a seed into the lot.

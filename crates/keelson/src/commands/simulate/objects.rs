@@ -15,9 +15,10 @@ use keelson_api::{NodeNetwork, names};
 use keelson_cluster::Event;
 use keelson_cluster::read::network::{WEIGHTS, group, measured, topology};
 use keelson_cluster::read::{self, ReadSelecting, ReadVolumes, selecting, volumes};
-use keelson_core::{ConditionStatus, NodeBandwidth, Timestamp};
-use keelson_scheduling::interfaces;
+use keelson_core::{ConditionStatus, NodeBandwidth, Timestamp, WorkloadUsage};
+use keelson_placement::bandwidth::LIMIT;
 use keelson_scheduling::simulate::{Cluster, Subject};
+use keelson_scheduling::{interfaces, learned};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -43,6 +44,7 @@ pub(super) struct Objects<'a> {
     /// The nodes' measured costs need them all.
     later: Vec<Event>,
     interfaces: NodeBandwidth,
+    usage: WorkloadUsage,
 }
 
 impl<'a> Objects<'a> {
@@ -153,7 +155,9 @@ impl<'a> Objects<'a> {
                 problems
             }
             "NodeNetwork" => {
-                self.interfaces.0.insert(key.1.clone(), interfaces::read(&parse::<NodeNetwork>(raw)?));
+                let read = parse::<NodeNetwork>(raw)?;
+                self.interfaces.0.insert(key.1.clone(), interfaces::read(&read));
+                self.usage.0.insert(key.1.clone(), learned::read(&read));
                 Vec::new()
             }
             _ => self.pod(&parse::<Pod>(raw)?, key),
@@ -206,6 +210,8 @@ impl<'a> Objects<'a> {
         let now = measured.map(|load| load.at).max().unwrap_or(Timestamp(0));
         let heard = |(node, interface): (&String, _)| (node.clone(), interfaces::heard(interface, now));
         self.cluster.interfaces = self.interfaces.0.iter().map(heard).collect();
+        let learned = learned::learned(&self.usage, &self.interfaces, LIMIT);
+        self.cluster.ground.apply(Event::UsageLearned(learned));
         input.notes = notes(&self.cluster, input);
         let left_out = interfaces::condition(&self.interfaces, now);
         input.notes.extend((left_out.status == ConditionStatus::True).then_some(left_out.message));
