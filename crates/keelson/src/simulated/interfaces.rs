@@ -15,8 +15,9 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-/// How long a window is.
+/// How long a window is at least, and at most.
 const WINDOW: Span = Span::seconds(10);
+const LONGEST: Span = Span::minutes(5);
 /// An hour of windows of one pod.
 const REMEMBERED: usize = 360;
 /// Workloads of a node; of more, those are forgotten that had no pod for longest.
@@ -27,11 +28,15 @@ const BASELINE: &[(&str, i64)] =
 
 /// Writes for ever.
 pub(super) async fn feed(client: kube::Client, simulation: Simulation, clock: keelson_runtime::Clock) {
-    let mut seen = Seen::default();
+    let (mut seen, mut last) = (Seen::default(), clock.now());
     loop {
-        if let Err(error) = write(&client, &simulation, &mut seen, clock.now()).await {
+        let now = clock.now();
+        // Simulated time does not wait for a machine that is too slow for it.
+        let window = now.since(last).clamp(WINDOW, LONGEST);
+        if let Err(error) = write(&client, &simulation, &mut seen, (now, window)).await {
             tracing::warn!(%error, "the simulated interfaces could not be written; they are tried again");
         }
+        last = now;
         clock.sleep(WINDOW).await;
     }
 }
@@ -82,7 +87,12 @@ fn p95(mut values: Vec<i64>) -> i64 {
     values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-async fn write(client: &kube::Client, simulation: &Simulation, seen: &mut Seen, now: Timestamp) -> Result<()> {
+async fn write(
+    client: &kube::Client,
+    simulation: &Simulation,
+    seen: &mut Seen,
+    (now, window): (Timestamp, Span),
+) -> Result<()> {
     let nodes: kube::Api<Node> = kube::Api::all(client.clone());
     let pods: kube::Api<Pod> = kube::Api::all(client.clone());
     let interfaces: kube::Api<NodeNetwork> = kube::Api::all(client.clone());
@@ -108,7 +118,7 @@ async fn write(client: &kube::Client, simulation: &Simulation, seen: &mut Seen, 
                 seen.add(&name, workload, rates, now);
             }
         }
-        let status = json!({"status": status(&node, load, seen.told(&name), now)});
+        let status = json!({"status": status(&node, (load, window), seen.told(&name), now)});
         interfaces.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
     }
     for gone in there.into_keys() {
@@ -122,7 +132,7 @@ fn bits(bits: i64) -> String {
     Quantity::from_value(bits).to_string()
 }
 
-fn status(node: &Node, load: Rates, workloads: Vec<Value>, now: Timestamp) -> Value {
+fn status(node: &Node, (load, window): (Rates, Span), workloads: Vec<Value>, now: Timestamp) -> Value {
     let instance = node.labels().get("node.kubernetes.io/instance-type").map_or("", String::as_str);
     let baseline = BASELINE.iter().find(|(name, _)| *name == instance).map(|(_, mbit)| bits(mbit * 1_000_000));
     json!({
@@ -131,7 +141,7 @@ fn status(node: &Node, load: Rates, workloads: Vec<Value>, now: Timestamp) -> Va
             "egress": bits(load.egress),
             "ingress": bits(load.ingress),
             "at": now.to_string(),
-            "windowSeconds": WINDOW.0 / 1_000_000,
+            "windowSeconds": window.0 / 1_000_000,
         },
         "workloads": workloads,
     })
