@@ -337,21 +337,23 @@ impl Class {
                 }
             }
             self.room.iter().filter(|room| **room != FULL).count()
-        } else {
+        } else if compares {
             let feasible = self.feasible(ground, &gates);
-            let raws = if compares { self.raws(ground, &feasible) } else { Vec::new() };
-            if compares {
-                range = raws.iter().fold(Range::NONE, |range, raw| range.and(raw));
-            }
-            for (index, slot) in feasible.iter().enumerate() {
-                let (raw, compared) = match raws.get(index) {
-                    Some(raw) => (*raw, range.compared(Scores::default(), *raw).total()),
-                    None => (Raw::default(), same),
-                };
+            let raws = self.raws(ground, &feasible);
+            range = raws.iter().fold(Range::NONE, |range, raw| range.and(raw));
+            for (slot, raw) in feasible.iter().zip(raws) {
+                let compared = range.compared(Scores::default(), raw).total();
                 let room = self.room.get(*slot).copied().map_or(0, i64::from);
                 best.offer(room + compared + self.image(*slot), *slot, raw);
             }
             feasible.len()
+        } else {
+            let has_room = self.room.iter().enumerate().filter(|(_, room)| **room != FULL);
+            let lets = |(slot, _): &(usize, &i16)| gates.iter().all(|gate| gate.lets(*slot));
+            has_room.filter(lets).fold(0, |feasible, (slot, room)| {
+                best.offer(i64::from(*room) + same + self.image(slot), slot, Raw::default());
+                feasible + 1
+            })
         };
         let best = best.best;
         let leaders: Vec<Candidate> = best

@@ -10,8 +10,8 @@ use super::Nodes;
 use super::sites::Sites;
 use crate::choose::hash;
 use crate::log::Change;
-use crate::network::Network;
 use crate::network::links::Flows;
+use crate::network::{Graph, Network};
 use crate::node::Node;
 use crate::pod::{Claim, Pod};
 use crate::room::Room;
@@ -41,6 +41,19 @@ pub(super) enum Step {
 pub(super) struct Kind {
     pub(super) claim: Arc<Claim>,
     pub(super) slots: BTreeMap<usize, i64>,
+    /// Its group and its workload there; none for pods that no other counts as a peer.
+    pub(super) member: Option<(Arc<Graph>, usize)>,
+}
+
+impl Kind {
+    fn new(claim: &Arc<Claim>, network: &Network) -> Self {
+        Self { claim: Arc::clone(claim), slots: BTreeMap::new(), member: member(claim, network) }
+    }
+}
+
+fn member(claim: &Claim, network: &Network) -> Option<(Arc<Graph>, usize)> {
+    let member = network.member(&claim.namespace, &claim.labels).filter(|_| !claim.leaving)?;
+    Some((Arc::clone(member.group), member.workload))
 }
 
 /// The places that the values of one node label make.
@@ -151,8 +164,11 @@ impl Ground {
         }
     }
 
-    /// Finds out anew where every node is.
+    /// Finds out anew where every node is, and of which groups the pods are.
     fn locate(&mut self, nodes: &impl Nodes) {
+        for kind in self.kinds.iter_mut().flatten() {
+            kind.member = member(&kind.claim, nodes.network());
+        }
         self.networks += 1;
         self.flows += 1;
         self.sites = Sites::default();
@@ -214,7 +230,7 @@ impl Ground {
         }
         let key = Arc::as_ptr(claim).addr();
         let kind = *self.by_claim.entry(key).or_insert_with(|| {
-            self.kinds.push(Some(Kind { claim: Arc::clone(claim), slots: BTreeMap::new() }));
+            self.kinds.push(Some(Kind::new(claim, nodes.network())));
             self.kinds.len() - 1
         });
         if let Some(known) = self.kinds.get_mut(kind)
@@ -237,7 +253,7 @@ impl Ground {
     pub(super) fn narrow(&self, pod: &Pod, network: &Network) -> Vec<bool> {
         let Some(member) = network.bound_by_links(&pod.namespace, &pod.labels) else { return Vec::new() };
         let mut flows = Flows::new(network);
-        for Kind { claim, slots } in self.kinds.iter().flatten() {
+        for Kind { claim, slots, .. } in self.kinds.iter().flatten() {
             for (slot, pods) in slots {
                 if let Some(place) = self.sites.spot_of(*slot).filter(|_| self.present.get(*slot) == Some(&true)) {
                     flows.add(place, claim, *pods);

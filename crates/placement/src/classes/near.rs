@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Nodes;
-use super::ground::{Ground, NOWHERE};
+use super::ground::{Ground, Kind, NOWHERE};
 use crate::network::near::is_beyond;
 use crate::network::{Distance, Graph, Network, Tie};
-use crate::pod::{Claim, Pod};
+use crate::pod::Pod;
 
 /// A kind that was not looked at yet.
 const UNKNOWN: u32 = u32::MAX;
@@ -74,7 +74,7 @@ impl Near {
         self.by_slot.clear();
         self.count = 0;
         for kind in 0..ground.kinds.len() {
-            if self.tie_of(kind, ground, nodes.network()).is_none() {
+            if self.tie_of(kind, ground).is_none() {
                 continue;
             }
             let Some(Some(known)) = ground.kinds.get(kind) else { continue };
@@ -86,7 +86,7 @@ impl Near {
     /// So many more pods of a kind are in a slot.
     pub(super) fn add(&mut self, step: (usize, usize, i64), ground: &mut Ground, nodes: &impl Nodes) {
         let (slot, kind, more) = step;
-        let Some(index) = self.tie_of(kind, ground, nodes.network()) else { return };
+        let Some(index) = self.tie_of(kind, ground) else { return };
         let Some(place) = ground.sites.of.get(slot).filter(|place| **place != NOWHERE) else { return };
         let (Some(tie), Ok(place)) = (self.ties.get(index).copied(), usize::try_from(*place)) else { return };
         self.reach(ground, nodes);
@@ -145,7 +145,7 @@ impl Near {
     }
 
     /// The tie that leads to a kind of pods; looked at once.
-    fn tie_of(&mut self, kind: usize, ground: &Ground, network: &Network) -> Option<usize> {
+    fn tie_of(&mut self, kind: usize, ground: &Ground) -> Option<usize> {
         if self.by_kind.len() <= kind {
             self.by_kind.resize(ground.kinds.len().max(kind + 1), UNKNOWN);
         }
@@ -156,16 +156,14 @@ impl Near {
         if known != UNKNOWN {
             return usize::try_from(known).ok();
         }
-        let claim = ground.kinds.get(kind).and_then(|kind| kind.as_ref()).map(|kind| kind.claim.as_ref());
-        let tie = claim.and_then(|claim| self.judge(claim, network));
+        let tie = ground.kinds.get(kind).and_then(Option::as_ref).and_then(|kind| self.judge(kind));
         let index = tie.and_then(|tie| u32::try_from(tie).ok()).unwrap_or(NONE);
         self.by_kind.get_mut(kind).into_iter().for_each(|known| *known = index);
         tie
     }
 
-    fn judge(&self, claim: &Claim, network: &Network) -> Option<usize> {
-        let member = network.member(&claim.namespace, &claim.labels).filter(|_| !claim.leaving)?;
-        let is_ours = Arc::ptr_eq(member.group, &self.group);
-        self.ties.iter().position(|tie| is_ours && tie.peer == member.workload)
+    fn judge(&self, kind: &Kind) -> Option<usize> {
+        let (_, workload) = kind.member.as_ref().filter(|(group, _)| Arc::ptr_eq(group, &self.group))?;
+        self.ties.iter().position(|tie| tie.peer == *workload)
     }
 }
