@@ -269,6 +269,20 @@ fn interfaces_are_measured_when_the_dump_was_made() {
 }
 
 #[test]
+fn who_says_nothing_of_the_network_asks_for_what_its_workload_was_seen_to_use() {
+    let network = |name: &str, egress: &str| {
+        let used = json!({"namespace": "shop", "kind": "Deployment", "name": "edge", "egress": egress, "ingress": "0",
+            "windows": 360});
+        json!({"apiVersion": "keelson.dev/v1alpha1", "kind": "NodeNetwork", "metadata": {"name": name}, "spec": {},
+            "status": {"capacity": {"egress": "10G", "ingress": "10G"}, "workloads": [used]}})
+    };
+    let pods = [pod("edge", 1, Some("a"), "100m"), pod("edge", 2, Some("a"), "100m"), pod("edge", 3, None, "100m")];
+    let dump = |egress: &str| list(&[&[node("a", "1"), network("a", egress)], &pods[..]].concat());
+    assert!(answered(&dump("3G")).scheduling.waiting[0].placed, "three of 3 Gbit/s in 9 usable");
+    assert!(!answered(&dump("4G")).scheduling.waiting[0].placed);
+}
+
+#[test]
 fn it_is_said_what_of_the_nodes_keelson_has() {
     let text = list(&[node("a", "1"), pod("web", 1, Some("a"), "100m"), pod("web", 2, None, "100m")]);
     let told = |layout| words(&answer(dumped(&text).unwrap(), &asked(layout), &mut |_, _, _| {}));
