@@ -26,12 +26,6 @@ impl Learned {
         workload.and_then(|workload| self.0.get(workload)).copied().unwrap_or_default()
     }
 
-    /// How many workloads are known.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
     /// A pod with what was learned for it.
     #[must_use]
     pub fn complete(&self, mut read: ReadPod) -> ReadPod {

@@ -26,7 +26,7 @@
 //! published is absent, never a default.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::watch;
@@ -56,9 +56,8 @@ impl Fact for WorkloadUsage {
     const NAME: &'static str = "WorkloadUsage";
 
     fn told(&self) -> String {
-        let workloads: BTreeSet<_> =
-            self.0.values().flat_map(|usages| usages.iter().map(|usage| &usage.workload)).collect();
-        format!("What {} workloads use of the network was seen on {} nodes.", workloads.len(), self.0.len())
+        let (nodes, most) = (self.0.len(), self.0.values().map(|usages| usages.len()).max().unwrap_or(0));
+        format!("What workloads use of the network was seen on {nodes} nodes, of {most} on one at most.")
     }
 }
 

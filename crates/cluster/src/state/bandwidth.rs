@@ -118,8 +118,7 @@ impl State {
             let Some(pod) = self.pods.get(&uid) else { continue };
             let mut claim = Claim::clone(&pod.claim);
             let learned = ask(&mut claim.requests, pod.learned, known.of(pod.workload.as_deref()));
-            let next = Kept { learned, ..pod.clone() };
-            let next = Kept { claim: self.claims.share(Arc::new(claim)), ..next };
+            let next = Kept { learned, claim: self.claims.share(Arc::new(claim)), ..pod.clone() };
             self.replace(&uid, Some(next));
         }
     }
