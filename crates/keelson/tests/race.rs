@@ -33,9 +33,6 @@ const FILL: i64 = 97;
 /// Pods that two bind at the same moment.
 const CONTESTED: usize = 200;
 
-/// A busy API server answers nobody for seconds, again and again. What comes of pods is told by whoever leads all the time.
-const PATIENT: [&str; 4] = ["--leader-elect-lease-duration", "90s", "--leader-elect-renew-deadline", "60s"];
-
 /// For how many pods they race.
 fn pods() -> usize {
     std::env::var("KEELSON_RACE").map_or(2_000, |pods| pods.parse().expect("KEELSON_RACE is a number"))
@@ -185,7 +182,7 @@ fn no_rule_of_keelsons_is_broken_and_every_collision_is_told() {
     cluster.stop(Component::Scheduler).unwrap();
     load.make(PODS, ours.into_iter().zip(theirs).flat_map(|(our, their)| [our, their]));
     let folder = tempfile::tempdir().unwrap();
-    let keelson = Controller::start(&kubeconfig, folder.path(), "keelson-0", &[], &PATIENT);
+    let keelson = Controller::start(&kubeconfig, folder.path(), "keelson-0", &[], &[]);
     until("Keelson leads", 60, || (!binding::lease(&cluster).0.is_empty()).then_some(()));
     cluster.start_again(Component::Scheduler).unwrap();
     let began = std::time::Instant::now();

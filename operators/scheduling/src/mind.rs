@@ -190,7 +190,10 @@ impl Mind {
         }
         if !standing.decides() {
             self.state.apply(Event::ForgottenAll);
-            self.effects = Effects::default();
+            // What comes of its own placements is looked at on, and told once it leads again.
+            if standing.settings.mode == Mode::Off {
+                (self.effects, self.measured) = Default::default();
+            }
             self.comparisons.clear();
         }
         self.standing = standing;
@@ -386,6 +389,10 @@ impl Mind {
     /// Forgets where a pod was assumed to be. The watch may have said meanwhile that it has a node: then there is nothing
     /// to forget.
     fn give_back(&mut self, uid: &str, now: Timestamp) {
+        // The assumption may have fallen with leadership.
+        if self.state.node_of(uid).is_none() {
+            self.effects.forget(uid);
+        }
         if self.state.is_assumed(uid) {
             let held = Held::by(uid, &self.state);
             self.state.apply(Event::Forgotten { uid: uid.to_owned() });
@@ -410,11 +417,11 @@ impl Mind {
         Some(Job { uid, plan, recording: None, awaits: None, pass: None, waited: at.now.since(seen) })
     }
 
-    /// What came of earlier decisions, since the last call.
+    /// What came of earlier decisions, since the last call; nothing while another leads.
     pub fn measured(&mut self, now: Timestamp) -> Vec<(DecisionId, Effect)> {
         self.measured.extend(self.effects.overdue(now));
         self.measured.extend(self.effects.unmeasured(&self.used, now));
-        std::mem::take(&mut self.measured)
+        if self.standing.decides() { std::mem::take(&mut self.measured) } else { Vec::new() }
     }
 
     /// Whether [`Self::next`] or [`Self::next_comparison`] has something to do now.

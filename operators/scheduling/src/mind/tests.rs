@@ -352,3 +352,41 @@ fn what_leads_to_actions_is_recorded_also_when_nothing_is_placed() {
     let again = crate::recording::replay(job.recording.as_ref().unwrap(), None).unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&job.plan).unwrap());
 }
+
+#[test]
+fn what_comes_of_a_placement_while_nobody_leads_is_told_by_who_made_it_once_it_leads_again() {
+    let cart = pod("cart", "500m");
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], std::slice::from_ref(&cart));
+    let job = mind.next(moment(1)).unwrap();
+    mind.ended(&job.uid, true, at(2));
+    mind.pod(&written(&bound(cart.clone(), "n1")), at(2));
+    mind.configure(Standing { leading: false, ..standing(Mode::Enforce) }, at(3));
+    let mut runs = bound(cart, "n1");
+    runs["status"]["phase"] = json!("Running");
+    mind.pod(&written(&runs), at(4));
+    assert_eq!(mind.measured(at(4)), [], "only who leads tells");
+    mind.configure(standing(Mode::Enforce), at(9));
+    let told = |mind: &mut Mind, now| {
+        let told = mind.measured(now).into_iter().map(|(decision, effect)| (decision, effect.as_predicted));
+        told.collect::<Vec<_>>()
+    };
+    let decision = job.plan.decisions[0].id;
+    assert_eq!(told(&mut mind, at(9)), [(decision, Some(true))]);
+    let mut refused = runs;
+    refused["status"] = json!({"phase": "Failed", "reason": "NodePorts", "message": "no free ports"});
+    mind.pod(&written(&refused), at(10));
+    assert_eq!(told(&mut mind, at(10)), [(decision, Some(false))]);
+}
+
+#[test]
+fn of_a_binding_that_failed_with_leadership_nothing_is_told() {
+    let cart = pod("cart", "500m");
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], std::slice::from_ref(&cart));
+    let job = mind.next(moment(1)).unwrap();
+    mind.configure(Standing { leading: false, ..standing(Mode::Enforce) }, at(2));
+    mind.ended(&job.uid, false, at(3));
+    // Another leader places it.
+    mind.pod(&written(&bound(cart, "n1")), at(4));
+    mind.configure(standing(Mode::Enforce), at(5));
+    assert_eq!(mind.measured(at(2_000)), []);
+}
