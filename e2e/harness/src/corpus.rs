@@ -82,14 +82,12 @@ pub enum Server {
     /// It was started again, went back in time, or was given other credentials: for moments it knows of no rights, and has
     /// nothing to answer from.
     Hurt,
-    /// Keelson was installed there and taken away again: its rights go before its last process.
-    Left,
 }
 
 impl Server {
     /// Whether this is said before anybody looks what is asked: 401 to whoever is not known, as when an account goes before
     /// its last process; 429 of a kind whose definition was made or changed a moment ago; 301 of a document of which another
-    /// edition was asked for than there is now; 403 and 429 by a server that is not itself; 403 to who was taken away.
+    /// edition was asked for than there is now; 403 and 429 by a server that is not itself.
     fn says_blindly(self, resource: &str, code: u16) -> bool {
         let is_new = resource == "custom" || resource.starts_with("custom/");
         let is_document = resource.starts_with("/openapi/v3/");
@@ -97,7 +95,6 @@ impl Server {
             || is_new && code == 429
             || is_document && code == 301
             || self == Self::Hurt && matches!(code, 403 | 429)
-            || self == Self::Left && code == 403
     }
 }
 
@@ -124,14 +121,6 @@ impl Cluster {
     /// With what is new and the command that adds it.
     pub fn asked_only_what_is_known(&self) -> Result<()> {
         only_what_is_known(&self.audit_log(), Server::Whole)
-    }
-
-    /// The same of a cluster on which Keelson was installed and taken away again.
-    ///
-    /// # Errors
-    /// With what is new and the command that adds it.
-    pub fn asked_only_what_is_known_though_left(&self) -> Result<()> {
-        only_what_is_known(&self.audit_log(), Server::Left)
     }
 
     /// The same of a cluster whose API server a test has hurt.
@@ -218,8 +207,6 @@ mod tests {
         let of = |server| unknown(asked(), &list, &told, server);
         let whole = ["v1 pods: get -> 403", "v1 nodes: get -> 401", "custom: list -> 429", "v1 pods: get -> 429"];
         assert_eq!(of(Server::Whole), requests(&whole));
-        let left = ["v1 nodes: get -> 401", "custom: list -> 429", "v1 pods: get -> 429"];
-        assert_eq!(of(Server::Left), requests(&left));
         let hurt = ["v1 nodes: get -> 401", "custom: list -> 429"];
         assert_eq!(of(Server::Hurt), requests(&hurt), "nobody knows such a request");
     }

@@ -47,7 +47,7 @@ fn the_chart_installs_upgrades_survives_a_node_and_leaves_nothing_it_should_not(
     keelson.scenario("purged", |keelson| purged(keelson, &before));
 
     rights_are_minimal(&keelson);
-    keelson.cluster.asked_only_what_is_known_though_left().unwrap_or_else(|error| panic!("{error:#}"));
+    keelson.cluster.asked_only_what_is_known().unwrap_or_else(|error| panic!("{error:#}"));
     drop(postgres);
 }
 
