@@ -148,10 +148,6 @@ impl State {
                 self.assume(&uid, Some(&node), volumes.map(|plan| Arc::new(*plan)))
             }
             Event::Forgotten { uid } => self.assume(&uid, None, None),
-            Event::ForgottenAll => {
-                let assumed = self.pods.iter().filter(|(_, pod)| pod.assumed).map(|(uid, _)| Arc::clone(uid));
-                assumed.collect::<Vec<_>>().iter().for_each(|uid| self.assume(uid, None, None));
-            }
         }
     }
 
@@ -252,6 +248,11 @@ impl State {
     #[must_use]
     pub fn plan_of(&self, uid: &str) -> Option<&VolumePlan> {
         self.pods.get(uid)?.volumes.as_deref()
+    }
+
+    /// The pods about whose claims something is decided, by uid, in no order. `O(pods)`.
+    pub fn planned(&self) -> impl Iterator<Item = &str> {
+        self.pods.iter().filter(|(_, pod)| pod.volumes.is_some()).map(|(uid, _)| uid.as_ref())
     }
 
     fn namespace(&mut self, name: String, labels: Option<Labels>) {

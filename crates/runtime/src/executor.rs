@@ -81,16 +81,42 @@ pub(crate) struct Inner {
     looked_at: Mutex<BTreeSet<DecisionId>>,
 }
 
+/// How a decision ended, and what was done of it.
+type Ended = (Outcome, Vec<Step>);
+/// Tells how one went of which that is not known yet.
+type Telling = watch::Receiver<Option<Ended>>;
+/// A decision that is not worked on any more.
+type Closed = (Ended, Option<Telling>);
+
 /// What came of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// By decision: how its actions ended and what was done. Every decision of the plan is in it.
-    pub decisions: BTreeMap<DecisionId, (Outcome, Vec<Step>)>,
+    pub decisions: BTreeMap<DecisionId, Ended>,
     /// Actions that name no decision of the plan. They are never done: the same plan would fail again.
     pub orphans: usize,
+    /// Who will tell how those went that ended as `Pending`.
+    unsettled: BTreeMap<DecisionId, Telling>,
 }
 
 impl Report {
+    /// Whether of every decision it is known how it went. What is not may have been carried out, or may yet be.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
+    /// The report once a look has told of every decision how it went. That takes seconds where the API server answers, and
+    /// as long as it is away or another leads. A decision that somebody else closed meanwhile stays `Pending`.
+    pub async fn settled(mut self) -> Self {
+        for (id, mut told) in std::mem::take(&mut self.unsettled) {
+            if let Ok(ended) = told.wait_for(Option::is_some).await {
+                self.decisions.extend(ended.clone().map(|ended| (id, ended)));
+            }
+        }
+        self
+    }
+
     /// Whether any action ended so.
     #[must_use]
     pub fn has(&self, result: StepResult) -> bool {
@@ -141,23 +167,27 @@ impl Open<'_> {
         self.steps.iter().any(|step| step.result == StepResult::Done)
     }
 
-    /// Says how it ended; `Pending` when nobody knows: then it is looked at later (see [`settle`]).
-    fn close(mut self, outcome: Outcome) -> (Outcome, Vec<Step>) {
-        self.end(outcome);
-        (outcome, std::mem::take(&mut self.steps))
+    /// Says how it ended; `Pending` when nobody knows: then it is looked at later (see [`settle`]), and told.
+    fn close(mut self, outcome: Outcome) -> Closed {
+        let telling = self.end(outcome);
+        ((outcome, std::mem::take(&mut self.steps)), telling)
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, outcome: Outcome) -> Option<Telling> {
         self.closed = true;
         self.inner.history.finish(self.decision.id, outcome, self.steps.clone());
         match outcome {
             Outcome::Pending => {
                 let of = self.decision.feature;
-                let nothing = Unanswered { feature: of, action: None, is_last: true };
-                let unanswered = self.under_way.take().unwrap_or(nothing);
+                let unanswered = self.under_way.take().unwrap_or_else(|| Unanswered::new(of, None, true));
+                let telling = unanswered.told.subscribe();
                 lock(&self.inner.unknown).insert(self.decision.id, unanswered);
+                Some(telling)
             }
-            outcome => self.inner.metrics.recorded(&self.decision, outcome),
+            outcome => {
+                self.inner.metrics.recorded(&self.decision, outcome);
+                None
+            }
         }
     }
 }
@@ -254,8 +284,10 @@ impl Executor {
                 "k8s.namespace.name" = decision.subject.namespace,
                 "k8s.object.name" = decision.subject.name,
             );
-            let ended = self.0.one(feature, decision, (&mine, overtaken), recording.as_ref()).instrument(span).await;
+            let one = self.0.one(feature, decision, (&mine, overtaken), recording.as_ref());
+            let (ended, telling) = one.instrument(span).await;
             report.decisions.insert(id, ended);
+            report.unsettled.extend(telling.map(|telling| (id, telling)));
         }
         report.orphans = actions.len();
         for action in actions {
@@ -303,7 +335,7 @@ impl Inner {
         mut decision: Decision,
         (actions, overtaken): (&[Action], &Overtaken<'_>),
         recording: Option<&Vec<u8>>,
-    ) -> (Outcome, Vec<Step>) {
+    ) -> Closed {
         let switch = self.switches.now(feature);
         let (mode, lowered) = self.mode(switch.effective, &decision.subject, actions).await;
         let made_under = decision.fence;
@@ -351,11 +383,11 @@ impl Inner {
         ended
     }
 
-    fn only_record(&self, mut decision: Decision, outcome: Outcome, steps: Vec<Step>) -> (Outcome, Vec<Step>) {
+    fn only_record(&self, mut decision: Decision, outcome: Outcome, steps: Vec<Step>) -> Closed {
         decision.ended(outcome, steps.clone());
         self.metrics.recorded(&decision, outcome);
         self.history.offer(decision);
-        (outcome, steps)
+        ((outcome, steps), None)
     }
 
     async fn carry_out(
@@ -363,7 +395,7 @@ impl Inner {
         feature: Feature,
         mut open: Open<'_>,
         (actions, overtaken): (&[Action], &Overtaken<'_>),
-    ) -> (Outcome, Vec<Step>) {
+    ) -> Closed {
         let fence = open.decision.fence;
         let mut switch = self.switches.subscribe(feature);
         let mut acts = 0;
@@ -393,7 +425,7 @@ impl Inner {
             }
             if !matches!(action.kind, ActionKind::Event { .. }) {
                 let is_last = actions.iter().skip(at + 1).all(|action| action.kind.only_tells());
-                open.under_way = Some(Unanswered { feature, action: Some(action.clone()), is_last });
+                open.under_way = Some(Unanswered::new(feature, Some(action.clone()), is_last));
             }
             let acted = tokio::select! {
                 biased;
@@ -438,7 +470,7 @@ impl Inner {
     }
 
     /// Takes back what was done, the last first, unless leadership is gone: then it is another's to tidy up.
-    async fn give_up(&self, mut open: Open<'_>, outcome: Outcome) -> (Outcome, Vec<Step>) {
+    async fn give_up(&self, mut open: Open<'_>, outcome: Outcome) -> Closed {
         let leads = self.switches.now(open.decision.feature).fence == open.decision.fence;
         while let Some((action, call)) = open.undo.pop().filter(|_| leads) {
             let deadline = Instant::now() + std::time::Duration::from_secs(5);

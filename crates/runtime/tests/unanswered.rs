@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use http::Method;
-use keelson_core::{ActionKind, Decision, ObjectRef, Outcome};
+use keelson_core::{Action, ActionKind, Decision, Feature, ObjectRef, Outcome, Plan};
 use keelson_runtime::{History, MemoryHistory};
 use serde_json::{Value, json};
 use support::{Fault, Process, World, bind, config_map, done, seconds, with_a_pod};
@@ -103,6 +103,29 @@ async fn ends_as_it_went(what: impl AsyncFn(&World, &ObjectRef) -> (ObjectRef, A
             assert_eq!(kept.steps.last().unwrap().action, "look how it went");
             assert_eq!(kept.actions, [], "what ended is not kept as open");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_it_is_told_how_it_went() {
+    for fate in [Fate::CarriedOut, Fate::LostOnTheWay] {
+        let (_world, process, pod) = with_a_pod(5).await;
+        cut_off_at_the_first_write(&process, fate);
+        let decision = process.decision(&pod);
+        let id = decision.id;
+        let actions = vec![Action { decision: id, object: pod, kind: bind("n1") }];
+        let plan = Plan { decisions: vec![decision], actions, ..Plan::default() };
+        let report = process.runtime.executor().run(Feature::Scheduling, plan, None).await;
+        assert!(!report.is_settled() && report.decisions[&id].0 == Outcome::Pending, "{report:?}");
+        let waits = tokio::spawn(report.settled());
+        seconds(60).await;
+        assert!(!waits.is_finished(), "nobody could look yet");
+        process.net.heal();
+        seconds(20).await;
+        let report = waits.await.unwrap();
+        let kept = newest(&process);
+        assert_eq!(report.decisions[&id], (kept.outcome, kept.steps));
+        assert!(report.is_settled() && kept.outcome == fate.outcome(), "{fate:?}: {report:?}");
     }
 }
 

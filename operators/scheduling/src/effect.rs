@@ -28,8 +28,8 @@ const PREDICTED: [ResourceName; 2] = [ResourceName::Cpu, ResourceName::Memory];
 const TOLERANCE: i64 = 50;
 /// A pod that does not run by then is an effect too.
 const PATIENCE: Span = Span::minutes(10);
-/// For how long a pod that runs is followed on.
-const AFTERMATH: Span = Span::hours(1);
+/// For how long a pod that runs is followed on, and how old a placement may be to be followed.
+pub const AFTERMATH: Span = Span::hours(1);
 /// How many placements are followed at once; the oldest is given up beyond that.
 const FOLLOWED: usize = 20_000;
 
@@ -127,6 +127,14 @@ impl Effects {
         added.add_assign(&pod.requests);
         let open = Open { placement, requests: pod.requests.clone(), added: added.clone() };
         self.open(&pod.uid, open);
+    }
+
+    /// Follows a placement of an earlier leader. Its pod has come to its node, which is predicted to stay as it is then.
+    pub fn placed_before(&mut self, uid: &str, node: &Node, requests: &Resources, placement: Placement) {
+        let added = self.added.entry(placement.node.clone()).or_default();
+        added.add_assign(requests);
+        let (added, placement) = (added.clone(), Placement { shares: shares(node, |_| 0), ..placement });
+        self.open(uid, Open { placement, requests: requests.clone(), added });
     }
 
     /// Follows a placement of which only the pod is left, after a restart.
@@ -270,15 +278,15 @@ impl Effects {
         ))
     }
 
-    /// The placements whose pods take too long.
-    pub fn overdue(&mut self, now: Timestamp) -> Vec<(DecisionId, Effect)> {
+    /// The placements whose pods take too long, by the pod's uid.
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<(String, (DecisionId, Effect))> {
         let mut effects = Vec::new();
         while self.by_age.first().is_some_and(|(at, _)| now.since(*at) >= PATIENCE)
             && let Some((_, uid)) = self.by_age.pop_first()
             && let Some(Open { placement, .. }) = self.open.remove(&uid)
         {
             let sentence = format!("Bound to {}, and not running after {PATIENCE}.", placement.node);
-            effects.push((placement.decision, wrong(now, sentence)));
+            effects.push((uid, (placement.decision, wrong(now, sentence))));
         }
         effects
     }

@@ -4,8 +4,8 @@
 //! it only carries. It follows the cluster whether it may act or not; it decides only while its process leads.
 //!
 //! Promises: a pod that has a node is never decided again; a pod is assumed to be on its node from the decision on, and
-//! forgotten when the binding fails; one whose claims get their volumes first keeps its room meanwhile; whoever stops leading
-//! forgets every assumption.
+//! forgotten when it is known that the binding failed, not before; one whose claims get their volumes first keeps its room
+//! meanwhile; whoever stops leading forgets what it only planned, and nothing that may have been carried out.
 
 mod advice;
 mod asked;
@@ -23,7 +23,7 @@ mod sending;
 mod storage;
 mod wake;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -50,6 +50,9 @@ use crate::observe;
 use crate::queue::{Attempt, Backoff, Counts, Queue, Waiting, Waits};
 use crate::recording;
 use crate::used::{Missing, NodeUse};
+
+/// For how long nobody may lead after a leader died: a Lease, and what its successor needs to notice and to read.
+const TAKEN_OVER: Span = Span::minutes(1);
 
 /// What bears on everything it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,8 +192,8 @@ impl Mind {
             return;
         }
         if !standing.decides() {
-            self.state.apply(Event::ForgottenAll);
-            // What comes of its own placements is looked at on, and told once it leads again.
+            self.forget_plans(now);
+            // What comes of placements is looked at on, and told once it leads again.
             if standing.settings.mode == Mode::Off {
                 (self.effects, self.measured) = Default::default();
             }
@@ -221,6 +224,13 @@ impl Mind {
                 self.queue.apply(waiting, now);
             }
         }
+    }
+
+    /// Gives back what waits for claims: another leader decides anew. What was sent may have been carried out, whoever leads.
+    fn forget_plans(&mut self, now: Timestamp) {
+        let planned = self.state.planned().filter(|uid| !self.queue.is_in_flight(uid)).map(str::to_owned);
+        let planned: BTreeSet<String> = planned.collect();
+        planned.iter().for_each(|uid| self.give_back(uid, now));
     }
 
     /// The next pod, decided; `None` when nobody is due. `O(nodes)`.
@@ -373,7 +383,8 @@ impl Mind {
         if !self.queue.is_in_flight(uid) && self.state.plan_of(uid).is_some() {
             return;
         }
-        if done {
+        // Who does not decide any more waits for no claims.
+        if done && (self.standing.decides() || self.state.plan_of(uid).is_none()) {
             let waits = Waits::VOLUMES.and(Waits::TIME);
             let for_volumes = self.state.plan_of(uid).map(|_| Attempt::Unschedulable(waits));
             return self.queue.report(uid, for_volumes.unwrap_or(Attempt::Placed), now);
@@ -417,11 +428,29 @@ impl Mind {
         Some(Job { uid, plan, recording: None, awaits: None, pass: None, waited: at.now.since(seen) })
     }
 
-    /// What came of earlier decisions, since the last call; nothing while another leads.
+    /// What came of earlier decisions, since the last call; nothing while another leads, who tells it. What it may not have
+    /// come to tell is told by who leads next.
     pub fn measured(&mut self, now: Timestamp) -> Vec<(DecisionId, Effect)> {
-        self.measured.extend(self.effects.overdue(now));
+        for (uid, told) in self.effects.overdue(now) {
+            self.measured.push(told);
+            self.set_back(&uid, now);
+        }
         self.measured.extend(self.effects.unmeasured(&self.used, now));
+        self.measured.retain(|(_, effect)| now.since(effect.at) < TAKEN_OVER);
         if self.standing.decides() { std::mem::take(&mut self.measured) } else { Vec::new() }
+    }
+
+    /// A pod that was bound long ago and that nobody has seen bound: the cluster was set back to before that. It waits again.
+    fn set_back(&mut self, uid: &str, now: Timestamp) {
+        let waits_for_us = self.queue.is_in_flight(uid) || self.state.plan_of(uid).is_some();
+        if waits_for_us || !self.state.is_assumed(uid) {
+            return;
+        }
+        self.give_back(uid, now);
+        let waiting = self.unbound.get(uid).and_then(|pod| self.waiting(&pod.written));
+        if let Some(waiting) = waiting.filter(|_| self.standing.decides()) {
+            self.queue.apply(waiting, now);
+        }
     }
 
     /// Whether [`Self::next`] or [`Self::next_comparison`] has something to do now.

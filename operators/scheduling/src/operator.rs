@@ -30,7 +30,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use keelson_api::PlatformSpec;
 use keelson_api::platform::SchedulingSettings;
 use keelson_core::{
-    Condition, ConditionStatus, DecisionId, Feature, Metric, Mode, NodeBandwidth, PlanId, Reason, Span, Step,
+    Condition, ConditionStatus, DecisionId, Feature, Metric, Mode, NodeBandwidth, Outcome, PlanId, Reason, Span, Step,
     StepResult, Verb, WorkloadUsage,
 };
 use keelson_runtime::cache::Delta;
@@ -39,7 +39,7 @@ use keelson_runtime::permissions::{Permissions, Rule};
 use keelson_runtime::switch::Switch;
 use keelson_runtime::{Answers, Gauge, Meter, Options, Report, Runtime, StartError};
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{Instrument, field};
 
@@ -139,10 +139,30 @@ pub fn replacing() -> Permissions {
     incumbent::permissions()
 }
 
-/// What is under way: the pod of each task, when it waits for the outcome, and of how many actions.
+/// What is under way: the pod of each task, when it waits for the outcome, and of how many actions. What may have been
+/// carried out though nobody said so waits to be known beside it: its pod may be on its node, or come there yet.
 struct UnderWay {
     tasks: JoinSet<Report>,
+    unknown: JoinSet<Report>,
     pods: HashMap<Id, (String, usize)>,
+}
+
+impl UnderWay {
+    fn new() -> Self {
+        Self { tasks: JoinSet::new(), unknown: JoinSet::new(), pods: HashMap::new() }
+    }
+
+    /// How a task ended; with the pod it was of, once it is known whether what that waits for was done.
+    fn ended(&mut self, ended: Result<(Id, Report), JoinError>) -> Option<(String, bool)> {
+        let (id, report) = ended.unwrap_or_else(|error| (error.id(), Report::default()));
+        let (uid, actions) = self.pods.remove(&id)?;
+        if report.is_settled() {
+            return Some((uid, is_done(&report, actions)));
+        }
+        let waits = self.unknown.spawn(report.settled());
+        self.pods.insert(waits.id(), (uid, actions));
+        None
+    }
 }
 
 async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
@@ -167,7 +187,7 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
     networks.configure(&wanted, &mut mind, clock.now());
     mind.bandwidth_limit(limit(&wanted), clock.now());
     let (mut told, mut interfaces_read) = (None, false);
-    let mut under_way = UnderWay { tasks: JoinSet::new(), pods: HashMap::new() };
+    let mut under_way = UnderWay::new();
     let (mut nodes_read, mut namespaces_read, mut budgets_read, mut pods_read) = (false, false, false, false);
     let mut stopping = std::pin::pin!(rt.stopping());
     loop {
@@ -246,12 +266,13 @@ async fn run(rt: Runtime, asked: Arc<Mutex<mpsc::Receiver<Query>>>) {
                 }
             }
             Some(ended) = under_way.tasks.join_next_with_id() => {
-                let (id, report) = match ended {
-                    Ok((id, report)) => (id, report),
-                    Err(error) => (error.id(), Report::default()),
-                };
-                if let Some((uid, actions)) = under_way.pods.remove(&id) {
-                    mind.ended(&uid, is_done(&report, actions), clock.now());
+                if let Some((uid, done)) = under_way.ended(ended) {
+                    mind.ended(&uid, done, clock.now());
+                }
+            }
+            Some(known) = under_way.unknown.join_next_with_id() => {
+                if let Some((uid, done)) = under_way.ended(known) {
+                    mind.ended(&uid, done, clock.now());
                 }
             }
             Some(query) = asked.recv() => {
@@ -458,11 +479,13 @@ impl Gauges {
 }
 
 /// Whether what the pod waits for was done: its binding, or every write that goes before one. These are the first actions
-/// of its decision.
+/// of its decision; of one whose answer was lost a later step tells.
 fn is_done(report: &Report, actions: usize) -> bool {
-    let done = |step: &Step| matches!(step.result, StepResult::Done | StepResult::Unchanged);
-    let done = |steps: &Vec<Step>| steps.len() >= actions && steps.iter().take(actions).all(done);
-    actions > 0 && report.decisions.values().any(|(_, steps)| done(steps))
+    let done = |step: &&Step| matches!(step.result, StepResult::Done | StepResult::Unchanged);
+    let done = |(outcome, steps): &(Outcome, Vec<Step>)| {
+        *outcome != Outcome::Failed && steps.iter().filter(done).count() >= actions
+    };
+    actions > 0 && report.decisions.values().any(done)
 }
 
 fn standing(rt: &Runtime, switch: &Switch, platform: &Arc<PlatformSpec>) -> Standing {

@@ -112,8 +112,6 @@ pub enum Event {
         /// Its uid.
         uid: String,
     },
-    /// Whoever assumed does not lead any more: every assumption falls.
-    ForgottenAll,
 }
 
 impl Event {

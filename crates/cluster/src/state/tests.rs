@@ -72,18 +72,7 @@ fn an_assumed_pod_counts_until_the_watch_decides() {
     // What the watch said is neither forgotten nor assumed away.
     state.apply(Event::Forgotten { uid: "u".into() });
     state.apply(assume);
-    state.apply(Event::ForgottenAll);
     assert_eq!((requested(&state, "n1"), requested(&state, "n2")), (0, 300));
-}
-
-#[test]
-fn a_new_leader_forgets_every_assumption() {
-    let mut state = State::default();
-    state.apply(node(node_json("n1", 1_000)));
-    state.apply(pod(pod_json("p", "u", None, 300)));
-    state.apply(Event::Assumed { uid: "u".into(), node: "n1".into(), volumes: None });
-    state.apply(Event::ForgottenAll);
-    assert_eq!((requested(&state, "n1"), state.node_of("u")), (0, None));
 }
 
 #[test]

@@ -378,6 +378,8 @@ impl Inner {
                 Ok(404) => return Ok(Acted::gone()),
                 Ok(429) => false,
                 Ok(409 | 500..=599) | Err(_) => true,
+                // An earlier try may be carried out yet.
+                Ok(_) if lost_once => return Ok(Acted::unknown(refusal(&answer))),
                 Ok(_) => return Ok(answer.as_ref().map_or_else(Acted::failed, Acted::rejected)),
             };
             if lost {

@@ -5,15 +5,17 @@
 //! looked at twice, for a request that was on its way to an API server that stood still may be carried out after the
 //! first look.
 //!
-//! Promises: no decision stays open for longer than its feature goes without a leader or an API server; nothing is done
-//! again here, the feature itself decides anew from what it sees.
+//! Promises: no decision stays open for longer than its feature goes without a leader or an API server; whoever waits for
+//! how one went is told; nothing is done again here, the feature itself decides anew from what it sees.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keelson_core::{Action, Decision, Feature, Outcome, Span, Step, StepResult};
 
 use super::look::Look;
-use super::{Executor, Inner, lock};
+use super::{Ended, Executor, Inner, lock};
+use crate::watch;
 
 /// How often it is looked whether something is left open under an older fence.
 const GLANCE: Span = Span::seconds(5);
@@ -25,6 +27,14 @@ pub(super) struct Unanswered {
     pub(super) action: Option<Action>,
     /// Whether the plan ends with it, but for what only tells.
     pub(super) is_last: bool,
+    /// How it went, once that is known. Nobody will tell any more when this is gone.
+    pub(super) told: Arc<watch::Sender<Option<Ended>>>,
+}
+
+impl Unanswered {
+    pub(super) fn new(feature: Feature, action: Option<Action>, is_last: bool) -> Self {
+        Self { feature, action, is_last, told: Arc::new(watch::channel(None).0) }
+    }
 }
 
 /// Finishes what is left open whenever this process has come to lead, until the process stops.
@@ -100,8 +110,12 @@ impl Inner {
             self.release_gate(action.map_or(&[], std::slice::from_ref));
         }
         let step = Step { at: self.clock.now(), action: "look how it went".to_owned(), result, detail };
-        self.history.finish(decision.id, outcome, decision.steps.iter().cloned().chain([step]).collect());
+        let steps: Vec<Step> = decision.steps.iter().cloned().chain([step]).collect();
+        self.history.finish(decision.id, outcome, steps.clone());
         self.metrics.recorded(decision, outcome);
         lock(&self.unknown).remove(&decision.id);
+        if let Some(unanswered) = unanswered {
+            unanswered.told.send_replace(Some((outcome, steps)));
+        }
     }
 }

@@ -113,7 +113,7 @@ fn a_pod_that_is_taken_away_or_bound_elsewhere_or_late_makes_it_wrong() {
     assert_eq!(elsewhere.sentence, "Bound to n2 instead of n1: another scheduler was faster.");
     let mut late = effects;
     assert!(late.overdue(later(599)).is_empty());
-    assert_eq!(late.overdue(later(600))[0].1.sentence, "Bound to n1, and not running after 10 min.");
+    assert_eq!(late.overdue(later(600))[0].1.1.sentence, "Bound to n1, and not running after 10 min.");
     assert!(late.is_empty());
 }
 

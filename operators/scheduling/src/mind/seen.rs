@@ -6,17 +6,17 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use keelson_api::names;
 use keelson_cluster::{Event, read};
-use keelson_core::{DecisionId, Reason, Timestamp};
+use keelson_core::{DecisionId, Mode, Reason, Timestamp};
 
 use super::storage::has_its_volumes;
 use super::{Held, Mind, Placement, Unbound, uid};
 use crate::decide::scheduler_of;
-use crate::effect::Seen;
+use crate::effect::{AFTERMATH, Seen};
 use crate::observe;
 
 impl Mind {
-    /// The pods there are; all others are gone. A placement of an earlier life of this process whose pod does not run yet
-    /// is followed again, because the pod carries its decision's id.
+    /// The pods there are; all others are gone. A placement that was made before, and whose pod does not run yet, is followed
+    /// again, because the pod carries its decision's id.
     pub fn pods(&mut self, pods: impl IntoIterator<Item = Arc<Pod>>, now: Timestamp) {
         let mut listed = HashSet::new();
         for pod in pods {
@@ -42,13 +42,16 @@ impl Mind {
         let was_on = self.state.node_of(&uid).map(str::to_owned);
         let unbound = waits.then(|| Unbound { written: Arc::clone(pod), read: read.clone() });
         self.state.apply(Event::PodApplied(Box::new(read)));
-        let seen = Seen { view: self.state.live(), used: &self.used };
-        self.measured.extend(self.effects.changed(pod, &seen, now));
-        self.groups.seen(&uid, pod);
         let before = match unbound {
             Some(unbound) => self.unbound.insert(uid.clone(), unbound),
             None => self.unbound.remove(&uid),
         };
+        if is_bound && before.is_some() {
+            self.follow_another(pod, now);
+        }
+        let seen = Seen { view: self.state.live(), used: &self.used };
+        self.measured.extend(self.effects.changed(pod, &seen, now));
+        self.groups.seen(&uid, pod);
         self.moved(&uid, held, now);
         if is_bound && self.state.node_of(&uid) != was_on.as_deref() {
             self.came(&uid, &key, now);
@@ -125,19 +128,33 @@ impl Mind {
         }
     }
 
+    /// A placement of which only the pod is left, after a restart, and which does not run yet.
     fn follow_again(&mut self, pod: &Pod, now: Timestamp) {
-        let annotation = pod.metadata.annotations.as_ref().and_then(|all| all.get(names::DECISION));
-        let decision = annotation.and_then(|id| id.parse::<DecisionId>().ok());
-        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default();
-        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-        let ours = self.waiting(pod).is_some();
-        if let (Some(decision), Some(node), true, "Pending") = (decision, node, ours, phase)
-            && self.standing.decides()
-            && !self.effects.follows(uid(pod))
-        {
-            let at = decided_at(decision).unwrap_or(now);
-            self.effects.follow(uid(pod), Placement { decision, node, at, shares: Default::default() });
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        if let (Some(placement), Some("Pending")) = (self.followable(pod, now), phase) {
+            self.effects.follow(uid(pod), placement);
         }
+    }
+
+    /// A placement of who leads now, or led before: whoever leads next tells what comes of it.
+    fn follow_another(&mut self, pod: &Pod, now: Timestamp) {
+        if let Some(placement) = self.followable(pod, now)
+            && let (Some(member), Some(claim)) = (self.state.member(&placement.node), self.state.claim_of(uid(pod)))
+        {
+            self.effects.placed_before(uid(pod), &member.node, &claim.requests, placement);
+        }
+    }
+
+    /// The placement that a bound pod is the outcome of, where it says so and nobody follows it yet.
+    fn followable(&self, pod: &Pod, now: Timestamp) -> Option<Placement> {
+        let annotation = pod.metadata.annotations.as_ref()?.get(names::DECISION)?;
+        let decision = annotation.parse::<DecisionId>().ok()?;
+        let node = pod.spec.as_ref()?.node_name.clone().filter(|name| !name.is_empty())?;
+        let at = decided_at(decision)?;
+        // An older one was copied from another pod.
+        let is_its = now.since(at) < AFTERMATH && pod.metadata.deletion_timestamp.is_none();
+        let follows = is_its && self.standing.settings.mode > Mode::Off && !self.effects.follows(uid(pod));
+        follows.then(|| Placement { decision, node, at, shares: Default::default() })
     }
 }
 

@@ -195,18 +195,30 @@ fn a_pod_can_lower_the_mode_for_itself() {
 }
 
 #[test]
-fn off_and_another_leader_decide_nothing_and_forget_assumptions() {
+fn off_and_another_leader_decide_nothing_and_forget_what_was_not_carried_out() {
     let off = standing(Mode::Off);
     let follower = Standing { leading: false, ..standing(Mode::Enforce) };
     for quiet in [off, follower] {
         let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[pod("a", "500m"), pod("b", "5")]);
+        let on_n1 = |mind: &Mind| mind.view().member("n1").unwrap().node.pod_count();
         let job = mind.next(moment(1)).unwrap();
         mind.configure(quiet, at(2));
-        assert_eq!((mind.next(moment(2)), mind.view().member("n1").unwrap().node.pod_count()), (None, 0));
+        assert_eq!((mind.next(moment(2)), on_n1(&mind)), (None, 1), "it may be there by now");
         mind.ended(&job.uid, false, at(3));
+        assert_eq!((mind.next(moment(3)), on_n1(&mind)), (None, 0));
         mind.configure(standing(Mode::Enforce), at(4));
         assert!(mind.next(moment(4)).is_some(), "the caches were followed all the time");
     }
+}
+
+#[test]
+fn a_pod_that_was_bound_before_the_cluster_was_set_back_waits_again() {
+    let mut mind = mind(Mode::Enforce, &[node("n1", 1_000)], &[pod("a", "500m")]);
+    let job = mind.next(moment(1)).unwrap();
+    mind.ended(&job.uid, true, at(1));
+    assert_eq!((mind.measured(at(600)), mind.next(moment(600))), (Vec::new(), None), "the watch may be behind");
+    assert_eq!(mind.measured(at(601)).len(), 1, "it does not run");
+    assert!(mind.next(moment(601)).unwrap().binds());
 }
 
 #[test]
@@ -376,6 +388,40 @@ fn what_comes_of_a_placement_while_nobody_leads_is_told_by_who_made_it_once_it_l
     refused["status"] = json!({"phase": "Failed", "reason": "NodePorts", "message": "no free ports"});
     mind.pod(&written(&refused), at(10));
     assert_eq!(told(&mut mind, at(10)), [(decision, Some(false))]);
+}
+
+#[test]
+fn a_standby_tells_what_comes_of_placements_of_the_leader_before_it() {
+    let (cart, shop) = (pod("cart", "500m"), pod("shop", "100m"));
+    let follower = Standing { leading: false, ..standing(Mode::Enforce) };
+    let mut mind = Mind::new(follower);
+    mind.nodes([Arc::new(serde_json::from_value(node("n1", 1_000)).unwrap())], at(0));
+    mind.pods([&cart, &shop].map(written), at(0));
+    let placed = |pod: &Value, seconds: i64, phase: &str| {
+        let mut value = bound(pod.clone(), "n1");
+        let id = format!("{:08x}-{:04x}-7000-8000-000000000007", (seconds * 1_000) >> 16, (seconds * 1_000) & 0xffff);
+        value["metadata"]["annotations"] = json!({"keelson.dev/decision": id});
+        value["status"]["phase"] = json!(phase);
+        written(&value)
+    };
+    mind.pod(&placed(&cart, 10, "Pending"), at(10));
+    mind.pod(&placed(&shop, 11, "Pending"), at(11));
+    // The leader tells of the first, and dies before the second runs.
+    mind.pod(&placed(&cart, 10, "Running"), at(20));
+    assert_eq!(mind.measured(at(20)), [], "only who leads tells");
+    assert_eq!(mind.measured(at(75)), []);
+    mind.pod(&placed(&shop, 11, "Running"), at(76));
+    mind.configure(standing(Mode::Enforce), at(90));
+    let told = mind.measured(at(90));
+    assert_eq!(told.len(), 1, "{told:?}");
+    let sentence = "Running after 1 min; n1 cpu requested at 60 % (said 60 %)";
+    assert!(told[0].1.sentence.starts_with(sentence) && told[0].1.as_predicted == Some(true), "{told:?}");
+    // An annotation that was copied from an old pod says nothing.
+    let copy = pod("copy", "100m");
+    mind.pod(&written(&copy), at(4_000));
+    mind.pod(&placed(&copy, 11, "Pending"), at(4_001));
+    mind.pod(&placed(&copy, 11, "Running"), at(4_002));
+    assert_eq!(mind.measured(at(4_002)), []);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use keelson_core::{Decision, Feature, Mode, Reason, Timestamp};
+use keelson_core::{Decision, DecisionId, Feature, Mode, Reason, Timestamp};
 use keelson_runtime::config::Election;
 use keelson_runtime::elector::Timing;
 use keelson_runtime::{Answers, Calls, Clock, Config, MemoryHistory, Operator, Running, Runtime};
@@ -43,7 +43,17 @@ pub struct Scene {
     pub measured: Arc<AtomicBool>,
     /// Whether ours may read ConfigMaps.
     pub granted: Arc<AtomicBool>,
+    /// Of which pod nothing is answered.
+    pub mute: Arc<Mutex<Option<Mute>>>,
     clock: Clock,
+}
+
+/// A pod about which the API server answers nothing.
+#[derive(Debug, Clone)]
+pub struct Mute {
+    pub pod: &'static str,
+    /// Whether what is written meanwhile is carried out once it is taken off.
+    pub writes_later: bool,
 }
 
 /// A client that notes what it writes.
@@ -52,6 +62,7 @@ pub struct Noting {
     face: Face,
     measured: Arc<AtomicBool>,
     granted: Arc<AtomicBool>,
+    mute: Arc<Mutex<Option<Mute>>>,
     writes: Arc<Mutex<Vec<String>>>,
 }
 
@@ -75,6 +86,20 @@ impl Service<Request<Body>> for Noting {
             request.headers_mut().insert("impersonate-user", http::HeaderValue::from_static("nobody"));
         }
         let face = self.face.clone();
+        let mute = self.mute.lock().unwrap().clone();
+        if let Some(mute) = mute.filter(|mute| request.uri().path().contains(&format!("/pods/{}", mute.pod))) {
+            let taken_off = Arc::clone(&self.mute);
+            // Whoever asked gives up long before.
+            tokio::spawn(async move {
+                while taken_off.lock().unwrap().is_some() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                if request.method() != http::Method::GET && mute.writes_later {
+                    face.oneshot(request).await.unwrap();
+                }
+            });
+            return Box::pin(std::future::pending());
+        }
         Box::pin(async move { Ok(face.oneshot(request).await?) })
     }
 }
@@ -85,6 +110,8 @@ pub struct Process {
     pub history: Arc<MemoryHistory>,
     pub answers: Answers,
     pub writes: Arc<Mutex<Vec<String>>>,
+    /// What goes wrong between it and its Lease.
+    pub lease_faults: Faults,
     running: Running,
 }
 
@@ -105,7 +132,8 @@ impl Scene {
         let simulation = Simulation::new(shared.clone(), World::new(seed, settings));
         let invariants = Arc::new(Mutex::new(Invariants::new()));
         let [measured, granted] = [(); 2].map(|()| Arc::new(AtomicBool::new(true)));
-        let scene = Self { shared, simulation, invariants, measured, granted, clock: Clock::start(base, 1) };
+        let (mute, clock) = (Arc::default(), Clock::start(base, 1));
+        let scene = Self { shared, simulation, invariants, measured, granted, mute, clock };
         for definition in keelson_api::crds::all() {
             scene.create(CRDS, json!(definition));
         }
@@ -176,10 +204,10 @@ impl Scene {
         let client = |faults| {
             let face = Face::new(self.shared.clone()).with_faults(faults);
             let [measured, granted] = [&self.measured, &self.granted].map(Arc::clone);
-            let writes = Arc::clone(&writes);
-            Client::new(calls.to("api:6443").layer(Noting { face, measured, granted, writes }), "default")
+            let (mute, writes) = (Arc::clone(&self.mute), Arc::clone(&writes));
+            Client::new(calls.to("api:6443").layer(Noting { face, measured, granted, mute, writes }), "default")
         };
-        let history = Arc::new(MemoryHistory::default());
+        let (history, lease_faults) = (Arc::new(MemoryHistory::default()), Faults::none());
         let config = Config {
             clock: self.clock,
             seed: 7,
@@ -192,7 +220,7 @@ impl Scene {
             trace_id: String::new,
             history: history.clone(),
             client: client(faults),
-            lease_client: client(Faults::none()),
+            lease_client: client(lease_faults.clone()),
             calls: calls.clone(),
             mode_file: None,
         };
@@ -200,7 +228,7 @@ impl Scene {
         let scheduling = Scheduling::default();
         let answers = scheduling.answers();
         let running = scheduling.start(&runtime).unwrap();
-        Process { runtime, history, answers, writes, running }
+        Process { runtime, history, answers, writes, lease_faults, running }
     }
 
     /// A node is measured now.
@@ -229,6 +257,10 @@ impl Process {
 
     pub fn last(&self, pod: &str) -> Decision {
         self.decisions(pod).pop().unwrap_or_else(|| panic!("no decision about {pod}"))
+    }
+
+    pub fn decision(&self, id: DecisionId) -> Decision {
+        self.history.decisions().into_iter().find(|decision| decision.id == id).expect("it was made")
     }
 
     pub fn count(&self, reason: Reason) -> usize {
