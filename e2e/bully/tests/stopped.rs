@@ -22,16 +22,29 @@ const HARMLESS: [(&str, &str); 3] = [
     ("patch leases", "names the resourceVersion"),
 ];
 
-/// What the leader of a feature asked for and got, or may have (504), as `verb resource name`, with its fence.
-fn led(audited: &[Value]) -> Vec<(u64, String, String)> {
+/// What the leader of a feature asked for and got, or may have.
+struct Led {
+    fence: u64,
+    /// `verb resource`.
+    what: String,
+    name: String,
+    /// What was answered 504 may have been carried out.
+    got: bool,
+}
+
+fn led(audited: &[Value]) -> Vec<Led> {
     let told = |event: &Value| {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (_, fence) = made_under(&text("/userAgent"))?;
         let code = event["responseStatus"]["code"].as_u64().unwrap_or(0);
         let what = [text("/objectRef/resource"), text("/objectRef/subresource")].join("/");
         let what = format!("{} {}", text("/verb"), what.trim_end_matches('/'));
-        (event["stage"] == "ResponseComplete" && (code < 300 || code == 504))
-            .then(|| (fence, what, text("/objectRef/name")))
+        (event["stage"] == "ResponseComplete" && (code < 300 || code == 504)).then(|| Led {
+            fence,
+            what,
+            name: text("/objectRef/name"),
+            got: code < 300,
+        })
     };
     audited.iter().filter_map(told).collect()
 }
@@ -79,7 +92,7 @@ fn one_that_stood_still_for_a_minute_evicts_nothing_late_with_clocks_an_hour_apa
     // Read once: it goes on evicting.
     let audited = cluster.audited().unwrap();
     let led = led(&audited);
-    for (fence, what, name) in &led {
+    for Led { fence, what, name, .. } in &led {
         if *fence < newest {
             println!("fence {fence} after {newest}: {what} {name}");
             harmful.extend(HARMLESS.iter().all(|(harmless, _)| harmless != what).then_some(what));
@@ -87,8 +100,8 @@ fn one_that_stood_still_for_a_minute_evicts_nothing_late_with_clocks_an_hour_apa
         newest = newest.max(*fence);
     }
     assert_eq!(harmful, Vec::<&String>::new());
-    let under =
-        |wanted: u64| led.iter().filter(|(fence, what, _)| *fence == wanted && what == "create pods/eviction").count();
+    let evicted = led.iter().filter(|it| it.what == "create pods/eviction" && it.got);
+    let under = |fence: u64| evicted.clone().filter(|it| it.fence == fence).count();
     println!("{} evictions under fence 1, {} under fence 2", under(1), under(2));
     assert!(newest == 2 && under(1) > 0 && under(2) > 0);
     let all = evictions_in(&audited, true);
