@@ -203,6 +203,12 @@ impl Range {
     /// When no node differs from another in any of them.
     pub(crate) const SAME: Self = Self { disliked: 0, preferred: 0, spread: (0, 0), drawn: (0, 0), network: (0, 0) };
 
+    /// When nodes differ in nothing but what they cost over the network.
+    pub(crate) fn of_costs(costs: impl Iterator<Item = i64>) -> Self {
+        let network = costs.fold(Self::NONE.network, |(least, most), cost| (least.min(cost), most.max(cost)));
+        Self { network, ..Self::SAME }
+    }
+
     fn of(raws: &[Raw]) -> Self {
         raws.iter().fold(Self::NONE, |range, raw| range.and(raw))
     }

@@ -3,29 +3,24 @@
 //! By slot it keeps whether the node is open to the class at all, how the node's room scores (none when there is no room),
 //! and what says something only in comparison. A choice walks over these numbers; only what changed is worked out again.
 
-use keelson_core::Candidate;
+mod walk;
 
+use super::Nodes;
 use super::ground::{Ground, NOWHERE, Step};
 use super::near::Near;
 use super::rules::{Counts, Rules};
-use super::{Known, Nodes};
 use crate::bandwidth;
-use crate::choose::{Choice, draw};
-use crate::explain::{SHOWN_FEASIBLE, leader};
 use crate::filter::{has_ports, is_open};
 use crate::fit;
 use crate::images::Holders;
 use crate::network::GROUP_LABEL;
 use crate::pod::Pod;
 use crate::room::Asked;
-use crate::score::{self, Range, Raw, Scores, Spread};
+use crate::score::{self, Raw, Spread};
 use crate::spread::{self, HOSTNAME};
 
 /// No room.
 const FULL: i16 = -1;
-/// How many slots are passed over at once when none of them scores enough.
-const BLOCK: usize = 64;
-
 #[derive(Debug, Clone)]
 pub(super) struct Class {
     pub(super) like: Pod,
@@ -71,46 +66,6 @@ impl Gate<'_> {
             }
             _ => self.nowhere,
         }
-    }
-}
-
-/// The best so far, best first: total, lot, slot and what it was compared by.
-struct Best<'a, N> {
-    ground: &'a Ground,
-    nodes: &'a N,
-    seed: u64,
-    best: Vec<(i64, u64, usize, Raw)>,
-}
-
-impl<N: Nodes> Best<'_, N> {
-    #[inline]
-    fn worst(&self) -> Option<&(i64, u64, usize, Raw)> {
-        self.best.last().filter(|_| self.best.len() == SHOWN_FEASIBLE)
-    }
-
-    /// Whether a total may be among the best.
-    #[inline]
-    fn takes(&self, total: i64) -> bool {
-        self.worst().is_none_or(|(least, ..)| total >= *least)
-    }
-
-    /// Most are no better than the worst: those cost a comparison.
-    #[inline]
-    fn offer(&mut self, total: i64, slot: usize, raw: Raw) {
-        if self.takes(total) {
-            self.draw(total, slot, raw);
-        }
-    }
-
-    fn draw(&mut self, total: i64, slot: usize, raw: Raw) {
-        let lot = draw(self.seed, self.ground.lots.get(slot).copied().unwrap_or(0));
-        if self.worst().is_some_and(|(least, last, ..)| (-total, lot) > (-least, *last)) {
-            return;
-        }
-        let name = |slot: usize| self.nodes.node(slot).map(|node| node.name.as_str());
-        let before = |other: &(i64, u64, usize, Raw)| (-other.0, other.1, name(other.2)) < (-total, lot, name(slot));
-        self.best.insert(self.best.partition_point(before), (total, lot, slot, raw));
-        self.best.truncate(SHOWN_FEASIBLE);
     }
 }
 
@@ -317,56 +272,6 @@ impl Class {
         self.room.get(slot).is_some_and(|room| *room != FULL)
             && self.tied().is_none_or(|near| near.lets(ground, slot) && self.is_wide(ground, slot))
             && self.gates(ground).iter().all(|gate| gate.lets(slot))
-    }
-
-    /// The best of the nodes that can hold the class, and those that come next.
-    pub(super) fn choose(&self, ground: &Ground, nodes: &impl Nodes, seed: u64) -> Known {
-        let compares = self.compared > 0 || self.rules.compares(&self.like) || self.tied().is_some();
-        let mut best = Best { ground, nodes, seed, best: Vec::with_capacity(SHOWN_FEASIBLE + 1) };
-        let (gates, mut range) = (self.gates(ground), Range::SAME);
-        // Where nothing is compared, all have the same of it.
-        let same = range.compared(Scores::default(), Raw::default()).total();
-        let feasible = if !compares && gates.is_empty() && self.images.is_empty() {
-            for (block, rooms) in self.room.chunks(BLOCK).enumerate() {
-                let most = rooms.iter().fold(FULL, |most, room| most.max(*room));
-                if most == FULL || !best.takes(i64::from(most) + same) {
-                    continue;
-                }
-                for (index, room) in rooms.iter().enumerate().filter(|(_, room)| **room != FULL) {
-                    best.offer(i64::from(*room) + same, block * BLOCK + index, Raw::default());
-                }
-            }
-            self.room.iter().filter(|room| **room != FULL).count()
-        } else if compares {
-            let feasible = self.feasible(ground, &gates);
-            let raws = self.raws(ground, &feasible);
-            range = raws.iter().fold(Range::NONE, |range, raw| range.and(raw));
-            for (slot, raw) in feasible.iter().zip(raws) {
-                let compared = range.compared(Scores::default(), raw).total();
-                let room = self.room.get(*slot).copied().map_or(0, i64::from);
-                best.offer(room + compared + self.image(*slot), *slot, raw);
-            }
-            feasible.len()
-        } else {
-            let has_room = self.room.iter().enumerate().filter(|(_, room)| **room != FULL);
-            let lets = |(slot, _): &(usize, &i16)| gates.iter().all(|gate| gate.lets(*slot));
-            has_room.filter(lets).fold(0, |feasible, (slot, room)| {
-                best.offer(i64::from(*room) + same + self.image(slot), slot, Raw::default());
-                feasible + 1
-            })
-        };
-        let best = best.best;
-        let leaders: Vec<Candidate> = best
-            .iter()
-            .filter_map(|(_, _, slot, raw)| {
-                let alone = score::alone(&self.asked, ground.rooms.get(*slot)?);
-                let scores = range.compared(Scores { image: self.image(*slot), ..alone }, *raw);
-                Some(leader(&nodes.node(*slot)?.name, scores))
-            })
-            .collect();
-        let (node, total) = best.first().map_or((None, 0), |(total, _, slot, _)| (Some(*slot), *total));
-        let choice = Choice { node, feasible, nodes: nodes.slots() - nodes.empty_slots(), total };
-        Known { choice, leaders }
     }
 
     /// The rules between pods, each as a table of places.

@@ -138,6 +138,19 @@ impl Near {
         self.at(ground, slot).cost
     }
 
+    /// What each place costs.
+    pub(super) fn places(&self) -> impl Iterator<Item = i64> {
+        self.by_place.iter().map(|sum| sum.cost)
+    }
+
+    /// The place of a slot that costs what that does: no peer is on it.
+    #[inline]
+    pub(super) fn place_alone(&self, ground: &Ground, slot: usize) -> Option<usize> {
+        let has_peers = self.by_slot.get(slot).is_some_and(|here| *here != Sum::default());
+        let place = *ground.sites.of.get(slot)?;
+        if has_peers || place == NOWHERE { None } else { usize::try_from(place).ok() }
+    }
+
     /// Whether every dependency is within its bound there.
     #[inline]
     pub(super) fn lets(&self, ground: &Ground, slot: usize) -> bool {
