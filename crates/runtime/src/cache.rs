@@ -238,6 +238,8 @@ impl<K: Cached> AnyCache for Cache<K> {
     }
 
     fn annotations(&self, namespace: &str, name: &str) -> Option<BTreeMap<String, String>> {
-        self.get(namespace, name).map(|object| object.meta().annotations.clone().unwrap_or_default())
+        let key = (namespace.to_owned(), name.to_owned());
+        let body = self.shared.read().objects.get(&key)?.body.clone();
+        body.annotations()
     }
 }

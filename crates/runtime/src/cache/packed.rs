@@ -6,9 +6,11 @@
 //!
 //! Promises: what comes out is what went in; clones share the bytes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// What objects have in common, so that it need not be kept with each.
@@ -31,6 +33,19 @@ impl Packed {
     /// The object, which could be read when it was packed.
     pub(super) fn read<K: DeserializeOwned>(&self) -> Option<Arc<K>> {
         serde_json::from_str(&self.json()?).ok().map(Arc::new)
+    }
+
+    /// Its annotations; the rest is stepped over.
+    pub(super) fn annotations(&self) -> Option<BTreeMap<String, String>> {
+        #[derive(Deserialize)]
+        struct Object {
+            metadata: Meta,
+        }
+        #[derive(Deserialize)]
+        struct Meta {
+            annotations: Option<BTreeMap<String, String>>,
+        }
+        serde_json::from_str(&self.json()?).ok().map(|Object { metadata }| metadata.annotations.unwrap_or_default())
     }
 
     /// Whether this is a clone of that.
@@ -62,6 +77,15 @@ mod tests {
     fn a_pod_like_others_takes_a_quarter() {
         let json = std::str::from_utf8(TYPICAL).unwrap().replace("\"name\":\"\"", "\"name\":\"shop-7d9f-x2x9k\"");
         assert!(Packed::new(&json).len() * 4 < json.len());
+    }
+
+    #[test]
+    fn annotations_are_read_without_the_rest() {
+        let read = |json: &str| Packed::new(json).annotations();
+        let some = r#"{"kind": "Pod", "metadata": {"name": "a", "annotations": {"b": "c"}}, "spec": {"x": [1, {}]}}"#;
+        assert_eq!(read(some), Some(BTreeMap::from([("b".to_owned(), "c".to_owned())])));
+        assert_eq!(read(r#"{"metadata": {"name": "a"}}"#), Some(BTreeMap::new()));
+        assert_eq!(read("[]"), None);
     }
 
     #[test]

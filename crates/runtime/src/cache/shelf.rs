@@ -46,6 +46,11 @@ impl<K> Body<K> {
     pub(super) fn unpacked(&self) -> Option<Arc<K>> {
         self.read.clone()
     }
+
+    /// The object's annotations, without reading the rest of it.
+    pub(super) fn annotations(&self) -> Option<BTreeMap<String, String>> {
+        self.packed.annotations()
+    }
 }
 
 impl<K: DeserializeOwned> Body<K> {

@@ -24,7 +24,9 @@ impl Inner {
         actions: &[Action],
     ) -> (Mode, Option<String>) {
         let mut lowest = (effective, None);
-        for object in std::iter::once(subject).chain(actions.iter().map(|action| &action.object)) {
+        // Most actions are about the subject.
+        let others = actions.iter().map(|action| &action.object).filter(|object| *object != subject);
+        for object in std::iter::once(subject).chain(others) {
             if lowest.0 == Mode::Off {
                 break;
             }
