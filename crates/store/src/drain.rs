@@ -46,8 +46,11 @@ pub fn start(journal: Journal, store: Arc<dyn Store>, watch: Watch, stop: watch:
 async fn drain(journal: Journal, store: Arc<dyn Store>, watch: Watch, mut stop: watch::Receiver<bool>) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let batch = journal.oldest(BATCH, BATCH_BYTES).await;
         let stopping = *stop.borrow() || stop.has_changed().is_err();
+        if stopping {
+            journal.caught_up().await;
+        }
+        let batch = journal.oldest(BATCH, BATCH_BYTES).await;
         if batch.is_empty() {
             if stopping {
                 return;

@@ -165,7 +165,7 @@ impl Journal {
         flushed.await.unwrap_or_else(|_| Err(self.closed()))
     }
 
-    /// Appends one entry with the next flush, without waiting for it. Some of the bound is kept for these, because an
+    /// Appends one entry with the next flush, or in a moment, without waiting for it. Some of the bound is kept for these, because an
     /// outcome is worth more than another beginning. What finds no room is counted.
     pub fn append_later(&self, entry: Entry) {
         if let Err(error) = self.enqueue(&[entry], None) {
@@ -208,6 +208,17 @@ impl Journal {
                 }
                 self.shared.flushed(&[Append { bodies, bytes, done: None }], None);
                 done.map_or(Ok(()), |done| done.send(Ok(())).map_err(|_| self.closed()))
+            }
+        }
+    }
+
+    /// Waits until what was appended before can be read.
+    pub(crate) async fn caught_up(&self) {
+        if let Lane::Disk(lane) = &self.lane {
+            let (done, flushed) = oneshot::channel();
+            if lane.send(Command::Flush(done)).is_ok() {
+                // An error says that the thread has ended, after a last flush.
+                let _ = flushed.await;
             }
         }
     }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keelson_core::Timestamp;
 use keelson_core::decision::Outcome;
@@ -166,6 +167,35 @@ async fn many_appends_share_a_flush() {
     let stats = journal.counters().read();
     assert_eq!(stats.appended, 500);
     assert!(stats.flushes < 250, "{stats:?}");
+}
+
+#[tokio::test]
+async fn how_acts_ended_is_flushed_with_the_next_that_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    for n in 1..=100 {
+        journal.append(&[made(n)]).await.unwrap();
+        journal.append_later(done(n.into()));
+    }
+    let stats = journal.counters().read();
+    assert!((199..=200).contains(&stats.appended), "{stats:?}");
+    // A hundred, and one for each pause of the machine between an end and the next beginning.
+    assert!(stats.flushes < 150, "{stats:?}");
+    let store = drained(journal).await;
+    assert_eq!(store.decision(id(100)).await.unwrap().unwrap().outcome, Outcome::Done);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_flushed_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    journal.append(&[made(1)]).await.unwrap();
+    journal.append_later(done(1));
+    while journal.counters().read().appended < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    journal.close().await;
+    assert_eq!(open(dir.path()).recovered().entries, 2);
 }
 
 #[tokio::test]

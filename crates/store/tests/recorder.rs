@@ -69,6 +69,20 @@ async fn what_is_remembered_reaches_the_store_with_all_that_is_learned_later() {
     assert_eq!(health.journal.orphans, 0);
 }
 
+#[tokio::test]
+async fn a_reader_sees_on_disk_what_was_said_just_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, recorder) = recorder_of(Journal::open(dir.path(), HOLD).unwrap(), 0);
+    for n in 1..=20 {
+        recorder.begin(pending(n), None).await.unwrap();
+        recorder.finish(id(n.into()), Outcome::Done, steps());
+        let one = recorder.decision(id(n.into())).await.value.unwrap();
+        let newest = recorder.decisions(&everything()).await.value.decisions.swap_remove(0);
+        assert_eq!((one.outcome, newest.id, newest.outcome), (Outcome::Done, one.id, Outcome::Done));
+    }
+    recorder.close(LONG).await;
+}
+
 fn scrape(recorder: &Recorder) -> String {
     let (mut registry, mut text) = (Registry::default(), String::new());
     recorder.register(&mut registry);

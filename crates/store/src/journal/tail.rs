@@ -1,7 +1,8 @@
 //! The one writer of the journal's files.
 //!
 //! A thread of its own, because a flush takes milliseconds. While it flushes, others queue; the next flush takes all of
-//! them, so a hundred decisions made together cost one flush and nobody lingers for company.
+//! them, so a hundred decisions made together cost one flush. Whoever waits never lingers for company; what nobody waits
+//! for does, so that how one act ended is flushed with the next act that begins.
 //!
 //! Promises: an append is answered only after `fdatasync`; a write that failed is never followed by others in the same
 //! segment, so what was durable stays readable; a segment is deleted once nothing in it waits.
@@ -10,6 +11,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use keelson_core::DecisionId;
 use tokio::sync::oneshot;
@@ -23,10 +25,15 @@ const EMPTY_FROM: u64 = 1 << 20;
 /// The most bytes one flush takes, so that the first in the queue does not wait for a hundred megabytes.
 const FLUSH_BYTES: usize = 8 << 20;
 
+/// The longest that what nobody waits for is kept for company.
+const LINGER: Duration = Duration::from_millis(20);
+
 /// What the thread is asked for.
 pub(super) enum Command {
     /// Write these bodies, together or not at all.
     Append(Append),
+    /// Write what was appended before, and say so.
+    Flush(oneshot::Sender<()>),
     /// Delete what is drained.
     Trim,
     /// End, give the lock back, and say so.
@@ -101,11 +108,17 @@ impl Tail {
     pub(super) fn serve(mut self, commands: &Receiver<Command>, shared: &Shared) {
         while let Ok(first) = commands.recv() {
             let (mut appends, mut bytes, mut next) = (Vec::new(), 0, Some(first));
+            let (mut urgent, mut readers, until) = (false, Vec::new(), Instant::now() + LINGER);
             while let Some(command) = next.take() {
                 match command {
                     Command::Append(append) => {
                         bytes += append.bodies.iter().map(|(_, body)| body.len()).sum::<usize>();
+                        urgent |= append.done.is_some();
                         appends.push(append);
+                    }
+                    Command::Flush(done) => {
+                        urgent = true;
+                        readers.push(done);
                     }
                     Command::Trim => self.trim(shared),
                     Command::Close(done) => {
@@ -115,9 +128,14 @@ impl Tail {
                         return;
                     }
                 }
-                next = if bytes < FLUSH_BYTES { commands.try_recv().ok() } else { None };
+                next = match bytes {
+                    FLUSH_BYTES.. => None,
+                    _ if urgent || appends.is_empty() => commands.try_recv().ok(),
+                    _ => commands.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+                };
             }
             self.flush(appends, shared);
+            readers.into_iter().for_each(|done| drop(done.send(())));
         }
     }
 
