@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, Volume};
-use keelson_runtime::Calls;
+use keelson_runtime::{Calls, Runtime};
 use kube::client::{Body, ClientBuilder};
 use serde_json::{Value, json};
 use tower::service_fn;
@@ -26,8 +26,25 @@ const GOAL: f64 = 25.0;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// Answers lists of pods in pages, never says anything on a watch, and has nothing else.
-fn answer(request: &Request<Body>, pods: usize) -> Result<Answer, http::Error> {
+/// What there is in a cluster.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stock {
+    pub(crate) pods: usize,
+    pub(crate) workloads: usize,
+    pub(crate) nodes: usize,
+}
+
+impl Stock {
+    /// The framework on an API server that has this, and nothing else.
+    pub(crate) fn framework(self) -> Result<Runtime> {
+        let service = service_fn(move |request: Request<Body>| async move { answer(&request, self) });
+        let calls = Calls::default();
+        framework(ClientBuilder::new(service, "default").with_layer(&calls.to("api:6443")).build(), calls)
+    }
+}
+
+/// Answers lists of pods and nodes in pages, never says anything on a watch, and has nothing else.
+fn answer(request: &Request<Body>, stock: Stock) -> Result<Answer, http::Error> {
     let query = request.uri().query().unwrap_or_default();
     let number = |name: &str| {
         let value = query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
@@ -37,15 +54,20 @@ fn answer(request: &Request<Body>, pods: usize) -> Result<Answer, http::Error> {
         let silence = StreamBody::new(futures::stream::pending());
         return Response::builder().header("content-type", "application/json").body(silence.boxed_unsync());
     }
-    let (status, body) = if request.uri().path() == "/api/v1/pods" {
+    let listed: Option<(&str, usize, fn(usize, Stock) -> Value)> = match request.uri().path() {
+        "/api/v1/pods" => Some(("PodList", stock.pods, pod)),
+        "/api/v1/nodes" => Some(("NodeList", stock.nodes, |n, _| node(n))),
+        _ => None,
+    };
+    let (status, body) = if let Some((kind, count, item)) = listed {
         let first = number("continue").unwrap_or(0);
-        let last = pods.min(first + number("limit").unwrap_or(pods));
-        let next = if last < pods { last.to_string() } else { String::new() };
+        let last = count.min(first + number("limit").unwrap_or(count));
+        let next = if last < count { last.to_string() } else { String::new() };
         let metadata = json!({"resourceVersion": "1000", "continue": next});
         // One tree at a time: a page of them would weigh more than the cache.
-        let items: Vec<String> = (first..last).map(|n| pod(n).to_string()).collect();
+        let items: Vec<String> = (first..last).map(|n| item(n, stock).to_string()).collect();
         let items = items.join(",");
-        (200, format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{metadata},"items":[{items}]}}"#))
+        (200, format!(r#"{{"kind":"{kind}","apiVersion":"v1","metadata":{metadata},"items":[{items}]}}"#))
     } else {
         let status =
             json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404});
@@ -55,9 +77,43 @@ fn answer(request: &Request<Body>, pods: usize) -> Result<Answer, http::Error> {
     Response::builder().status(status).header("content-type", "application/json").body(body)
 }
 
+fn node_name(n: usize) -> String {
+    format!("ip-10-{}-{}.internal", n / 250, n % 250)
+}
+
+/// A node as a cloud leaves it: labels, conditions, and some of the images that it has.
+fn node(n: usize) -> Value {
+    let (name, zone) = (node_name(n), format!("eu-west-1{}", ["a", "b", "c"].get(n % 3).copied().unwrap_or_default()));
+    let resources = json!({"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "100Gi"});
+    let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "Kubelet", "message": "as the kubelet says",
+        "lastHeartbeatTime": "2026-05-20T17:00:00Z", "lastTransitionTime": "2026-05-20T17:00:00Z"});
+    let images: Vec<Value> = (0..20)
+        .map(|k| json!({"names": [format!("registry.example/shop/main:1.{}.0", (n + k) % 400)], "sizeBytes": 80_000_000 + k}))
+        .collect();
+    json!({
+        "metadata": {
+            "name": name, "uid": format!("00000000-0000-4000-a000-{n:012x}"), "resourceVersion": n.to_string(),
+            "creationTimestamp": "2026-05-20T17:00:00Z",
+            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+                "topology.kubernetes.io/region": "eu-west-1", "topology.kubernetes.io/zone": zone,
+                "node.kubernetes.io/instance-type": "m6i.4xlarge"},
+        },
+        "spec": {"providerID": format!("aws:///{zone}/i-{n:017x}"), "podCIDR": format!("10.{}.{}.0/24", n / 250, n % 250)},
+        "status": {
+            "capacity": resources, "allocatable": resources, "images": images,
+            "addresses": [{"type": "InternalIP", "address": format!("10.{}.{}.1", n / 250, n % 250)}],
+            "conditions": [condition("Ready", "True"), condition("MemoryPressure", "False"), condition("DiskPressure", "False"),
+                condition("PIDPressure", "False")],
+            "nodeInfo": {"architecture": "amd64", "operatingSystem": "linux", "kubeletVersion": "v1.36.3", "bootID": "", "machineID": "",
+                "systemUUID": "", "kernelVersion": "6.12", "osImage": "Debian", "containerRuntimeVersion": "containerd://2.1",
+                "kubeProxyVersion": ""},
+        },
+    })
+}
+
 /// A pod as a mesh and a Deployment leave it: two containers, probes, environment, volumes, and who wrote which field.
-fn pod(n: usize) -> Value {
-    let (workload, node) = (n % 400, n % 1_000);
+pub(crate) fn pod(n: usize, stock: Stock) -> Value {
+    let (workload, node) = (n % stock.workloads, n % stock.nodes);
     let labels = json!({
         "app.kubernetes.io/name": format!("workload-{workload}"), "app.kubernetes.io/part-of": "shop",
         "pod-template-hash": format!("{:x}", workload * 7_919), "topology.kubernetes.io/zone": "eu-west-1a",
@@ -110,7 +166,7 @@ fn pod(n: usize) -> Value {
             ],
         },
         "spec": {
-            "nodeName": format!("ip-10-{}-{}.internal", node / 250, node % 250), "containers": [container("main"), container("sidecar")],
+            "nodeName": node_name(node), "containers": [container("main"), container("sidecar")],
             "serviceAccountName": "default", "serviceAccount": "default", "restartPolicy": "Always", "dnsPolicy": "ClusterFirst",
             "schedulerName": "default-scheduler", "terminationGracePeriodSeconds": 30, "enableServiceLinks": true, "priority": 0,
             "preemptionPolicy": "PreemptLowerPriority", "securityContext": {"runAsNonRoot": true},
@@ -156,12 +212,10 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
 /// When the framework does not start.
 pub fn once(setting: &Setting) -> Result<Vec<Row>> {
     let pods = setting.of(10_000, 100);
+    let stock = Stock { pods, workloads: 400, nodes: 1_000 };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (grown, held) = runtime.block_on(async {
-        let service = service_fn(move |request: Request<Body>| async move { answer(&request, pods) });
-        let calls = Calls::default();
-        let client = ClientBuilder::new(service, "default").with_layer(&calls.to("api:6443")).build();
-        let platform = framework(client, calls)?;
+        let platform = stock.framework()?;
         platform.platform().synced().await;
         let before = resident("self");
         let cache = platform.cache::<Pod>();
@@ -173,7 +227,7 @@ pub fn once(setting: &Setting) -> Result<Vec<Row>> {
         anyhow::Ok((grown, held))
     })?;
     anyhow::ensure!(held == pods, "{held} of {pods} pods are in the cache");
-    let sent = pod(1).to_string().len();
+    let sent = pod(1, stock).to_string().len();
     let how = format!(
         "{pods} pods of two containers, {sent} bytes each as sent, in pages of 500; resident memory after less before"
     );

@@ -10,9 +10,11 @@
 //! | [`store`] | decisions a second, beside raw inserts of the same rows |
 //! | [`history`] | a million decisions: listed, filtered, looked at, and swept under a writer |
 //! | [`placement`] | pods placed a second on five thousand nodes |
+//! | [`deciding`] | decisions a second from the pod to the database, and what questions cost whoever decides |
 //! | [`scheduling`] | pods bound a second on a real control plane, beside kube-scheduler |
 //! | [`simulator`] | lives of pods a second, in virtual time |
 //! | [`cache`] | what ten thousand pods weigh |
+//! | [`memory`] | what a large cluster weighs in the cache and in the scheduler |
 //! | [`controller`] | from the start to ready, at rest, and on disk |
 //! | [`clock`], [`decisions`] | stopwatch and decisions for them |
 
@@ -24,8 +26,10 @@ use serde::Serialize;
 pub mod cache;
 pub mod clock;
 pub mod controller;
+pub mod deciding;
 pub mod decisions;
 pub mod history;
+pub mod memory;
 pub mod placement;
 pub mod queue;
 pub mod reconcile;
@@ -128,9 +132,11 @@ pub const BENCHES: &[(&str, Bench)] = &[
     ("store", store::run),
     ("history", history::run),
     ("placement", placement::run),
+    ("deciding", deciding::run),
     ("simulator", simulator::run),
     ("cache", cache::run),
     ("cache-once", cache::once),
+    ("memory", memory::run),
     ("controller", controller::run),
     ("served", served::run),
     ("scheduling", scheduling::run),
