@@ -303,7 +303,8 @@ async fn a_row_that_no_longer_matches_makes_no_other_appear_twice() {
     assert_eq!((ids(&page.decisions), ids(&second.decisions)), (vec![6], vec![4, 3]));
 }
 
-#[tokio::test(start_paused = true)]
+// In real time: a journal on disk has a thread that knows no other.
+#[tokio::test]
 async fn what_was_begun_before_a_restart_is_read_while_the_database_is_still_away() {
     let dir = tempfile::tempdir().unwrap();
     let (store, recorder) = recorder_of(Journal::open(dir.path(), HOLD).unwrap(), RING);
