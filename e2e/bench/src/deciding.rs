@@ -32,6 +32,8 @@ use crate::{Better, Row, Setting, decisions};
 
 /// As the loop carries out at once.
 const AT_ONCE: usize = 64;
+/// As many as may wait for the store; what is offered beyond its queue is dropped, and this is about keeping.
+const MOST: u64 = 4_000;
 
 /// Runs it.
 ///
@@ -68,7 +70,7 @@ impl Loop {
     /// Everything that waits is tried again, after a change that helps nobody.
     fn again(&mut self) -> Result<()> {
         self.now = self.now + Span::minutes(10);
-        self.mind.node(&node(0, if self.made.is_multiple_of(2) { "4" } else { "3900m" })?, self.now);
+        self.mind.node(&node(0, if self.made.is_multiple_of(2) { "even" } else { "odd" })?, self.now);
         self.mind.configure(standing(true), self.now);
         self.mind.configure(standing(false), self.now);
         Ok(())
@@ -157,7 +159,11 @@ impl Books {
     /// Carries a job out as far as it is remembered; the loop is told of those that ended.
     async fn carry_out(&mut self, job: Job, mind: &mut Mind, now: Timestamp) -> Result<()> {
         self.running.spawn(remember(self.recorder.clone(), job, now));
-        self.until(AT_ONCE - 1, mind, now).await
+        self.until(AT_ONCE - 1, mind, now).await?;
+        while self.recorder.health().pending > MOST {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
     }
 
     async fn until(&mut self, running: usize, mind: &mut Mind, now: Timestamp) -> Result<()> {

@@ -11,10 +11,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keelson_core::DecisionId;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::folder::{Folder, HEADER};
 use super::pending::Place;
@@ -135,7 +136,10 @@ impl Tail {
                 };
             }
             self.flush(appends, shared);
-            readers.into_iter().for_each(|done| drop(done.send(())));
+            for done in readers {
+                // Whoever asked may have gone away.
+                let _ = done.send(());
+            }
         }
     }
 
