@@ -48,6 +48,7 @@ const MAP: &[(&str, &[&str], &[&str])] = &[
             "keelson-harness",
             "keelson-placement",
             "keelson-runtime",
+            "keelson-scheduling",
             "keelson-sim",
             "keelson-store",
         ],

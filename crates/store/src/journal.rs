@@ -165,8 +165,8 @@ impl Journal {
         flushed.await.unwrap_or_else(|_| Err(self.closed()))
     }
 
-    /// Appends one entry with the next flush, or in a moment, without waiting for it. Some of the bound is kept for these, because an
-    /// outcome is worth more than another beginning. What finds no room is counted.
+    /// Appends one entry with the next flush, or in a moment, without waiting for it. Some of the bound is kept for these,
+    /// because an outcome is worth more than another beginning. What finds no room is counted.
     pub fn append_later(&self, entry: Entry) {
         if let Err(error) = self.enqueue(&[entry], None) {
             self.shared.counters.dropped(1);

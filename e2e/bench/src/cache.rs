@@ -25,6 +25,8 @@ use crate::{Better, Row, Setting, Size};
 const GOAL: f64 = 25.0;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+/// Makes the object of a number.
+type Made = fn(usize, Stock) -> Value;
 
 /// What there is in a cluster.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +56,7 @@ fn answer(request: &Request<Body>, stock: Stock) -> Result<Answer, http::Error> 
         let silence = StreamBody::new(futures::stream::pending());
         return Response::builder().header("content-type", "application/json").body(silence.boxed_unsync());
     }
-    let listed: Option<(&str, usize, fn(usize, Stock) -> Value)> = match request.uri().path() {
+    let listed: Option<(&str, usize, Made)> = match request.uri().path() {
         "/api/v1/pods" => Some(("PodList", stock.pods, pod)),
         "/api/v1/nodes" => Some(("NodeList", stock.nodes, |n, _| node(n))),
         _ => None,
@@ -85,8 +87,10 @@ fn node_name(n: usize) -> String {
 fn node(n: usize) -> Value {
     let (name, zone) = (node_name(n), format!("eu-west-1{}", ["a", "b", "c"].get(n % 3).copied().unwrap_or_default()));
     let resources = json!({"cpu": "16", "memory": "64Gi", "pods": "110", "ephemeral-storage": "100Gi"});
-    let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "Kubelet", "message": "as the kubelet says",
-        "lastHeartbeatTime": "2026-05-20T17:00:00Z", "lastTransitionTime": "2026-05-20T17:00:00Z"});
+    let condition = |kind: &str, status: &str| {
+        json!({"type": kind, "status": status, "reason": "Kubelet", "message": "as the kubelet says",
+        "lastHeartbeatTime": "2026-05-20T17:00:00Z", "lastTransitionTime": "2026-05-20T17:00:00Z"})
+    };
     let images: Vec<Value> = (0..20)
         .map(|k| json!({"names": [format!("registry.example/shop/main:1.{}.0", (n + k) % 400)], "sizeBytes": 80_000_000 + k}))
         .collect();

@@ -125,13 +125,15 @@ fn recorded(nodes: usize, pods: usize, (waiting, times): (usize, usize)) -> Resu
     runtime.block_on(async {
         let (placed, _) = placed(&folder.path().join("placed"), nodes, pods).await?;
         let (repeated, bytes) = repeated(&folder.path().join("repeated"), nodes, waiting, times).await?;
-        let how = format!("{nodes} nodes, {pods} pods; journal and SQLite on disk; processor time of all threads together");
+        let how =
+            format!("{nodes} nodes, {pods} pods; journal and SQLite on disk; processor time of all threads together");
         let again = format!(
             "{nodes} nodes, {waiting} pods that none of them holds, each told so {times} times; otherwise the same"
         );
         let size = format!("the database after that, by decision: {waiting} rows, each of {times} decisions");
         Ok(vec![
-            Row::new("a pod placed, recorded and stored", placed, "decisions/s a core", Better::Higher, &how).goal(5_000.0),
+            Row::new("a pod placed, recorded and stored", placed, "decisions/s a core", Better::Higher, &how)
+                .goal(5_000.0),
             Row::new("a verdict repeated, recorded and stored", repeated, "decisions/s a core", Better::Higher, &again)
                 .goal(5_000.0),
             Row::new("a verdict repeated, on disk", bytes, "bytes", Better::Lower, &size).goal(300.0),

@@ -26,10 +26,8 @@ const GOAL_OF_ALL: f64 = 800.0;
 /// # Errors
 /// When the framework does not start, or a pod of the workloads cannot be decided.
 pub fn run(setting: &Setting) -> Result<Vec<Row>> {
-    let stock = setting.of(
-        Stock { pods: 100_000, workloads: 2_000, nodes: 5_000 },
-        Stock { pods: 100, workloads: 10, nodes: 10 },
-    );
+    let stock = setting
+        .of(Stock { pods: 100_000, workloads: 2_000, nodes: 5_000 }, Stock { pods: 100, workloads: 10, nodes: 10 });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let platform = stock.framework()?;
@@ -81,7 +79,11 @@ fn decide_each(mind: &mut Mind, stock: Stock, now: Timestamp) -> Result<()> {
         (more.metadata.uid, more.metadata.name) = (Some(name.clone()), Some(name));
         mind.pod(&Arc::new(more), now);
         let job = mind.next(moment(u32::try_from(n)?, now)).context("a pod is not due")?;
-        ensure!(job.awaits.is_some(), "a pod is not placed: {:?}", job.plan.decisions.first().map(|made| &made.sentence));
+        ensure!(
+            job.awaits.is_some(),
+            "a pod is not placed: {:?}",
+            job.plan.decisions.first().map(|made| &made.sentence)
+        );
         mind.ended(&job.uid, true, now);
     }
     Ok(())
