@@ -42,7 +42,7 @@ const MOST: u64 = 4_000;
 pub fn run(setting: &Setting) -> Result<Vec<Row>> {
     let nodes = setting.of(5_000, 20);
     let mut rows = recorded(nodes, setting.of(20_000, 60), setting.of((1_000, 20), (10, 2)))?;
-    rows.push(questioned(nodes, setting.of((20, 1_000), (4, 20)))?);
+    rows.push(questioned(nodes, setting.of((20, 1_000), (4, 150)))?);
     Ok(rows)
 }
 
