@@ -68,23 +68,25 @@ pub fn run(setting: &Setting) -> Result<Vec<Row>> {
     })
 }
 
-/// A pod more of every workload is decided.
+/// A pod more of every workload is decided, bound, and seen to be.
 fn decide_each(mind: &mut Mind, stock: Stock, now: Timestamp) -> Result<()> {
     for n in 0..stock.workloads {
         let mut more: Pod = serde_json::from_value(pod(n, stock))?;
-        let spec = more.spec.as_mut().context("a pod has a spec")?;
-        (spec.node_name, spec.scheduler_name) = (None, Some("keelson".to_owned()));
-        more.status = None;
         let name = format!("{}-more", more.metadata.name.unwrap_or_default());
         (more.metadata.uid, more.metadata.name) = (Some(name.clone()), Some(name));
-        mind.pod(&Arc::new(more), now);
+        more.status = None;
+        let mut on = |node: Option<String>| {
+            let spec = more.spec.as_mut().context("a pod has a spec")?;
+            (spec.node_name, spec.scheduler_name) = (node, Some("keelson".to_owned()));
+            anyhow::Ok(Arc::new(more.clone()))
+        };
+        mind.pod(&on(None)?, now);
         let job = mind.next(moment(u32::try_from(n)?, now)).context("a pod is not due")?;
-        ensure!(
-            job.awaits.is_some(),
-            "a pod is not placed: {:?}",
-            job.plan.decisions.first().map(|made| &made.sentence)
-        );
+        let made = job.plan.decisions.first().context("nothing was decided")?;
+        ensure!(job.awaits.is_some(), "a pod is not placed: {}", made.sentence);
+        let bound = on(made.chosen.clone())?;
         mind.ended(&job.uid, true, now);
+        mind.pod(&bound, now);
     }
     Ok(())
 }
