@@ -4,7 +4,8 @@
 //! A reader gets one list and is told when something may be missing.
 //!
 //! Promises: no decision is listed twice; what was remembered before a question is in its answer; what the journal knows
-//! about a decision is shown even before the database does; a database that is away costs a reader at most [`PATIENCE`].
+//! about a decision is shown even before the database does; a database that is away, or a disk that stands still, costs a
+//! reader at most [`PATIENCE`].
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -42,7 +43,7 @@ impl Recorder {
 
     /// The decisions of these ids, oldest first.
     pub async fn decisions_by_ids(&self, ids: &[DecisionId]) -> Answer<Vec<Decision>> {
-        self.inner.journal.caught_up().await;
+        self.catch_up().await;
         let queued: Vec<_> = ids.iter().filter_map(|id| self.inner.writer.decision(*id)).collect();
         let waiting = self.inner.journal.about_all(ids).await;
         let stored = self.ask(self.inner.store.decisions_by_ids(ids)).await;
@@ -97,7 +98,7 @@ impl Recorder {
         before: Option<DecisionId>,
         stored: impl Future<Output = Result<Page, StoreError>>,
     ) -> (Found, Option<DecisionId>, Option<String>) {
-        self.inner.journal.caught_up().await;
+        self.catch_up().await;
         let queued = self.inner.writer.decisions();
         let ids = self.inner.journal.newest(before, LOOKED_THROUGH);
         let looked_through = ids.len();
@@ -136,6 +137,11 @@ impl Recorder {
             }
         }
         (rows, rest)
+    }
+
+    /// Sees to it that what was remembered can be read. A disk that stands still costs a reader no more than a database.
+    async fn catch_up(&self) {
+        let _ = timeout(PATIENCE, self.inner.journal.caught_up()).await;
     }
 
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
