@@ -21,6 +21,7 @@ use crate::spread::{self, HOSTNAME};
 
 /// No room.
 const FULL: i16 = -1;
+
 #[derive(Debug, Clone)]
 pub(super) struct Class {
     pub(super) like: Pod,
