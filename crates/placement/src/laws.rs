@@ -152,7 +152,7 @@ proptest! {
 
     #[test]
     fn a_smallest_change_is_enough_and_one_unit_less_is_not(pod in pods(), nodes in clusters(), seed: u64) {
-        if let Some(change) = smallest_change(&pod, &Snapshot::of(&nodes), seed) {
+        if let Some(change) = smallest_change(&pod, &Snapshot::of(&nodes)) {
             prop_assert!(choose(&pod, &Snapshot::of(&nodes), seed).node.is_none());
             prop_assert!(choose(&lowered(&pod, &change), &Snapshot::of(&nodes), seed).node.is_some());
             let mut nearly = change;

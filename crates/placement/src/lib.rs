@@ -33,7 +33,7 @@
 //! let cluster = Snapshot::of(&nodes);
 //! let why = explain(&pod, &cluster, 42);
 //! assert_eq!(why.histogram.as_deref(), Some("0/1 nodes are available: 1 Insufficient cpu."));
-//! let change = smallest_change(&pod, &cluster, 42).map(|change| change.to_string());
+//! let change = smallest_change(&pod, &cluster).map(|change| change.to_string());
 //! assert_eq!(change.as_deref(), Some("with 380m cpu instead of 500m it would fit on small"));
 //! ```
 

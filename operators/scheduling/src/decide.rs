@@ -265,7 +265,7 @@ fn unschedulable(ask: &Ask, cycle: &Cycle<'_>, explanation: Explanation) -> Find
                 let silent = Finding::silent(Verb::Wait, Reason::PoolEmpty, sentence, waits);
                 return Finding { message, feasible: Some(0), explanation, ..silent };
             }
-            let change = smallest_change(&ask.pod, cycle.snapshot, ask.seed);
+            let change = smallest_change(&ask.pod, cycle.snapshot);
             let sentence = words::unschedulable(&explanation, change.as_ref());
             // Whoever is cleared for keeps its node; where nothing helps any more, the nomination is taken back.
             let nominated = ask.pod.nominated.clone().filter(|_| !matches!(spared, Spared::NoCandidate(_)));

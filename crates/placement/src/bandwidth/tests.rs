@@ -189,7 +189,7 @@ fn nobody_is_spared_more_than_it_asked_for() {
 #[test]
 fn the_smallest_change_may_be_less_bandwidth() {
     let nodes = [node("n", GBIT).holding(&pod("a", 400 * MBIT))];
-    let change = smallest_change(&pod("c", 600 * MBIT), &Snapshot::of(&nodes), 1).unwrap();
+    let change = smallest_change(&pod("c", 600 * MBIT), &Snapshot::of(&nodes)).unwrap();
     assert_eq!(change.to_string(), "with 500 Mbit/s egress instead of 600 Mbit/s it would fit on n");
 }
 

@@ -103,8 +103,7 @@ fn what_is_left_to_others_is_named_where_it_is_missing() {
     let text = "needs 450m cpu, 400m free: short 50m (100m more are left to other schedulers)";
     assert_eq!(why.candidates[0].failed[0].text, text);
     let change =
-        smallest_change(&pod(450).in_layout(Layout::Headroom(10)), &Snapshot::of(std::slice::from_ref(&held)), 1)
-            .unwrap();
+        smallest_change(&pod(450).in_layout(Layout::Headroom(10)), &Snapshot::of(std::slice::from_ref(&held))).unwrap();
     assert_eq!((change.from, change.to), (450, 400));
 }
 

@@ -35,7 +35,7 @@ fn explanation(setting: &Setting) -> Result<Row> {
         let view = scheduler.state.view();
         let snapshot = view.snapshot_for(&asked);
         let why = explain(&asked, &snapshot, seed);
-        let change = smallest_change(&asked, &snapshot, seed).context("nothing would help the pod")?;
+        let change = smallest_change(&asked, &snapshot).context("nothing would help the pod")?;
         times.push(clock::millis(began.elapsed()));
         anyhow::ensure!(why.histogram.is_some() && change.to < change.from, "the pod does not wait");
     }

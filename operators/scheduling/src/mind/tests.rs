@@ -86,6 +86,24 @@ fn the_short_way_says_what_the_long_way_says() {
 }
 
 #[test]
+fn who_waits_on_is_told_the_same_and_it_is_one_row() {
+    let nodes = ["n0", "n1", "n2", "n3", "n4"].map(|name| node(name, 600));
+    let mut mind = mind(Mode::Enforce, &nodes, &[pod("a", "900m")]);
+    let first = mind.next(moment(1)).unwrap().plan.decisions.remove(0);
+    assert!(first.sentence.contains("it would fit on"), "{}", first.sentence);
+    for minute in 1..10 {
+        // Something changed that helps nobody, so it is found out anew.
+        let mut labelled = nodes[0].clone();
+        labelled["metadata"]["labels"]["minute"] = json!(minute.to_string());
+        mind.node(&serde_json::from_value(labelled).unwrap(), at(60 * minute));
+        mind.configure(Standing { held: true, ..standing(Mode::Enforce) }, at(60 * minute));
+        mind.configure(standing(Mode::Enforce), at(60 * minute));
+        let again = mind.next(moment(60 * minute)).unwrap().plan.decisions.remove(0);
+        assert!(first.is_repeated_by(&again), "{} / {}", first.sentence, again.sentence);
+    }
+}
+
+#[test]
 fn like_pods_without_a_node_are_told_the_same_until_something_changes() {
     let mut pods: Vec<_> = (0..6).map(|i| pod(&format!("p{i}"), "900m")).collect();
     pods.iter_mut().for_each(|pod| pod["metadata"]["labels"] = json!({"app": "web"}));

@@ -282,7 +282,7 @@ fn tried(known: &Known, pod: &Pod, manifest: Option<&Value>) -> Decision {
 pub(super) fn would_fit(known: &Known, pod: &Pod) -> Option<String> {
     let ask = enforced(known, pod);
     let stopped = !ask.gates.is_empty() || !ask.problems.is_empty() || !ask.findings.is_empty();
-    let change = smallest_change(&ask.pod, &known.view.snapshot_for(&ask.pod), ask.seed).filter(|_| !stopped);
+    let change = smallest_change(&ask.pod, &known.view.snapshot_for(&ask.pod)).filter(|_| !stopped);
     change.map(|change| change.to_string())
 }
 

@@ -74,7 +74,7 @@ fn change(trial: &Trial, pod: &Subject, decision: &Decision) -> Option<Change> {
         return None;
     }
     let snapshot = trial.state.live().snapshot_for(&pod.ask.pod);
-    let change = smallest_change(&pod.ask.pod, &snapshot, pod.ask.seed)?;
+    let change = smallest_change(&pod.ask.pod, &snapshot)?;
     let amount = |amount| change.resource.quantity(amount).to_string();
     let (from, to) = (amount(change.from), amount(change.to));
     Some(Change { sentence: change.to_string(), resource: change.resource.to_string(), from, to, node: change.node })
