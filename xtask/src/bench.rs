@@ -10,7 +10,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::image;
-use crate::run::{Outcome, program, read, root, show, target};
+use crate::run::{Outcome, program, read, root, show_with, target};
 use crate::web;
 
 /// Every bench, in the document's order. The program knows all but the page, and the part of the cache's that it runs again.
@@ -60,7 +60,8 @@ pub fn bench(args: &[&str]) -> Outcome {
         let args: Vec<&str> = [name, &json, &program].into_iter().filter(|arg| *arg != "--keelson=").collect();
         match name {
             "page" => web::measure(&rows.display().to_string())?,
-            _ => show(&bench, &args)?,
+            // As in the image.
+            _ => show_with(&image::ENVIRONMENT, &bench, &args)?,
         }
         let rows = parse(&fs::read_to_string(&rows).map_err(|error| format!("{}: {error}", rows.display()))?)?;
         let result = json!({"name": name, "commit": commit.trim(), "machine": machine(), "rows": rows});

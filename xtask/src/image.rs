@@ -22,6 +22,9 @@ use crate::web;
 const BUDGET: usize = 40_000_000;
 /// Who runs it: nobody, by the number that distroless images use.
 const USER: &str = "65532:65532";
+/// What glibc is told: the size, in bytes, from which an allocation is given back to the system when it is freed. Left to
+/// itself it raises it with the first large one that is freed, and keeps what a large decision took (`bench memory`).
+pub const ENVIRONMENT: [(&str, &str); 1] = [("MALLOC_MMAP_THRESHOLD_", "131072")];
 /// The image's name without a tag, as the chart has it.
 const NAME: &str = "keelson.local/keelson";
 
@@ -260,6 +263,7 @@ fn pack(machine: &Machine, binary: &[u8], commit: &str) -> Result<Archive, Strin
         name: format!("{NAME}:{}", version()),
         user: USER.to_owned(),
         labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        env: ENVIRONMENT.map(|(name, value)| format!("{name}={value}")).into(),
         ..Image::default()
     };
     let architecture = archive::architecture(machine.rust);
@@ -330,6 +334,12 @@ mod tests {
         assert!(fit(&named).unwrap_err().contains("another digest"));
         program.resize(BUDGET + 1, 0);
         assert!(fit(&program).unwrap_err().contains("above its 40"));
+    }
+
+    #[test]
+    fn an_image_tells_the_allocator_to_give_back_what_is_large() {
+        let made = pack(native().unwrap(), b"a program", "0").unwrap();
+        assert!(names(&made.bytes, "MALLOC_MMAP_THRESHOLD_=131072"));
     }
 
     #[test]

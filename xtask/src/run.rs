@@ -42,8 +42,17 @@ pub fn show(program: &str, args: &[&str]) -> Outcome {
 
 /// Runs a program in a folder with its output shown.
 pub fn show_in(folder: &Path, program: &str, args: &[&str]) -> Outcome {
+    shown(program, args, command(program).args(args).current_dir(folder))
+}
+
+/// Runs a program with these variables in its environment and its output shown.
+pub fn show_with(environment: &[(&str, &str)], program: &str, args: &[&str]) -> Outcome {
+    shown(program, args, command(program).args(args).envs(environment.iter().copied()))
+}
+
+fn shown(program: &str, args: &[&str], command: &mut Command) -> Outcome {
     let line = said(program, args);
-    let status = command(program).args(args).current_dir(folder).status().map_err(|error| absent(program, &error))?;
+    let status = command.status().map_err(|error| absent(program, &error))?;
     if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}")) }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Pods and nodes are read through the framework as from an API server. The scheduler then takes all of them in and decides
 //! a pod of every workload once, so that it keeps what it keeps of each class. Measured is what the process has resident after
-//! each step, less before it. It counts only in a process in which nothing else ran before: memory is given back late.
+//! each step, less before it. It counts only in a process in which nothing else ran before, in the environment that the image
+//! gives it (`cargo xtask bench` does): memory is given back late, or never.
 
 use std::sync::Arc;
 
