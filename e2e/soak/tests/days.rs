@@ -24,3 +24,11 @@ fn a_leader_election_that_is_taken_out_is_noticed() {
     let day = live(&Plan { election: Election::Alone, ..short(1) }).unwrap();
     assert!(day.breaches.iter().any(|breach| breach.starts_with("Fenced")), "{:?}", day.breaches);
 }
+
+/// The flush after five minutes would bind them, too: that is longer than any of them may wait.
+#[test]
+fn who_waits_for_room_is_tried_when_there_is_some() {
+    let day = live(&Plan { length: Span::hours(2), nodes: 12, pods: 80, ..Plan::full(2) }).unwrap();
+    assert_eq!(day.breaches, [""; 0]);
+    assert!(day.at_stake.get("Waits").is_some_and(|waited| *waited >= 20), "{:?}", day.at_stake);
+}
