@@ -31,7 +31,7 @@ pub const SETTLED: &str = "Settled";
 /// Every pod was bound under the number of a Lease, and not under one that another had replaced for longer than it takes to
 /// notice.
 pub const FENCED: &str = "Fenced";
-/// Once all is calm, no pod waits that fits a node, and one that waits says why.
+/// Once all is calm, no pod waits that a node has had room for, and one that waits says why.
 pub const PROGRESS: &str = "Progress";
 /// No decision was dropped on its way to the store.
 pub const KEPT: &str = "Kept";
@@ -41,6 +41,9 @@ pub const ALL: [&str; 8] = [RECORDED, TRUTHFUL, ONCE, ACCOUNTED, SETTLED, FENCED
 
 /// A pod that is younger at the end of the day may still wait.
 const PATIENCE: Span = Span::minutes(10);
+
+/// The longest from room to a binding once all is calm: the longest back-off, and some.
+const REACTION: Span = Span::seconds(30);
 
 /// How far the clocks of two replicas can be apart, and what was decided before a binding was seen.
 const APART: Span = Span::minutes(8);
@@ -167,7 +170,7 @@ impl Books {
         for pod in room.waiting().filter(old) {
             let said = condition(pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
             self.verdict.hold(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(pod)));
-            let free = room.nodes_for(pod);
+            let free = room.nodes_long_for(pod, REACTION, now);
             self.verdict.hold(PROGRESS, free.is_empty(), || {
                 format!("{:?} waits ({said}) although {free:?} have room", Key::of(pod))
             });
@@ -203,4 +206,37 @@ fn ours(event: &Event) -> Option<(String, String)> {
 
 fn asks_keelson(pod: &Value) -> bool {
     text(pod, "spec.schedulerName") == names::SCHEDULER
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use keelson_sim::tree::json;
+
+    use super::*;
+    use crate::room::tests::{Stage, node, pod};
+
+    /// How often a pod is said to be forgotten that has room since then.
+    fn forgotten(since: Span) -> usize {
+        let (mut stage, mut books) = (Stage::default(), Books::default());
+        let mut waits = pod("waits", "1", json!({}));
+        let said = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]});
+        waits.as_object_mut().unwrap().insert("status".to_owned(), said);
+        let metadata = waits.get_mut("metadata").and_then(Value::as_object_mut).unwrap();
+        metadata.insert("creationTimestamp".to_owned(), json!("1970-01-01T00:00:00Z"));
+        stage.see(PODS, waits, |_, _, _| {});
+        stage.now = stage.now + Span::minutes(60);
+        stage.see(NODES, node("n", "2"), |_, _, _| {});
+        stage.now = stage.now + since;
+        let lease = json!({"metadata": {"name": "other"}});
+        stage.see(LEASES, lease, |_, now, room| books.look_for_the_forgotten(room, now));
+        books.verdict().breaches.len()
+    }
+
+    #[test]
+    fn room_that_came_a_moment_ago_is_nobodys_fault() {
+        assert_eq!(forgotten(Span::ZERO), 0);
+        assert_eq!(forgotten(REACTION), 0);
+        assert_eq!(forgotten(Span::minutes(1)), 1);
+    }
 }
