@@ -15,6 +15,7 @@ use keelson_sim::world::kinds::{EVENTS, LEASES, NODES, PODS};
 use keelson_sim::world::read::{Key, annotation, condition, int, labels, text, time, uid};
 
 use crate::cast::{GROUP, GROUP_WAIT};
+use crate::patience::Patience;
 use crate::room::Room;
 use crate::verdict::Verdict;
 
@@ -31,7 +32,7 @@ pub const SETTLED: &str = "Settled";
 /// Every pod was bound under the number of a Lease, and not under one that another had replaced for longer than it takes to
 /// notice.
 pub const FENCED: &str = "Fenced";
-/// Once all is calm, no pod waits that a node has had room for, and one that waits says why.
+/// Once all is calm, no pod waits that a node has had room for longer than [`REACTION`], and one that waits says why.
 pub const PROGRESS: &str = "Progress";
 /// No decision was dropped on its way to the store.
 pub const KEPT: &str = "Kept";
@@ -110,9 +111,9 @@ impl Books {
     }
 
     /// Closes the books at the end of the day, when all has been calm for a while.
-    pub fn close(&mut self, decisions: &[Decision], dropped: u64, room: &Room, now: Timestamp) {
+    pub fn close(&mut self, decisions: &[Decision], dropped: u64, room: &Room, patience: &Patience, now: Timestamp) {
         self.compare(decisions);
-        self.look_for_the_forgotten(room, now);
+        self.look_for_the_forgotten(room, patience, now);
         self.verdict.hold(KEPT, dropped == 0, || format!("{dropped} decisions were dropped"));
     }
 
@@ -161,7 +162,7 @@ impl Books {
         }
     }
 
-    fn look_for_the_forgotten(&mut self, room: &Room, now: Timestamp) {
+    fn look_for_the_forgotten(&mut self, room: &Room, patience: &Patience, now: Timestamp) {
         let old = |pod: &&Arc<Value>| {
             let born = time(pod, "metadata.creationTimestamp").unwrap_or(now);
             let more = if labels(pod).contains_key(GROUP) { GROUP_WAIT } else { Span::ZERO };
@@ -170,7 +171,7 @@ impl Books {
         for pod in room.waiting().filter(old) {
             let said = condition(pod, "PodScheduled").map(|said| text(said, "reason").to_owned()).unwrap_or_default();
             self.verdict.hold(PROGRESS, !said.is_empty(), || format!("{:?} waits and does not say why", Key::of(pod)));
-            let free = room.nodes_long_for(pod, REACTION, now);
+            let free = patience.nodes_long_for(pod, REACTION, now, room);
             self.verdict.hold(PROGRESS, free.is_empty(), || {
                 format!("{:?} waits ({said}) although {free:?} have room", Key::of(pod))
             });
@@ -216,9 +217,9 @@ mod tests {
     use super::*;
     use crate::room::tests::{Stage, node, pod};
 
-    /// How often a pod is said to be forgotten that has room since then.
-    fn forgotten(since: Span) -> usize {
-        let (mut stage, mut books) = (Stage::default(), Books::default());
+    /// How often a pod is said to be forgotten that has room for so long, on a node of which something is written now.
+    fn forgotten(long: Span) -> usize {
+        let (mut stage, mut books, mut patience) = (Stage::default(), Books::default(), Patience::default());
         let mut waits = pod("waits", "1", json!({}));
         let said = json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]});
         waits.as_object_mut().unwrap().insert("status".to_owned(), said);
@@ -226,10 +227,12 @@ mod tests {
         metadata.insert("creationTimestamp".to_owned(), json!("1970-01-01T00:00:00Z"));
         stage.see(PODS, waits, |_, _, _| {});
         stage.now = stage.now + Span::minutes(60);
-        stage.see(NODES, node("n", "2"), |_, _, _| {});
-        stage.now = stage.now + since;
-        let lease = json!({"metadata": {"name": "other"}});
-        stage.see(LEASES, lease, |_, now, room| books.look_for_the_forgotten(room, now));
+        stage.see(NODES, node("n", "2"), |event, now, room| patience.see(event, now, room));
+        stage.now = stage.now + long;
+        stage.see(NODES, node("n", "2"), |event, now, room| {
+            patience.see(event, now, room);
+            books.look_for_the_forgotten(room, &patience, now);
+        });
         books.verdict().breaches.len()
     }
 

@@ -314,7 +314,7 @@ impl Day {
                 println!("{decision}");
             }
         }
-        books.close(&decisions, dropped, &room, now);
+        books.close(&decisions, dropped, &room, &patience, now);
         budgets.close(&decisions);
         units.close(&decisions);
         *self.fired.entry("lost node".to_owned()).or_default() += books.lost_nodes();

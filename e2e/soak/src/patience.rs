@@ -87,6 +87,13 @@ impl Patience {
         self.waits.clear();
     }
 
+    /// The nodes that have had room for a pod for longer than this, all the time and while all was calm.
+    #[must_use]
+    pub fn nodes_long_for(&self, pod: &Value, long: Span, now: Timestamp, room: &Room) -> BTreeSet<String> {
+        let needless = self.waits.get(uid(pod)).filter(|needless| now.since(needless.since) > long);
+        needless.map_or_else(BTreeSet::new, |needless| &needless.nodes & &room.nodes_for(pod))
+    }
+
     /// How often it was at stake, and what was broken.
     #[must_use]
     pub fn verdict(self) -> Verdict {

@@ -105,19 +105,10 @@ impl Room {
         !self.where_it_fits(pod, None, |facts| facts.name == node).is_empty()
     }
 
-    /// Those of them about which nothing changed for longer than this.
-    #[must_use]
-    pub fn nodes_long_for(&self, pod: &Value, long: Span, now: Timestamp) -> BTreeSet<String> {
-        self.where_it_fits(pod, None, |node| self.is_quiet(node, long, now))
-    }
-
     /// The nodes about which nothing changed lately and that a pod could go to without those of their pods that `goes` says.
     pub fn quiet_nodes_without(&self, pod: &Value, goes: &dyn Fn(&Value) -> bool, now: Timestamp) -> BTreeSet<String> {
-        self.where_it_fits(pod, Some(goes), |node| self.is_quiet(node, LATELY, now))
-    }
-
-    fn is_quiet(&self, node: &NodeFacts, long: Span, now: Timestamp) -> bool {
-        self.changed.get(&node.name).is_some_and(|last| now.since(*last) > long)
+        let quiet = |node: &NodeFacts| self.changed.get(&node.name).is_some_and(|last| now.since(*last) > LATELY);
+        self.where_it_fits(pod, Some(goes), quiet)
     }
 
     /// How many pods like this the nodes that it may go to had room for together, each at the best moment of late; none when
