@@ -32,7 +32,7 @@ pub const SETTLED: &str = "Settled";
 /// Every pod was bound under the number of a Lease, and not under one that another had replaced for longer than it takes to
 /// notice.
 pub const FENCED: &str = "Fenced";
-/// Once all is calm, no pod waits that a node has had room for half a minute, and one that waits says why.
+/// Once all is calm, no pod waits for which a node has had room half a minute long, and one that waits says why.
 pub const PROGRESS: &str = "Progress";
 /// No decision was dropped on its way to the store.
 pub const KEPT: &str = "Kept";
